@@ -1,0 +1,1 @@
+"""The store: SQLite records and the adapter directory. Knows neither torch nor Discord."""

@@ -1,0 +1,1 @@
+"""The nightly training run and its schedule. Knows nothing of Discord."""
