@@ -1,0 +1,35 @@
+"""The model's settings, parsed elsewhere and handed in as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["ModelConfig"]
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """How to load and serve the base model.
+
+    Attributes:
+        base: `embedded`, a local model directory, or a Hugging Face id (`owner/name` or `owner/name@revision`).
+        device: `auto` (the first GPU, else the CPU), `cpu`, `cuda` or `cuda:N`.
+        dtype: compute type; `auto` is bf16 on a GPU that has it, else fp32.
+        context_tokens: longest prompt plus answer of one conversation, in tokens.
+        slots: conversations answered at once; 0 chooses from the free memory.
+        max_queue: requests that may wait; one more is refused at once.
+        prefill_chunk: prompt tokens computed between two decode steps; 0 chooses by device.
+        lora_rank: largest adapter rank that swaps without a new allocation.
+        compile: compile the decoder layers at start (slower start, faster tokens).
+    """
+
+    base: str = "embedded"
+    device: str = "auto"
+    dtype: Literal["auto", "bfloat16", "float32"] = "auto"
+    context_tokens: int = 2048
+    slots: int = 0
+    max_queue: int = 64
+    prefill_chunk: int = 0
+    lora_rank: int = 16
+    compile: bool = False

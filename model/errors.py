@@ -1,0 +1,85 @@
+"""What can go wrong with the model; `str(error)` is one sentence that tells the operator what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = [
+    "AdapterMismatch",
+    "BaseNotFound",
+    "ContextTooLong",
+    "DoesNotFit",
+    "EngineClosed",
+    "GenerationFailed",
+    "ModelError",
+    "QueueFull",
+]
+
+
+class ModelError(Exception):
+    """Base of this package's errors."""
+
+
+class BaseNotFound(ModelError):
+    """The configured base model cannot be found or read."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(
+            f"The base model {name!r} cannot be loaded: {why}. Set [model] base to 'embedded', "
+            "a local model directory or a Hugging Face model id."
+        )
+        self.name = name
+
+
+class DoesNotFit(ModelError):
+    """The model needs more memory than the device has."""
+
+    def __init__(self, needed_bytes: int, free_bytes: int, what: str) -> None:
+        super().__init__(
+            f"{what} needs about {needed_bytes / 1e9:.1f} GB but only {free_bytes / 1e9:.1f} GB is free: "
+            "choose a smaller base, fewer slots or a shorter context_tokens under [model]."
+        )
+        self.needed_bytes, self.free_bytes = needed_bytes, free_bytes
+
+
+class AdapterMismatch(ModelError):
+    """An adapter that does not belong to the loaded base, or is damaged; nothing was changed."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"The adapter {path.name} cannot be used: {why}. The adapter in use stays.")
+        self.path, self.why = path, why
+
+
+class QueueFull(ModelError):
+    """The engine's bounded queue has no place left."""
+
+    def __init__(self, length: int) -> None:
+        super().__init__(f"{length} requests are waiting already: try again in a moment.")
+        self.length = length
+
+
+class EngineClosed(ModelError):
+    """The engine is shutting down, or was never started."""
+
+    def __init__(self) -> None:
+        super().__init__("The engine is closed and answers no more requests.")
+
+
+class ContextTooLong(ModelError):
+    """A prompt leaves no room for an answer."""
+
+    def __init__(self, tokens: int, limit: int) -> None:
+        super().__init__(
+            f"The prompt has {tokens} tokens and the context only {limit}: shorten the conversation."
+        )
+        self.tokens, self.limit = tokens, limit
+
+
+class GenerationFailed(ModelError):
+    """One generation failed inside the engine; the others went on."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"The reply could not be generated ({why}): try again, and see the log if it happens twice."
+        )
+        self.why = why

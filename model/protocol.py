@@ -1,0 +1,139 @@
+"""What the bot needs of an engine: the local one, a remote one and the tests' fake all fit here. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from model.chat import Message
+
+__all__ = [
+    "AdapterRef",
+    "ChatEngine",
+    "ChatGeneration",
+    "Completion",
+    "EngineStats",
+    "Sampling",
+    "SwapReport",
+]
+
+FinishReason = Literal["stop", "length", "cancelled"]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How one reply is drawn.
+
+    Attributes:
+        max_new_tokens: the answer's limit, in tokens.
+        temperature: 0 is greedy.
+        top_p: nucleus mass in (0, 1]; sought among the 256 likeliest tokens.
+        repetition_penalty: divides (or multiplies) the logits of tokens already seen, as in CTRL (arXiv:1909.05858).
+        seed: makes the draw repeatable, whatever else is being answered; None draws a fresh one.
+        stop: strings that end the answer; they are not part of it.
+    """
+
+    max_new_tokens: int = 256
+    temperature: float = 0.7
+    top_p: float = 0.9
+    repetition_penalty: float = 1.0
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class AdapterRef:
+    """A published adapter: its id and its directory."""
+
+    id: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class SwapReport:
+    """What a swap did. `load_s` passed before the barrier; `pause_s` from the barrier to the next step."""
+
+    adapter: str | None
+    load_s: float
+    waited_s: float
+    pause_s: float
+
+
+@dataclass(frozen=True)
+class Completion:
+    """A finished reply. Times in seconds, counted from `submit`."""
+
+    text: str
+    finish_reason: FinishReason
+    adapter: str | None
+    prompt_tokens: int
+    completion_tokens: int
+    first_token_s: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class EngineStats:
+    """A snapshot of the engine for `/status`."""
+
+    base_model: str
+    adapter: str | None
+    device: str
+    slots: int
+    active: int
+    queued: int
+    tokens_per_second: float
+    memory_bytes: int
+    asleep: bool = False
+    last_swap: SwapReport | None = None
+    details: dict[str, str] = field(default_factory=dict)
+
+
+class ChatGeneration(Protocol):
+    """One reply in the making; iterate it for pieces of text."""
+
+    def __aiter__(self) -> AsyncIterator[str]: ...
+
+    async def wait(self) -> Completion:
+        """The finished reply; raises ModelError when it failed."""
+        ...
+
+    def cancel(self) -> None:
+        """Stop as soon as possible; what was said so far stands, with finish reason `cancelled`."""
+        ...
+
+    @property
+    def place(self) -> int:
+        """0 once it is being answered, else its place in the queue, from 1."""
+        ...
+
+
+class ChatEngine(Protocol):
+    """Answers conversations, with one adapter at a time."""
+
+    @property
+    def adapter(self) -> str | None: ...
+
+    @property
+    def base_id(self) -> str: ...
+
+    @property
+    def context_tokens(self) -> int: ...
+
+    def submit(
+        self, messages: Sequence[Message], sampling: Sampling = ..., *, channel: str = ""
+    ) -> ChatGeneration: ...
+
+    def count_tokens(self, messages: Sequence[Message]) -> int: ...
+
+    def stats(self) -> EngineStats: ...
+
+    async def swap(self, adapter: AdapterRef | None) -> SwapReport: ...
+
+    async def sleep(self) -> None: ...
+
+    async def wake(self) -> None: ...
+
+    async def close(self) -> None: ...
