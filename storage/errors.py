@@ -1,0 +1,162 @@
+"""What can go wrong in the store, each with its data and the one sentence a person reads.
+
+`str(error)` says what to do about it; no caller needs to look at SQLite's or the system's own words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+
+class StorageError(Exception):
+    """Anything the store refuses or cannot do. Its text is one sentence for a person."""
+
+
+class HomeUnwritable(StorageError):
+    """The state directory cannot be made or written."""
+
+    def __init__(self, path: Path, cause: str) -> None:
+        super().__init__(
+            f"The home {path} cannot be written ({cause}): choose another with --home or NIGHTSHIFT_HOME, "
+            "or give this user the right to write there."
+        )
+        self.path = path
+
+
+class DatabaseUnreadable(StorageError):
+    """The database file cannot be opened, or is not a SQLite database."""
+
+    def __init__(self, path: Path, cause: str) -> None:
+        super().__init__(
+            f"The database {path} cannot be opened ({cause}): restore it from a copy, "
+            "or move it away to start anew."
+        )
+        self.path = path
+
+
+class DatabaseNewer(StorageError):
+    """A newer version of the program has written this database."""
+
+    def __init__(self, path: Path, unknown: Sequence[str]) -> None:
+        super().__init__(
+            f"The database {path} was written by a newer Nightshift (it knows {', '.join(unknown)}): "
+            "update this one, or use another home."
+        )
+        self.path = path
+        self.unknown = tuple(unknown)
+
+
+class DatabaseBusy(StorageError):
+    """Another process held the database for longer than a writer waits."""
+
+    def __init__(self, waited_s: float) -> None:
+        super().__init__(
+            f"Another process kept the database locked for more than {waited_s:g} s: "
+            "try again when it is finished."
+        )
+        self.waited_s = waited_s
+
+
+class StoreClosed(StorageError):
+    """The bot's store was asked for something after it was closed."""
+
+    def __init__(self) -> None:
+        super().__init__("The store is closed: start Nightshift again.")
+
+
+class ReplyNotFound(StorageError):
+    """No reply has this number."""
+
+    def __init__(self, reply_id: int) -> None:
+        super().__init__(f"There is no reply {reply_id}: it was never stored here, or has been purged.")
+        self.reply_id = reply_id
+
+
+class ReplyRedacted(StorageError):
+    """A verdict was given on a reply whose words are gone."""
+
+    def __init__(self, reply_id: int) -> None:
+        super().__init__(
+            f"Reply {reply_id} cannot be reviewed: words were removed from it, so nothing is learned from it."
+        )
+        self.reply_id = reply_id
+
+
+class EditEmpty(StorageError):
+    """An edit without any text."""
+
+    def __init__(self, reply_id: int) -> None:
+        super().__init__("An edit needs the text the bot should have said: write one, or reject the reply.")
+        self.reply_id = reply_id
+
+
+class RunNotFound(StorageError):
+    """No run has this id."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"There is no run {run_id}: see `nightshift status` for the last one.")
+        self.run_id = run_id
+
+
+class AdapterMissing(StorageError):
+    """No adapter has this id, in the database or the adapter directory."""
+
+    def __init__(self, adapter: str) -> None:
+        super().__init__(f"There is no adapter {adapter}: `nightshift adapters` lists those there are.")
+        self.adapter = adapter
+
+
+class AdapterDamaged(StorageError):
+    """An adapter's files are not what its manifest says."""
+
+    def __init__(self, adapter: str, problem: str) -> None:
+        super().__init__(
+            f"Adapter {adapter} is damaged ({problem}): use another with `nightshift adapters use`, "
+            "or restore its directory from a copy."
+        )
+        self.adapter = adapter
+        self.problem = problem
+
+
+class AdapterExists(StorageError):
+    """A published adapter is never written again."""
+
+    def __init__(self, adapter: str) -> None:
+        super().__init__(f"Adapter {adapter} exists already: publish under a new id.")
+        self.adapter = adapter
+
+
+class AdapterRetired(StorageError):
+    """A retired adapter was asked to be the champion."""
+
+    def __init__(self, adapter: str) -> None:
+        super().__init__(
+            f"Adapter {adapter} is retired (it learned from words since withdrawn): choose another one."
+        )
+        self.adapter = adapter
+
+
+class AdapterUnpublished(StorageError):
+    """An adapter could not be published; nothing of it is left behind."""
+
+    def __init__(self, adapter: str, problem: str) -> None:
+        super().__init__(f"Adapter {adapter} was not published ({problem}): mend that and train again.")
+        self.adapter = adapter
+        self.problem = problem
+
+
+class NothingToRollBack(StorageError):
+    """There is no earlier champion."""
+
+    def __init__(self) -> None:
+        super().__init__("There is nothing to roll back: the bare base is in use and nothing came before it.")
+
+
+class FileUnusable(StorageError):
+    """A file of pairs cannot be read or written as a whole (single bad rows are not errors)."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f"{path} {problem}.")
+        self.path = path
+        self.problem = problem

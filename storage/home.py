@@ -1,0 +1,64 @@
+"""Where all state lives: one directory, and the names of what is in it.
+
+Knows only paths. Nothing here opens the database or reads a setting.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from storage.errors import HomeUnwritable
+
+DEFAULT_HOME = Path("nightshift-data")
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The state directory. Its parts are named whether or not they exist yet."""
+
+    root: Path
+
+    @property
+    def db(self) -> Path:
+        return self.root / "nightshift.db"
+
+    @property
+    def adapters(self) -> Path:
+        return self.root / "adapters"
+
+    @property
+    def runs(self) -> Path:
+        return self.root / "runs"
+
+    @property
+    def models(self) -> Path:
+        return self.root / "models"
+
+    @property
+    def config(self) -> Path:
+        return self.root / "nightshift.toml"
+
+    def ensure(self) -> Home:
+        """Make the directories, private to the user who makes them, and prove that they can be written.
+
+        Raises:
+            HomeUnwritable: a directory cannot be made, or a file cannot be written in the home.
+        """
+        try:
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for part in (self.adapters, self.runs, self.models):
+                part.mkdir(exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.root):
+                pass
+        except OSError as error:
+            raise HomeUnwritable(self.root, error.strerror or "it cannot be written") from error
+        return self
+
+
+def find_home(explicit: Path | None = None) -> Home:
+    """The home to use: `explicit` (`--home`), else `NIGHTSHIFT_HOME`, else `./nightshift-data`. Makes nothing."""
+    chosen = explicit or Path(os.environ.get("NIGHTSHIFT_HOME") or DEFAULT_HOME)
+    return Home(chosen.expanduser().absolute())

@@ -1,0 +1,179 @@
+"""The records the store takes and gives: plain frozen values, in the project's words.
+
+Knows nothing of SQLite, files, Discord or torch. Times are UTC in ISO 8601 with milliseconds
+("2026-11-23T04:00:00.000+00:00"), so that they sort as text. Identifiers of people, channels and messages are
+Discord's integers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Role = Literal["system", "user", "assistant"]
+Source = Literal["discord", "import", "chat"]
+Verdict = Literal["approve", "edit", "reject"]
+ConsentRule = Literal["members", "operator"]
+PromotionKind = Literal["gate", "use", "rollback"]
+Outcome = Literal["promoted", "kept", "skipped", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One message the model was shown. `author_id` is the person whose words it holds; the bot's have none."""
+
+    role: Role
+    content: str
+    author_id: int | None = None
+    message_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewReply:
+    """What the bot said, before it is stored. `turns` is what it was shown and ends with a user turn."""
+
+    source: Source
+    conversation: str
+    turns: tuple[Turn, ...]
+    text: str
+    adapter: str | None
+    base_model: str
+    guild_id: int | None = None
+    channel_id: int | None = None
+    message_id: int | None = None
+    asker_id: int | None = None
+    prompt_message_id: int | None = None
+    finish_reason: str = "stop"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply(NewReply):
+    """A stored reply. `redacted`: somebody's words were taken out of it, so it is never trained on."""
+
+    id: int
+    created_at: str
+    redacted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """One moderator's verdict on a reply. Append-only: the latest one stands."""
+
+    id: int
+    reply_id: int
+    verdict: Verdict
+    edited_text: str | None
+    reason: str | None
+    reviewer_id: int | None
+    reviewer: str
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A prompt with its approved or edited reply: derived from a reply and its latest review, never stored."""
+
+    reply_id: int
+    conversation: str
+    turns: tuple[Turn, ...]
+    completion: str
+    approved_at: str
+    edited: bool
+    source: Source
+    reviewer: str
+    adapter: str | None
+    authors: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NewPair:
+    """A pair read from a file. `turns` ends with a user turn."""
+
+    turns: tuple[Turn, ...]
+    completion: str
+
+
+@dataclass(frozen=True, slots=True)
+class PairCounts:
+    """How many replies wait for a verdict, were approved (or edited), were rejected, and may be trained on."""
+
+    pending: int
+    approved: int
+    rejected: int
+    eligible: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImportCount:
+    """How many pairs an import added, and how many were in the store (or earlier in the file) already."""
+
+    imported: int
+    duplicates: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One training attempt. `config` is the resolved settings, `details` whatever a stage wants to keep."""
+
+    id: str
+    trigger: str
+    stage: str
+    started_at: str
+    local_date: str
+    pid: int
+    finished_at: str | None = None
+    outcome: Outcome | None = None
+    reason: str | None = None
+    champion: str | None = None
+    challenger: str | None = None
+    champion_nll: float | None = None
+    challenger_nll: float | None = None
+    holdout_pairs: int | None = None
+    train_pairs: int | None = None
+    snapshot_hash: str | None = None
+    config: dict[str, Any] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One number a run reported at a step."""
+
+    run_id: str
+    step: int
+    name: str
+    value: float
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """A published LoRA version, immutable. `manifest` is the one in its directory."""
+
+    id: str
+    run_id: str | None
+    base_model: str
+    created_at: str
+    manifest: dict[str, Any] = field(default_factory=dict)
+    retired_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """A row that makes an adapter (None: the bare base) the champion. A rollback names where it leads."""
+
+    id: int
+    adapter: str | None
+    kind: PromotionKind
+    actor: str
+    reason: str
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """Whether a person lets the bot learn from their words."""
+
+    user_id: int
+    opted_in: bool
+    updated_at: str
