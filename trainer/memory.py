@@ -1,0 +1,230 @@
+"""How much memory training needs, from a model's shape alone: plain arithmetic, no weights, no torch.
+
+Three ways to train are compared: every weight (full), adapters over 16-bit weights (LoRA), adapters over 4-bit weights
+(QLoRA, what Nightshift does). All sizes are bytes; a GB is 1e9 of them. What the CUDA context takes (about 0.5 GB) and
+what the allocator wastes comes on top.
+
+Per parameter (Rajbhandari et al. 2019, arXiv:1910.02054, section 3.1; Dettmers et al. 2023, arXiv:2305.14314):
+
+- full, mixed precision with Adam: weights 2, gradients 2, fp32 master copy 4, two fp32 moments 8, together 16;
+- 16-bit frozen weights 2; NF4 with double quantisation 0.5 + 1/64 + 4/(64 * 256), about 0.516, for linear layers only;
+- an adapter: fp32 weights 4, gradients 4, two 8-bit moments with their constants 2 * (1 + 4/256).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+__all__ = [
+    "EMBEDDED_SHAPE",
+    "METHODS",
+    "Footprint",
+    "Method",
+    "ModelShape",
+    "Workload",
+    "article_footprint",
+    "parse_size",
+    "training_footprint",
+]
+
+Method = Literal["full", "lora", "qlora"]
+METHODS: tuple[Method, ...] = ("full", "lora", "qlora")
+
+_HALF, _SINGLE = 2, 4
+_NF4 = 0.5 + 1 / 64 + 4 / (64 * 256)
+_ADAM_8BIT = 2 * (1 + 4 / 256)
+_ADAM_MIXED = 12  # fp32 master copy and two fp32 moments
+
+
+@dataclass(frozen=True)
+class ModelShape:
+    """The sizes of a Llama-like decoder (gated feed-forward, grouped key/value heads), in elements.
+
+    Attributes:
+        tied: input and output embeddings are one matrix.
+    """
+
+    hidden: int
+    layers: int
+    heads: int
+    kv_heads: int
+    head_size: int
+    intermediate: int
+    vocabulary: int
+    tied: bool = False
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> ModelShape:
+        """Read a Hugging Face `config.json`. Raises KeyError for a model that is not of this family."""
+        hidden, heads = int(config["hidden_size"]), int(config["num_attention_heads"])
+        return cls(
+            hidden=hidden,
+            layers=int(config["num_hidden_layers"]),
+            heads=heads,
+            kv_heads=int(config.get("num_key_value_heads") or heads),
+            head_size=int(config.get("head_dim") or hidden // heads),
+            intermediate=int(config["intermediate_size"]),
+            vocabulary=int(config["vocab_size"]),
+            tied=bool(config.get("tie_word_embeddings", False)),
+        )
+
+    @property
+    def linears(self) -> tuple[tuple[int, int], ...]:
+        """(in, out) of the linear layers of one decoder layer: q, k, v, o, gate, up, down."""
+        queries, keys = self.heads * self.head_size, self.kv_heads * self.head_size
+        return (
+            (self.hidden, queries),
+            (self.hidden, keys),
+            (self.hidden, keys),
+            (queries, self.hidden),
+            (self.hidden, self.intermediate),
+            (self.hidden, self.intermediate),
+            (self.intermediate, self.hidden),
+        )
+
+    @property
+    def linear_parameters(self) -> int:
+        """Weights that 4-bit quantisation packs and adapters sit on."""
+        return self.layers * sum(inputs * outputs for inputs, outputs in self.linears)
+
+    @property
+    def other_parameters(self) -> int:
+        """Embeddings, output head and norms, which stay in 16 bits."""
+        return (1 if self.tied else 2) * self.vocabulary * self.hidden + (2 * self.layers + 1) * self.hidden
+
+    @property
+    def parameters(self) -> int:
+        """All weights of the base model."""
+        return self.linear_parameters + self.other_parameters
+
+    def adapter_parameters(self, rank: int) -> int:
+        """Weights of a LoRA adapter of this rank on every linear layer: A is rank x in, B is out x rank."""
+        return self.layers * rank * sum(inputs + outputs for inputs, outputs in self.linears)
+
+
+EMBEDDED_SHAPE = ModelShape(
+    hidden=576, layers=30, heads=9, kv_heads=3, head_size=64, intermediate=1536, vocabulary=49_152, tied=True
+)
+"""SmolLM2-135M-Instruct."""
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One forward and backward pass: how much text at once, and how it is treated.
+
+    Attributes:
+        rows: examples in the pass.
+        tokens: length of each, in tokens.
+        rank: LoRA rank.
+        dropout: whether the adapters have dropout, which keeps a mask of one byte an element.
+        checkpointing: keep only each layer's input and compute the rest again on the way back.
+    """
+
+    rows: int = 4
+    tokens: int = 512
+    rank: int = 16
+    dropout: bool = False
+    checkpointing: bool = True
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Bytes of a training step, by what they are for.
+
+    Attributes:
+        activations: kept from the forward pass until the backward pass has used them.
+        logits: alive at the end of the forward pass.
+        workspace: alive in the backward pass, when the logits are gone: one layer computed again, one unpacked matrix.
+    """
+
+    method: Method
+    weights: float
+    gradients: float
+    optimizer: float
+    activations: float = 0.0
+    logits: float = 0.0
+    workspace: float = 0.0
+
+    @property
+    def total(self) -> float:
+        """The peak, in bytes."""
+        states = self.weights + self.gradients + self.optimizer
+        return states + self.activations + max(self.logits, self.workspace)
+
+
+def training_footprint(shape: ModelShape, method: Method, work: Workload) -> Footprint:
+    """The bytes that one way of training needs, with bf16 compute."""
+    passing = _passing(shape, method, work)
+    if method == "full":
+        return Footprint(
+            method,
+            weights=_HALF * shape.parameters,
+            gradients=_HALF * shape.parameters,
+            optimizer=_ADAM_MIXED * shape.parameters,
+            **passing,
+        )
+    trained = shape.adapter_parameters(work.rank)
+    packed = _NF4 if method == "qlora" else _HALF
+    return Footprint(
+        method,
+        weights=packed * shape.linear_parameters + _HALF * shape.other_parameters + _SINGLE * trained,
+        gradients=_SINGLE * trained,
+        optimizer=_ADAM_8BIT * trained,
+        **passing,
+    )
+
+
+def article_footprint(parameters: float, method: Method) -> Footprint:
+    """The count by parameters alone that gives 160, 41.6 and 11.6 GB for 10 billion, as the QLoRA article has it.
+
+    Its assumptions: full training takes 16 bytes a parameter. With adapters, 1 in 100 parameters is trained at those 16
+    bytes, and the frozen ones take 4 bytes (16-bit weights and as much again to send gradients through them); 4-bit
+    weights make a quarter of that. Activations are left out. It is cautious: `training_footprint` is the closer count.
+    """
+    if method == "full":
+        return Footprint(method, _HALF * parameters, _HALF * parameters, _ADAM_MIXED * parameters)
+    trained = parameters / 100
+    frozen = (_HALF if method == "lora" else _HALF / 4) * parameters
+    return Footprint(
+        method,
+        weights=frozen + _HALF * trained,
+        gradients=frozen + _HALF * trained,
+        optimizer=_ADAM_MIXED * trained,
+    )
+
+
+def parse_size(text: str) -> float | None:
+    """The number of parameters that `10B`, `1.5b` or `135M` stands for; None for anything else."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([MB])", text.strip(), flags=re.IGNORECASE)
+    if match is None or float(match[1]) == 0:
+        return None
+    return float(match[1]) * {"M": 1e6, "B": 1e9}[match[2].upper()]
+
+
+def _passing(shape: ModelShape, method: Method, work: Workload) -> dict[str, float]:
+    """What comes and goes within a step: activations, logits and workspace."""
+    tokens = work.rows * work.tokens
+    layer = tokens * _layer_bytes_per_token(shape, method, work)
+    unpacked = _HALF * max(inputs * outputs for inputs, outputs in shape.linears) if method == "qlora" else 0
+    return {
+        "activations": shape.layers * (tokens * _HALF * shape.hidden if work.checkpointing else layer),
+        # Scores in bf16, their fp32 copy for the loss, and the gradient of that copy.
+        "logits": tokens * shape.vocabulary * (_HALF + _SINGLE + _SINGLE),
+        "workspace": unpacked + (layer if work.checkpointing else 0),
+    }
+
+
+def _layer_bytes_per_token(shape: ModelShape, method: Method, work: Workload) -> float:
+    """What one decoder layer keeps for a token when attention is fused (no score matrix)."""
+    queries, keys = shape.heads * shape.head_size, shape.kv_heads * shape.head_size
+    norms = 2 * shape.hidden * (2 * _SINGLE + _HALF)  # computed in fp32, kept with the bf16 result
+    attention = _HALF * (2 * (queries + 2 * keys) + queries)  # before and after rotation, and the output
+    feed_forward = _HALF * 4 * shape.intermediate  # gate, its activation, up, their product
+    plain = norms + attention + feed_forward
+    if method == "full":
+        return plain
+    inputs = sum(inputs for inputs, _ in shape.linears)  # each adapter keeps its input in fp32
+    return plain + inputs * (_SINGLE + (1 if work.dropout else 0))
