@@ -1,1 +1,1 @@
-"""The language model: loading, rendering, the adapter slot and the generation engine. Knows neither Discord nor SQLite."""
+"""The language model: loading, rendering, adapters and the engine. Knows neither Discord nor SQLite."""

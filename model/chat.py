@@ -72,7 +72,7 @@ def encode_prompt(tokenizer: Any, messages: Sequence[Message]) -> list[int]:
 def encode_pair(tokenizer: Any, messages: Sequence[Message], completion: str) -> tuple[list[int], int]:
     """Token ids of a training pair, and how many of them are prompt.
 
-    The ids after the prompt are exactly what the engine generates for this answer: the completion's own tokens, then the
+    The ids after the prompt are what the engine generates for this answer: the completion's own tokens, then the
     end-of-turn token.
     """
     prompt = encode_prompt(tokenizer, messages)

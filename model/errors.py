@@ -69,9 +69,7 @@ class ContextTooLong(ModelError):
     """A prompt leaves no room for an answer."""
 
     def __init__(self, tokens: int, limit: int) -> None:
-        super().__init__(
-            f"The prompt has {tokens} tokens and the context only {limit}: shorten the conversation."
-        )
+        super().__init__(f"The prompt has {tokens} tokens and the context only {limit}: shorten the conversation.")
         self.tokens, self.limit = tokens, limit
 
 
@@ -79,7 +77,5 @@ class GenerationFailed(ModelError):
     """One generation failed inside the engine; the others went on."""
 
     def __init__(self, why: str) -> None:
-        super().__init__(
-            f"The reply could not be generated ({why}): try again, and see the log if it happens twice."
-        )
+        super().__init__(f"The reply could not be generated ({why}): try again, and see the log if it happens twice.")
         self.why = why

@@ -1,0 +1,175 @@
+"""The base model in NF4: found, converted once, cached, loaded.
+
+Every base is quantised with double quantisation: without it, on CPUs with AVX512-BF16, one trip through `state_dict()`
+corrupts the 4-bit weights (bitsandbytes 0.50). This file knows no adapters and no generation.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import bitsandbytes
+import torch
+import transformers
+
+from model.base_files import BaseRef, resolve_base
+from model.chat import template_hash
+from model.config import ModelConfig
+from model.errors import BaseNotFound
+
+__all__ = ["LoadedBase", "load_base", "pick_device", "pick_dtype"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LoadedBase:
+    """A base model ready to serve or to be trained on: NF4 weights, eval mode, no adapter.
+
+    Attributes:
+        model: a transformers causal language model.
+        tokenizer: its tokenizer, with a chat template.
+        id: the name people know it by; part of every adapter's manifest.
+        revision: which weights exactly; part of every adapter's manifest.
+        template_hash: identity of the chat template.
+        device: where the weights are.
+        dtype: compute type of everything that is not 4-bit.
+    """
+
+    model: Any
+    tokenizer: Any
+    id: str
+    revision: str
+    template_hash: str
+    device: torch.device
+    dtype: torch.dtype
+
+
+def pick_device(name: str) -> torch.device:
+    """The device that `auto`, `cpu`, `cuda` or `cuda:N` means here."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    device = torch.device(name)
+    return (
+        torch.device("cuda", torch.cuda.current_device()) if device.type == "cuda" and device.index is None else device
+    )
+
+
+def pick_dtype(name: str, device: torch.device) -> torch.dtype:
+    """bf16 on a GPU that computes in it, fp32 elsewhere, unless the setting says otherwise."""
+    if name != "auto":
+        dtype: torch.dtype = getattr(torch, name)
+        return dtype
+    return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
+
+
+def load_base(config: ModelConfig, cache_dir: Path) -> LoadedBase:
+    """Load the configured base in NF4, converting and caching it the first time.
+
+    Raises BaseNotFound when there is no such model or it cannot be read.
+    """
+    transformers.utils.logging.disable_progress_bar()  # it draws over replies and over the trainer's own bar
+    ref = resolve_base(config.base)
+    device = pick_device(config.device)
+    dtype = pick_dtype(config.dtype, device)
+    cached = cache_dir / f"{ref.slug}-nf4"
+    try:
+        if not (cached / "config.json").exists():
+            _convert(ref, cached, device)
+        model, tokenizer = _load_quantised(cached, device, dtype)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise BaseNotFound(config.base, _first_line(error)) from error
+    if not tokenizer.chat_template:
+        raise BaseNotFound(config.base, "its tokenizer has no chat template, so it is not a chat model")
+    return LoadedBase(model, tokenizer, ref.id, ref.revision, template_hash(tokenizer), device, dtype)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _quantisation() -> Any:
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+    )
+
+
+def _load_quantised(directory: Path, device: torch.device, dtype: torch.dtype) -> tuple[Any, Any]:
+    """Load a converted base; bitsandbytes computes in the type of its input, so `dtype` decides everything."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model = AutoModelForCausalLM.from_pretrained(directory, device_map={"": device}, dtype=dtype)
+    for module in model.modules():
+        if isinstance(module, bitsandbytes.nn.Linear4bit):
+            module.compute_dtype, module.compute_type_is_set = dtype, True
+    model.eval().requires_grad_(requires_grad=False)
+    return model, AutoTokenizer.from_pretrained(directory)
+
+
+def _convert(ref: BaseRef, target: Path, device: torch.device) -> None:
+    """Quantise `ref` into `target`: built beside it and renamed, so that a killed conversion leaves no half model."""
+    log.info("Converting %s to NF4; this happens once and is kept in %s", ref.id, target.parent)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=".convert-", dir=target.parent))
+    try:
+        source, revision = _unpack_gguf(ref, scratch) if ref.gguf_file else (ref.source, ref.hub_revision)
+        model, tokenizer = _quantise(source, revision, device)
+        built = scratch / "nf4"
+        model.save_pretrained(built)
+        tokenizer.save_pretrained(built)
+        try:
+            built.rename(target)
+        except OSError:
+            if not (target / "config.json").exists():  # otherwise another process was first, which is as good
+                raise
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _quantise(source: str, revision: str | None, device: torch.device) -> tuple[Any, Any]:
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+    config = AutoConfig.from_pretrained(source, revision=revision)
+    already = getattr(config, "quantization_config", None)
+    model = AutoModelForCausalLM.from_pretrained(
+        source,
+        revision=revision,
+        dtype=torch.bfloat16 if device.type == "cuda" else torch.float32,
+        device_map={"": device},
+        **({} if already else {"quantization_config": _quantisation()}),
+    )
+    return model, AutoTokenizer.from_pretrained(source, revision=revision)
+
+
+def _unpack_gguf(ref: BaseRef, scratch: Path) -> tuple[str, None]:
+    """Read a GGUF file into a plain fp32 model directory.
+
+    The model that transformers reads from GGUF carries a `quantization_config` and cannot be saved or quantised again,
+    so its weights move into a plain model of the same shape.
+    """
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    if importlib.util.find_spec("gguf") is None:
+        raise BaseNotFound(ref.id, "reading GGUF files needs the package gguf")
+    read = AutoModelForCausalLM.from_pretrained(ref.source, gguf_file=ref.gguf_file, dtype=torch.float32)
+    config = read.config
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config
+    plain = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    plain.load_state_dict(read.state_dict())
+    plain.tie_weights()
+    directory = scratch / "fp32"
+    plain.save_pretrained(directory)
+    AutoTokenizer.from_pretrained(ref.source, gguf_file=ref.gguf_file).save_pretrained(directory)
+    return str(directory), None
