@@ -1,0 +1,201 @@
+"""The composition: store, engine, schedule and Discord client, opened together and closed together.
+
+The one place that knows all parts. Bot and trainer meet only in the store and the adapter directory; here is where
+the bot looks there: `sync_adapter` makes the engine answer with whatever the store says is champion.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import discord
+
+from bot import texts
+from bot.client import NightshiftClient
+from bot.commands import Status
+from bot.errors import TrainingUnderway
+from bot.settings import Settings
+from model.errors import ModelError
+from model.protocol import AdapterRef, ChatEngine, SwapReport
+from storage.adapters import AdapterDirectory
+from storage.errors import StorageError
+from storage.home import Home
+from storage.store import Store
+from storage.writer import AsyncStore
+from trainer.schedule import Nightly
+
+if TYPE_CHECKING:
+    from trainer.launch import RunResult
+
+__all__ = ["Nightshift"]
+
+_log = logging.getLogger(__name__)
+
+
+class Train(Protocol):
+    """How a training run is started; `trainer.launch.run_training` is one."""
+
+    def __call__(self, home: Path, *, force: bool, trigger: str) -> Awaitable[RunResult]: ...
+
+
+class Nightshift:
+    """A running bot. `client` is its Discord side, to be connected by whoever opened this."""
+
+    def __init__(self, home: Home, settings: Settings, engine: ChatEngine, store: AsyncStore, train: Train) -> None:
+        self.home = home
+        self.settings = settings
+        self.engine = engine
+        self.store = store
+        self._train = train
+        self._adapters = AdapterDirectory(home.adapters)
+        self._swapping = asyncio.Lock()
+        self._refused_promotion: int | None = None
+        self._run_task: asyncio.Task[Any] | None = None
+        self._nightly = Nightly(settings.schedule, self._last_night, self._tonight)
+        self.client = self.new_client()
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        home: Home,
+        settings: Settings,
+        *,
+        engine: ChatEngine | None = None,
+        schedule: bool = False,
+        train: Train | None = None,
+    ) -> AsyncIterator[Self]:
+        """Open all parts; on leaving, close them in the reverse order, the client included.
+
+        Args:
+            home: the state directory, already `ensure`d.
+            settings: the bot's settings.
+            engine: an engine to use instead of the local one; it is closed with the rest.
+            schedule: whether nightly runs are started.
+            train: how a training run is started, instead of `trainer.launch.run_training`.
+
+        Raises:
+            StorageError, ModelError, ScheduleInvalid: a part cannot be opened; nothing is left open.
+        """
+        async with AsyncExitStack() as stack:
+            store = await AsyncStore.open(home.db)
+            stack.push_async_callback(store.close)
+            if engine is None:
+                from model.engine import Engine  # torch is only for who needs it
+
+                engine = await Engine.start(settings.model, home.models)
+            stack.push_async_callback(engine.close)
+            if train is None:
+                from trainer.launch import run_training
+
+                train = run_training
+            app = cls(home, settings, engine, store, train)
+            stack.push_async_callback(app._close)
+            await app.sync_adapter()
+            if schedule:
+                app._nightly.start()
+            yield app
+
+    def new_client(self) -> NightshiftClient:
+        """A fresh Discord client on the same parts, as after a restart; it becomes `client`."""
+        self.client = NightshiftClient(self.engine, self.store, self.settings, self)
+        return self.client
+
+    @property
+    def training(self) -> bool:
+        """Whether a training run that this bot started is going on."""
+        return self._run_task is not None
+
+    async def sync_adapter(self) -> SwapReport | None:
+        """Answer with the store's champion from now on, if that is not so already, and tell the review channels.
+
+        An adapter that cannot be used is announced once and leaves the one in use; it is tried again when a new
+        promotion names it.
+        """
+        async with self._swapping:
+            champion, promotion = await self.store.call(_champion)
+            if champion == self.engine.adapter or promotion == self._refused_promotion:
+                return None
+            try:
+                if champion is not None:
+                    await asyncio.to_thread(self._adapters.verify, champion)
+                    ref = AdapterRef(champion, self._adapters.path(champion))
+                report = await self.engine.swap(ref if champion is not None else None)
+            except (StorageError, ModelError) as error:
+                _log.error("The champion %s cannot be used: %s", champion, error)
+                self._refused_promotion = promotion
+                await self.client.announce(texts.adapter_refused(champion, str(error)))
+                return None
+            _log.info("%s answers from now on (%.0f ms)", champion or "the base model", report.pause_s * 1000)
+            latest = (await self.store.call(Store.promotions))[-1:]
+            for row in latest:
+                await self.client.announce(texts.adapter_changed(champion, row.kind, row.reason, report.pause_s * 1000))
+            return report
+
+    async def train_now(
+        self,
+        *,
+        force: bool = False,
+        trigger: str = "manual",
+        actor: str = "",
+        guild: discord.Guild | None = None,
+    ) -> RunResult:
+        """Make one training run and put its outcome to use. Its end is announced in `guild`, or everywhere.
+
+        Raises:
+            TrainingUnderway: this bot is training already.
+        """
+        if self._run_task is not None:
+            raise TrainingUnderway
+        _log.info("Training run started (%s %s)", trigger, actor)
+        self._run_task = asyncio.current_task()
+        try:
+            result = await self._train(self.home.root, force=force, trigger=trigger)
+        finally:
+            self._run_task = None
+        _log.info("Training run %s: %s (%s)", result.run, result.outcome, result.reason)
+        if await self.sync_adapter() is None:  # a swap has told them already
+            await self.client.announce(texts.training_ended(result.outcome, result.reason), guild=guild)
+        return result
+
+    async def rollback(self, *, actor: str, reason: str) -> str | None:
+        """Make the adapter before this one champion again; gives its id. Raises NothingToRollBack."""
+        return (await self.store.call(Store.rollback, actor=actor, reason=reason)).adapter
+
+    async def status(self) -> Status:
+        """What the bot is doing at this moment."""
+        return Status(
+            engine=self.engine.stats(),
+            pairs=await self.store.call(Store.counts, self.settings.consent),
+            last_run=await self.store.call(Store.last_run),
+            next_run=self._nightly.next_run(),
+            training=self.training,
+        )
+
+    async def _last_night(self) -> str | None:
+        return await self.store.call(_last_scheduled_date)
+
+    async def _tonight(self, _local_date: str) -> None:
+        await self.train_now(trigger="schedule")
+
+    async def _close(self) -> None:
+        self._nightly.shutdown()
+        run = self._run_task
+        if run is not None and run is not asyncio.current_task():
+            run.cancel()
+            await asyncio.gather(run, return_exceptions=True)
+        if not self.client.is_closed():
+            await self.client.close()
+
+
+def _champion(store: Store) -> tuple[str | None, int]:
+    return store.champion(), store.last_promotion_id()
+
+
+def _last_scheduled_date(store: Store) -> str | None:
+    return next((run.local_date for run in store.runs(200) if run.trigger == "schedule"), None)

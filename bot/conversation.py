@@ -1,0 +1,121 @@
+"""What the bot is shown of a conversation: from messages heard on Discord to turns within a token budget.
+
+Plain functions over plain values: no Discord object, no engine and no store comes in here. Whoever calls this has
+already chosen which messages belong to the conversation, and that choice never leaves one channel.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from bot import texts
+from model.chat import Message
+from storage.records import Turn
+
+__all__ = ["Context", "Heard", "Names", "compose", "messages", "plain_text"]
+
+_REFERENCE = re.compile(r"<(?:(?P<kind>@!?|@&|#)(?P<id>\d+)|a?(?P<emoji>:\w+:)\d+)>")
+_NOWHERE = {"@": "@someone", "@&": "@role", "#": "#channel"}
+
+
+@dataclass(frozen=True)
+class Heard:
+    """One message as the bot heard it. `text` is plain (see `plain_text`); `ours` marks the bot's own."""
+
+    message_id: int
+    author_id: int
+    name: str
+    text: str
+    ours: bool = False
+
+
+@dataclass(frozen=True)
+class Context:
+    """What one answer is generated from. `conversation` is the same for every answer in one chain of replies."""
+
+    turns: tuple[Turn, ...]
+    conversation: str
+
+
+@dataclass(frozen=True)
+class Names:
+    """The names behind the ids that a message mentions."""
+
+    users: Mapping[int, str]
+    roles: Mapping[int, str]
+    channels: Mapping[int, str]
+
+
+def plain_text(content: str, names: Names, *, me: int) -> str:
+    """Message content as a person reads it: the bot's own mention gone, ids as names, custom emoji as :name:."""
+    known = {"@": names.users, "@&": names.roles, "#": names.channels}
+
+    def read(match: re.Match[str]) -> str:
+        if match["emoji"]:
+            return match["emoji"]
+        kind = match["kind"].rstrip("!")
+        if kind == "@" and int(match["id"]) == me:
+            return ""
+        name = known[kind].get(int(match["id"]))
+        return f"{kind[0]}{name}" if name else _NOWHERE[kind]
+
+    lines = (re.sub(r"(?<=\S) {2,}", " ", line).rstrip() for line in _REFERENCE.sub(read, content).splitlines())
+    return "\n".join(lines).strip(" \n,")
+
+
+def compose(
+    heard: Sequence[Heard], *, channel_id: int, root: int, fits: Callable[[Sequence[Message]], bool]
+) -> Context | None:
+    """The newest messages that fit, oldest first, ending with a person's.
+
+    Args:
+        heard: the conversation, oldest first; the question last.
+        channel_id: where it was heard.
+        root: id of the message that began this chain of replies.
+        fits: whether these messages leave room for an answer.
+
+    Returns:
+        None when nobody said a word to answer. The last message is kept even when it alone does not fit: refusing
+        it is the engine's decision.
+    """
+    said = [one for one in map(_without_notice, heard) if one.text]
+    while said and said[-1].ours:
+        said.pop()
+    if not said:
+        return None
+    turns = _turns(said)
+    for start in range(len(said)):
+        turns = _turns(said[start:])
+        if fits(messages(turns)):
+            break
+    return Context(turns, f"discord:{channel_id}:{root}")
+
+
+def _without_notice(one: Heard) -> Heard:
+    """What the bot says about itself (an answer failed) is no part of the conversation."""
+    return replace(one, text=one.text.partition(texts.NOTICE)[0].rstrip()) if one.ours else one
+
+
+def _turns(said: Sequence[Heard]) -> tuple[Turn, ...]:
+    """One turn for each message; people's words carry their name only where more than one person speaks."""
+    several = len({one.author_id for one in said if not one.ours}) > 1
+    turns: list[Turn] = []
+    for one in said:
+        if not one.ours:
+            content = f"{one.name}: {one.text}" if several else one.text
+            turns.append(Turn("user", content, author_id=one.author_id, message_id=one.message_id))
+        elif turns and turns[-1].role == "assistant":  # the parts of one long answer
+            turns[-1] = replace(turns[-1], content=f"{turns[-1].content}\n{one.text}")
+        else:  # no author: the bot's own words need nobody's consent
+            turns.append(Turn("assistant", one.text, message_id=one.message_id))
+    return tuple(turns)
+
+
+def messages(turns: Sequence[Turn], persona: str = "") -> list[Message]:
+    """The turns as the engine takes them, after the persona unless a system turn already stands there."""
+    shown = [Message(turn.role, turn.content) for turn in turns]
+    if persona and not any(turn.role == "system" for turn in turns):
+        shown.insert(0, Message("system", persona))
+    return shown

@@ -1,0 +1,144 @@
+"""What can go wrong around Discord, and the one place that turns an error into the sentence a person reads.
+
+Errors of the other packages already carry a sentence for the operator. A member of a server gets a friendlier one, and
+never the text of an exception.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, ParamSpec
+
+import discord
+from discord import app_commands
+
+from bot import texts
+from model.errors import ContextTooLong, EngineClosed, QueueFull
+from storage.errors import EditEmpty, NothingToRollBack, ReplyNotFound, ReplyRedacted
+
+__all__ = [
+    "BotError",
+    "IntentMissing",
+    "Refused",
+    "TokenMissing",
+    "TokenRefused",
+    "TrainingUnderway",
+    "answered",
+    "notice",
+    "respond_with",
+    "sentence",
+]
+
+_log = logging.getLogger(__name__)
+P = ParamSpec("P")
+
+
+class BotError(Exception):
+    """Base class: `str(error)` is one sentence that says what to do."""
+
+
+class TokenMissing(BotError):
+    """No token was given."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "No Discord token: put it in the environment variable DISCORD_TOKEN "
+            "(Developer Portal, your application, Bot, Reset Token), or try `nightshift playground` without one."
+        )
+
+
+class TokenRefused(BotError):
+    """Discord does not know the token."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Discord refused the token in DISCORD_TOKEN: copy it again from the Developer Portal "
+            "(your application, Bot, Reset Token)."
+        )
+
+
+class IntentMissing(BotError):
+    """An intent that must be allowed in the Developer Portal is not."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Discord refused the Message Content intent: switch it on in the Developer Portal (your application, "
+            "Bot, Message Content Intent), or set message_content = false under [discord]."
+        )
+
+
+class Refused(BotError):
+    """Somebody may not do what they asked for; the sentence is for them."""
+
+
+class TrainingUnderway(Refused):
+    """A training run was asked for while one is going on."""
+
+    def __init__(self) -> None:
+        super().__init__(texts.TRAINING_BUSY)
+
+
+def notice(error: BaseException) -> str:
+    """What the asker of a question reads when the answer failed."""
+    match error:
+        case QueueFull():
+            return texts.BUSY
+        case ContextTooLong():
+            return texts.TOO_LONG
+        case EngineClosed():
+            return texts.CLOSING
+        case _:
+            return texts.FAILED
+
+
+def sentence(error: BaseException) -> str | None:
+    """What somebody who used a command or a button reads; None for an error that nobody foresaw."""
+    match error:
+        case Refused():
+            return str(error)
+        case NothingToRollBack():
+            return texts.NOTHING_TO_ROLL_BACK
+        case ReplyNotFound() | ReplyRedacted():
+            return texts.REPLY_GONE
+        case EditEmpty():
+            return texts.EDIT_EMPTY
+        case app_commands.NoPrivateMessage():
+            return texts.SERVER_ONLY
+        case _:
+            return None
+
+
+async def respond_with(interaction: discord.Interaction[Any], error: BaseException) -> None:
+    """Tell the person behind `interaction`, and nobody else, what became of it."""
+    if isinstance(error, app_commands.CommandInvokeError):
+        error = error.original
+    text = sentence(error)
+    if text is None:
+        _log.error("Interaction %s failed", interaction.id, exc_info=error)
+        text = texts.FAILED_COMMAND
+    try:
+        if interaction.response.is_done():
+            await interaction.followup.send(text, ephemeral=True)
+        else:
+            await interaction.response.send_message(text, ephemeral=True)
+    except discord.HTTPException:
+        _log.warning("Could not answer interaction %s", interaction.id, exc_info=True)
+
+
+def answered(callback: Callable[P, Awaitable[None]]) -> Callable[P, Awaitable[None]]:
+    """Make a command, button or form answer its user when it fails.
+
+    Needed because discord.py only logs what a `DynamicItem` raises.
+    """
+
+    @functools.wraps(callback)
+    async def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            await callback(*args, **kwargs)
+        except Exception as error:  # noqa: BLE001  (this is the one handler: it logs what it does not know)
+            interaction = next(value for value in args if isinstance(value, discord.Interaction))
+            await respond_with(interaction, error)
+
+    return wrapper

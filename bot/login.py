@@ -1,0 +1,50 @@
+"""Logging in to the real Discord: what is wrong with the token or the intents is said before a model is loaded."""
+
+from __future__ import annotations
+
+import discord
+
+from bot.app import Nightshift
+from bot.errors import IntentMissing, TokenRefused
+from bot.settings import Settings, discord_token
+from storage.home import Home
+
+__all__ = ["check_login", "serve"]
+
+
+async def check_login(token: str, *, message_content: bool) -> str:
+    """Ask Discord whether this token and the intents will do; gives the bot's name.
+
+    Raises:
+        TokenRefused: Discord does not know the token.
+        IntentMissing: the Message Content intent is wanted but not switched on.
+    """
+    async with discord.Client(intents=discord.Intents.none()) as client:
+        try:
+            await client.login(token)
+        except discord.LoginFailure:
+            raise TokenRefused from None
+        flags = (await client.application_info()).flags
+        allowed = flags.gateway_message_content or flags.gateway_message_content_limited
+        if message_content and not allowed:
+            raise IntentMissing
+        return str(client.user)
+
+
+async def serve(home: Home, settings: Settings) -> None:
+    """`nightshift run`: the bot on real Discord, with the nightly schedule, until it is cancelled.
+
+    Raises:
+        TokenMissing, TokenRefused, IntentMissing: Discord does not let the bot in.
+        StorageError, ModelError, ScheduleInvalid: a part cannot be opened.
+    """
+    token = discord_token()
+    await check_login(token, message_content=settings.discord.message_content)
+    async with Nightshift.open(home.ensure(), settings, schedule=True) as app:
+        try:
+            async with app.client:
+                await app.client.start(token)
+        except discord.LoginFailure:
+            raise TokenRefused from None
+        except discord.PrivilegedIntentsRequired:
+            raise IntentMissing from None

@@ -1,0 +1,70 @@
+"""The bot's settings: the trainer's and the model's, and what concerns Discord and the answers.
+
+The token is not among them: it comes from the environment variable DISCORD_TOKEN alone, so that it never lies in a
+file that somebody shares.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
+from bot.errors import TokenMissing
+from storage.home import Home
+from trainer.settings import TrainerSettings, load_settings_as
+
+__all__ = ["DiscordConfig", "GenerationConfig", "Settings", "discord_token", "load_settings"]
+
+
+@dataclass(frozen=True)
+class DiscordConfig:
+    """Where and to whom the bot talks."""
+
+    moderator_role: int | str | None = None
+    """Id or name of the role that reviews, beside everyone with the permission Manage Messages."""
+    review_channel: int | str | None = None
+    """Id or name of the channel for review cards and notices; none posts no cards."""
+    direct_messages: bool = True
+    """Whether direct messages are answered."""
+    message_content: bool = True
+    """Whether the bot asks for the Message Content intent; without it, it sees only messages that mention it."""
+    context_messages: Annotated[int, Field(ge=0, le=100)] = 12
+    """Earlier messages shown to the model when the question is not part of a chain of replies."""
+    edit_seconds: Annotated[float, Field(ge=0)] = 1.0
+    """Least time between two edits of an answer that is being written."""
+    poll_seconds: Annotated[float, Field(gt=0)] = 5.0
+    """How often the bot looks for a new adapter."""
+
+
+@dataclass(frozen=True)
+class GenerationConfig:
+    """How an answer is drawn; see `model.protocol.Sampling`."""
+
+    max_new_tokens: Annotated[int, Field(ge=1)] = 200
+    temperature: Annotated[float, Field(ge=0)] = 0.7
+    top_p: Annotated[float, Field(gt=0, le=1)] = 0.9
+    repetition_penalty: Annotated[float, Field(gt=0)] = 1.05
+
+
+class Settings(TrainerSettings):
+    """Everything a running bot needs to know, but for the token."""
+
+    discord: DiscordConfig = DiscordConfig()
+    generation: GenerationConfig = GenerationConfig()
+
+
+def load_settings(home: Home) -> Settings:
+    """Read the settings of one home. Raises `trainer.errors.SettingsInvalid`."""
+    return load_settings_as(Settings, home)
+
+
+def discord_token(environment: Mapping[str, str] = os.environ) -> str:
+    """The bot's token. Raises TokenMissing."""
+    token = environment.get("DISCORD_TOKEN", "").strip()
+    if not token:
+        raise TokenMissing
+    return token

@@ -1,0 +1,82 @@
+"""A small Discord server in memory, for the demo, the playground and the tests.
+
+SimCord plays Discord: the real client connects to it, and its people act through the same gates as real ones. Only
+the server is built here; which bot lives in it, and what its people do, is the caller's affair. Needs the extra
+`nightshift-discord[demo]`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import discord
+
+from bot.errors import BotError
+from bot.settings import Settings
+
+__all__ = ["MODERATOR_ROLE", "REVIEW_CHANNEL", "SimulationMissing", "World", "simulate", "simulated"]
+
+MODERATOR_ROLE = "Moderator"
+REVIEW_CHANNEL = "review"
+_MEMBERS = ("Ada", "Ben", "Chloe", "Dev")
+
+
+class SimulationMissing(BotError):
+    """SimCord is not installed."""
+
+    def __init__(self) -> None:
+        super().__init__("The simulated Discord is not installed: `pip install 'nightshift-discord[demo]'` brings it.")
+
+
+@dataclass(frozen=True)
+class World:
+    """The server and who is in it. Channels and people are SimCord's handles and actors."""
+
+    env: Any
+    guild: Any
+    general: Any
+    review: Any
+    moderator: Any
+    members: Sequence[Any]
+
+
+def simulated(settings: Settings) -> Settings:
+    """The same settings, pointed at the simulated server's moderator role and review channel."""
+    discord_ = replace(settings.discord, moderator_role=MODERATOR_ROLE, review_channel=REVIEW_CHANNEL)
+    return settings.model_copy(update={"discord": discord_})
+
+
+@asynccontextmanager
+async def simulate(client: discord.Client, *, settle_timeout: float = 300.0, **options: Any) -> AsyncIterator[World]:
+    """Connect `client` to a fresh server with #general, a #review only moderators see, and five people.
+
+    Args:
+        client: the real bot, not yet started.
+        settle_timeout: seconds one step (a message and everything it causes) may take.
+        options: for `simcord.run`.
+
+    Raises:
+        SimulationMissing: SimCord is not installed.
+    """
+    try:
+        import simcord
+    except ImportError:
+        raise SimulationMissing from None
+    async with simcord.run(client, settle_timeout=settle_timeout, **options) as env:
+        guild = env.create_guild("Nightshift's workshop")
+        role = guild.create_role(MODERATOR_ROLE, hoist=True)
+        hidden = discord.PermissionOverwrite(view_channel=False)
+        seen = discord.PermissionOverwrite(view_channel=True)
+        general = guild.create_text_channel("general", topic="Ask @Nightshift anything")
+        review = guild.create_text_channel(
+            REVIEW_CHANNEL,
+            topic="What the bot said, and what moderators think of it",
+            overwrites={guild.default_role: hidden, role: seen, client.user: seen},
+        )
+        people = [guild.add_member(env.create_user(name.lower(), global_name=name)) for name in _MEMBERS]
+        moderator = guild.add_member(env.create_user("mo", global_name="Mo"), roles=[role])
+        await env.settle()
+        yield World(env, guild, general, review, moderator, people)

@@ -1,0 +1,164 @@
+"""Every sentence a person on Discord reads, in one place.
+
+The rest of the bot names these and never writes its own, so that wording is reviewed here and can be translated
+here. This file knows no Discord objects and no settings: functions take the plain values they mention.
+"""
+
+from __future__ import annotations
+
+# Notices in a channel start with this mark. A notice is the bot speaking about itself, so it is left out
+# of later conversations (bot/conversation.py) and is never a reply that moderators could approve.
+NOTICE = "\u26a0\ufe0f "
+
+# --- answers -----------------------------------------------------------------------------------------------
+
+ASK_ME = NOTICE + "Write your question in the same message as my name, and I will answer it."
+BUSY = NOTICE + "I have more questions waiting than I can hold right now. Please ask again in a minute."
+TOO_LONG = NOTICE + "That message is longer than I can read. Please ask with a shorter one."
+CLOSING = NOTICE + "I am shutting down for a moment. Please ask again soon."
+FAILED = NOTICE + "Something went wrong while I was answering, sorry. Please ask again."
+SILENT = NOTICE + "I could not find words for that one. Please try to put it differently."
+
+# --- review ------------------------------------------------------------------------------------------------
+
+APPROVE = "Approve"
+EDIT = "Edit"
+REJECT = "Reject"
+VERDICTS = {"approve": "Approved", "edit": "Edited", "reject": "Rejected"}
+PENDING = "Waiting for a verdict"
+
+CARD_TITLE = "New reply"
+CARD_QUESTION = "Question"
+CARD_ANSWER = "Answer"
+CARD_CORRECTED = "Should have said"
+CARD_ADAPTER = "Adapter"
+CARD_REPLY = "Reply"
+CARD_JUMP = "Jump to it"
+NO_WORDS = "(no words)"
+BASE_MODEL = "base model"
+
+EDIT_TITLE = "What should I have said?"
+EDIT_LABEL = "The answer to learn from"
+EDIT_TOO_LONG = "This reply is longer than the 4,000 characters a Discord form can hold, so it cannot be edited here."
+EDIT_EMPTY = "An empty answer cannot be learned from. To keep this reply out of training, use Reject."
+
+NOT_MY_REPLY = "That is not one of my replies. Use this on a message in which I answered someone."
+NOT_RECORDED = "I have no record of that reply yet. If I am still writing it, try again when I have finished."
+OTHER_SERVER = "That reply was given on another server. Only its own moderators can review it."
+REPLY_GONE = "That reply is no longer stored, so there is nothing to review."
+
+RECORDED = {
+    "approve": "Approved. I will learn from this reply.",
+    "edit": "Saved. I will learn your wording; the message in the channel stays as it is.",
+    "reject": "Rejected. I will not learn from this reply.",
+}
+
+# --- commands ----------------------------------------------------------------------------------------------
+
+TRAINING_STARTED = "A training run has started. I keep answering meanwhile and tell you how it ends."
+TRAINING_BUSY = "A training run is already going on. Its result will be announced when it ends."
+NOTHING_TO_ROLL_BACK = "There is no earlier adapter to go back to: the bare base model is already answering."
+SERVER_ONLY = "This works only on a server."
+FAILED_COMMAND = "Something went wrong, sorry. Nothing was changed; the log on the bot's machine says more."
+
+PRIVACY_IN = (
+    "You opted in. Replies to you that moderators approve may be used to train me, together with your "
+    "messages that led to them. Change your mind at any time with `/privacy opt-out`."
+)
+PRIVACY_OUT = (
+    "You opted out. I still answer you, but nothing you wrote is used in any further training run. "
+    "Change your mind at any time with `/privacy opt-in`."
+)
+PRIVACY_HOW = (
+    "I store my replies with the messages I was shown, so that moderators can review them. A reply is used for "
+    "training only when a moderator approved it and everyone whose words are in it has opted in."
+)
+PRIVACY_OPERATOR = (
+    "I store my replies with the messages I was shown, so that moderators can review them. The operator of this "
+    "bot has set that every approved reply may be used for training."
+)
+
+
+def not_moderator(role: str | None) -> str:
+    """Why a member may not review; `role` is the moderator role's name, where one is set."""
+    who = f"the role {role} or the permission Manage Messages" if role else "the permission Manage Messages"
+    return f"Only moderators can do that: it needs {who} here."
+
+
+def privacy_status(opted_in: bool | None, operator_consents: bool) -> str:
+    if operator_consents:
+        return PRIVACY_OPERATOR
+    state = {
+        True: "You have **opted in**. `/privacy opt-out` changes that.",
+        False: "You have **opted out**. `/privacy opt-in` changes that.",
+        None: "You have **not opted in**, so your words are not used. `/privacy opt-in` changes that.",
+    }[opted_in]
+    return f"{PRIVACY_HOW}\n{state}"
+
+
+def verdict_line(verdict: str, reviewer: str) -> str:
+    return f"{VERDICTS[verdict]} by {reviewer}"
+
+
+def adapter_name(adapter: str | None) -> str:
+    return f"`{adapter}`" if adapter else BASE_MODEL
+
+
+def adapter_changed(adapter: str | None, kind: str, reason: str, milliseconds: float) -> str:
+    """The notice that another adapter answers from now on. `kind` is the promotion's kind."""
+    how = {
+        "gate": "A newly trained adapter won",
+        "use": "An operator chose another adapter",
+        "rollback": "An adapter was rolled back",
+    }.get(kind, "The adapter changed")
+    why = f"\nReason: {reason}" if reason else ""
+    return f"**{how}.** {adapter_name(adapter)} answers from now on (swapped in {milliseconds:.0f} ms).{why}"
+
+
+def adapter_refused(adapter: str | None, sentence: str) -> str:
+    return f"**{adapter_name(adapter)} could not be loaded**, so the adapter in use stays. {sentence}"
+
+
+def training_ended(outcome: str, reason: str) -> str:
+    how = {
+        "promoted": "Training ended: the new adapter won and is in use.",
+        "kept": "Training ended: the adapter in use was better and stays.",
+        "skipped": "Training was skipped.",
+        "failed": "Training failed.",
+    }.get(outcome, "Training ended.")
+    return f"**{how}** {reason}".rstrip()
+
+
+def rolled_back(adapter: str | None) -> str:
+    return f"Rolled back: {adapter_name(adapter)} answers from now on."
+
+
+def rollback_reason(actor: str) -> str:
+    return f"asked for by {actor}"
+
+
+# --- /status -----------------------------------------------------------------------------------------------
+
+STATUS_TITLE = "Nightshift"
+STATUS_MODEL = "Base model"
+STATUS_ADAPTER = "Adapter"
+STATUS_QUEUE = "Answers"
+STATUS_PAIRS = "Replies"
+STATUS_LAST = "Last training"
+STATUS_NEXT = "Next training"
+RUN_NOW = "running now"
+NEVER = "never"
+NOT_PLANNED = "not planned"
+
+
+def queue(active: int, queued: int) -> str:
+    return f"{active} being written, {queued} waiting"
+
+
+def pairs(pending: int, approved: int, rejected: int, eligible: int) -> str:
+    return f"{pending} waiting for a verdict\n{approved} approved, {rejected} rejected\n{eligible} ready for training"
+
+
+def last_run(outcome: str | None, when: str, reason: str | None) -> str:
+    text = f"{outcome or 'unfinished'} {when}"
+    return f"{text}\n{reason}" if reason else text

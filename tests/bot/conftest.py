@@ -1,0 +1,121 @@
+"""The bot in a simulated Discord: the real client and the real store; only the model is a fake that is told what to say."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import discord
+import pytest
+
+from bot.app import Nightshift
+from bot.settings import Settings, load_settings
+from bot.simulation import World, simulate, simulated
+from storage.home import Home
+from storage.records import Reply
+from storage.store import Store
+from tests.fake_engine import FakeEngine
+
+
+@dataclass
+class Stage:
+    """A running bot and the server it lives in."""
+
+    app: Nightshift
+    engine: FakeEngine
+    world: World
+
+    @property
+    def env(self) -> Any:
+        return self.world.env
+
+    @property
+    def me(self) -> str:
+        return self.app.client.user.mention
+
+    @property
+    def ada(self) -> Any:
+        return self.world.members[0]
+
+    @property
+    def ben(self) -> Any:
+        return self.world.members[1]
+
+    async def ask(self, text: str, *, who: Any = None, channel: Any = None, **kwargs: Any) -> discord.Message:
+        """Mention the bot and give back its answer."""
+        channel = channel or self.world.general
+        await (who or self.ada).send(channel, f"{self.me} {text}", **kwargs)
+        return channel.last_message
+
+    async def reply(self, message: discord.Message) -> Reply:
+        """The stored reply that a message shows."""
+        found = await self.app.store.call(Store.reply_by_message, message.id)
+        assert found is not None
+        return found
+
+    @property
+    def card(self) -> discord.Message:
+        """The newest message in the review channel."""
+        return self.world.review.last_message
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path / "home").ensure()
+
+
+@pytest.fixture
+def settings(home: Home) -> Settings:
+    return simulated(load_settings(home))
+
+
+Opening = Callable[..., AbstractAsyncContextManager[Stage]]
+
+
+@pytest.fixture
+def open_stage(home: Home, settings: Settings) -> Opening:
+    """Opens a stage; `discord` changes settings of that section, `train` replaces the training run."""
+
+    @asynccontextmanager
+    async def opening(
+        *, train: Any = None, base: Settings = settings, discord: dict[str, Any] | None = None, **options: Any
+    ) -> AsyncIterator[Stage]:
+        chosen = base.model_copy(update={"discord": replace(base.discord, **(discord or {}))})
+        engine = FakeEngine()
+        async with (
+            Nightshift.open(home, chosen, engine=engine, train=train or no_training) as app,
+            simulate(app.client, **{"settle_timeout": 10.0, **options}) as world,
+        ):
+            yield Stage(app, engine, world)
+
+    return opening
+
+
+@pytest.fixture
+async def stage(open_stage: Opening) -> AsyncIterator[Stage]:
+    """The usual stage. One task opens and closes it: SimCord's clock must be left in the context it was entered in."""
+    ready: asyncio.Future[Stage] = asyncio.get_running_loop().create_future()
+    done = asyncio.Event()
+
+    async def keep_open() -> None:
+        async with open_stage() as opened:
+            ready.set_result(opened)
+            await done.wait()
+
+    keeper = asyncio.create_task(keep_open())
+    await asyncio.wait([keeper, ready], return_when=asyncio.FIRST_COMPLETED)
+    if keeper.done():
+        await keeper
+    yield ready.result()
+    done.set()
+    await keeper
+
+
+async def no_training(_home: Path, *, force: bool, trigger: str) -> Any:
+    """A training run that finds nothing to do."""
+    return SimpleNamespace(run="r1", outcome="skipped", reason="Nothing new to learn.", challenger=None)

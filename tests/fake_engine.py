@@ -1,0 +1,156 @@
+"""A working engine without a model: it answers from a queue of replies, word by word. For Discord-behaviour tests."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+from model.chat import Message
+from model.errors import EngineClosed, GenerationFailed, QueueFull
+from model.protocol import AdapterRef, Completion, EngineStats, Sampling, SwapReport
+
+
+@dataclass(frozen=True)
+class Fail:
+    """A queued reply that breaks off after `after` words."""
+
+    after: int = 0
+
+
+class FakeEngine:
+    """Queue what it should say with `say`; without a queue it repeats the question.
+
+    Attributes:
+        seen: the messages of each request, in order.
+        refuse: what `submit` raises instead of answering.
+        refuse_swap: what `swap` raises instead of swapping.
+        open: clear it to hold every reply before its next word, set it to go on.
+    """
+
+    base_id = "fake-base"
+    context_tokens = 512
+
+    def __init__(self, *replies: str | Fail) -> None:
+        self.adapter: str | None = None
+        self.replies: deque[str | Fail] = deque(replies)
+        self.seen: list[list[Message]] = []
+        self.channels: list[str] = []
+        self.swaps: list[AdapterRef | None] = []
+        self.refuse: Exception | None = None
+        self.refuse_swap: Exception | None = None
+        self.max_queue = 8
+        self.active = 0
+        self.closed = False
+        self.open = asyncio.Event()
+        self.open.set()
+        self.idle = asyncio.Event()
+        self.idle.set()
+
+    def say(self, *replies: str | Fail) -> None:
+        self.replies.extend(replies)
+
+    def submit(
+        self, messages: Sequence[Message], sampling: Sampling | None = None, *, channel: str = ""
+    ) -> FakeGeneration:
+        if self.closed:
+            raise EngineClosed
+        if self.refuse is not None:
+            raise self.refuse
+        if self.active >= self.max_queue:
+            raise QueueFull(self.active)
+        self.seen.append(list(messages))
+        self.channels.append(channel)
+        reply = self.replies.popleft() if self.replies else f"You said: {messages[-1].content}"
+        return FakeGeneration(self, reply)
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        """One token a word."""
+        return sum(len(message.content.split()) for message in messages)
+
+    def stats(self) -> EngineStats:
+        return EngineStats(
+            base_model=self.base_id,
+            adapter=self.adapter,
+            device="cpu",
+            slots=1,
+            active=self.active,
+            queued=0,
+            tokens_per_second=0.0,
+            memory_bytes=0,
+        )
+
+    async def swap(self, adapter: AdapterRef | None) -> SwapReport:
+        if self.refuse_swap is not None:
+            raise self.refuse_swap
+        await self.idle.wait()
+        self.swaps.append(adapter)
+        self.adapter = adapter.id if adapter else None
+        return SwapReport(self.adapter, load_s=0.001, waited_s=0.0, pause_s=0.002)
+
+    async def sleep(self) -> None: ...
+
+    async def wake(self) -> None: ...
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+class FakeGeneration:
+    """One reply, in words."""
+
+    def __init__(self, engine: FakeEngine, reply: str | Fail) -> None:
+        self._engine = engine
+        self._reply = reply
+        self._said = ""
+        self._cancelled = False
+        self._adapter = engine.adapter
+        engine.active += 1
+        engine.idle.clear()
+        self._counted = True
+
+    @property
+    def place(self) -> int:
+        return 0
+
+    async def __aiter__(self) -> AsyncIterator[str]:
+        try:
+            text = "one two three" if isinstance(self._reply, Fail) else self._reply
+            for count, word in enumerate(re.findall(r"\s*\S+", text)):
+                await self._engine.open.wait()
+                await asyncio.sleep(0)
+                if isinstance(self._reply, Fail) and count >= self._reply.after:
+                    raise GenerationFailed("queued to fail")
+                if self._cancelled:
+                    return
+                self._said += word
+                yield word
+        finally:
+            self._leave()
+
+    async def wait(self) -> Completion:
+        if self._counted:
+            async for _ in self:
+                pass
+        return Completion(
+            text=self._said,
+            finish_reason="cancelled" if self._cancelled else "stop",
+            adapter=self._adapter,
+            prompt_tokens=1,
+            completion_tokens=len(self._said.split()),
+            first_token_s=0.0,
+            seconds=0.0,
+        )
+
+    def cancel(self) -> None:
+        self._cancelled = True
+        self._leave()
+
+    def _leave(self) -> None:
+        if self._counted:
+            self._counted = False
+            self._engine.active -= 1
+            if not self._engine.active:
+                self._engine.idle.set()
