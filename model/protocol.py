@@ -43,6 +43,9 @@ class Sampling:
     stop: tuple[str, ...] = ()
 
 
+DEFAULT_SAMPLING = Sampling()
+
+
 @dataclass(frozen=True)
 class AdapterRef:
     """A published adapter: its id and its directory."""

@@ -1,0 +1,139 @@
+"""A published LoRA adapter on disk, read and validated in full before a single weight of the model moves.
+
+Accepts what PEFT's `save_pretrained` writes. PEFT's own hot swap zeroes missing modules silently and does not refuse a
+different alpha (peft 0.21, `peft/utils/hotswap.py`), so everything is compared here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from model.errors import AdapterMismatch
+
+__all__ = ["AdapterWeights", "BaseIdentity", "read_adapter"]
+
+_PREFIX = "base_model.model."
+_UNSUPPORTED = ("rank_pattern", "alpha_pattern", "modules_to_save", "use_dora", "layer_replication", "lora_bias")
+
+
+@dataclass(frozen=True)
+class BaseIdentity:
+    """What an adapter must have been trained on to be served: base id, its revision, its chat template's hash."""
+
+    id: str
+    revision: str
+    template_hash: str
+
+
+@dataclass(frozen=True)
+class AdapterWeights:
+    """A validated adapter in memory, fp32 on the CPU.
+
+    Attributes:
+        rank: LoRA rank r.
+        matrices: module path -> (A of shape [r, in], B of shape [out, r]); LoRA's scaling is folded into B.
+    """
+
+    rank: int
+    matrices: Mapping[str, tuple[torch.Tensor, torch.Tensor]]
+
+
+def read_adapter(path: Path, base: BaseIdentity, shapes: Mapping[str, tuple[int, int]]) -> AdapterWeights:
+    """Read the adapter in `path`; `shapes` maps each adaptable module to (in_features, out_features).
+
+    Raises AdapterMismatch when a file is missing or damaged, or when the adapter was made for another base, another
+    revision of it, another chat template, or other shapes.
+    """
+    manifest = _read_json(path, "manifest.json", required=False)
+    _check_identity(path, manifest, base)
+    _check_hashes(path, manifest)
+    config = _read_json(path, "adapter_config.json", required=True)
+    rank, scaling = _check_config(path, config)
+    try:
+        tensors = load_file(path / "adapter_model.safetensors")
+    except (OSError, SafetensorError) as error:
+        raise AdapterMismatch(path, "its weights cannot be read") from error
+    return AdapterWeights(rank, _pair_up(path, tensors, shapes, rank, scaling))
+
+
+def _read_json(path: Path, name: str, *, required: bool) -> dict[str, Any]:
+    try:
+        value = json.loads((path / name).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        if not required:
+            return {}
+        raise AdapterMismatch(path, f"{name} is missing") from error
+    except (OSError, ValueError) as error:
+        raise AdapterMismatch(path, f"{name} cannot be read") from error
+    if not isinstance(value, dict):
+        raise AdapterMismatch(path, f"{name} is damaged")
+    return value
+
+
+def _check_identity(path: Path, manifest: Mapping[str, Any], base: BaseIdentity) -> None:
+    expected = {"base_model": base.id, "base_revision": base.revision, "template_hash": base.template_hash}
+    for key, value in expected.items():
+        found = manifest.get(key)
+        if found is not None and found != value:
+            raise AdapterMismatch(path, f"it was trained with {key} {found}, and {value} is loaded")
+
+
+def _check_hashes(path: Path, manifest: Mapping[str, Any]) -> None:
+    for name, expected in manifest.get("files", {}).items():
+        try:
+            with (path / name).open("rb") as stream:
+                found = hashlib.file_digest(stream, "sha256").hexdigest()
+        except OSError as error:
+            raise AdapterMismatch(path, f"{name} is missing") from error
+        if found != expected:
+            raise AdapterMismatch(path, f"{name} is damaged (its hash is not the manifest's)")
+
+
+def _check_config(path: Path, config: Mapping[str, Any]) -> tuple[int, float]:
+    """Rank and scaling factor; refuses what the slot cannot hold."""
+    if config.get("peft_type") != "LORA":
+        raise AdapterMismatch(path, f"it is a {config.get('peft_type')} adapter, not LoRA")
+    extras = [name for name in _UNSUPPORTED if config.get(name)]
+    if extras or config.get("bias", "none") != "none":
+        raise AdapterMismatch(path, f"it uses {', '.join(extras) or 'trained biases'}, which is not supported")
+    rank, alpha = config.get("r"), config.get("lora_alpha")
+    if not isinstance(rank, int) or rank < 1 or not isinstance(alpha, int | float):
+        raise AdapterMismatch(path, "adapter_config.json has no usable rank and alpha")
+    return rank, alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
+
+
+def _pair_up(
+    path: Path,
+    tensors: Mapping[str, torch.Tensor],
+    shapes: Mapping[str, tuple[int, int]],
+    rank: int,
+    scaling: float,
+) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+    found: dict[str, dict[str, torch.Tensor]] = {}
+    for key, tensor in tensors.items():
+        module, _, kind = key.removeprefix(_PREFIX).removesuffix(".weight").rpartition(".")
+        if kind not in {"lora_A", "lora_B"} or module not in shapes:
+            raise AdapterMismatch(path, f"it adapts {module or key}, which this base does not have")
+        if not torch.isfinite(tensor).all():
+            raise AdapterMismatch(path, f"the weights of {module} are not finite")
+        found.setdefault(module, {})[kind] = tensor.float()
+    if not found:
+        raise AdapterMismatch(path, "it holds no LoRA weights")
+    matrices = {}
+    for module, halves in found.items():
+        inputs, outputs = shapes[module]
+        a, b = halves.get("lora_A"), halves.get("lora_B")
+        if a is None or b is None or a.shape != (rank, inputs) or b.shape != (outputs, rank):
+            raise AdapterMismatch(path, f"the weights of {module} do not have the shapes of this base")
+        matrices[module] = (a, b * scaling)
+    return matrices

@@ -1,0 +1,177 @@
+"""Slot batching: a static key/value cache of a fixed number of rows, each row at its own position.
+
+Every conversation being answered owns one row. The active rows are always the first ones, so a batch is a plain view of
+the cache and nothing is gathered; when a row ends, the last active row moves into its place. Attention is one function
+that writes the new keys and values and attends over what each row has so far; it plugs into any transformers decoder
+through `AttentionInterface`, so grouped-query attention, sliding windows and rotary embeddings stay the model's own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.nn import functional
+from transformers import AttentionInterface
+from transformers.masking_utils import AttentionMaskInterface
+
+__all__ = ["SlotCache", "use_slot_attention"]
+
+_NAME = "nightshift_slots"
+_BUCKET = 128  # attention reads the cache up to the longest active row, rounded up to this many positions
+
+
+class SlotCache:
+    """Keys and values of every layer for `rows` conversations of up to `length` tokens.
+
+    Attributes:
+        keys, values: per layer [rows, kv_heads, length, head_dim].
+        positions: [rows] int64, where each row's next token goes; owned by the caller.
+    """
+
+    def __init__(self, rows: int, length: int, dtype: torch.dtype, device: torch.device) -> None:
+        self.rows, self.length, self.dtype, self.device = rows, length, dtype, device
+        self.keys: dict[int, torch.Tensor] = {}
+        self.values: dict[int, torch.Tensor] = {}
+        self.positions = torch.zeros(rows, dtype=torch.int64, device=device)
+        self._all_rows = torch.arange(rows, device=device)
+        self._places = torch.arange(length, device=device)
+        self._step = _Step()
+
+    def begin_prefill(self, row: int, start: int, count: int) -> None:
+        """The next forward pass computes `count` prompt tokens of `row`, from position `start`."""
+        places = self._places[: start + count]
+        asked = self._places[start : start + count]
+        self._step = _Step(prefill=True, row=row, start=start, end=start + count, places=places, asked=asked)
+
+    def begin_decode(self, rows: int, longest: int) -> None:
+        """The next forward pass computes one token for each of the first `rows` rows.
+
+        `longest` is the largest position among them (host side).
+        """
+        end = min(self.length, -(-(longest + 1) // _BUCKET) * _BUCKET)
+        self._step = _Step(row=rows, end=end, places=self._places[:end], asked=self.positions[:rows, None])
+
+    def copy_row(self, source: int, target: int, count: int) -> None:
+        """Copy the first `count` positions of one row over another."""
+        for layer, keys in self.keys.items():
+            keys[target, :, :count].copy_(keys[source, :, :count])
+            self.values[layer][target, :, :count].copy_(self.values[layer][source, :, :count])
+        self.positions[target] = self.positions[source]
+
+    def release(self) -> None:
+        """Give the cache's memory back; it is allocated again when next used."""
+        self.keys.clear()
+        self.values.clear()
+
+    @property
+    def bytes(self) -> int:
+        """Memory held, in bytes."""
+        return sum(2 * keys.numel() * keys.element_size() for keys in self.keys.values())
+
+    def attend(self, layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, options: _Options) -> torch.Tensor:
+        """Store the step's k and v ([batch, kv_heads, queries, head_dim]) and attend q over each row's past.
+
+        Returns [batch, queries, heads, head_dim].
+        """
+        if layer not in self.keys:
+            shape = (self.rows, k.shape[1], self.length, k.shape[3])
+            self.keys[layer] = torch.zeros(shape, dtype=k.dtype, device=k.device)
+            self.values[layer] = torch.zeros(shape, dtype=v.dtype, device=v.device)
+        keys, values, step = self.keys[layer], self.values[layer], self._step
+        if step.prefill:
+            keys[step.row, :, step.start : step.end] = k[0]
+            values[step.row, :, step.start : step.end] = v[0]
+            past_k, past_v = (
+                keys[step.row : step.row + 1, :, : step.end],
+                values[step.row : step.row + 1, :, : step.end],
+            )
+        else:
+            rows = self._all_rows[: step.row]
+            keys[rows, :, self.positions[: step.row]] = k[:, :, 0]
+            values[rows, :, self.positions[: step.row]] = v[:, :, 0]
+            past_k, past_v = keys[: step.row, :, : step.end], values[: step.row, :, : step.end]
+        return _attention(q, past_k, past_v, step.mask(options.window), options)
+
+
+class _Options:
+    """What a layer asks of its attention."""
+
+    __slots__ = ("scale", "softcap", "window")
+
+    def __init__(self, scale: float | None, window: int | None, softcap: float | None) -> None:
+        self.scale, self.window, self.softcap = scale, window, softcap
+
+
+class _Step:
+    """One forward pass: which rows and positions it covers, and its masks (one for each window, shared by layers)."""
+
+    def __init__(
+        self,
+        *,
+        prefill: bool = False,
+        row: int = 0,
+        start: int = 0,
+        end: int = 0,
+        places: torch.Tensor | None = None,
+        asked: torch.Tensor | None = None,
+    ) -> None:
+        self.prefill, self.row, self.start, self.end = prefill, row, start, end
+        self._places, self._asked = places, asked
+        self._masks: dict[int | None, torch.Tensor] = {}
+
+    def mask(self, window: int | None) -> torch.Tensor:
+        """Who sees what, boolean: prefill [1, 1, queries, places]; decode [rows, 1, 1, places]."""
+        if window not in self._masks:
+            assert self._places is not None  # noqa: S101 - begin_prefill or begin_decode came first
+            assert self._asked is not None  # noqa: S101
+            asked = self._asked[:, None] if self.prefill else self._asked
+            seen = self._places <= asked
+            if window is not None:
+                seen &= self._places > asked - window
+            self._masks[window] = seen[None, None] if self.prefill else seen[:, None, None]
+        return self._masks[window]
+
+
+def _attention(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor, options: _Options
+) -> torch.Tensor:
+    batch, heads, queries, dim = q.shape
+    kv_heads = k.shape[1]
+    if queries == 1:
+        # The heads of one group share their keys: as queries of one head they need no repeated copy of the cache.
+        q = q.view(batch, kv_heads, heads // kv_heads, dim)
+    elif heads != kv_heads:
+        k, v = k.repeat_interleave(heads // kv_heads, dim=1), v.repeat_interleave(heads // kv_heads, dim=1)
+    if options.softcap is None:
+        out = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=options.scale)
+    else:
+        scores = torch.matmul(q, k.transpose(2, 3)) * (options.scale or dim**-0.5)
+        scores = torch.tanh(scores / options.softcap) * options.softcap
+        weights = scores.masked_fill(~mask, float("-inf")).softmax(-1, dtype=torch.float32).to(q.dtype)
+        out = torch.matmul(weights, v)
+    return out.reshape(batch, heads, queries, dim).transpose(1, 2)
+
+
+def _slot_attention(
+    module: Any,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,  # noqa: ARG001 - the slots know who sees what
+    *,
+    scaling: float | None = None,
+    sliding_window: int | None = None,
+    softcap: float | None = None,
+    slots: SlotCache,
+    **_: Any,
+) -> tuple[torch.Tensor, None]:
+    window = sliding_window if sliding_window is not None else getattr(module, "sliding_window", None)
+    return slots.attend(module.layer_idx, query, key, value, _Options(scaling, window, softcap)), None
+
+
+def use_slot_attention(model: Any) -> None:
+    """Make `model(..., slots=cache)` attend through a SlotCache."""
+    AttentionInterface.register(_NAME, _slot_attention)
+    AttentionMaskInterface.register(_NAME, lambda *_, **__: None)
+    model.set_attn_implementation(_NAME)

@@ -1,0 +1,63 @@
+"""From token ids to streamed text: no half characters, no part of a stop string ever shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["TextStream"]
+
+_REPLACEMENT = "\ufffd"
+_WINDOW = 6  # tokens decoded again for context: joins of byte-level tokens reach no further
+
+
+class TextStream:
+    """Decodes one reply token by token.
+
+    `text` is everything that may be shown; `stopped` becomes true when a stop string was completed.
+    """
+
+    def __init__(self, tokenizer: Any, stop: tuple[str, ...] = ()) -> None:
+        self._tokenizer, self._stop = tokenizer, tuple(s for s in stop if s)
+        self._ids: list[int] = []
+        self._settled = 0  # ids whose text is final
+        self._held = ""
+        self.text = ""
+        self.stopped = False
+
+    def push(self, token: int) -> str:
+        """Take one token; returns the text that became showable."""
+        self._ids.append(token)
+        return self._release(self._decode())
+
+    def flush(self) -> str:
+        """The end: whatever was held back is text after all."""
+        piece, self._held = self._held + self._decode(final=True), ""
+        return self._show(piece) if not self.stopped else ""
+
+    def _decode(self, *, final: bool = False) -> str:
+        start = max(0, self._settled - _WINDOW)
+        before = self._tokenizer.decode(self._ids[start : self._settled], skip_special_tokens=True)
+        now = self._tokenizer.decode(self._ids[start:], skip_special_tokens=True)
+        if now.endswith(_REPLACEMENT) and not final:
+            return ""  # a character whose bytes are not all here
+        self._settled = len(self._ids)
+        return str(now[len(before) :])
+
+    def _release(self, piece: str) -> str:
+        candidate = self._held + piece
+        found = [at for at in (candidate.find(stop) for stop in self._stop) if at >= 0]
+        if found:
+            self.stopped, self._held = True, ""
+            return self._show(candidate[: min(found)])
+        keep = max((_overlap(candidate, stop) for stop in self._stop), default=0)
+        self._held = candidate[len(candidate) - keep :] if keep else ""
+        return self._show(candidate[: len(candidate) - keep])
+
+    def _show(self, piece: str) -> str:
+        self.text += piece
+        return piece
+
+
+def _overlap(text: str, stop: str) -> int:
+    """Length of the longest end of `text` that a stop string could begin with."""
+    return next((n for n in range(min(len(stop) - 1, len(text)), 0, -1) if text.endswith(stop[:n])), 0)
