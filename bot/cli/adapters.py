@@ -1,0 +1,175 @@
+"""`adapters`: list, use, roll back, verify and prune what the nights have made."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bot.cli.options import HomeOption, JsonOption
+
+if TYPE_CHECKING:
+    from storage import Adapter, AdapterDirectory, Store
+
+__all__ = ["register"]
+
+ReasonOption = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the history.")]
+
+group = typer.Typer(help="List, choose, check and remove adapters.", invoke_without_command=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group to the program."""
+    app.add_typer(group, name="adapters")
+
+
+@group.callback()
+def listing_by_default(ctx: typer.Context, as_json: JsonOption = False, home: HomeOption = None) -> None:
+    """List, choose, check and remove adapters."""
+    if ctx.invoked_subcommand is None:
+        show(as_json=as_json, home=home)
+    elif as_json:
+        raise typer.BadParameter("say it after the command: `nightshift adapters list --json`", param_hint="--json")
+
+
+@group.command("list")
+def show(as_json: JsonOption = False, home: HomeOption = None) -> None:
+    """List the adapters, the newest last. This is what `nightshift adapters` does."""
+    from storage import Store, find_home
+
+    with Store.open(find_home(home).ensure().db) as store:
+        champion, adapters = store.champion(), store.adapters()
+    rows = [_row(adapter, champion) for adapter in adapters]
+    if as_json:
+        print(json.dumps(rows))
+        return
+    for row in rows:
+        mark = "*" if row["current"] else "-" if row["retired_at"] else " "
+        nll = f"NLL {row['nll']:.3f}" if row["nll"] is not None else ""
+        retired = "retired" if row["retired_at"] else ""
+        print(f"{mark} {row['id']}  {row['created_at'][:16]}  {row['pairs'] or '?'} pairs  {nll}  {retired}".rstrip())
+    print(f"{'*' if champion is None else ' '} base  the base model without an adapter")
+
+
+@group.command()
+def use(
+    adapter: Annotated[str, typer.Argument(metavar="ID|base", help="The adapter, or `base` for none.")],
+    reason: ReasonOption = "chosen on the command line",
+    home: HomeOption = None,
+) -> None:
+    """Make an adapter the one in use; a running bot swaps to it within seconds."""
+    from storage import AdapterDirectory, Store, find_home
+
+    place = find_home(home).ensure()
+    chosen = None if adapter == "base" else adapter
+    with Store.open(place.db) as store:
+        if chosen is not None:
+            AdapterDirectory(place.adapters).verify(chosen)
+        store.promote(chosen, kind="use", actor=_operator(), reason=reason)
+    print(f"In use now: {adapter}")
+
+
+@group.command()
+def rollback(reason: ReasonOption = "rolled back on the command line", home: HomeOption = None) -> None:
+    """Go back to the adapter that was in use before."""
+    from storage import AdapterDirectory, Store, find_home
+    from storage.promotions import fold, previous_of
+
+    place = find_home(home).ensure()
+    with Store.open(place.db) as store:
+        retired = {adapter.id for adapter in store.adapters() if adapter.retired_at}
+        before = previous_of(fold(store.promotions()), retired)
+        if before is not None:
+            AdapterDirectory(place.adapters).verify(before)
+        promotion = store.rollback(actor=_operator(), reason=reason)
+    print(f"In use now: {promotion.adapter or 'base'}")
+
+
+@group.command()
+def verify(
+    adapters: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Default: all of them.")] = None,
+    home: HomeOption = None,
+) -> None:
+    """Read every file again and compare it with its manifest; exit code 1 if one is damaged."""
+    from storage import AdapterDirectory, StorageError, Store, find_home
+
+    place = find_home(home).ensure()
+    directory = AdapterDirectory(place.adapters)
+    with Store.open(place.db) as store:
+        registered = {adapter.id for adapter in store.adapters() if not adapter.retired_at}
+    damaged = 0
+    for adapter in adapters or sorted(registered | set(directory.ids())):
+        try:
+            directory.verify(adapter)
+        except StorageError as error:
+            damaged += 1
+            print(error, file=sys.stderr)
+        else:
+            print(f"{adapter} is whole.")
+    if damaged:
+        raise typer.Exit(1)
+
+
+@group.command()
+def prune(
+    keep: Annotated[int, typer.Option("--keep", min=0, help="How many of the newest to keep besides.")] = 3,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+    home: HomeOption = None,
+) -> None:
+    """Remove old adapters for good, never the one in use nor those that a rollback leads to."""
+    from storage import AdapterDirectory, Store, find_home
+
+    place = find_home(home).ensure()
+    directory = AdapterDirectory(place.adapters)
+    with Store.open(place.db) as store:
+        kept = _kept(store, keep)
+        doomed = [adapter for adapter in directory.ids() if adapter not in kept]
+        if not dry_run:
+            _remove(store, directory, kept, doomed)
+    for adapter in doomed:
+        print(f"{'Would remove' if dry_run else 'Removed'} {adapter}")
+    print(f"Kept {len(kept)}, {'would remove' if dry_run else 'removed'} {len(doomed)}.")
+
+
+def _kept(store: Store, newest: int) -> set[str]:
+    """The champion, what rollbacks lead to, and the newest few; retired adapters are in none of these."""
+    from storage.promotions import fold
+
+    usable = [adapter.id for adapter in store.adapters() if adapter.retired_at is None]
+    chain = {adapter for adapter in fold(store.promotions()) if adapter is not None}
+    return (chain & set(usable)) | set(usable[len(usable) - newest :] if newest else [])
+
+
+def _remove(store: Store, directory: AdapterDirectory, kept: set[str], doomed: list[str]) -> None:
+    """Retire the rows first: nothing may choose an adapter whose files are about to go."""
+    registered = {adapter.id for adapter in store.adapters()}
+    for adapter in doomed:
+        if adapter in registered:
+            store.retire_adapter(adapter)
+    directory.prune(kept)
+    directory.sweep()
+
+
+def _row(adapter: Adapter, champion: str | None) -> dict[str, Any]:
+    metrics = adapter.manifest.get("metrics") or {}
+    return {
+        "id": adapter.id,
+        "current": adapter.id == champion,
+        "base_model": adapter.base_model,
+        "created_at": adapter.created_at,
+        "run": adapter.run_id,
+        "pairs": adapter.manifest.get("pairs"),
+        "nll": metrics.get("challenger_nll"),
+        "retired_at": adapter.retired_at,
+    }
+
+
+def _operator() -> str:
+    """Who is at the keyboard, for the history."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may run under a number that has no name
+        return "operator"

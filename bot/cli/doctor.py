@@ -1,0 +1,196 @@
+"""`doctor`: looks at everything Nightshift needs and says how to mend what is broken. Changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import typer
+
+from bot.cli.options import HomeOption
+
+if TYPE_CHECKING:
+    from bot.settings import Settings
+    from storage.home import Home
+
+__all__ = ["Finding", "register"]
+
+_MARKS = {"good": "ok  ", "note": "note", "broken": "FAIL"}
+_LOW_DISK, _FULL_DISK = 5e9, 0.5e9
+_DISCORD_S = 15
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one look found. `note` is worth knowing; `broken` keeps Nightshift from working."""
+
+    state: Literal["good", "note", "broken"]
+    subject: str
+    text: str
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the program."""
+    app.command()(doctor)
+
+
+def doctor(home: HomeOption = None) -> None:
+    """Check this installation and say how to mend it.
+
+    Looks at home, disk, settings, database, adapter, model files, device, 4-bit kernels, token and intents.
+    """
+    from storage.home import find_home
+
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it advises optional packages
+    broken = 0
+    for finding in _findings(find_home(home)):
+        broken += finding.state == "broken"
+        print(f"{_MARKS[finding.state]}  {finding.subject:<9}{finding.text}", flush=True)
+    if broken:
+        print(f"\n{broken} thing{'s' if broken > 1 else ''} to mend before Nightshift can work.")
+        raise typer.Exit(1)
+    print("\nNightshift can work here.")
+
+
+def _findings(home: Home) -> Iterator[Finding]:
+    from trainer.errors import TrainerError
+
+    yield _looked("home", lambda: _home(home))
+    yield _looked("disk", lambda: _disk(home))
+    try:
+        from bot.settings import load_settings
+
+        settings = load_settings(home)
+    except TrainerError as error:
+        yield Finding("broken", "settings", str(error))
+        return
+    yield Finding("good", "settings", f"{home.config}" if home.config.exists() else "all at their defaults")
+    yield _looked("database", lambda: _database(home, settings))
+    yield _looked("adapter", lambda: _adapter(home))
+    yield _looked("model", lambda: _model(settings))
+    yield _looked("device", lambda: _device(settings))
+    yield _looked("kernels", lambda: _kernels(settings))
+    yield _discord(settings)
+
+
+def _looked(subject: str, look: Callable[[], Finding]) -> Finding:
+    """Look, and turn what goes wrong into a finding: one broken part must not hide the others."""
+    from model.errors import ModelError
+    from storage.errors import StorageError
+
+    try:
+        return look()
+    except (StorageError, ModelError) as error:
+        return Finding("broken", subject, str(error))
+    except Exception as error:  # noqa: BLE001 - a broken library may raise anything
+        return Finding("broken", subject, f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}")
+
+
+def _home(home: Home) -> Finding:
+    home.ensure()
+    return Finding("good", "home", str(home.root))
+
+
+def _disk(home: Home) -> Finding:
+    place = next(path for path in (home.root, *home.root.parents) if path.exists())
+    free = shutil.disk_usage(place).free
+    said = f"{free / 1e9:.1f} GB free"
+    if free < _FULL_DISK:
+        return Finding("broken", "disk", f"{said}: make room, or choose another --home.")
+    if free < _LOW_DISK:
+        return Finding("note", "disk", f"{said}: enough for the embedded model, little for a large one.")
+    return Finding("good", "disk", said)
+
+
+def _database(home: Home, settings: Settings) -> Finding:
+    from storage.store import Store
+
+    if not home.db.exists():
+        return Finding("good", "database", "not made yet; the first command that needs it makes it")
+    with Store.open(home.db) as store:
+        counts = store.counts(settings.consent)
+    text = f"{counts.approved} approved pairs, {counts.eligible} of them may be trained on"
+    if settings.consent == "members" and counts.eligible < counts.approved:
+        return Finding("note", "database", f"{text}: the others wait for members to opt in with /privacy.")
+    return Finding("good", "database", text)
+
+
+def _adapter(home: Home) -> Finding:
+    from storage.adapters import AdapterDirectory
+    from storage.store import Store
+
+    if not home.db.exists():
+        return Finding("good", "adapter", "none yet, the bare base answers")
+    with Store.open(home.db) as store:
+        champion = store.champion()
+    if champion is None:
+        return Finding("good", "adapter", "none in use, the bare base answers")
+    AdapterDirectory(home.adapters).verify(champion)
+    return Finding("good", "adapter", f"{champion} is whole")
+
+
+def _model(settings: Settings) -> Finding:
+    from model.base_files import resolve_base
+
+    base = resolve_base(settings.model.base)
+    return Finding("good", "model", f"{base.id} ({base.revision})")
+
+
+def _device(settings: Settings) -> Finding:
+    from model.base import pick_device
+
+    device = pick_device(settings.model.device)
+    if device.type == "cpu":
+        return Finding(
+            "note", "device", f"the CPU, {os.cpu_count()} cores: fine for small models, slow for large ones."
+        )
+    import torch
+
+    free, total = torch.cuda.mem_get_info(device)
+    text = f"{torch.cuda.get_device_name(device)}, {free / 1e9:.0f} of {total / 1e9:.0f} GB free"
+    return Finding("good", "device", text)
+
+
+def _kernels(settings: Settings) -> Finding:
+    """Pack a small matrix into 4 bits and unpack it, as loading and answering do."""
+    import torch
+    from bitsandbytes import functional
+
+    from model.base import pick_device
+
+    device = pick_device(settings.model.device)
+    matrix = torch.linspace(-1, 1, 128 * 64, device=device).reshape(128, 64)
+    packed, state = functional.quantize_4bit(matrix, quant_type="nf4", compress_statistics=True)
+    error = float((functional.dequantize_4bit(packed, state) - matrix).abs().mean())
+    if not error < 0.1:
+        return Finding("broken", "kernels", f"4-bit packing is off by {error:.2f}: reinstall bitsandbytes.")
+    return Finding("good", "kernels", f"4-bit packing works (mean error {error:.3f})")
+
+
+def _discord(settings: Settings) -> Finding:
+    """Ask Discord about the token and the intents; without a token there is nothing to ask."""
+    import aiohttp
+    import discord
+
+    from bot.errors import BotError, TokenMissing
+    from bot.login import check_login
+    from bot.settings import discord_token
+
+    async def ask() -> str:
+        async with asyncio.timeout(_DISCORD_S):
+            return await check_login(discord_token(), message_content=settings.discord.message_content)
+
+    try:
+        name = asyncio.run(ask())
+    except TokenMissing as error:
+        return Finding("note", "discord", f"{error} Until then the intents cannot be checked either.")
+    except BotError as error:
+        return Finding("broken", "discord", str(error))
+    except (aiohttp.ClientError, discord.HTTPException, OSError, TimeoutError):
+        return Finding("note", "discord", "Discord cannot be reached from here, so token and intents are unchecked.")
+    return Finding("good", "discord", f"the token is {name}'s, and the intents are allowed")

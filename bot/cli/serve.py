@@ -1,0 +1,89 @@
+"""`run`, `playground` and `demo`: the bot on real Discord, in the browser, and in a demonstration."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Coroutine
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from bot.cli.options import HomeOption
+
+__all__ = ["register"]
+
+T = TypeVar("T")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the program."""
+    app.command()(demo)
+    app.command()(playground)
+    app.command()(run)
+
+
+def demo(home: HomeOption = None) -> None:
+    """Show the whole loop in a simulated Discord.
+
+    Chat, review, train, gate, swap: unattended, on the embedded model, without a token. Writes report.json in the home.
+    """
+    from bot.demo import run_demo
+    from bot.settings import load_settings
+    from storage.home import find_home
+
+    place = find_home(home).ensure()
+    code = _until_stopped(run_demo(place, load_settings(place)))
+    raise typer.Exit(130 if code is None else code)
+
+
+def playground(
+    port: Annotated[
+        int | None, typer.Option("--port", min=1, max=65535, help="Port on this machine (default: a free one).")
+    ] = None,
+    home: HomeOption = None,
+) -> None:
+    """Try the bot in a simulated Discord in the browser.
+
+    Needs no token. Prints the address to open; Ctrl-C ends it.
+    """
+    from bot.playground import serve_playground
+    from bot.settings import load_settings
+    from storage.home import find_home
+
+    place = find_home(home).ensure()
+    _until_stopped(serve_playground(place, load_settings(place), say=_say, port=port))
+
+
+def run(home: HomeOption = None) -> None:
+    """Run the bot on real Discord, with the nightly schedule.
+
+    The token comes from the environment variable DISCORD_TOKEN. Ctrl-C or SIGTERM ends it.
+    """
+    from bot.login import serve
+    from bot.settings import discord_token, load_settings
+    from storage.home import find_home
+
+    discord_token()  # said before anything is opened
+    place = find_home(home).ensure()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+    _until_stopped(serve(place, load_settings(place)))
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _until_stopped(work: Coroutine[Any, Any, T]) -> T | None:
+    """Run `work` to its end, or until Ctrl-C or SIGTERM, which let it close what it opened; None if stopped."""
+
+    async def supervised() -> T | None:
+        task = asyncio.ensure_future(work)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, task.cancel)
+        await asyncio.wait([task])
+        return None if task.cancelled() else task.result()
+
+    return asyncio.run(supervised())

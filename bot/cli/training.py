@@ -1,0 +1,79 @@
+"""`train`: one training run now, in a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bot.cli.options import HomeOption
+
+if TYPE_CHECKING:
+    from trainer.launch import RunResult
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the program."""
+    app.command()(train)
+
+
+def train(
+    force: Annotated[bool, typer.Option("--force", help="Train even if little is new since the last run.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Make the last line of stdout JSON for scripts.")] = False,
+    home: HomeOption = None,
+) -> None:
+    """Train now, and use the new adapter if it is better.
+
+    One run on the approved pairs, in a process of its own. Exit code 1 only if the run failed.
+    """
+    result = asyncio.run(_train(home, force=force))
+    print(json.dumps(_as_dict(result)) if as_json else _in_words(result))
+    if result.outcome == "failed":
+        raise typer.Exit(1)
+
+
+async def _train(home: Path | None, *, force: bool) -> RunResult:
+    from trainer.launch import run_training
+
+    from storage.home import find_home
+    from trainer.settings import load_trainer_settings
+
+    place = find_home(home).ensure()
+    load_trainer_settings(place)  # a misspelt setting is said here, not in the log of another process
+    return await run_training(place.root, force=force, trigger="manual", on_line=_show)
+
+
+def _show(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _as_dict(result: RunResult) -> dict[str, Any]:
+    return {
+        "run": result.run,
+        "outcome": result.outcome,
+        "reason": result.reason,
+        "challenger": result.challenger,
+        "eval": {
+            "champion_nll": result.champion_nll,
+            "challenger_nll": result.challenger_nll,
+            "n": result.n,
+        },
+    }
+
+
+def _in_words(result: RunResult) -> str:
+    lines = [f"{result.outcome}: {result.reason}"]
+    if result.champion_nll is not None and result.challenger_nll is not None:
+        lines.append(
+            f"Negative log-likelihood on {result.n} held-out pairs: "
+            f"{result.champion_nll:.3f} before, {result.challenger_nll:.3f} after."
+        )
+    if result.outcome == "promoted":
+        lines.append(f"In use now: {result.challenger}")
+    return "\n".join(lines)
