@@ -29,8 +29,7 @@ class DatabaseUnreadable(StorageError):
 
     def __init__(self, path: Path, cause: str) -> None:
         super().__init__(
-            f"The database {path} cannot be opened ({cause}): restore it from a copy, "
-            "or move it away to start anew."
+            f"The database {path} cannot be opened ({cause}): restore it from a copy, or move it away to start anew."
         )
         self.path = path
 
@@ -52,8 +51,7 @@ class DatabaseBusy(StorageError):
 
     def __init__(self, waited_s: float) -> None:
         super().__init__(
-            f"Another process kept the database locked for more than {waited_s:g} s: "
-            "try again when it is finished."
+            f"Another process kept the database locked for more than {waited_s:g} s: try again when it is finished."
         )
         self.waited_s = waited_s
 
@@ -131,9 +129,7 @@ class AdapterRetired(StorageError):
     """A retired adapter was asked to be the champion."""
 
     def __init__(self, adapter: str) -> None:
-        super().__init__(
-            f"Adapter {adapter} is retired (it learned from words since withdrawn): choose another one."
-        )
+        super().__init__(f"Adapter {adapter} is retired (it learned from words since withdrawn): choose another one.")
         self.adapter = adapter
 
 

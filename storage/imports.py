@@ -1,0 +1,99 @@
+"""Importing pairs: the operator's own material becomes approved replies, each pair once.
+
+Rows are prepared in a temporary table first, so that the database is locked only while they are copied and the bot
+can go on writing while a long file is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from sqlite_utils import Database
+
+from storage.database import writing
+from storage.fingerprints import content_hash, import_conversation
+from storage.records import ImportCount, NewPair
+from storage.timestamps import now
+from storage.turns import encode_turns
+
+# In the store already: as an import (though rejected since: what was removed stays removed), or as the pair
+# that an approved or edited reply makes.
+_KNOWN = """
+    exists (select 1 from replies where content_hash = incoming.hash and source = 'import')
+    or exists (
+        select 1 from replies join reviews on reviews.reply_id = replies.id
+        where replies.content_hash = incoming.hash and reviews.verdict = 'approve'
+            and reviews.id = (select max(id) from reviews as latest where latest.reply_id = replies.id)
+    )
+    or exists (
+        select 1 from reviews
+        where reviews.content_hash = incoming.hash
+            and reviews.id = (select max(id) from reviews as latest where latest.reply_id = reviews.reply_id)
+    )
+"""
+
+
+def add(db: Database, pairs: Iterable[NewPair], approved_by: str) -> ImportCount:
+    """Store pairs as approved, all of them or (if reading them fails) none.
+
+    A pair whose normalised turns and completion are in the store or came earlier counts as a duplicate.
+
+    Raises:
+        ValueError: a pair's turns do not end with a user turn.
+        DatabaseBusy: another process wrote for too long.
+    """
+    db.execute("""
+        create temp table if not exists incoming
+            (position integer primary key, hash text unique, conversation text, turns text, completion text)
+    """)
+    try:
+        db.execute("delete from incoming")
+        offered = 0
+
+        def rows() -> Iterator[tuple[str, str, str, str]]:
+            nonlocal offered
+            for pair in pairs:
+                if not pair.turns or pair.turns[-1].role != "user":
+                    raise ValueError("a pair's turns end with a user turn")
+                offered += 1
+                yield (
+                    content_hash(pair.turns, pair.completion),
+                    import_conversation(pair.turns),
+                    encode_turns(pair.turns),
+                    pair.completion,
+                )
+
+        with db.atomic():
+            db.conn.executemany(
+                "insert or ignore into incoming (hash, conversation, turns, completion) values (?, ?, ?, ?)", rows()
+            )
+        imported = _take_in(db, approved_by)
+    finally:
+        db.execute("drop table incoming")
+    return ImportCount(imported=imported, duplicates=offered - imported)
+
+
+def _take_in(db: Database, approved_by: str) -> int:
+    """Copy the prepared rows; gives how many were new."""
+    moment = now()
+    with writing(db):
+        (before,) = db.execute("select coalesce(max(id), 0) from replies").fetchone()
+        # `_KNOWN` is the constant above, never a caller's text.
+        cursor = db.execute(
+            f"""
+            insert into replies (source, conversation, turns, text, adapter, base_model, finish_reason, created_at,
+                authors_known, content_hash)
+            select 'import', conversation, turns, completion, null, '', 'stop', ?, 1, hash
+            from incoming where not ({_KNOWN}) order by position
+            """,  # noqa: S608
+            [moment],
+        )
+        imported = cursor.rowcount
+        db.execute(
+            """
+            insert into reviews (reply_id, verdict, reviewer, created_at)
+            select id, 'approve', ?, ? from replies where id > ? order by id
+            """,
+            [approved_by, moment, before],
+        )
+    return imported

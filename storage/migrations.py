@@ -1,0 +1,171 @@
+"""The schema, as numbered steps that are only ever appended to.
+
+A step that has been released is never edited: a database may have been made by it. Steps use SQL and nothing
+from the rest of the package, so that they mean the same for ever. They run in one transaction, with foreign
+keys off until they are done (SQLite needs that to rebuild a table).
+"""
+
+from __future__ import annotations
+
+from sqlite_utils import Database, Migrations
+
+migrations = Migrations("nightshift")
+
+
+def known_steps() -> set[str]:
+    """Names of every step this version has."""
+    blank = Database(memory=True)
+    try:
+        return {step.name for step in migrations.pending(blank)}
+    finally:
+        blank.close()
+
+
+@migrations()
+def m001_replies_and_reviews(db: Database) -> None:
+    # authors_known: every user turn of a reply on Discord names its author. content_hash: of turns and completion.
+    db.execute("""
+        create table replies (
+            id integer primary key,
+            source text not null,
+            conversation text not null,
+            turns text not null,
+            text text not null,
+            adapter text,
+            base_model text not null,
+            guild_id integer,
+            channel_id integer,
+            message_id integer,
+            asker_id integer,
+            prompt_message_id integer,
+            finish_reason text not null,
+            created_at text not null,
+            redacted integer not null default 0,
+            authors_known integer not null,
+            content_hash text
+        )
+    """)
+    db.execute("create unique index replies_message on replies (message_id) where message_id is not null")
+    db.execute("create index replies_content on replies (content_hash) where content_hash is not null")
+    db.execute("create unique index replies_imported on replies (content_hash) where source = 'import'")
+    # The moderators' queue, without a million imported rows to step over.
+    db.execute("create index replies_said on replies (id) where source <> 'import'")
+    db.execute("""
+        create table reviews (
+            id integer primary key,
+            reply_id integer not null references replies (id) on delete cascade,
+            verdict text not null,
+            edited_text text,
+            reason text,
+            reviewer_id integer,
+            reviewer text not null,
+            created_at text not null,
+            content_hash text
+        )
+    """)
+    # Ends with the row's id, so "the latest review of this reply" is one step in this index.
+    db.execute("create index reviews_reply on reviews (reply_id)")
+    db.execute("create index reviews_content on reviews (content_hash) where content_hash is not null")
+
+
+@migrations()
+def m002_people_in_replies(db: Database) -> None:
+    db.execute("""
+        create table reply_authors (
+            reply_id integer not null references replies (id) on delete cascade,
+            user_id integer not null,
+            primary key (reply_id, user_id)
+        ) without rowid
+    """)
+    db.execute("create index reply_authors_user on reply_authors (user_id)")
+    db.execute("""
+        create table reply_messages (
+            reply_id integer not null references replies (id) on delete cascade,
+            message_id integer not null,
+            primary key (reply_id, message_id)
+        ) without rowid
+    """)
+    db.execute("create index reply_messages_message on reply_messages (message_id)")
+    db.execute("""
+        create table consents (
+            user_id integer primary key,
+            opted_in integer not null,
+            updated_at text not null
+        )
+    """)
+    db.execute("""
+        insert or ignore into reply_authors (reply_id, user_id)
+        select replies.id, turn.value ->> 'author_id' from replies, json_each(replies.turns) as turn
+        where turn.value ->> 'role' <> 'assistant' and turn.value ->> 'author_id' is not null
+        union select id, asker_id from replies where asker_id is not null
+    """)
+    db.execute("""
+        insert or ignore into reply_messages (reply_id, message_id)
+        select replies.id, turn.value ->> 'message_id' from replies, json_each(replies.turns) as turn
+        where turn.value ->> 'message_id' is not null
+        union select id, prompt_message_id from replies where prompt_message_id is not null
+    """)
+
+
+@migrations()
+def m003_runs(db: Database) -> None:
+    # "trigger" is a keyword of SQL, so the column says "started_by".
+    db.execute("""
+        create table runs (
+            number integer primary key,
+            id text not null unique,
+            started_by text not null,
+            stage text not null,
+            started_at text not null,
+            local_date text not null,
+            pid integer not null,
+            finished_at text,
+            outcome text,
+            reason text,
+            champion text,
+            challenger text,
+            champion_nll real,
+            challenger_nll real,
+            holdout_pairs integer,
+            train_pairs integer,
+            snapshot_hash text,
+            config text not null,
+            details text not null
+        )
+    """)
+    db.execute("""
+        create table run_metrics (
+            id integer primary key,
+            run_id text not null references runs (id) on delete cascade,
+            step integer not null,
+            name text not null,
+            value real,
+            at text not null
+        )
+    """)
+    db.execute("create index run_metrics_run on run_metrics (run_id)")
+
+
+@migrations()
+def m004_adapters_and_promotions(db: Database) -> None:
+    db.execute("""
+        create table adapters (
+            id text primary key not null,
+            run_id text references runs (id),
+            base_model text not null,
+            created_at text not null,
+            manifest text not null,
+            retired_at text
+        )
+    """)
+    # autoincrement: the bot watches for a number higher than the last it saw, so none is ever used twice.
+    db.execute("""
+        create table promotions (
+            id integer primary key autoincrement,
+            adapter text references adapters (id),
+            kind text not null,
+            actor text not null,
+            reason text not null,
+            created_at text not null
+        )
+    """)

@@ -1,0 +1,92 @@
+"""Pairs: derived from replies and their latest review, in one indexed query, and never copied.
+
+An approved reply gives its own text, an edited one the moderator's. Consent is read at the moment of asking, so
+opting out takes effect on the next snapshot with nothing to update.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlite_utils import Database
+
+from storage.records import ConsentRule, Pair, PairCounts
+from storage.turns import decode_turns
+
+# One row for each reply that has a verdict, with the one that stands.
+_JUDGED = """
+    replies join reviews on reviews.id = (select max(id) from reviews as latest where latest.reply_id = replies.id)
+"""
+_APPROVED = "reviews.verdict in ('approve', 'edit') and replies.redacted = 0"
+# An operator's own material (imports, the terminal) needs nobody's leave. On Discord everybody whose words are in
+# the turns, and who asked, must have opted in; a turn without an author has nobody to ask.
+_CONSENTED = """
+    (replies.source <> 'discord' or (replies.authors_known and not exists (
+        select 1 from reply_authors left join consents on consents.user_id = reply_authors.user_id
+        where reply_authors.reply_id = replies.id and coalesce(consents.opted_in, 0) = 0
+    )))
+"""
+# The statements below are put together from the constants above, never from a caller's text.
+_PAIRS = f"""
+    select replies.id, conversation, turns, coalesce(edited_text, text), reviews.created_at,
+        verdict = 'edit', source, reviewer, adapter,
+        (select group_concat(user_id) from reply_authors where reply_id = replies.id)
+    from {_JUDGED} where {_APPROVED}
+"""  # noqa: S608
+
+
+def eligible(db: Database, consent: ConsentRule) -> Iterator[Pair]:
+    """Pairs that may be trained on, by reply number, one at a time from one consistent view.
+
+    `"members"` wants the consent of everybody whose words are in the turns; `"operator"` takes every approved pair.
+    Read to the end (or close the iterator) before writing with the same store.
+    """
+    return _read(db, f"{_PAIRS} and {_consent_clause(consent)} order by replies.id")
+
+
+def approved(db: Database) -> Iterator[Pair]:
+    """Every approved pair that is not redacted, by reply number: what an export holds."""
+    return _read(db, f"{_PAIRS} order by replies.id")
+
+
+def counts(db: Database, consent: ConsentRule) -> PairCounts:
+    """How many replies stand where. Redacted ones count nowhere."""
+    pending = """
+        select count(*) from replies
+        where source <> 'import' and redacted = 0
+            and not exists (select 1 from reviews where reviews.reply_id = replies.id)
+    """
+    judged = f"""
+        select coalesce(sum({_APPROVED}), 0), coalesce(sum(reviews.verdict = 'reject' and redacted = 0), 0),
+            coalesce(sum({_APPROVED} and {_consent_clause(consent)}), 0)
+        from {_JUDGED}
+    """  # noqa: S608
+    (waiting,) = db.execute(pending).fetchone()
+    yes, no, usable = db.execute(judged).fetchone()
+    return PairCounts(pending=waiting, approved=yes, rejected=no, eligible=usable)
+
+
+def _consent_clause(consent: ConsentRule) -> str:
+    if consent == "members":
+        return _CONSENTED
+    if consent == "operator":
+        return "1"
+    raise ValueError(f"consent is 'members' or 'operator', not {consent!r}")
+
+
+def _read(db: Database, sql: str) -> Iterator[Pair]:
+    for reply_id, conversation, turns, completion, approved_at, edited, source, reviewer, adapter, people in db.execute(
+        sql
+    ):
+        yield Pair(
+            reply_id,
+            conversation,
+            decode_turns(turns),
+            completion,
+            approved_at,
+            bool(edited),
+            source,
+            reviewer,
+            adapter,
+            tuple(sorted(map(int, people.split(",")))) if people else (),
+        )

@@ -1,0 +1,107 @@
+"""Promotions: which adapter is champion, as the outcome of rows that are only ever added.
+
+The champions so far form a stack. "gate" and "use" push one (None: the bare base); "rollback" cuts the stack back to
+the champion before, whose name it stores, so that the same rows always fold to the same stack whatever is
+retired later. Retired adapters are passed over when the champion is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlite_utils import Database
+
+from storage import registry
+from storage.database import writing
+from storage.errors import AdapterRetired, NothingToRollBack
+from storage.records import Promotion, PromotionKind
+from storage.timestamps import now
+
+
+def fold(promotions: Sequence[Promotion]) -> list[str | None]:
+    """The stack of champions, the latest last. Pure."""
+    stack: list[str | None] = []
+    for promotion in promotions:
+        if promotion.kind == "rollback":
+            while stack and stack[-1] != promotion.adapter:
+                stack.pop()
+        else:
+            stack.append(promotion.adapter)
+    return stack
+
+
+def champion_of(stack: Sequence[str | None], retired: Collection[str]) -> str | None:
+    """The latest champion that is not retired; None, the bare base, if there is none. Pure."""
+    return next((adapter for adapter in reversed(stack) if adapter not in retired), None)
+
+
+def previous_of(stack: Sequence[str | None], retired: Collection[str]) -> str | None:
+    """The champion before the present one: the latest that differs from it and is not retired. Pure.
+
+    Raises:
+        NothingToRollBack: the bare base is champion and no other champion came before it.
+    """
+    current = champion_of(stack, retired)
+    for adapter in reversed(stack):
+        if adapter != current and adapter not in retired:
+            return adapter
+    if current is None:
+        raise NothingToRollBack
+    return None
+
+
+def promote(db: Database, adapter: str | None, *, kind: PromotionKind, actor: str, reason: str) -> Promotion:
+    """Make an adapter (None: the bare base) the champion.
+
+    Raises:
+        AdapterMissing: no row of that id.
+        AdapterRetired: it is retired.
+        ValueError: `kind` is "rollback", which has its own function.
+    """
+    if kind not in ("gate", "use"):
+        raise ValueError(f"a promotion is 'gate' or 'use', not {kind!r}; call rollback to go back")
+    with writing(db):
+        if adapter is not None and registry.get(db, adapter).retired_at is not None:
+            raise AdapterRetired(adapter)
+        return _insert(db, adapter, kind, actor, reason)
+
+
+def rollback(db: Database, *, actor: str, reason: str) -> Promotion:
+    """Go back to the champion before this one. Raises NothingToRollBack."""
+    with writing(db):
+        previous = previous_of(fold(history(db)), _retired(db))
+        return _insert(db, previous, "rollback", actor, reason)
+
+
+def champion(db: Database) -> str | None:
+    """The adapter in use, or None for the bare base."""
+    return champion_of(fold(history(db)), _retired(db))
+
+
+def history(db: Database) -> list[Promotion]:
+    """Every promotion, oldest first."""
+    return [_promotion(row) for row in db.query("select * from promotions order by id")]
+
+
+def last_id(db: Database) -> int:
+    """The number of the latest promotion, 0 if there is none: a cheap way to see that something changed."""
+    (number,) = db.execute("select coalesce(max(id), 0) from promotions").fetchone()
+    return int(number)
+
+
+def _retired(db: Database) -> set[str]:
+    return {row[0] for row in db.execute("select id from adapters where retired_at is not null")}
+
+
+def _insert(db: Database, adapter: str | None, kind: PromotionKind, actor: str, reason: str) -> Promotion:
+    created_at = now()
+    cursor = db.execute(
+        "insert into promotions (adapter, kind, actor, reason, created_at) values (?, ?, ?, ?, ?)",
+        [adapter, kind, actor, reason, created_at],
+    )
+    return Promotion(int(cursor.lastrowid or 0), adapter, kind, actor, reason, created_at)
+
+
+def _promotion(row: dict[str, Any]) -> Promotion:
+    return Promotion(row["id"], row["adapter"], row["kind"], row["actor"], row["reason"], row["created_at"])

@@ -1,0 +1,94 @@
+"""Redactions: taking a person's or a message's words out of the store for good.
+
+A redacted reply keeps its row (a moderator's history stays countable) but is never part of a pair. What the bot
+said in answer goes with the words it answered, since it may quote them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlite_utils import Database
+
+from storage import replies
+from storage.database import writing
+from storage.records import Reply, Turn
+from storage.turns import encode_turns
+
+REDACTED = "[redacted]"
+
+
+def forget(db: Database, user_id: int) -> int:
+    """Remove a person: their words, what the bot said to them, their names on rows, and their consent.
+
+    What the bot said to them goes from other people's conversations too. Gives the number of replies redacted.
+    """
+    with writing(db):
+        theirs = [replies.get(db, reply_id) for reply_id in _with_author(db, user_id)]
+        touched = {reply.id for reply in theirs}
+        for reply in theirs:
+            asked = reply.asker_id == user_id
+            _redact(db, reply, gone=_said_by(user_id), answer_gone=asked)
+            if asked:
+                db.execute("update replies set asker_id = null, prompt_message_id = null where id = ?", [reply.id])
+            if asked and reply.message_id is not None:
+                touched |= _redact_message(db, reply.message_id)
+        db.execute("delete from reply_authors where user_id = ?", [user_id])
+        db.execute("delete from consents where user_id = ?", [user_id])
+    return len(touched)
+
+
+def redact_message(db: Database, message_id: int) -> int:
+    """Remove one Discord message's words, be it somebody's or the bot's. Gives the number of replies redacted."""
+    with writing(db):
+        return len(_redact_message(db, message_id))
+
+
+def _redact_message(db: Database, message_id: int) -> set[int]:
+    found = {
+        int(row[0])
+        for row in db.execute(
+            """
+            select reply_id from reply_messages where message_id = ?
+            union select id from replies where message_id = ?
+            """,
+            [message_id, message_id],
+        )
+    }
+    for reply_id in found:
+        reply = replies.get(db, reply_id)
+        answer_gone = message_id in (reply.message_id, reply.prompt_message_id)
+        _redact(db, reply, gone=lambda turn: turn.message_id == message_id, answer_gone=answer_gone)
+    return found
+
+
+def _redact(db: Database, reply: Reply, *, gone: Callable[[Turn], bool], answer_gone: bool) -> None:
+    """Blank the turns that are `gone` and the bot's turns answering them; the reply too if it answers the last."""
+    turns: list[Turn] = []
+    before_gone = False
+    for turn in reply.turns:
+        before_gone = gone(turn) or (turn.role == "assistant" and before_gone)
+        turns.append(Turn(turn.role, REDACTED) if before_gone else turn)
+    answer_gone = answer_gone or before_gone
+    db.execute(
+        "update replies set turns = ?, text = ?, redacted = 1, content_hash = null where id = ?",
+        [encode_turns(turns), REDACTED if answer_gone else reply.text, reply.id],
+    )
+    db.execute("update reviews set content_hash = null where reply_id = ?", [reply.id])
+    if answer_gone:
+        db.execute(
+            "update reviews set edited_text = ? where reply_id = ? and edited_text is not null", [REDACTED, reply.id]
+        )
+    left = {turn.message_id for turn in turns}
+    db.conn.executemany(
+        "delete from reply_messages where reply_id = ? and message_id = ?",
+        [(reply.id, turn.message_id) for turn in reply.turns if turn.message_id not in left],
+    )
+
+
+def _said_by(user_id: int) -> Callable[[Turn], bool]:
+    return lambda turn: turn.role != "assistant" and turn.author_id == user_id
+
+
+def _with_author(db: Database, user_id: int) -> list[int]:
+    return [int(row[0]) for row in db.execute("select reply_id from reply_authors where user_id = ?", [user_id])]

@@ -1,0 +1,68 @@
+"""The registry: a row for each published adapter. Its files are the adapter directory's business."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sqlite_utils import Database
+
+from storage.database import writing
+from storage.errors import AdapterExists, AdapterMissing
+from storage.records import Adapter
+from storage.timestamps import now
+
+
+def add(db: Database, adapter: Adapter) -> None:
+    """Add the row of an adapter that has been published.
+
+    Raises:
+        AdapterExists: there is a row of this id; an adapter is never replaced.
+    """
+    with writing(db):
+        if db.execute("select 1 from adapters where id = ?", [adapter.id]).fetchone():
+            raise AdapterExists(adapter.id)
+        db.execute(
+            """
+            insert into adapters (id, run_id, base_model, created_at, manifest, retired_at)
+            values (?, ?, ?, ?, ?, ?)
+            """,
+            [
+                adapter.id,
+                adapter.run_id,
+                adapter.base_model,
+                adapter.created_at,
+                json.dumps(adapter.manifest),
+                adapter.retired_at,
+            ],
+        )
+
+
+def get(db: Database, adapter_id: str) -> Adapter:
+    """The adapter of this id, retired or not. Raises AdapterMissing."""
+    for row in db.query("select * from adapters where id = ?", [adapter_id]):
+        return _adapter(row)
+    raise AdapterMissing(adapter_id)
+
+
+def every(db: Database) -> list[Adapter]:
+    """All adapters in the order they were added."""
+    return [_adapter(row) for row in db.query("select * from adapters order by rowid")]
+
+
+def retire(db: Database, adapter_id: str) -> None:
+    """Take an adapter out of use for good: it is never champion again. Twice is as once. Raises AdapterMissing."""
+    with writing(db):
+        get(db, adapter_id)
+        db.execute("update adapters set retired_at = ? where id = ? and retired_at is null", [now(), adapter_id])
+
+
+def _adapter(row: dict[str, Any]) -> Adapter:
+    return Adapter(
+        row["id"],
+        row["run_id"],
+        row["base_model"],
+        row["created_at"],
+        json.loads(row["manifest"]),
+        row["retired_at"],
+    )

@@ -1,0 +1,114 @@
+"""Replies: what the bot said, with the messages it was shown. Functions over an open database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlite_utils import Database
+
+from storage.database import writing
+from storage.errors import ReplyNotFound
+from storage.fingerprints import content_hash
+from storage.records import NewReply, Reply
+from storage.timestamps import now
+from storage.turns import authors_are_known, authors_of, decode_turns, encode_turns, messages_of
+
+
+def add(db: Database, new: NewReply) -> int:
+    """Store a reply; it waits for a verdict. Gives its number.
+
+    Raises:
+        ValueError: the turns do not end with a user turn, so nothing was answered.
+    """
+    if not new.turns or new.turns[-1].role != "user":
+        raise ValueError("a reply's turns end with a user turn")
+    with writing(db):
+        cursor = db.execute(
+            """
+            insert into replies (source, conversation, turns, text, adapter, base_model, guild_id, channel_id,
+                message_id, asker_id, prompt_message_id, finish_reason, created_at, authors_known, content_hash)
+            values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            """,
+            (
+                new.source,
+                new.conversation,
+                encode_turns(new.turns),
+                new.text,
+                new.adapter,
+                new.base_model,
+                new.guild_id,
+                new.channel_id,
+                new.message_id,
+                new.asker_id,
+                new.prompt_message_id,
+                new.finish_reason,
+                now(),
+                authors_are_known(new.turns),
+                content_hash(new.turns, new.text),
+            ),
+        )
+        reply_id = int(cursor.lastrowid or 0)
+        db.conn.executemany(
+            "insert into reply_authors (reply_id, user_id) values (?, ?)",
+            [(reply_id, author) for author in authors_of(new.turns, new.asker_id)],
+        )
+        db.conn.executemany(
+            "insert into reply_messages (reply_id, message_id) values (?, ?)",
+            [(reply_id, message) for message in messages_of(new.turns, new.prompt_message_id)],
+        )
+    return reply_id
+
+
+def get(db: Database, reply_id: int) -> Reply:
+    """The reply of this number. Raises ReplyNotFound."""
+    for row in db.query("select * from replies where id = ?", [reply_id]):
+        return _reply(row)
+    raise ReplyNotFound(reply_id)
+
+
+def by_message(db: Database, message_id: int) -> Reply | None:
+    """The reply that stands in this Discord message, if one does."""
+    for row in db.query("select * from replies where message_id = ?", [message_id]):
+        return _reply(row)
+    return None
+
+
+def set_message_id(db: Database, reply_id: int, message_id: int) -> None:
+    """Say which Discord message holds a reply. Raises ReplyNotFound."""
+    with writing(db):
+        cursor = db.execute("update replies set message_id = ? where id = ?", [message_id, reply_id])
+        if cursor.rowcount == 0:
+            raise ReplyNotFound(reply_id)
+
+
+def recent_pending(db: Database, limit: int, *, newest: bool = True) -> list[Reply]:
+    """Up to `limit` replies that have no verdict yet, newest (or oldest) first."""
+    direction = "desc" if newest else "asc"
+    # `direction` is one of the two words above, never a caller's text.
+    sql = f"""
+        select * from replies
+        where source <> 'import' and redacted = 0
+            and not exists (select 1 from reviews where reviews.reply_id = replies.id)
+        order by id {direction} limit ?
+    """  # noqa: S608
+    return [_reply(row) for row in db.query(sql, [limit])]
+
+
+def _reply(row: dict[str, Any]) -> Reply:
+    return Reply(
+        id=row["id"],
+        source=row["source"],
+        conversation=row["conversation"],
+        turns=decode_turns(row["turns"]),
+        text=row["text"],
+        adapter=row["adapter"],
+        base_model=row["base_model"],
+        guild_id=row["guild_id"],
+        channel_id=row["channel_id"],
+        message_id=row["message_id"],
+        asker_id=row["asker_id"],
+        prompt_message_id=row["prompt_message_id"],
+        finish_reason=row["finish_reason"],
+        created_at=row["created_at"],
+        redacted=bool(row["redacted"]),
+    )

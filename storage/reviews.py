@@ -1,0 +1,82 @@
+"""Reviews: moderators' verdicts on replies. Rows are only added; the latest stands."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+from sqlite_utils import Database
+
+from storage import replies
+from storage.database import writing
+from storage.errors import EditEmpty, ReplyRedacted
+from storage.fingerprints import content_hash
+from storage.records import Review, Verdict
+from storage.timestamps import now
+
+
+def add(
+    db: Database,
+    reply_id: int,
+    verdict: Verdict,
+    *,
+    reviewer: str,
+    reviewer_id: int | None = None,
+    edited_text: str | None = None,
+    reason: str | None = None,
+) -> Review:
+    """Add a verdict; it stands until a later one.
+
+    Raises:
+        ReplyNotFound: there is no such reply.
+        ReplyRedacted: words were removed from it, so nothing can be learned from it.
+        EditEmpty: an edit without text.
+        ValueError: an unknown verdict, or text with a verdict that is not an edit.
+    """
+    if verdict not in get_args(Verdict):
+        raise ValueError(f"a verdict is one of {', '.join(get_args(Verdict))}, not {verdict!r}")
+    if verdict == "edit" and not (edited_text or "").strip():
+        raise EditEmpty(reply_id)
+    if verdict != "edit" and edited_text is not None:
+        raise ValueError(f"only an edit has a text; this verdict is {verdict!r}")
+    with writing(db):
+        reply = replies.get(db, reply_id)
+        if reply.redacted:
+            raise ReplyRedacted(reply_id)
+        edited_hash = None if edited_text is None else content_hash(reply.turns, edited_text)
+        created_at = now()
+        cursor = db.execute(
+            """
+            insert into reviews
+                (reply_id, verdict, edited_text, reason, reviewer_id, reviewer, created_at, content_hash)
+            values (?, ?, ?, ?, ?, ?, ?, ?)
+            """,
+            [reply_id, verdict, edited_text, reason, reviewer_id, reviewer, created_at, edited_hash],
+        )
+        review_id = int(cursor.lastrowid or 0)
+    return Review(review_id, reply_id, verdict, edited_text, reason, reviewer_id, reviewer, created_at)
+
+
+def latest(db: Database, reply_id: int) -> Review | None:
+    """The verdict that stands, if there is one."""
+    sql = "select * from reviews where reply_id = ? order by id desc limit 1"
+    for row in db.query(sql, [reply_id]):
+        return _review(row)
+    return None
+
+
+def of_reply(db: Database, reply_id: int) -> list[Review]:
+    """Every verdict on a reply, oldest first."""
+    return [_review(row) for row in db.query("select * from reviews where reply_id = ? order by id", [reply_id])]
+
+
+def _review(row: dict[str, Any]) -> Review:
+    return Review(
+        row["id"],
+        row["reply_id"],
+        row["verdict"],
+        row["edited_text"],
+        row["reason"],
+        row["reviewer_id"],
+        row["reviewer"],
+        row["created_at"],
+    )

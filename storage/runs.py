@@ -1,0 +1,115 @@
+"""Runs: training attempts and the numbers they report as they go."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlite_utils import Database
+
+from storage.database import writing
+from storage.errors import RunNotFound
+from storage.records import Metric, Outcome, Run
+from storage.timestamps import now
+
+_JSON = ("config", "details")
+_FIXED = ("id", "trigger", "started_at")
+_CHANGEABLE = frozenset(field.name for field in fields(Run)) - set(_FIXED)
+
+
+def start(db: Database, trigger: str, local_date: str, pid: int, config: Mapping[str, Any]) -> Run:
+    """Add a run that starts now, in stage "started". Its id is the time in UTC and four random digits."""
+    run = Run(
+        id=f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}",
+        trigger=trigger,
+        stage="started",
+        started_at=now(),
+        local_date=local_date,
+        pid=pid,
+        config=dict(config),
+    )
+    with writing(db):
+        db.execute(
+            """
+            insert into runs (id, started_by, stage, started_at, local_date, pid, config, details)
+            values (?, ?, ?, ?, ?, ?, ?, '{}')
+            """,
+            [run.id, trigger, run.stage, run.started_at, local_date, pid, json.dumps(run.config)],
+        )
+    return run
+
+
+def update(db: Database, run_id: str, changes: Mapping[str, Any]) -> None:
+    """Change fields of a run by their names in the record. `config` and `details` are replaced whole.
+
+    Raises:
+        RunNotFound: there is no such run.
+        ValueError: a run has no such field, or it never changes.
+    """
+    wrong = sorted(set(changes) - _CHANGEABLE)
+    if wrong:
+        raise ValueError(f"a run has no changeable field {', '.join(wrong)}")
+    values = [json.dumps(value) if name in _JSON else value for name, value in changes.items()]
+    assignments = ", ".join(f"{name} = ?" for name in changes)
+    with writing(db):
+        get(db, run_id)
+        if changes:
+            # The names were checked against the record's fields above.
+            db.execute(f"update runs set {assignments} where id = ?", [*values, run_id])  # noqa: S608
+
+
+def finish(db: Database, run_id: str, outcome: Outcome, reason: str, changes: Mapping[str, Any]) -> None:
+    """Close a run with its outcome and why, and any last fields."""
+    update(db, run_id, {"finished_at": now(), **changes, "outcome": outcome, "reason": reason})
+
+
+def get(db: Database, run_id: str) -> Run:
+    """The run of this id. Raises RunNotFound."""
+    for row in db.query("select * from runs where id = ?", [run_id]):
+        return _run(row)
+    raise RunNotFound(run_id)
+
+
+def recent(db: Database, limit: int) -> list[Run]:
+    """The last `limit` runs, newest first."""
+    return [_run(row) for row in db.query("select * from runs order by number desc limit ?", [limit])]
+
+
+def log_metrics(db: Database, run_id: str, step: int, values: Mapping[str, float]) -> None:
+    """Keep what a run reports at a step. Raises RunNotFound."""
+    at = now()
+    with writing(db):
+        get(db, run_id)
+        db.conn.executemany(
+            "insert into run_metrics (run_id, step, name, value, at) values (?, ?, ?, ?, ?)",
+            [(run_id, step, name, value, at) for name, value in values.items()],
+        )
+
+
+def metrics(db: Database, run_id: str) -> list[Metric]:
+    """Everything a run reported, in order. A value that was not a number (NaN) comes back as NaN."""
+    rows = db.query("select * from run_metrics where run_id = ? order by id", [run_id])
+    return [
+        Metric(
+            row["run_id"],
+            row["step"],
+            row["name"],
+            # SQLite keeps NaN as null.
+            float("nan") if row["value"] is None else row["value"],
+            row["at"],
+        )
+        for row in rows
+    ]
+
+
+def _run(row: dict[str, Any]) -> Run:
+    values = dict(row)
+    del values["number"]
+    values["trigger"] = values.pop("started_by")
+    for name in _JSON:
+        values[name] = json.loads(values[name])
+    return Run(**values)

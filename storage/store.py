@@ -1,0 +1,195 @@
+"""The store: everything that is remembered, behind one object.
+
+One connection, used by the thread that opened it; the bot reaches it through `AsyncStore`. What a method does is in
+the module of its noun; here is the list of what can be asked. Any method may raise DatabaseBusy; those of a
+record that does not exist say so with ReplyNotFound, RunNotFound or AdapterMissing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from sqlite_utils import Database
+
+from storage import consents, imports, pairs, promotions, redactions, registry, replies, reviews, runs
+from storage.database import open_database
+from storage.records import (
+    Adapter,
+    Consent,
+    ConsentRule,
+    ImportCount,
+    Metric,
+    NewPair,
+    NewReply,
+    Outcome,
+    Pair,
+    PairCounts,
+    Promotion,
+    PromotionKind,
+    Reply,
+    Review,
+    Run,
+    Verdict,
+)
+
+
+class Store:
+    """Use it as `with Store.open(home.db) as store`."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open or make the database. Raises DatabaseNewer, DatabaseUnreadable, DatabaseBusy."""
+        return cls(open_database(path))
+
+    def close(self) -> None:
+        self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # Replies
+
+    def add_reply(self, new: NewReply) -> int:
+        return replies.add(self._db, new)
+
+    def reply(self, reply_id: int) -> Reply:
+        return replies.get(self._db, reply_id)
+
+    def reply_by_message(self, message_id: int) -> Reply | None:
+        return replies.by_message(self._db, message_id)
+
+    def set_message_id(self, reply_id: int, message_id: int) -> None:
+        replies.set_message_id(self._db, reply_id, message_id)
+
+    def recent_pending(self, limit: int, *, newest: bool = True) -> list[Reply]:
+        return replies.recent_pending(self._db, limit, newest=newest)
+
+    # Reviews
+
+    def add_review(
+        self,
+        reply_id: int,
+        verdict: Verdict,
+        *,
+        reviewer: str,
+        reviewer_id: int | None = None,
+        edited_text: str | None = None,
+        reason: str | None = None,
+    ) -> Review:
+        """Add a verdict. Raises ReplyNotFound, ReplyRedacted, EditEmpty."""
+        return reviews.add(
+            self._db,
+            reply_id,
+            verdict,
+            reviewer=reviewer,
+            reviewer_id=reviewer_id,
+            edited_text=edited_text,
+            reason=reason,
+        )
+
+    def latest_review(self, reply_id: int) -> Review | None:
+        return reviews.latest(self._db, reply_id)
+
+    def reviews(self, reply_id: int) -> list[Review]:
+        return reviews.of_reply(self._db, reply_id)
+
+    # Pairs
+
+    def counts(self, consent: ConsentRule = "members") -> PairCounts:
+        return pairs.counts(self._db, consent)
+
+    def eligible_pairs(self, consent: ConsentRule) -> Iterator[Pair]:
+        """Pairs to train on, streamed by reply number. Read to the end before writing with this store."""
+        return pairs.eligible(self._db, consent)
+
+    def pairs(self) -> Iterator[Pair]:
+        """Every approved pair, whoever consented: for an export. Read to the end before writing."""
+        return pairs.approved(self._db)
+
+    def import_pairs(self, new: Iterable[NewPair], approved_by: str) -> ImportCount:
+        return imports.add(self._db, new, approved_by)
+
+    # Consent and forgetting
+
+    def consent(self, user_id: int) -> Consent | None:
+        return consents.get(self._db, user_id)
+
+    def set_consent(self, user_id: int, opted_in: bool) -> Consent:
+        return consents.put(self._db, user_id, opted_in=opted_in)
+
+    def forget(self, user_id: int) -> int:
+        """Remove a person's words and traces; gives the number of replies redacted."""
+        return redactions.forget(self._db, user_id)
+
+    def redact_message(self, message_id: int) -> int:
+        """Remove a Discord message's words; gives the number of replies redacted."""
+        return redactions.redact_message(self._db, message_id)
+
+    # Runs
+
+    def start_run(self, trigger: str, local_date: str, pid: int, config: Mapping[str, Any]) -> Run:
+        return runs.start(self._db, trigger, local_date, pid, config)
+
+    def update_run(self, run_id: str, **fields: Any) -> None:
+        runs.update(self._db, run_id, fields)
+
+    def finish_run(self, run_id: str, outcome: Outcome, reason: str, **fields: Any) -> None:
+        runs.finish(self._db, run_id, outcome, reason, fields)
+
+    def run(self, run_id: str) -> Run:
+        return runs.get(self._db, run_id)
+
+    def runs(self, limit: int = 20) -> list[Run]:
+        return runs.recent(self._db, limit)
+
+    def last_run(self) -> Run | None:
+        return next(iter(runs.recent(self._db, 1)), None)
+
+    def log_metrics(self, run_id: str, step: int, values: Mapping[str, float]) -> None:
+        runs.log_metrics(self._db, run_id, step, values)
+
+    def metrics(self, run_id: str) -> list[Metric]:
+        return runs.metrics(self._db, run_id)
+
+    # Adapters and promotions
+
+    def add_adapter(self, adapter: Adapter) -> None:
+        """Add a published adapter's row. Raises AdapterExists."""
+        registry.add(self._db, adapter)
+
+    def adapter(self, adapter_id: str) -> Adapter:
+        return registry.get(self._db, adapter_id)
+
+    def adapters(self) -> list[Adapter]:
+        return registry.every(self._db)
+
+    def retire_adapter(self, adapter_id: str) -> None:
+        registry.retire(self._db, adapter_id)
+
+    def promote(self, adapter: str | None, *, kind: PromotionKind, actor: str, reason: str) -> Promotion:
+        """Make an adapter (None: the bare base) champion. Raises AdapterMissing, AdapterRetired."""
+        return promotions.promote(self._db, adapter, kind=kind, actor=actor, reason=reason)
+
+    def rollback(self, *, actor: str, reason: str) -> Promotion:
+        """Go back to the champion before. Raises NothingToRollBack."""
+        return promotions.rollback(self._db, actor=actor, reason=reason)
+
+    def champion(self) -> str | None:
+        return promotions.champion(self._db)
+
+    def promotions(self) -> list[Promotion]:
+        return promotions.history(self._db)
+
+    def last_promotion_id(self) -> int:
+        return promotions.last_id(self._db)
