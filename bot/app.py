@@ -43,6 +43,12 @@ class Train(Protocol):
     def __call__(self, home: Path, *, force: bool, trigger: str) -> Awaitable[RunResult]: ...
 
 
+async def _in_a_process_of_its_own(home: Path, *, force: bool, trigger: str) -> RunResult:
+    from trainer.launch import run_training
+
+    return await run_training(home, force=force, trigger=trigger)
+
+
 class Nightshift:
     """A running bot. `client` is its Discord side, to be connected by whoever opened this."""
 
@@ -68,7 +74,7 @@ class Nightshift:
         *,
         engine: ChatEngine | None = None,
         schedule: bool = False,
-        train: Train | None = None,
+        train: Train = _in_a_process_of_its_own,
     ) -> AsyncIterator[Self]:
         """Open all parts; on leaving, close them in the reverse order, the client included.
 
@@ -90,10 +96,6 @@ class Nightshift:
 
                 engine = await Engine.start(settings.model, home.models)
             stack.push_async_callback(engine.close)
-            if train is None:
-                from trainer.launch import run_training
-
-                train = run_training
             app = cls(home, settings, engine, store, train)
             stack.push_async_callback(app._close)
             await app.sync_adapter()

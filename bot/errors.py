@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec
 
 import discord
@@ -127,7 +127,7 @@ async def respond_with(interaction: discord.Interaction[Any], error: BaseExcepti
         _log.warning("Could not answer interaction %s", interaction.id, exc_info=True)
 
 
-def answered(callback: Callable[P, Awaitable[None]]) -> Callable[P, Awaitable[None]]:
+def answered(callback: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, Coroutine[Any, Any, None]]:
     """Make a command, button or form answer its user when it fails.
 
     Needed because discord.py only logs what a `DynamicItem` raises.

@@ -7,6 +7,7 @@ happens in the browser runs the same code as on Discord.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from bot.app import Nightshift
 from bot.settings import Settings
@@ -14,16 +15,16 @@ from bot.simulation import simulate, simulated
 from model.protocol import ChatEngine
 from storage.home import Home
 
-__all__ = ["playground"]
+__all__ = ["serve_playground"]
 
 _STEP_SECONDS = 1800.0  # one step may hold a whole training run
 
 
-async def playground(
+async def serve_playground(
     home: Home,
     settings: Settings,
     *,
-    say: Callable[[str], None],
+    say: Callable[[str], None] = partial(print, flush=True),
     port: int | None = None,
     engine: ChatEngine | None = None,
 ) -> None:

@@ -138,7 +138,7 @@ class ReviewDesk:
     def _remember(self, reply_id: int, message: discord.Message) -> discord.PartialMessage:
         while len(self._cards) >= _REMEMBERED:
             del self._cards[next(iter(self._cards))]
-        place = discord.PartialMessage(channel=message.channel, id=message.id)  # type: ignore[arg-type]  # a text channel
+        place = discord.PartialMessage(channel=message.channel, id=message.id)
         self._cards[reply_id] = place
         return place
 

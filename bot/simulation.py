@@ -70,11 +70,12 @@ async def simulate(client: discord.Client, *, settle_timeout: float = 300.0, **o
         role = guild.create_role(MODERATOR_ROLE, hoist=True)
         hidden = discord.PermissionOverwrite(view_channel=False)
         seen = discord.PermissionOverwrite(view_channel=True)
+        closed: dict[Any, discord.PermissionOverwrite] = {guild.default_role: hidden, role: seen, client.user: seen}
         general = guild.create_text_channel("general", topic="Ask @Nightshift anything")
         review = guild.create_text_channel(
             REVIEW_CHANNEL,
             topic="What the bot said, and what moderators think of it",
-            overwrites={guild.default_role: hidden, role: seen, client.user: seen},
+            overwrites=closed,
         )
         people = [guild.add_member(env.create_user(name.lower(), global_name=name)) for name in _MEMBERS]
         moderator = guild.add_member(env.create_user("mo", global_name="Mo"), roles=[role])

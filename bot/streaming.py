@@ -15,7 +15,7 @@ from typing import Any, Protocol
 __all__ = ["MESSAGE_LIMIT", "MessageStream", "Sent", "split"]
 
 MESSAGE_LIMIT = 2000  # characters in one Discord message
-_FENCE = re.compile(r"^```(\w*)[^\n`]*$", re.MULTILINE)
+_FENCE = re.compile(r"```(?:(\w+)(?=\n))?")  # opens and closes a code block, wherever it stands
 # Best place to cut first: between paragraphs, after a line, after a sentence, between words.
 _CUTS = (re.compile(r"\n\s*\n"), re.compile(r"\n"), re.compile(r"(?<=[.!?\u2026])\s"), re.compile(r"\s"))
 

@@ -46,6 +46,7 @@ class FakeEngine:
         self.closed = False
         self.open = asyncio.Event()
         self.open.set()
+        self.asked = asyncio.Event()  # set with the first request
         self.idle = asyncio.Event()
         self.idle.set()
 
@@ -62,6 +63,7 @@ class FakeEngine:
         if self.active >= self.max_queue:
             raise QueueFull(self.active)
         self.seen.append(list(messages))
+        self.asked.set()
         self.channels.append(channel)
         reply = self.replies.popleft() if self.replies else f"You said: {messages[-1].content}"
         return FakeGeneration(self, reply)

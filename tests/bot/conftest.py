@@ -1,4 +1,4 @@
-"""The bot in a simulated Discord: the real client and the real store; only the model is a fake that is told what to say."""
+"""The bot in a simulated Discord: the real client, the real store, and a fake model that is told what to say."""
 
 from __future__ import annotations
 

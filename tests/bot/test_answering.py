@@ -261,8 +261,7 @@ async def test_a_deleted_question_is_still_answered(stage):
     """If the question is gone when the answer is ready, the answer stands on its own."""
     stage.engine.open.clear()
     asking = asyncio.ensure_future(stage.ask("Too slow?"))
-    while not stage.engine.seen:
-        await asyncio.sleep(0.01)
+    await stage.engine.asked.wait()
     (question,) = stage.world.general.history()
     stage.env.backend.delete_message(stage.world.general.id, question.id)
     stage.engine.open.set()
@@ -274,7 +273,7 @@ async def test_an_answer_that_is_deleted_while_it_grows_is_given_up(stage):
     """A moderator who removes a growing answer ends it: it is neither posted again nor written down."""
     stage.engine.say("first " + "more " * 50)
     asking = asyncio.ensure_future(stage.ask("Go on"))
-    while len(stage.world.general.history()) < 2:
+    while len(stage.world.general.history()) < 2:  # noqa: ASYNC110  (nothing tells when Discord shows a message)
         await asyncio.sleep(0)
     stage.env.backend.delete_message(stage.world.general.id, stage.world.general.last_message.id)
     await asking

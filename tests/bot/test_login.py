@@ -1,0 +1,92 @@
+"""What an operator reads when Discord does not let the bot in: bot/login.py against a local server in Discord's place."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import discord
+import pytest
+from aiohttp import web
+
+from bot.errors import IntentMissing, TokenMissing, TokenRefused
+from bot.login import check_login, serve
+from bot.settings import discord_token, load_settings
+
+LIMITED_MESSAGE_CONTENT = 1 << 19
+
+
+@pytest.fixture
+async def portal(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[dict[str, int]]:
+    """Discord's HTTP interface, as far as a login needs it; knows the token "good". Change `flags` to set intents."""
+    state = {"flags": LIMITED_MESSAGE_CONTENT}
+
+    def answer(request: web.Request, payload: dict[str, object]) -> web.Response:
+        known = request.headers.get("Authorization") == "Bot good"
+        body = payload if known else {"message": "401: Unauthorized", "code": 0}
+        # discord.py compares the content type as a whole.
+        return web.Response(
+            body=discord.utils._to_json(body).encode(),
+            status=200 if known else 401,
+            headers={"Content-Type": "application/json"},
+        )
+
+    async def me(request: web.Request) -> web.Response:
+        return answer(request, {"id": "1", "username": "nightshift", "discriminator": "0", "avatar": None})
+
+    async def application(request: web.Request) -> web.Response:
+        owner = {"id": "2", "username": "op", "discriminator": "0", "avatar": None}
+        about = {"id": "1", "name": "Nightshift", "description": "", "icon": None, "owner": owner}
+        return answer(
+            request,
+            {**about, "flags": state["flags"], "bot_public": True, "bot_require_code_grant": False, "verify_key": ""},
+        )
+
+    app = web.Application()
+    app.router.add_get("/users/@me", me)
+    app.router.add_get("/oauth2/applications/@me", application)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    monkeypatch.setattr(discord.http.Route, "BASE", f"http://127.0.0.1:{port}")
+    yield state
+    await runner.cleanup()
+
+
+async def test_a_good_token_is_let_in(portal):
+    """The check ends with the bot's name."""
+    assert await check_login("good", message_content=True) == "nightshift"
+
+
+async def test_a_bad_token_is_a_sentence(portal, home, monkeypatch):
+    """`nightshift run` with a token that Discord does not know says where to get one, before a model is loaded."""
+    monkeypatch.setenv("DISCORD_TOKEN", "stale")
+    with pytest.raises(TokenRefused, match="Developer Portal"):
+        await serve(home, load_settings(home))
+
+
+async def test_a_missing_intent_is_a_sentence(portal, home, monkeypatch):
+    """`nightshift run` without the Message Content intent says how to switch it on."""
+    portal["flags"] = 0
+    monkeypatch.setenv("DISCORD_TOKEN", "good")
+    with pytest.raises(IntentMissing, match="Message Content Intent"):
+        await serve(home, load_settings(home))
+
+
+async def test_a_bot_that_does_not_want_the_intent_is_let_in(portal):
+    """With message_content = false the intent need not be switched on."""
+    portal["flags"] = 0
+    assert await check_login("good", message_content=False) == "nightshift"
+
+
+async def test_a_missing_token_is_a_sentence(home, monkeypatch):
+    """`nightshift run` without a token says where it belongs."""
+    monkeypatch.delenv("DISCORD_TOKEN", raising=False)
+    with pytest.raises(TokenMissing, match="DISCORD_TOKEN"):
+        await serve(home, load_settings(home))
+
+
+def test_blanks_around_the_token_do_not_matter():
+    """A token pasted with a newline is still the token."""
+    assert discord_token({"DISCORD_TOKEN": " good\n"}) == "good"
