@@ -14,7 +14,7 @@ from bot import texts
 from model.chat import Message
 from storage.records import Turn
 
-__all__ = ["Context", "Heard", "Names", "compose", "messages", "plain_text"]
+__all__ = ["Context", "Heard", "Names", "called", "compose", "messages", "plain_text"]
 
 _REFERENCE = re.compile(r"<(?:(?P<kind>@!?|@&|#)(?P<id>\d+)|a?(?P<emoji>:\w+:)\d+)>")
 _NOWHERE = {"@": "@someone", "@&": "@role", "#": "#channel"}
@@ -63,6 +63,12 @@ def plain_text(content: str, names: Names, *, me: int) -> str:
 
     lines = (re.sub(r"(?<=\S) {2,}", " ", line).rstrip() for line in _REFERENCE.sub(read, content).splitlines())
     return "\n".join(lines).strip(" \n,")
+
+
+def called(content: str, name: str) -> int:
+    """How many characters at the start call the bot by its name, as `@Nightshift ` typed by hand; 0 if none do."""
+    match = re.match(rf"\s*@{re.escape(name)}\b[\s,:]*", content, re.IGNORECASE)
+    return match.end() if match else 0
 
 
 def compose(

@@ -10,7 +10,7 @@ import logging
 
 import discord
 
-from bot.conversation import Heard, Names, plain_text
+from bot.conversation import Heard, Names, called, plain_text
 
 __all__ = ["addressed", "hear", "overhear"]
 
@@ -20,12 +20,15 @@ _CHAIN = 20  # messages up a chain of replies
 
 
 async def addressed(message: discord.Message, me: int, *, direct_messages: bool) -> bool:
-    """Whether a message asks the bot: by mention, by replying to it, or directly. Bots never do."""
+    """Whether a message asks the bot: by mention, by replying to it, or directly. Bots never do.
+
+    A name typed with an @ that Discord did not turn into a mention counts as one.
+    """
     if message.author.bot or message.author.id == me or message.type not in _SPOKEN:
         return False
     if message.guild is None:
         return direct_messages
-    if any(user.id == me for user in message.mentions):
+    if any(user.id == me for user in message.mentions) or called(message.content, message.guild.me.display_name):
         return True
     replied_to = await _replied_to(message) if message.reference is not None else None
     return replied_to is not None and replied_to.author.id == me
@@ -51,6 +54,9 @@ async def hear(question: discord.Message, me: int, *, recent: int) -> tuple[list
 
 def overhear(message: discord.Message, me: int) -> Heard:
     """One Discord message in plain words."""
+    content = message.content
+    if message.guild is not None and (length := called(content, message.guild.me.display_name)):
+        content = content[length:]
     names = Names(
         users={user.id: user.display_name for user in message.mentions},
         roles={role.id: role.name for role in message.role_mentions},
@@ -60,7 +66,7 @@ def overhear(message: discord.Message, me: int) -> Heard:
         message_id=message.id,
         author_id=message.author.id,
         name=message.author.display_name,
-        text=plain_text(message.content, names, me=me),
+        text=plain_text(content, names, me=me),
         ours=message.author.id == me,
     )
 

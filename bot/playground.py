@@ -6,12 +6,12 @@ happens in the browser runs the same code as on Discord.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
-from functools import partial
 
 from bot.app import Nightshift
 from bot.settings import Settings
-from bot.simulation import simulate, simulated
+from bot.simulation import BOT_NAME, GENERAL_CHANNEL, simulate, simulated
 from model.protocol import ChatEngine
 from storage.home import Home
 
@@ -20,11 +20,17 @@ __all__ = ["serve_playground"]
 _STEP_SECONDS = 1800.0  # one step may hold a whole training run
 
 
+def _print(line: str) -> None:
+    """At once, even into a pipe: somebody waits for the address."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 async def serve_playground(
     home: Home,
     settings: Settings,
     *,
-    say: Callable[[str], None] = partial(print, flush=True),
+    say: Callable[[str], None] = _print,
     port: int | None = None,
     engine: ChatEngine | None = None,
 ) -> None:
@@ -40,7 +46,8 @@ async def serve_playground(
     Raises:
         SimulationMissing: the extra that brings the simulated Discord is not installed.
     """
-    settings = simulated(settings)
+    # The page shows one channel, so the cards for moderators stand there too.
+    settings = simulated(settings, review_channel=GENERAL_CHANNEL)
     say("Starting the bot ...")
     async with (
         Nightshift.open(home.ensure(), settings, engine=engine) as app,
@@ -53,5 +60,8 @@ async def serve_playground(
         ) as preview,
     ):
         say(f"Open {preview.url}")
-        say("Mention the bot, or reply to it, as Ada; switch the viewer to Mo to moderate. Ctrl-C ends it.")
+        say(
+            f"As Ada, write a message that begins with @{BOT_NAME}, or reply to the bot. As Mo (Viewing as, at the\n"
+            "top), judge its answers with the buttons on the cards, and try /status and /train now. Ctrl-C ends it."
+        )
         await preview.wait_closed()

@@ -17,9 +17,20 @@ import discord
 from bot.errors import BotError
 from bot.settings import Settings
 
-__all__ = ["MODERATOR_ROLE", "REVIEW_CHANNEL", "SimulationMissing", "World", "simulate", "simulated"]
+__all__ = [
+    "BOT_NAME",
+    "GENERAL_CHANNEL",
+    "MODERATOR_ROLE",
+    "REVIEW_CHANNEL",
+    "SimulationMissing",
+    "World",
+    "simulate",
+    "simulated",
+]
 
+BOT_NAME = "Nightshift"
 MODERATOR_ROLE = "Moderator"
+GENERAL_CHANNEL = "general"
 REVIEW_CHANNEL = "review"
 _MEMBERS = ("Ada", "Ben", "Chloe", "Dev")
 
@@ -43,9 +54,9 @@ class World:
     members: Sequence[Any]
 
 
-def simulated(settings: Settings) -> Settings:
-    """The same settings, pointed at the simulated server's moderator role and review channel."""
-    discord_ = replace(settings.discord, moderator_role=MODERATOR_ROLE, review_channel=REVIEW_CHANNEL)
+def simulated(settings: Settings, *, review_channel: str = REVIEW_CHANNEL) -> Settings:
+    """The same settings, pointed at the simulated server's moderator role and one of its channels for review."""
+    discord_ = replace(settings.discord, moderator_role=MODERATOR_ROLE, review_channel=review_channel)
     return settings.model_copy(update={"discord": discord_})
 
 
@@ -66,12 +77,13 @@ async def simulate(client: discord.Client, *, settle_timeout: float = 300.0, **o
     except ImportError:
         raise SimulationMissing from None
     async with simcord.run(client, settle_timeout=settle_timeout, **options) as env:
+        env.backend.edit_bot_profile(BOT_NAME)
         guild = env.create_guild("Nightshift's workshop")
         role = guild.create_role(MODERATOR_ROLE, hoist=True)
         hidden = discord.PermissionOverwrite(view_channel=False)
         seen = discord.PermissionOverwrite(view_channel=True)
         closed: dict[Any, discord.PermissionOverwrite] = {guild.default_role: hidden, role: seen, client.user: seen}
-        general = guild.create_text_channel("general", topic="Ask @Nightshift anything")
+        general = guild.create_text_channel(GENERAL_CHANNEL, topic=f"Ask @{BOT_NAME} anything")
         review = guild.create_text_channel(
             REVIEW_CHANNEL,
             topic="What the bot said, and what moderators think of it",

@@ -68,6 +68,12 @@ async def test_direct_messages_can_be_switched_off(open_stage):
         assert len(stage.ada.user.dm_channel.history()) == 1
 
 
+async def test_a_typed_name_is_as_good_as_a_mention(stage):
+    """`@Nightshift` typed by hand is answered, and the model does not read its own name."""
+    await stage.ada.send(stage.world.general, "@Nightshift, which wood?")
+    assert stage.engine.seen[-1] == [Message("user", "which wood?")]
+
+
 async def test_talk_between_members_is_left_alone(stage):
     """Messages that do not address the bot get no answer, nor do replies to other people."""
     first = await stage.ada.send(stage.world.general, "Good morning")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot import texts
-from bot.conversation import Heard, Names, compose, messages, plain_text
+from bot.conversation import Heard, Names, called, compose, messages, plain_text
 from model.chat import Message
 from storage.records import Turn
 
@@ -47,6 +47,15 @@ def test_plain_text_closes_the_gap_the_mention_leaves():
 def test_plain_text_keeps_code_indented():
     """Blanks at the start of a line mean something."""
     assert plain_text("```\n    x = 1\n```", NAMES, me=ME) == "```\n    x = 1\n```"
+
+
+def test_a_typed_name_calls_the_bot():
+    """The name with an @ at the start of a message calls, in any case; elsewhere it does not."""
+    assert called("@nightshift, are you there?", "Nightshift") == len("@nightshift, ")
+    assert called("@Nightshift", "Nightshift") == len("@Nightshift")
+    assert not called("ask @Nightshift", "Nightshift")
+    assert not called("@Nightshifters", "Nightshift")
+    assert not called("Nightshift is over", "Nightshift")
 
 
 def test_turns_carry_authors_and_message_ids():

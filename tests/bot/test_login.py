@@ -1,4 +1,4 @@
-"""What an operator reads when Discord does not let the bot in: bot/login.py against a local server in Discord's place."""
+"""What an operator reads when Discord does not let the bot in: bot/login.py, a local server in Discord's place."""
 
 from __future__ import annotations
 

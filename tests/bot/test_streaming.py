@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import re
 
@@ -136,7 +137,7 @@ async def test_edits_are_at_least_a_second_apart(stream, channel, clock):
     (post,) = channel.posts
     assert post.content == "x" * 50
     edits = [when for when, _ in post.history[1:]]
-    assert all(later - earlier >= 0.999 for earlier, later in zip(edits, edits[1:], strict=False))
+    assert all(later - earlier >= 0.999 for earlier, later in itertools.pairwise(edits))
     assert 4 <= len(edits) <= 6
 
 
