@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bot.cli.options import HomeOption, JsonOption
+from bot.cli.options import HomeOption, JsonOption, operator
 
 if TYPE_CHECKING:
     from storage import Adapter, AdapterDirectory, Store
@@ -68,7 +67,7 @@ def use(
     with Store.open(place.db) as store:
         if chosen is not None:
             AdapterDirectory(place.adapters).verify(chosen)
-        store.promote(chosen, kind="use", actor=_operator(), reason=reason)
+        store.promote(chosen, kind="use", actor=operator(), reason=reason)
     print(f"In use now: {adapter}")
 
 
@@ -84,7 +83,7 @@ def rollback(reason: ReasonOption = "rolled back on the command line", home: Hom
         before = previous_of(fold(store.promotions()), retired)
         if before is not None:
             AdapterDirectory(place.adapters).verify(before)
-        promotion = store.rollback(actor=_operator(), reason=reason)
+        promotion = store.rollback(actor=operator(), reason=reason)
     print(f"In use now: {promotion.adapter or 'base'}")
 
 
@@ -165,11 +164,3 @@ def _row(adapter: Adapter, champion: str | None) -> dict[str, Any]:
         "nll": metrics.get("challenger_nll"),
         "retired_at": adapter.retired_at,
     }
-
-
-def _operator() -> str:
-    """Who is at the keyboard, for the history."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container may run under a number that has no name
-        return "operator"

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
-import os
 import sys
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bot.cli.chatter import only_replies_on_stdout
 from bot.cli.options import HomeOption
 
 if TYPE_CHECKING:
@@ -48,35 +44,23 @@ def chat(
     """Talk to the model in the terminal."""
     if once is not None and not once.strip():
         raise typer.BadParameter("the text to answer is empty", param_hint="--once")
-    with _only_replies_on_stdout():
+    with only_replies_on_stdout():
         reply = asyncio.run(_talk(home, once, adapter, greedy=greedy))
     if reply is not None:
         print(reply)
 
 
-@contextlib.contextmanager
-def _only_replies_on_stdout() -> Iterator[None]:
-    """Send what libraries print to stderr, and keep their advice for developers quiet."""
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    logging.getLogger("model").setLevel(logging.INFO)  # "Converting ...; this happens once" is worth knowing
-    with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-
-
 async def _talk(home: Path | None, once: str | None, adapter: str | None, *, greedy: bool) -> str | None:
     """Answer `once` and give the reply, or hold a conversation on the terminal and give None."""
     from bot.settings import load_settings
-    from model.engine import Engine
     from storage.home import find_home
 
     place = find_home(home).ensure()
     settings = load_settings(place)
     chosen = _chosen_adapter(place, adapter)
     sampling = _sampling(settings, greedy=greedy)
-    _silence_progress_bars()
+    from model.engine import Engine  # takes seconds, so what can be refused was refused above
+
     engine = await Engine.start(settings.model, place.models, chosen)
     try:
         if once is None:
@@ -110,12 +94,6 @@ def _sampling(settings: Settings, *, greedy: bool) -> Sampling:
     if greedy:
         return Sampling(max_new_tokens=drawn.max_new_tokens, temperature=0.0, top_p=1.0)
     return Sampling(drawn.max_new_tokens, drawn.temperature, drawn.top_p, drawn.repetition_penalty)
-
-
-def _silence_progress_bars() -> None:
-    from transformers.utils import logging as chatter
-
-    chatter.disable_progress_bar()
 
 
 def _opening(settings: Settings) -> list[Message]:

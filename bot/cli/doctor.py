@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import typer
 
+from bot.cli.chatter import silence_libraries
 from bot.cli.options import HomeOption
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def doctor(home: HomeOption = None) -> None:
     """
     from storage.home import find_home
 
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it advises optional packages
+    silence_libraries()
     broken = 0
     for finding in _findings(find_home(home)):
         broken += finding.state == "broken"

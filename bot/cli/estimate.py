@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bot.cli.chatter import silence_libraries
 from bot.cli.options import HomeOption
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ def _config_file(name: str) -> Path:
 
     from model.base_files import resolve_base
 
+    silence_libraries()
     base = resolve_base(name)
     return Path(hf_hub_download(base.source, "config.json", revision=base.hub_revision, local_files_only=True))
 

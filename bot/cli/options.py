@@ -1,13 +1,14 @@
-"""Options that several commands share. Nothing here opens or prints anything."""
+"""What several commands share: their options, and who uses them. Nothing here opens or prints anything."""
 
 from __future__ import annotations
 
+import getpass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-__all__ = ["HomeOption", "JsonOption"]
+__all__ = ["HomeOption", "JsonOption", "operator"]
 
 
 def _nearest_home(ctx: typer.Context, given: Path | None) -> Path | None:
@@ -28,3 +29,11 @@ HomeOption = Annotated[
 ]
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+
+
+def operator() -> str:
+    """Who is at the keyboard, for the record."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may run under a number that has no name
+        return "operator"

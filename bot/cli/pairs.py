@@ -2,10 +2,88 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
 import typer
+
+from bot.cli.options import HomeOption, operator
+
+if TYPE_CHECKING:
+    from storage.exchange import BadRow
+    from storage.records import NewPair
 
 __all__ = ["register"]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
+    app.command("import")(take_in)
+    app.command("export")(give_out)
+
+
+def take_in(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="Pairs as .jsonl or .csv, see the docs.")
+    ],
+    approved_by: Annotated[
+        str | None, typer.Option("--approved-by", metavar="NAME", help="Who stands for these pairs (default: you).")
+    ] = None,
+    prompt_column: Annotated[
+        str | None, typer.Option("--prompt-column", metavar="NAME", help="The CSV column with the prompts.")
+    ] = None,
+    reply_column: Annotated[
+        str | None, typer.Option("--reply-column", metavar="NAME", help="The CSV column with the replies.")
+    ] = None,
+    append_signature: Annotated[
+        str, typer.Option("--append-signature", metavar="TEXT", help="Add this to the end of each reply.")
+    ] = "",
+    home: HomeOption = None,
+) -> None:
+    """Take in pairs from a file, each once, as approved.
+
+    Rows that cannot be used are named with their number and the reason; the others are kept. Exit code 1 if no row can
+    be used.
+    """
+    from storage.exchange import read_pairs
+    from storage.home import find_home
+    from storage.store import Store
+
+    rows = read_pairs(file, prompt_column=prompt_column, reply_column=reply_column, append_signature=append_signature)
+    refused: list[BadRow] = []
+    with Store.open(find_home(home).ensure().db) as store:
+        count = store.import_pairs(_usable(rows, refused), approved_by or operator())
+    for row in refused:
+        print(f"row {row.number}: {row.reason}")
+    print(f"imported {count.imported}, duplicates {count.duplicates}, rejected {len(refused)}")
+    if refused and not count.imported and not count.duplicates:
+        raise typer.Exit(1)
+
+
+def _usable(rows: Iterable[NewPair | BadRow], refused: list[BadRow]) -> Iterator[NewPair]:
+    """The pairs among the rows; the others are put aside in `refused`."""
+    from storage.exchange import BadRow
+
+    for row in rows:
+        if isinstance(row, BadRow):
+            refused.append(row)
+        else:
+            yield row
+
+
+def give_out(
+    file: Annotated[Path, typer.Argument(metavar="FILE", dir_okay=False, help="Where to write: .jsonl or .csv.")],
+    home: HomeOption = None,
+) -> None:
+    """Write all approved pairs to a file.
+
+    The file can be taken in again with `import`.
+    """
+    from storage.exchange import write_pairs
+    from storage.home import find_home
+    from storage.store import Store
+
+    with Store.open(find_home(home).ensure().db) as store:
+        count = write_pairs(file, store.pairs())
+    print(f"exported {count}")

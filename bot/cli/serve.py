@@ -53,7 +53,7 @@ def playground(
     from storage.home import find_home
 
     place = find_home(home).ensure()
-    _until_stopped(serve_playground(place, load_settings(place), say=_say, port=port))
+    _until_stopped(serve_playground(place, load_settings(place), port=port))
 
 
 def run(home: HomeOption = None) -> None:
@@ -69,10 +69,6 @@ def run(home: HomeOption = None) -> None:
     place = find_home(home).ensure()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     _until_stopped(serve(place, load_settings(place)))
-
-
-def _say(line: str) -> None:
-    print(line, flush=True)
 
 
 def _until_stopped(work: Coroutine[Any, Any, T]) -> T | None:

@@ -1,0 +1,34 @@
+"""Libraries talk to developers; this keeps their talk out of a person's terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+
+__all__ = ["only_replies_on_stdout", "silence_libraries"]
+
+_LOUD = ("bitsandbytes", "huggingface_hub", "transformers", "torch", "httpx")
+
+
+def silence_libraries() -> None:
+    """Let only errors of libraries through. Must come before they are imported: some look at the environment once."""
+    for name in ("TRANSFORMERS_VERBOSITY", "HF_HUB_VERBOSITY"):
+        os.environ.setdefault(name, "error")
+    os.environ.setdefault("TQDM_DISABLE", "1")
+    for name in _LOUD:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.simplefilter("ignore")
+
+
+@contextlib.contextmanager
+def only_replies_on_stdout() -> Iterator[None]:
+    """Silence libraries, and send to stderr what anything prints all the same; our own notes go there too."""
+    silence_libraries()
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logging.getLogger("model").setLevel(logging.INFO)  # "Converting ...; this happens once" is worth knowing
+    with contextlib.redirect_stdout(sys.stderr):
+        yield
