@@ -14,10 +14,11 @@ import discord
 from bot import texts
 from storage.records import Reply, Review, Verdict
 
-__all__ = ["FORM_LIMIT", "CorrectionForm", "VerdictButton", "card", "card_buttons", "card_of"]
+__all__ = ["FORM_LIMIT", "CorrectionForm", "VerdictButton", "card", "card_asker", "card_buttons", "card_of"]
 
 FORM_LIMIT = 4000  # characters a form's text field takes
-_SHOWN = 1200  # characters of a question or an answer on a card
+_SHOWN = 1200  # characters of a question or an answer on a card that waits
+_FOLDED = 240  # and on one that has its verdict
 _STYLES: dict[Verdict, discord.ButtonStyle] = {
     "approve": discord.ButtonStyle.success,
     "edit": discord.ButtonStyle.primary,
@@ -34,20 +35,26 @@ _COLOURS: dict[Verdict | None, discord.Colour] = {
 Judge = Callable[[discord.Interaction[Any], int, Verdict, str | None], Awaitable[None]]
 
 
-def card(reply: Reply, review: Review | None) -> discord.Embed:
-    """The card of one reply, with its verdict once there is one."""
+def card(reply: Reply, review: Review | None, asker: str) -> discord.Embed:
+    """The card of one reply; once there is a verdict it is short, so that the channel stays easy to read."""
     question = next((turn.content for turn in reversed(reply.turns) if turn.role == "user"), "")
-    asker = f"<@{reply.asker_id}>" if reply.asker_id else ""
-    lines = [f"{asker} asked:".strip(), _quoted(question), "", reply.text and _short(reply.text)]
+    limit = _SHOWN if review is None else _FOLDED
+    lines = [_quoted(_short(question, limit)), "", _short(reply.text, limit)]
     if review is not None and review.edited_text is not None:
-        lines[-1] = f"~~{_short(reply.text, 300)}~~"
-        lines += ["", f"**{texts.CARD_CORRECTED}**", _short(review.edited_text)]
-    status = texts.PENDING if review is None else texts.verdict_line(review.verdict, review.reviewer)
+        lines += ["", f"**{texts.CARD_CORRECTED}**", _short(review.edited_text, limit)]
     embed = discord.Embed(
-        description="\n".join(lines), colour=_COLOURS[None if review is None else review.verdict], title=status
+        title=texts.PENDING if review is None else texts.verdict_line(review.verdict, review.reviewer),
+        description="\n".join(lines),
+        colour=_COLOURS[None if review is None else review.verdict],
     )
+    embed.set_author(name=asker)
     embed.set_footer(text=f"{texts.CARD_REPLY} {reply.id} \u00b7 {reply.adapter or texts.BASE_MODEL}")
     return embed
+
+
+def card_asker(message: discord.Message) -> str:
+    """Who asked, as a posted card says it: the store knows people by number only."""
+    return (message.embeds[0].author.name if message.embeds else None) or texts.SOMEBODY
 
 
 def card_buttons(reply: Reply) -> discord.ui.View:
@@ -114,9 +121,9 @@ class CorrectionForm(discord.ui.Modal, title=texts.EDIT_TITLE):
         await self._judge(interaction, self._reply_id, "edit", self.answer.value)
 
 
-def _short(text: str, limit: int = _SHOWN) -> str:
+def _short(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "\u2026"
 
 
 def _quoted(text: str) -> str:
-    return "\n".join(f"> {line}" for line in (_short(text) or texts.NO_WORDS).splitlines())
+    return "\n".join(f"> {line}" for line in (text or texts.NO_WORDS).splitlines())

@@ -91,7 +91,7 @@ class NightshiftClient(discord.Client):
 
     async def _on_reply(self, reply_id: int, question: discord.Message) -> None:
         if question.guild is not None:
-            await self.desk.post(reply_id, question.guild)
+            await self.desk.post(reply_id, question.guild, question.author.display_name)
 
     async def _look_for_adapter(self) -> None:
         try:

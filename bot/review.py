@@ -13,11 +13,11 @@ import discord
 from discord import app_commands
 
 from bot import texts
-from bot.cards import FORM_LIMIT, CorrectionForm, card, card_buttons, card_of
+from bot.cards import FORM_LIMIT, CorrectionForm, card, card_asker, card_buttons, card_of
 from bot.errors import Refused, answered
 from bot.permissions import matches, require_moderator
 from bot.settings import DiscordConfig
-from storage.records import Reply, Verdict
+from storage.records import Reply, Review, Verdict
 from storage.store import Store
 from storage.writer import AsyncStore
 
@@ -39,20 +39,20 @@ class ReviewDesk:
     def __init__(self, store: AsyncStore, config: DiscordConfig) -> None:
         self._store = store
         self._config = config
-        self._cards: dict[int, discord.PartialMessage] = {}  # by reply id; a memory, never the truth
+        self._cards: dict[int, int] = {}  # reply id to message id; a memory, never the truth
 
     @property
     def moderator_role(self) -> int | str | None:
         """The role that reviews, as the settings name it."""
         return self._config.moderator_role
 
-    async def post(self, reply_id: int, guild: discord.Guild) -> None:
+    async def post(self, reply_id: int, guild: discord.Guild, asker: str) -> None:
         """Put a card for a new reply into its server's review channel. A reply in a direct message gets none."""
         channel = review_channel(guild, self._config.review_channel)
         if channel is None:
             return
         reply = await self._store.call(Store.reply, reply_id)
-        message = await channel.send(embed=card(reply, None), view=card_buttons(reply))
+        message = await channel.send(embed=card(reply, None, asker), view=card_buttons(reply))
         self._remember(reply_id, message)
 
     @answered
@@ -110,37 +110,39 @@ class ReviewDesk:
             reviewer_id=interaction.user.id,
             edited_text=text,
         )
-        shown = card(reply, review)
         if interaction.message is not None and card_of(interaction.message) == reply.id:
-            await interaction.response.edit_message(embed=shown)
+            await interaction.response.edit_message(embed=card(reply, review, card_asker(interaction.message)))
             return
         await interaction.response.send_message(texts.RECORDED[verdict], ephemeral=True)
-        await self._redraw(interaction.guild, reply.id, shown)
+        await self._redraw(interaction.guild, reply, review)
 
-    async def _redraw(self, guild: discord.Guild | None, reply_id: int, shown: discord.Embed) -> None:
+    async def _redraw(self, guild: discord.Guild | None, reply: Reply, review: Review) -> None:
         """Bring the card in step. A card that cannot be found or edited is no failure of the verdict."""
         try:
-            message = self._cards.get(reply_id) or await self._search(guild, reply_id)
+            message = await self._card(guild, reply.id)
             if message is not None:
-                await message.edit(embed=shown)
+                await message.edit(embed=card(reply, review, card_asker(message)))
         except discord.HTTPException:
-            _log.warning("The card of reply %s could not be updated", reply_id, exc_info=True)
+            _log.warning("The card of reply %s could not be updated", reply.id, exc_info=True)
 
-    async def _search(self, guild: discord.Guild | None, reply_id: int) -> discord.PartialMessage | None:
+    async def _card(self, guild: discord.Guild | None, reply_id: int) -> discord.Message | None:
+        """The card of a reply: where it is remembered to be, else wherever it is found among the newest messages."""
         channel = review_channel(guild, self._config.review_channel) if guild else None
         if channel is None:
             return None
+        known = self._cards.get(reply_id)
+        if known is not None:
+            return await channel.fetch_message(known)
         async for message in channel.history(limit=_LOOK_BACK):
             if card_of(message) == reply_id:
-                return self._remember(reply_id, message)
+                self._remember(reply_id, message)
+                return message
         return None
 
-    def _remember(self, reply_id: int, message: discord.Message) -> discord.PartialMessage:
+    def _remember(self, reply_id: int, message: discord.Message) -> None:
         while len(self._cards) >= _REMEMBERED:
             del self._cards[next(iter(self._cards))]
-        place = discord.PartialMessage(channel=message.channel, id=message.id)
-        self._cards[reply_id] = place
-        return place
+        self._cards[reply_id] = message.id
 
 
 def message_commands(desk: ReviewDesk, *, hidden: bool) -> list[app_commands.ContextMenu]:

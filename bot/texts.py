@@ -27,14 +27,11 @@ REJECT = "Reject"
 VERDICTS = {"approve": "Approved", "edit": "Edited", "reject": "Rejected"}
 PENDING = "Waiting for a verdict"
 
-CARD_TITLE = "New reply"
-CARD_QUESTION = "Question"
-CARD_ANSWER = "Answer"
 CARD_CORRECTED = "Should have said"
-CARD_ADAPTER = "Adapter"
 CARD_REPLY = "Reply"
 CARD_JUMP = "Jump to it"
 NO_WORDS = "(no words)"
+SOMEBODY = "Somebody"
 BASE_MODEL = "base model"
 
 EDIT_TITLE = "What should I have said?"

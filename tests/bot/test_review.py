@@ -23,7 +23,7 @@ async def test_each_reply_gets_a_card_with_question_answer_and_adapter(stage):
     (embed,) = stage.card.embeds
     assert "My oil stays sticky." in embed.description
     assert "Sand it first." in embed.description
-    assert stage.ada.mention in embed.description
+    assert embed.author.name == "Ada"
     assert "20261123-a" in embed.footer.text
     assert embed.title == texts.PENDING
     buttons = {item.label: item for row in stage.card.components for item in row.children}
@@ -57,8 +57,9 @@ async def test_edit_on_a_card_opens_a_form_with_the_text(stage):
     assert await verdicts(stage, answer) == [("edit", "Mo", "Sand it first.")]
     embed = stage.card.embeds[0]
     assert embed.title == texts.verdict_line("edit", "Mo")
-    assert "~~Sand it frist.~~" in embed.description
-    assert "Sand it first." in embed.description
+    assert "Sand it frist." in embed.description
+    assert f"**{texts.CARD_CORRECTED}**\nSand it first." in embed.description
+    assert embed.author.name == "Ada"
     assert stage.world.general.last_message.content == "Sand it frist."  # what was said stays said
 
 
@@ -106,6 +107,15 @@ async def test_the_later_verdict_stands(stage):
     assert (counts.approved, counts.rejected) == (0, 1)
 
 
+async def test_a_card_with_its_verdict_is_folded(stage):
+    """Long texts are cut short once the card is done, so the open ones stand out."""
+    stage.engine.say("word " * 300)
+    await stage.ask("Tell me a story")
+    before = len(stage.card.embeds[0].description)
+    await stage.world.moderator.click(stage.card, label="Approve")
+    assert len(stage.card.embeds[0].description) < before / 3
+
+
 async def test_editing_again_starts_from_the_last_edit(stage):
     """The form shows the newest wording, not the model's."""
     await stage.ask("Hello?")
@@ -133,6 +143,7 @@ async def test_after_a_restart_the_card_is_found_again(stage):
     await stage.env.restart_bot(stage.app.new_client())
     await stage.world.moderator.context_menu(stage.world.general, "Reject", answer)
     card = next(one for one in stage.world.review.history() if one.id == card_id)
+    assert card.embeds[0].author.name == "Ada"
     assert card.embeds[0].title == texts.verdict_line("reject", "Mo")
 
 
