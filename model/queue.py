@@ -13,17 +13,21 @@ __all__ = ["FairQueue"]
 
 T = TypeVar("T")
 
+_REMEMBERED = 256  # channels whose last turn is remembered
+
 
 @dataclass
 class FairQueue(Generic[T]):
     """Waiting items in order of arrival, each belonging to a channel.
 
-    The next item is the oldest of the channel with the fewest conversations being answered right now, so a channel
-    that asks fifty things at once takes turns with one that asks a single thing.
+    The next item is the oldest of the channel with the fewest conversations being answered right now, among equals of
+    the one served longest ago: a channel that asks fifty things at once takes turns with one that asks a single thing.
     """
 
     limit: int
     _waiting: list[tuple[str, T]] = field(default_factory=list)
+    _served: dict[str, int] = field(default_factory=dict)  # channel -> turn it was last served, oldest first
+    _turn: int = 0
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -39,7 +43,12 @@ class FairQueue(Generic[T]):
         order = self._order(busy)
         if not order:
             return None
-        return self._waiting.pop(order[0])[1]
+        channel, item = self._waiting.pop(order[0])
+        self._served.pop(channel, None)
+        self._served[channel] = self._turn = self._turn + 1
+        if len(self._served) > _REMEMBERED:
+            del self._served[next(iter(self._served))]
+        return item
 
     def remove(self, item: T) -> bool:
         """Take an item out of the line; False when it is not in it."""
@@ -63,8 +72,8 @@ class FairQueue(Generic[T]):
         return items
 
     def _order(self, busy: Iterable[str]) -> list[int]:
-        load, order = Counter(busy), list[tuple[int, int]]()
+        load, order = Counter(busy), list[tuple[int, int, int]]()
         for index, (channel, _) in enumerate(self._waiting):
-            order.append((load[channel], index))
+            order.append((load[channel], self._served.get(channel, 0), index))
             load[channel] += 1
-        return [index for _, index in sorted(order)]
+        return [index for *_, index in sorted(order)]

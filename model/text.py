@@ -8,6 +8,7 @@ __all__ = ["TextStream"]
 
 _REPLACEMENT = "\ufffd"
 _WINDOW = 6  # tokens decoded again for context: joins of byte-level tokens reach no further
+_CHARACTER = 4  # bytes, so tokens at most, of one character: what is still broken then stays broken
 
 
 class TextStream:
@@ -31,14 +32,18 @@ class TextStream:
 
     def flush(self) -> str:
         """The end: whatever was held back is text after all."""
-        piece, self._held = self._held + self._decode(final=True), ""
-        return self._show(piece) if not self.stopped else ""
+        if self.stopped:
+            return ""
+        piece = self._release(self._decode(final=True))
+        held, self._held = self._held, ""
+        return piece + self._show(held)
 
     def _decode(self, *, final: bool = False) -> str:
         start = max(0, self._settled - _WINDOW)
         before = self._tokenizer.decode(self._ids[start : self._settled], skip_special_tokens=True)
         now = self._tokenizer.decode(self._ids[start:], skip_special_tokens=True)
-        if now.endswith(_REPLACEMENT) and not final:
+        unsettled = len(self._ids) - self._settled
+        if now.endswith(_REPLACEMENT) and unsettled < _CHARACTER and not final:
             return ""  # a character whose bytes are not all here
         self._settled = len(self._ids)
         return str(now[len(before) :])

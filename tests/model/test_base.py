@@ -1,0 +1,84 @@
+"""Finding, converting and caching a base model."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+
+import bitsandbytes
+import pytest
+import torch
+
+from model.base import load_base
+from model.base_files import resolve_base
+from model.config import ModelConfig
+from model.errors import BaseNotFound
+from tests.tiny import make_tiny_base
+
+
+def test_the_decoder_is_in_nf4_with_double_quantisation(tiny):
+    """Without double quantisation a trip through state_dict corrupts the weights on some CPUs."""
+    layers = [m for m in tiny.load().model.modules() if isinstance(m, bitsandbytes.nn.Linear4bit)]
+    assert len(layers) == 14
+    assert {m.weight.quant_state.quant_type for m in layers} == {"nf4"}
+    assert all(m.weight.quant_state.nested for m in layers)
+
+
+def test_the_second_start_reads_the_cache_alone(tiny, monkeypatch):
+    """Conversion happens once."""
+    tiny.load()
+    monkeypatch.setattr("model.base._convert", lambda *_: pytest.fail("converted again"))
+    assert tiny.load().id == "base"
+
+
+def test_converting_again_gives_the_same_weights(tiny, tmp_path):
+    """The cache can be deleted without changing what the bot says."""
+    first, second = tiny.load(), load_base(tiny.config, tmp_path)
+    for (name, one), (_, two) in zip(first.model.named_parameters(), second.model.named_parameters(), strict=True):
+        assert torch.equal(one, two), name
+
+
+def test_changed_weights_are_another_revision(tmp_path):
+    """An adapter for yesterday's weights must not fit today's."""
+    one = resolve_base(str(make_tiny_base(tmp_path / "base", seed=0)))
+    shutil.rmtree(tmp_path / "base")
+    two = resolve_base(str(make_tiny_base(tmp_path / "base", seed=1)))
+    assert one.revision != two.revision
+
+
+def test_a_killed_conversion_leaves_no_half_model(tiny, tmp_path, monkeypatch):
+    """The converted directory appears whole or not at all."""
+
+    def broken(*_args):
+        msg = "out of memory"
+        raise RuntimeError(msg)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("model.base._quantise", broken)
+        with pytest.raises(BaseNotFound, match="out of memory"):
+            load_base(tiny.config, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    assert load_base(tiny.config, tmp_path).id == "base"
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("./nowhere", "no such directory"),
+        ("not a model", "no such directory"),
+        ("/", "no config.json"),
+    ],
+)
+def test_an_unknown_base_is_one_sentence(tmp_path, name, says):
+    """What it is, why not, and what to set instead."""
+    with pytest.raises(BaseNotFound, match=says) as caught:
+        load_base(replace(ModelConfig(), base=name), tmp_path)
+    assert "Set [model] base" in str(caught.value)
+
+
+def test_a_model_without_chat_template_is_refused(tmp_path):
+    """A bare completion model cannot chat."""
+    path = make_tiny_base(tmp_path / "base")
+    (path / "chat_template.jinja").unlink()
+    with pytest.raises(BaseNotFound, match="no chat template"):
+        load_base(ModelConfig(base=str(path), device="cpu"), tmp_path / "cache")
