@@ -93,6 +93,8 @@ class AdapterDirectory:
         files = manifest.get("files")
         if not isinstance(files, dict) or any(name not in files for name in REQUIRED):
             raise AdapterDamaged(adapter_id, f"{MANIFEST} does not list its files")
+        if any(Path(name).name != name for name in files):
+            raise AdapterDamaged(adapter_id, f"{MANIFEST} lists a file outside its directory")
         for name, expected in files.items():
             path = self.path(adapter_id) / name
             try:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from sqlite_utils import Database
+from sqlite3 import Connection
 
 from storage.database import writing
 from storage.records import Consent
 from storage.timestamps import now
 
 
-def get(db: Database, user_id: int) -> Consent | None:
+def get(db: Connection, user_id: int) -> Consent | None:
     """What a person has said, or None if they have said nothing (which is no consent)."""
-    for row in db.query("select * from consents where user_id = ?", [user_id]):
+    for row in db.execute("select * from consents where user_id = ?", [user_id]):
         return Consent(row["user_id"], bool(row["opted_in"]), row["updated_at"])
     return None
 
 
-def put(db: Database, user_id: int, *, opted_in: bool) -> Consent:
+def put(db: Connection, user_id: int, *, opted_in: bool) -> Consent:
     """Keep what a person says now."""
     consent = Consent(user_id, opted_in, now())
     with writing(db):

@@ -1,26 +1,25 @@
 """Opening the SQLite file and writing to it safely beside another process.
 
 The bot and the trainer write the same file. WAL lets one read while the other writes; a writer takes the lock at
-the start of its transaction (`BEGIN IMMEDIATE`) and so waits for its turn, where a read that turns into a
+the start of its transaction (`begin immediate`) and so waits for its turn, where a read that turns into a
 write would fail at once (SQLITE_BUSY_SNAPSHOT). Knows no table.
 """
 
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlite_utils import Database
-
+from storage import migrations
 from storage.errors import DatabaseBusy, DatabaseNewer, DatabaseUnreadable
-from storage.migrations import known_steps, migrations
 
 BUSY_TIMEOUT_S = 10.0
 
 
-def open_database(path: Path) -> Database:
+def open_database(path: Path) -> sqlite3.Connection:
     """Open (or make) the database and bring its schema up to date.
 
     The connection belongs to the thread that opens it. Python starts no transaction of its own accord on it.
@@ -31,29 +30,30 @@ def open_database(path: Path) -> Database:
         DatabaseBusy: another process held it too long.
     """
     try:
-        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+        db = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
     except sqlite3.Error as error:
         raise DatabaseUnreadable(path, str(error)) from error
-    db = Database(connection)
     try:
         _bring_up_to_date(db, path)
-    except BaseException as error:
+    except sqlite3.Error as error:
         db.close()
-        if isinstance(error, sqlite3.Error):
-            if is_busy(error):
-                raise DatabaseBusy(BUSY_TIMEOUT_S) from error
-            raise DatabaseUnreadable(path, str(error)) from error
+        if _is_busy(error):
+            raise DatabaseBusy(BUSY_TIMEOUT_S) from error
+        raise DatabaseUnreadable(path, str(error)) from error
+    except BaseException:
+        db.close()
         raise
+    db.row_factory = sqlite3.Row
     return db
 
 
-def _bring_up_to_date(db: Database, path: Path) -> None:
-    known = known_steps()
-    unknown = [step.name for step in migrations.applied(db) if step.name not in known]
-    if unknown:
-        raise DatabaseNewer(path, unknown)
-    db.enable_wal()
-    if migrations.pending(db):
+def _bring_up_to_date(db: sqlite3.Connection, path: Path) -> None:
+    known = {step.__name__ for step in migrations.STEPS}
+    applied = set(migrations.applied(db))
+    if applied - known:
+        raise DatabaseNewer(path, sorted(applied - known))
+    _enable_wal(db)
+    if known - applied:
         # In one transaction of ours, so that two processes starting together do not both apply a step.
         with writing(db):
             migrations.apply(db)
@@ -62,8 +62,22 @@ def _bring_up_to_date(db: Database, path: Path) -> None:
     db.execute("pragma secure_delete = on")
 
 
+def _enable_wal(db: sqlite3.Connection) -> None:
+    """Switch a new file to WAL. SQLite does not wait for others there, however long its timeout."""
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            db.execute("pragma journal_mode = wal")
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            return
+
+
 @contextmanager
-def writing(db: Database) -> Iterator[None]:
+def writing(db: sqlite3.Connection) -> Iterator[None]:
     """One write transaction: all of the block is kept, or none of it.
 
     Raises:
@@ -72,18 +86,33 @@ def writing(db: Database) -> Iterator[None]:
     try:
         db.execute("begin immediate")
     except sqlite3.OperationalError as error:
-        if is_busy(error):
+        if _is_busy(error):
             raise DatabaseBusy(BUSY_TIMEOUT_S) from error
         raise
+    with _to_the_end(db):
+        yield
+
+
+@contextmanager
+def preparing(db: sqlite3.Connection) -> Iterator[None]:
+    """One transaction on temporary tables: nobody else waits for it."""
+    db.execute("begin")
+    with _to_the_end(db):
+        yield
+
+
+@contextmanager
+def _to_the_end(db: sqlite3.Connection) -> Iterator[None]:
     try:
         yield
         db.execute("commit")
     except BaseException:
-        db.rollback()
+        if db.in_transaction:
+            db.execute("rollback")
         raise
 
 
-def is_busy(error: sqlite3.Error) -> bool:
+def _is_busy(error: sqlite3.Error) -> bool:
     """Whether SQLite gave up waiting for another writer."""
     code = getattr(error, "sqlite_errorcode", 0)
     return (code & 0xFF) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)

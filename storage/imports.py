@@ -7,10 +7,9 @@ can go on writing while a long file is read.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from sqlite3 import Connection
 
-from sqlite_utils import Database
-
-from storage.database import writing
+from storage.database import preparing, writing
 from storage.fingerprints import content_hash, import_conversation
 from storage.records import ImportCount, NewPair
 from storage.timestamps import now
@@ -33,7 +32,7 @@ _KNOWN = """
 """
 
 
-def add(db: Database, pairs: Iterable[NewPair], approved_by: str) -> ImportCount:
+def add(db: Connection, pairs: Iterable[NewPair], approved_by: str) -> ImportCount:
     """Store pairs as approved, all of them or (if reading them fails) none.
 
     A pair whose normalised turns and completion are in the store or came earlier counts as a duplicate.
@@ -63,8 +62,8 @@ def add(db: Database, pairs: Iterable[NewPair], approved_by: str) -> ImportCount
                     pair.completion,
                 )
 
-        with db.atomic():
-            db.conn.executemany(
+        with preparing(db):
+            db.executemany(
                 "insert or ignore into incoming (hash, conversation, turns, completion) values (?, ?, ?, ?)", rows()
             )
         imported = _take_in(db, approved_by)
@@ -73,7 +72,7 @@ def add(db: Database, pairs: Iterable[NewPair], approved_by: str) -> ImportCount
     return ImportCount(imported=imported, duplicates=offered - imported)
 
 
-def _take_in(db: Database, approved_by: str) -> int:
+def _take_in(db: Connection, approved_by: str) -> int:
     """Copy the prepared rows; gives how many were new."""
     moment = now()
     with writing(db):

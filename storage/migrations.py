@@ -3,25 +3,41 @@
 A step that has been released is never edited: a database may have been made by it. Steps use SQL and nothing
 from the rest of the package, so that they mean the same for ever. They run in one transaction, with foreign
 keys off until they are done (SQLite needs that to rebuild a table).
+
+sqlite-utils keeps the record of applied steps. It is loaded only where one is applied, since it loads pandas where
+that is installed, and a quick command would spend most of its time on it.
 """
 
 from __future__ import annotations
 
-from sqlite_utils import Database, Migrations
+from collections.abc import Callable
+from sqlite3 import Connection
+from typing import TYPE_CHECKING
 
-migrations = Migrations("nightshift")
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
-
-def known_steps() -> set[str]:
-    """Names of every step this version has."""
-    blank = Database(memory=True)
-    try:
-        return {step.name for step in migrations.pending(blank)}
-    finally:
-        blank.close()
+SET = "nightshift"
 
 
-@migrations()
+def applied(db: Connection) -> list[str]:
+    """Names of the steps that this database has had, by sqlite-utils' own table."""
+    if not db.execute("select 1 from sqlite_master where name = '_sqlite_migrations'").fetchone():
+        return []
+    rows = db.execute("select name from _sqlite_migrations where migration_set = ? order by rowid", [SET])
+    return [row[0] for row in rows]
+
+
+def apply(db: Connection) -> None:
+    """Apply the steps that are missing. Call it in a transaction, or each step is one of its own."""
+    from sqlite_utils import Database, Migrations
+
+    migrations = Migrations(SET)
+    for step in STEPS:
+        migrations()(step)
+    migrations.apply(Database(db))
+
+
 def m001_replies_and_reviews(db: Database) -> None:
     # authors_known: every user turn of a reply on Discord names its author. content_hash: of turns and completion.
     db.execute("""
@@ -68,7 +84,6 @@ def m001_replies_and_reviews(db: Database) -> None:
     db.execute("create index reviews_content on reviews (content_hash) where content_hash is not null")
 
 
-@migrations()
 def m002_people_in_replies(db: Database) -> None:
     db.execute("""
         create table reply_authors (
@@ -107,7 +122,6 @@ def m002_people_in_replies(db: Database) -> None:
     """)
 
 
-@migrations()
 def m003_runs(db: Database) -> None:
     # "trigger" is a keyword of SQL, so the column says "started_by".
     db.execute("""
@@ -146,7 +160,6 @@ def m003_runs(db: Database) -> None:
     db.execute("create index run_metrics_run on run_metrics (run_id)")
 
 
-@migrations()
 def m004_adapters_and_promotions(db: Database) -> None:
     db.execute("""
         create table adapters (
@@ -169,3 +182,11 @@ def m004_adapters_and_promotions(db: Database) -> None:
             created_at text not null
         )
     """)
+
+
+STEPS: tuple[Callable[[Database], None], ...] = (
+    m001_replies_and_reviews,
+    m002_people_in_replies,
+    m003_runs,
+    m004_adapters_and_promotions,
+)

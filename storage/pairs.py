@@ -7,8 +7,7 @@ opting out takes effect on the next snapshot with nothing to update.
 from __future__ import annotations
 
 from collections.abc import Iterator
-
-from sqlite_utils import Database
+from sqlite3 import Connection
 
 from storage.records import ConsentRule, Pair, PairCounts
 from storage.turns import decode_turns
@@ -35,7 +34,7 @@ _PAIRS = f"""
 """  # noqa: S608
 
 
-def eligible(db: Database, consent: ConsentRule) -> Iterator[Pair]:
+def eligible(db: Connection, consent: ConsentRule) -> Iterator[Pair]:
     """Pairs that may be trained on, by reply number, one at a time from one consistent view.
 
     `"members"` wants the consent of everybody whose words are in the turns; `"operator"` takes every approved pair.
@@ -44,12 +43,12 @@ def eligible(db: Database, consent: ConsentRule) -> Iterator[Pair]:
     return _read(db, f"{_PAIRS} and {_consent_clause(consent)} order by replies.id")
 
 
-def approved(db: Database) -> Iterator[Pair]:
+def approved(db: Connection) -> Iterator[Pair]:
     """Every approved pair that is not redacted, by reply number: what an export holds."""
     return _read(db, f"{_PAIRS} order by replies.id")
 
 
-def counts(db: Database, consent: ConsentRule) -> PairCounts:
+def counts(db: Connection, consent: ConsentRule) -> PairCounts:
     """How many replies stand where. Redacted ones count nowhere."""
     pending = """
         select count(*) from replies
@@ -74,7 +73,7 @@ def _consent_clause(consent: ConsentRule) -> str:
     raise ValueError(f"consent is 'members' or 'operator', not {consent!r}")
 
 
-def _read(db: Database, sql: str) -> Iterator[Pair]:
+def _read(db: Connection, sql: str) -> Iterator[Pair]:
     for reply_id, conversation, turns, completion, approved_at, edited, source, reviewer, adapter, people in db.execute(
         sql
     ):

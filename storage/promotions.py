@@ -8,9 +8,7 @@ retired later. Retired adapters are passed over when the champion is read.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any
-
-from sqlite_utils import Database
+from sqlite3 import Connection, Row
 
 from storage import registry
 from storage.database import writing
@@ -51,7 +49,7 @@ def previous_of(stack: Sequence[str | None], retired: Collection[str]) -> str | 
     return None
 
 
-def promote(db: Database, adapter: str | None, *, kind: PromotionKind, actor: str, reason: str) -> Promotion:
+def promote(db: Connection, adapter: str | None, *, kind: PromotionKind, actor: str, reason: str) -> Promotion:
     """Make an adapter (None: the bare base) the champion.
 
     Raises:
@@ -67,34 +65,34 @@ def promote(db: Database, adapter: str | None, *, kind: PromotionKind, actor: st
         return _insert(db, adapter, kind, actor, reason)
 
 
-def rollback(db: Database, *, actor: str, reason: str) -> Promotion:
+def rollback(db: Connection, *, actor: str, reason: str) -> Promotion:
     """Go back to the champion before this one. Raises NothingToRollBack."""
     with writing(db):
         previous = previous_of(fold(history(db)), _retired(db))
         return _insert(db, previous, "rollback", actor, reason)
 
 
-def champion(db: Database) -> str | None:
+def champion(db: Connection) -> str | None:
     """The adapter in use, or None for the bare base."""
     return champion_of(fold(history(db)), _retired(db))
 
 
-def history(db: Database) -> list[Promotion]:
+def history(db: Connection) -> list[Promotion]:
     """Every promotion, oldest first."""
-    return [_promotion(row) for row in db.query("select * from promotions order by id")]
+    return [_promotion(row) for row in db.execute("select * from promotions order by id")]
 
 
-def last_id(db: Database) -> int:
+def last_id(db: Connection) -> int:
     """The number of the latest promotion, 0 if there is none: a cheap way to see that something changed."""
     (number,) = db.execute("select coalesce(max(id), 0) from promotions").fetchone()
     return int(number)
 
 
-def _retired(db: Database) -> set[str]:
+def _retired(db: Connection) -> set[str]:
     return {row[0] for row in db.execute("select id from adapters where retired_at is not null")}
 
 
-def _insert(db: Database, adapter: str | None, kind: PromotionKind, actor: str, reason: str) -> Promotion:
+def _insert(db: Connection, adapter: str | None, kind: PromotionKind, actor: str, reason: str) -> Promotion:
     created_at = now()
     cursor = db.execute(
         "insert into promotions (adapter, kind, actor, reason, created_at) values (?, ?, ?, ?, ?)",
@@ -103,5 +101,5 @@ def _insert(db: Database, adapter: str | None, kind: PromotionKind, actor: str, 
     return Promotion(int(cursor.lastrowid or 0), adapter, kind, actor, reason, created_at)
 
 
-def _promotion(row: dict[str, Any]) -> Promotion:
+def _promotion(row: Row) -> Promotion:
     return Promotion(row["id"], row["adapter"], row["kind"], row["actor"], row["reason"], row["created_at"])

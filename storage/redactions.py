@@ -7,8 +7,7 @@ said in answer goes with the words it answered, since it may quote them.
 from __future__ import annotations
 
 from collections.abc import Callable
-
-from sqlite_utils import Database
+from sqlite3 import Connection
 
 from storage import replies
 from storage.database import writing
@@ -18,7 +17,7 @@ from storage.turns import encode_turns
 REDACTED = "[redacted]"
 
 
-def forget(db: Database, user_id: int) -> int:
+def forget(db: Connection, user_id: int) -> int:
     """Remove a person: their words, what the bot said to them, their names on rows, and their consent.
 
     What the bot said to them goes from other people's conversations too. Gives the number of replies redacted.
@@ -38,13 +37,13 @@ def forget(db: Database, user_id: int) -> int:
     return len(touched)
 
 
-def redact_message(db: Database, message_id: int) -> int:
+def redact_message(db: Connection, message_id: int) -> int:
     """Remove one Discord message's words, be it somebody's or the bot's. Gives the number of replies redacted."""
     with writing(db):
         return len(_redact_message(db, message_id))
 
 
-def _redact_message(db: Database, message_id: int) -> set[int]:
+def _redact_message(db: Connection, message_id: int) -> set[int]:
     found = {
         int(row[0])
         for row in db.execute(
@@ -62,7 +61,7 @@ def _redact_message(db: Database, message_id: int) -> set[int]:
     return found
 
 
-def _redact(db: Database, reply: Reply, *, gone: Callable[[Turn], bool], answer_gone: bool) -> None:
+def _redact(db: Connection, reply: Reply, *, gone: Callable[[Turn], bool], answer_gone: bool) -> None:
     """Blank the turns that are `gone` and the bot's turns answering them; the reply too if it answers the last."""
     turns: list[Turn] = []
     before_gone = False
@@ -80,7 +79,7 @@ def _redact(db: Database, reply: Reply, *, gone: Callable[[Turn], bool], answer_
             "update reviews set edited_text = ? where reply_id = ? and edited_text is not null", [REDACTED, reply.id]
         )
     left = {turn.message_id for turn in turns}
-    db.conn.executemany(
+    db.executemany(
         "delete from reply_messages where reply_id = ? and message_id = ?",
         [(reply.id, turn.message_id) for turn in reply.turns if turn.message_id not in left],
     )
@@ -90,5 +89,5 @@ def _said_by(user_id: int) -> Callable[[Turn], bool]:
     return lambda turn: turn.role != "assistant" and turn.author_id == user_id
 
 
-def _with_author(db: Database, user_id: int) -> list[int]:
+def _with_author(db: Connection, user_id: int) -> list[int]:
     return [int(row[0]) for row in db.execute("select reply_id from reply_authors where user_id = ?", [user_id])]

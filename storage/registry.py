@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
-
-from sqlite_utils import Database
+from sqlite3 import Connection, Row
 
 from storage.database import writing
 from storage.errors import AdapterExists, AdapterMissing
@@ -13,7 +11,7 @@ from storage.records import Adapter
 from storage.timestamps import now
 
 
-def add(db: Database, adapter: Adapter) -> None:
+def add(db: Connection, adapter: Adapter) -> None:
     """Add the row of an adapter that has been published.
 
     Raises:
@@ -38,26 +36,26 @@ def add(db: Database, adapter: Adapter) -> None:
         )
 
 
-def get(db: Database, adapter_id: str) -> Adapter:
+def get(db: Connection, adapter_id: str) -> Adapter:
     """The adapter of this id, retired or not. Raises AdapterMissing."""
-    for row in db.query("select * from adapters where id = ?", [adapter_id]):
+    for row in db.execute("select * from adapters where id = ?", [adapter_id]):
         return _adapter(row)
     raise AdapterMissing(adapter_id)
 
 
-def every(db: Database) -> list[Adapter]:
+def every(db: Connection) -> list[Adapter]:
     """All adapters in the order they were added."""
-    return [_adapter(row) for row in db.query("select * from adapters order by rowid")]
+    return [_adapter(row) for row in db.execute("select * from adapters order by rowid")]
 
 
-def retire(db: Database, adapter_id: str) -> None:
+def retire(db: Connection, adapter_id: str) -> None:
     """Take an adapter out of use for good: it is never champion again. Twice is as once. Raises AdapterMissing."""
     with writing(db):
         get(db, adapter_id)
         db.execute("update adapters set retired_at = ? where id = ? and retired_at is null", [now(), adapter_id])
 
 
-def _adapter(row: dict[str, Any]) -> Adapter:
+def _adapter(row: Row) -> Adapter:
     return Adapter(
         row["id"],
         row["run_id"],

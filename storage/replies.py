@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from sqlite_utils import Database
+from sqlite3 import Connection, Row
 
 from storage.database import writing
 from storage.errors import ReplyNotFound
@@ -14,7 +12,7 @@ from storage.timestamps import now
 from storage.turns import authors_are_known, authors_of, decode_turns, encode_turns, messages_of
 
 
-def add(db: Database, new: NewReply) -> int:
+def add(db: Connection, new: NewReply) -> int:
     """Store a reply; it waits for a verdict. Gives its number.
 
     Raises:
@@ -48,32 +46,32 @@ def add(db: Database, new: NewReply) -> int:
             ),
         )
         reply_id = int(cursor.lastrowid or 0)
-        db.conn.executemany(
+        db.executemany(
             "insert into reply_authors (reply_id, user_id) values (?, ?)",
             [(reply_id, author) for author in authors_of(new.turns, new.asker_id)],
         )
-        db.conn.executemany(
+        db.executemany(
             "insert into reply_messages (reply_id, message_id) values (?, ?)",
             [(reply_id, message) for message in messages_of(new.turns, new.prompt_message_id)],
         )
     return reply_id
 
 
-def get(db: Database, reply_id: int) -> Reply:
+def get(db: Connection, reply_id: int) -> Reply:
     """The reply of this number. Raises ReplyNotFound."""
-    for row in db.query("select * from replies where id = ?", [reply_id]):
+    for row in db.execute("select * from replies where id = ?", [reply_id]):
         return _reply(row)
     raise ReplyNotFound(reply_id)
 
 
-def by_message(db: Database, message_id: int) -> Reply | None:
+def by_message(db: Connection, message_id: int) -> Reply | None:
     """The reply that stands in this Discord message, if one does."""
-    for row in db.query("select * from replies where message_id = ?", [message_id]):
+    for row in db.execute("select * from replies where message_id = ?", [message_id]):
         return _reply(row)
     return None
 
 
-def set_message_id(db: Database, reply_id: int, message_id: int) -> None:
+def set_message_id(db: Connection, reply_id: int, message_id: int) -> None:
     """Say which Discord message holds a reply. Raises ReplyNotFound."""
     with writing(db):
         cursor = db.execute("update replies set message_id = ? where id = ?", [message_id, reply_id])
@@ -81,7 +79,7 @@ def set_message_id(db: Database, reply_id: int, message_id: int) -> None:
             raise ReplyNotFound(reply_id)
 
 
-def recent_pending(db: Database, limit: int, *, newest: bool = True) -> list[Reply]:
+def recent_pending(db: Connection, limit: int, *, newest: bool = True) -> list[Reply]:
     """Up to `limit` replies that have no verdict yet, newest (or oldest) first."""
     direction = "desc" if newest else "asc"
     # `direction` is one of the two words above, never a caller's text.
@@ -91,10 +89,10 @@ def recent_pending(db: Database, limit: int, *, newest: bool = True) -> list[Rep
             and not exists (select 1 from reviews where reviews.reply_id = replies.id)
         order by id {direction} limit ?
     """  # noqa: S608
-    return [_reply(row) for row in db.query(sql, [limit])]
+    return [_reply(row) for row in db.execute(sql, [limit])]
 
 
-def _reply(row: dict[str, Any]) -> Reply:
+def _reply(row: Row) -> Reply:
     return Reply(
         id=row["id"],
         source=row["source"],

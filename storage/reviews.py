@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
-
-from sqlite_utils import Database
+from sqlite3 import Connection, Row
+from typing import get_args
 
 from storage import replies
 from storage.database import writing
@@ -15,7 +14,7 @@ from storage.timestamps import now
 
 
 def add(
-    db: Database,
+    db: Connection,
     reply_id: int,
     verdict: Verdict,
     *,
@@ -56,20 +55,20 @@ def add(
     return Review(review_id, reply_id, verdict, edited_text, reason, reviewer_id, reviewer, created_at)
 
 
-def latest(db: Database, reply_id: int) -> Review | None:
+def latest(db: Connection, reply_id: int) -> Review | None:
     """The verdict that stands, if there is one."""
     sql = "select * from reviews where reply_id = ? order by id desc limit 1"
-    for row in db.query(sql, [reply_id]):
+    for row in db.execute(sql, [reply_id]):
         return _review(row)
     return None
 
 
-def of_reply(db: Database, reply_id: int) -> list[Review]:
+def of_reply(db: Connection, reply_id: int) -> list[Review]:
     """Every verdict on a reply, oldest first."""
-    return [_review(row) for row in db.query("select * from reviews where reply_id = ? order by id", [reply_id])]
+    return [_review(row) for row in db.execute("select * from reviews where reply_id = ? order by id", [reply_id])]
 
 
-def _review(row: dict[str, Any]) -> Review:
+def _review(row: Row) -> Review:
     return Review(
         row["id"],
         row["reply_id"],

@@ -7,9 +7,8 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
+from sqlite3 import Connection, Row
 from typing import Any
-
-from sqlite_utils import Database
 
 from storage.database import writing
 from storage.errors import RunNotFound
@@ -21,7 +20,7 @@ _FIXED = ("id", "trigger", "started_at")
 _CHANGEABLE = frozenset(field.name for field in fields(Run)) - set(_FIXED)
 
 
-def start(db: Database, trigger: str, local_date: str, pid: int, config: Mapping[str, Any]) -> Run:
+def start(db: Connection, trigger: str, local_date: str, pid: int, config: Mapping[str, Any]) -> Run:
     """Add a run that starts now, in stage "started". Its id is the time in UTC and four random digits."""
     run = Run(
         id=f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}",
@@ -43,7 +42,7 @@ def start(db: Database, trigger: str, local_date: str, pid: int, config: Mapping
     return run
 
 
-def update(db: Database, run_id: str, changes: Mapping[str, Any]) -> None:
+def update(db: Connection, run_id: str, changes: Mapping[str, Any]) -> None:
     """Change fields of a run by their names in the record. `config` and `details` are replaced whole.
 
     Raises:
@@ -62,37 +61,37 @@ def update(db: Database, run_id: str, changes: Mapping[str, Any]) -> None:
             db.execute(f"update runs set {assignments} where id = ?", [*values, run_id])  # noqa: S608
 
 
-def finish(db: Database, run_id: str, outcome: Outcome, reason: str, changes: Mapping[str, Any]) -> None:
+def finish(db: Connection, run_id: str, outcome: Outcome, reason: str, changes: Mapping[str, Any]) -> None:
     """Close a run with its outcome and why, and any last fields."""
     update(db, run_id, {"finished_at": now(), **changes, "outcome": outcome, "reason": reason})
 
 
-def get(db: Database, run_id: str) -> Run:
+def get(db: Connection, run_id: str) -> Run:
     """The run of this id. Raises RunNotFound."""
-    for row in db.query("select * from runs where id = ?", [run_id]):
+    for row in db.execute("select * from runs where id = ?", [run_id]):
         return _run(row)
     raise RunNotFound(run_id)
 
 
-def recent(db: Database, limit: int) -> list[Run]:
+def recent(db: Connection, limit: int) -> list[Run]:
     """The last `limit` runs, newest first."""
-    return [_run(row) for row in db.query("select * from runs order by number desc limit ?", [limit])]
+    return [_run(row) for row in db.execute("select * from runs order by number desc limit ?", [limit])]
 
 
-def log_metrics(db: Database, run_id: str, step: int, values: Mapping[str, float]) -> None:
+def log_metrics(db: Connection, run_id: str, step: int, values: Mapping[str, float]) -> None:
     """Keep what a run reports at a step. Raises RunNotFound."""
     at = now()
     with writing(db):
         get(db, run_id)
-        db.conn.executemany(
+        db.executemany(
             "insert into run_metrics (run_id, step, name, value, at) values (?, ?, ?, ?, ?)",
             [(run_id, step, name, value, at) for name, value in values.items()],
         )
 
 
-def metrics(db: Database, run_id: str) -> list[Metric]:
+def metrics(db: Connection, run_id: str) -> list[Metric]:
     """Everything a run reported, in order. A value that was not a number (NaN) comes back as NaN."""
-    rows = db.query("select * from run_metrics where run_id = ? order by id", [run_id])
+    rows = db.execute("select * from run_metrics where run_id = ? order by id", [run_id])
     return [
         Metric(
             row["run_id"],
@@ -106,7 +105,7 @@ def metrics(db: Database, run_id: str) -> list[Metric]:
     ]
 
 
-def _run(row: dict[str, Any]) -> Run:
+def _run(row: Row) -> Run:
     values = dict(row)
     del values["number"]
     values["trigger"] = values.pop("started_by")

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from sqlite3 import Connection
 from types import TracebackType
 from typing import Any, Self
-
-from sqlite_utils import Database
 
 from storage import consents, imports, pairs, promotions, redactions, registry, replies, reviews, runs
 from storage.database import open_database
@@ -39,7 +38,7 @@ from storage.records import (
 class Store:
     """Use it as `with Store.open(home.db) as store`."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Connection) -> None:
         self._db = db
 
     @classmethod

@@ -1,0 +1,159 @@
+"""The schema from nothing, from an old populated file, and from a newer version."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlite_utils import Database
+
+from storage import DatabaseNewer, DatabaseUnreadable, Store, migrations
+from storage.database import open_database
+
+OLD = Path(__file__).with_name("old_database.sql")
+TABLES = {
+    "replies",
+    "reviews",
+    "reply_authors",
+    "reply_messages",
+    "consents",
+    "runs",
+    "run_metrics",
+    "adapters",
+    "promotions",
+}
+
+
+def test_a_blank_file_gets_every_table(db_path):
+    """Opening makes the schema, in WAL, with foreign keys."""
+    db = open_database(db_path)
+    tables = {row[0] for row in db.execute("select name from sqlite_master where type = 'table'")}
+    assert tables == TABLES | {"_sqlite_migrations", "sqlite_sequence"}
+    assert db.execute("pragma journal_mode").fetchone()[0] == "wal"
+    assert db.execute("pragma foreign_keys").fetchone()[0] == 1
+    assert migrations.applied(db) == [step.__name__ for step in migrations.STEPS]
+    db.close()
+
+
+def test_opening_again_changes_nothing(db_path):
+    """A second start finds the schema as the first left it."""
+    open_database(db_path).close()
+    before = _schema(db_path)
+    open_database(db_path).close()
+    assert _schema(db_path) == before
+
+
+@pytest.fixture
+def old_file(db_path: Path) -> Path:
+    connection = sqlite3.connect(db_path)
+    connection.executescript(OLD.read_text())
+    connection.close()
+    return db_path
+
+
+def test_an_old_populated_file_keeps_its_rows(old_file):
+    """What was stored under the first schema reads the same under the present one."""
+    with Store.open(old_file) as store:
+        reply = store.reply(1)
+        assert (reply.text, reply.message_id, reply.turns[1].author_id) == ("Second shelf.", 504, 101)
+        assert [pair.completion for pair in store.pairs()] == ["Third shelf.", "Hello."]
+
+
+def test_an_old_populated_file_ends_with_the_schema_of_a_blank_one(old_file, tmp_path):
+    """There is one schema, however a database came to it."""
+    blank = tmp_path / "blank.db"
+    open_database(old_file).close()
+    open_database(blank).close()
+    assert _schema(old_file).keys() == _schema(blank).keys()
+    assert _columns(old_file) == _columns(blank)
+
+
+def test_people_are_found_in_the_replies_of_an_old_file(old_file):
+    """Consent holds for what was said before the store kept a table of authors."""
+    with Store.open(old_file) as store:
+        assert store.counts("members").eligible == 1  # the import
+        store.set_consent(101, opted_in=True)
+        assert store.counts("members").eligible == 1
+        store.set_consent(102, opted_in=True)
+        assert store.counts("members").eligible == 2
+        assert next(store.eligible_pairs("members")).authors == (101, 102)
+        assert store.redact_message(501) == 1
+
+
+def test_a_newer_database_is_refused_and_left_alone(db_path):
+    """One sentence that says what to do; not a byte is changed."""
+    open_database(db_path).close()
+    db = Database(db_path)
+    db["_sqlite_migrations"].insert({"migration_set": "nightshift", "name": "m999_future", "applied_at": "2030"})
+    db.close()
+    before = db_path.read_bytes()
+    with pytest.raises(DatabaseNewer, match=r"newer Nightshift .*m999_future.*update this one") as caught:
+        Store.open(db_path)
+    assert caught.value.unknown == ("m999_future",)
+    assert db_path.read_bytes() == before
+
+
+def test_a_file_that_is_no_database_is_refused(db_path):
+    """SQLite's words stay out of the sentence's advice."""
+    db_path.write_bytes(b"this is not a database at all" * 100)
+    with pytest.raises(DatabaseUnreadable, match="cannot be opened"):
+        Store.open(db_path)
+
+
+def test_a_database_in_a_missing_folder_is_refused(tmp_path):
+    """`Home.ensure` makes folders, the store does not."""
+    with pytest.raises(DatabaseUnreadable, match="cannot be opened"):
+        Store.open(tmp_path / "nowhere" / "nightshift.db")
+
+
+def test_a_failed_step_leaves_the_old_schema(old_file, monkeypatch):
+    """All pending steps are one transaction: the next start tries them again from the same place."""
+
+    def m998_broken(db: Database) -> None:
+        db.execute("create table broken (nonsense")
+
+    monkeypatch.setattr(migrations, "STEPS", (*migrations.STEPS, m998_broken))
+    before = _schema(old_file)
+    with pytest.raises(DatabaseUnreadable):
+        Store.open(old_file)
+    assert _schema(old_file) == before
+
+
+def test_two_processes_opening_a_blank_file_at_once_both_succeed(db_path):
+    """Bot and trainer may start in the same second."""
+    code = "import sys; from storage import Store; Store.open(__import__('pathlib').Path(sys.argv[1])).close()"
+    started = [subprocess.Popen([sys.executable, "-c", code, str(db_path)]) for _ in range(4)]
+    assert [process.wait(60) for process in started] == [0] * 4
+
+
+def test_steps_are_numbered_without_gaps():
+    """m001, m002, ...: appended to, never inserted between."""
+    numbers = [step.__name__[:4] for step in migrations.STEPS]
+    assert numbers == [f"m{n:03}" for n in range(1, len(numbers) + 1)]
+
+
+def _schema(path: Path) -> dict[str, str]:
+    connection = sqlite3.connect(path)
+    rows = connection.execute("select name, sql from sqlite_master where name not like 'sqlite_%'").fetchall()
+    connection.close()
+    return dict(rows)
+
+
+def _columns(path: Path) -> dict[str, list[tuple]]:
+    connection = sqlite3.connect(path)
+    columns = {name: connection.execute(f"pragma table_info({name})").fetchall() for name in sorted(TABLES)}
+    connection.close()
+    return columns
+
+
+def test_opening_a_database_that_is_up_to_date_is_quick(db_path):
+    """sqlite-utils (and pandas with it) is loaded only to change the schema."""
+    open_database(db_path).close()
+    code = (
+        "import sys; from pathlib import Path; from storage import Store; Store.open(Path(sys.argv[1])).close();"
+        "sys.exit(bool({'sqlite_utils', 'pandas', 'numpy'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(db_path)], check=False).returncode == 0

@@ -1,0 +1,136 @@
+"""Replies: stored with what the bot was shown, found again, queued for review, redacted."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import asdict
+
+import pytest
+
+from storage import ReplyNotFound, Turn
+from storage.redactions import REDACTED
+from tests.storage.conftest import ALICE, BOB, CAROL, a_reply
+
+
+def test_a_reply_comes_back_as_it_went_in(store):
+    """Every field, with turns as records again."""
+    new = a_reply(
+        turns=(Turn("user", "Où est le thé? 🍵\n'x'", ALICE, 11), Turn("assistant", "?"), Turn("user", "Tea", BOB, 12)),
+        adapter="v1",
+        guild_id=1,
+        channel_id=2,
+        message_id=13,
+        prompt_message_id=12,
+        finish_reason="length",
+    )
+    reply = store.reply(store.add_reply(new))
+    stored = asdict(reply)
+    assert {name: stored[name] for name in asdict(new)} == asdict(new)
+    assert reply.id == 1
+    assert reply.created_at.endswith("+00:00")
+    assert not reply.redacted
+
+
+def test_discord_identifiers_of_64_bits_survive(store):
+    """A snowflake is larger than a float can hold exactly."""
+    snowflake = 2**63 - 1
+    reply_id = store.add_reply(a_reply(message_id=snowflake))
+    assert store.reply_by_message(snowflake).id == reply_id
+
+
+def test_an_unknown_reply_says_so(store):
+    """The error carries the number asked for."""
+    with pytest.raises(ReplyNotFound, match="no reply 99") as caught:
+        store.reply(99)
+    assert caught.value.reply_id == 99
+    with pytest.raises(ReplyNotFound):
+        store.set_message_id(99, 1)
+
+
+def test_the_message_of_a_reply_can_be_named_later(store):
+    """The row is written before Discord has given the message a number."""
+    reply_id = store.add_reply(a_reply())
+    assert store.reply_by_message(700) is None
+    store.set_message_id(reply_id, 700)
+    assert store.reply_by_message(700).id == reply_id
+
+
+def test_a_reply_to_nothing_is_refused(store):
+    """A pair needs a prompt: turns end with a user turn."""
+    for turns in ((), (Turn("system", "Be kind."),), (Turn("user", "a", 1), Turn("assistant", "b"))):
+        with pytest.raises(ValueError, match="end with a user turn"):
+            store.add_reply(a_reply(turns=turns))
+    assert store.counts().pending == 0
+
+
+def test_pending_replies_are_those_without_a_verdict(store):
+    """Newest first for a queue, or oldest first, up to the limit."""
+    numbers = [store.add_reply(a_reply(f"question {n}")) for n in range(5)]
+    store.add_review(numbers[2], "reject", reviewer="mod")
+    assert [reply.id for reply in store.recent_pending(3)] == [5, 4, 2]
+    assert [reply.id for reply in store.recent_pending(10, newest=False)] == [1, 2, 4, 5]
+
+
+def test_forgetting_a_person_removes_their_words_and_the_answers_to_them(store, db_path):
+    """Others' words stay; the person's number is in no row; nothing can be trained on."""
+    turns = (
+        Turn("user", "alice secret", ALICE, 1),
+        Turn("assistant", "to alice", None, 2),
+        Turn("user", "bob words", BOB, 3),
+    )
+    to_bob = store.add_reply(a_reply(turns=turns, text="to bob", asker=BOB, asker_id=BOB, message_id=4))
+    to_alice = store.add_reply(a_reply("alice again", "alice answer", message_id=5))
+    store.add_review(to_alice, "edit", reviewer="mod", edited_text="dear alice")
+    store.set_consent(ALICE, opted_in=True)
+
+    assert store.forget(ALICE) == 2
+
+    kept = store.reply(to_bob)
+    assert [turn.content for turn in kept.turns] == [REDACTED, REDACTED, "bob words"]
+    assert (kept.text, kept.redacted) == ("to bob", True)
+    gone = store.reply(to_alice)
+    assert (gone.turns[-1].content, gone.text, gone.asker_id) == (REDACTED, REDACTED, None)
+    assert store.latest_review(to_alice).edited_text == REDACTED
+    assert store.consent(ALICE) is None
+    assert list(store.pairs()) == []
+    assert store.forget(ALICE) == 0
+    store.close()
+    _assert_nowhere(db_path, "alice secret", "alice again", "alice answer", "dear alice", str(ALICE))
+
+
+def test_what_the_bot_said_to_a_forgotten_person_goes_from_others_conversations(store):
+    """Carol's reply chain shows the bot's answer to Alice without Alice's own message."""
+    store.add_reply(a_reply("alice asks", "answer quoting alice", message_id=50))
+    chain = (Turn("assistant", "answer quoting alice", None, 50), Turn("user", "carol asks", CAROL, 51))
+    to_carol = store.add_reply(a_reply(turns=chain, asker_id=CAROL))
+    assert store.forget(ALICE) == 2
+    assert [turn.content for turn in store.reply(to_carol).turns] == [REDACTED, "carol asks"]
+
+
+def test_a_message_deleted_on_discord_is_redacted_wherever_it_was_shown(store):
+    """As a prompt (with the answer to it), and as context of a later reply."""
+    asked = store.add_reply(a_reply(turns=(Turn("user", "oops", ALICE, 30),), prompt_message_id=30, message_id=31))
+    later = store.add_reply(a_reply(turns=(Turn("user", "oops", ALICE, 30), Turn("user", "tea?", BOB, 32))))
+    other = store.add_reply(a_reply())
+    assert store.redact_message(30) == 2
+    assert store.reply(asked).text == REDACTED
+    assert [turn.content for turn in store.reply(later).turns] == [REDACTED, "tea?"]
+    assert store.reply(later).text == "Second shelf."
+    assert not store.reply(other).redacted
+    assert store.redact_message(30) == 0
+
+
+def test_the_bots_own_deleted_message_is_redacted(store):
+    """A moderator who deletes an answer does not want it learned."""
+    reply_id = store.add_reply(a_reply(message_id=40))
+    assert store.redact_message(40) == 1
+    assert (store.reply(reply_id).text, store.reply(reply_id).turns[-1].content) == (REDACTED, "Where is the tea?")
+
+
+def _assert_nowhere(db_path, *words):
+    """No row of any table holds these words."""
+    connection = sqlite3.connect(db_path)
+    dump = "\n".join(connection.iterdump())
+    connection.close()
+    for word in words:
+        assert word not in dump, word
