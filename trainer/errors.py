@@ -1,0 +1,37 @@
+"""What can stop a training run, as sentences a person reads. Knows nothing of how they are shown."""
+
+from __future__ import annotations
+
+__all__ = ["RunBusy", "RunStopped", "ScheduleInvalid", "SettingsInvalid", "TrainerError"]
+
+
+class TrainerError(Exception):
+    """Base class: `str(error)` is one sentence that says what is wrong and what to do."""
+
+
+class SettingsInvalid(TrainerError):
+    """The settings file or the environment holds something that cannot be used."""
+
+
+class ScheduleInvalid(TrainerError):
+    """The cron expression or the time zone cannot be understood."""
+
+
+class RunBusy(TrainerError):
+    """Another training run holds the lock.
+
+    Attributes:
+        holder: process id of the run that is alive, when it could be read.
+    """
+
+    def __init__(self, holder: int | None) -> None:
+        self.holder = holder
+        who = f" (process {holder})" if holder else ""
+        super().__init__(f"Another training run is in progress{who}; wait for it to end.")
+
+
+class RunStopped(TrainerError):
+    """Somebody asked the run to stop (a signal); it is closed as failed and nothing is published."""
+
+    def __init__(self) -> None:
+        super().__init__("The run was stopped before it finished.")

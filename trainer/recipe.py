@@ -1,0 +1,111 @@
+"""The recipe of one run: every training value resolved, each marked as a default or as set by the operator.
+
+Pure: figures in, figures out. Defaults follow the size of the data and of the base model:
+
+- **rank 16 always.** Less would do below 200 pairs, but an adapter of the rank already in memory is swapped in by
+  copying its weights in place; another rank would cost a new allocation in the middle of the day.
+- **epochs by model size.** A 7B model has learned a voice after three passes and overfits after; a model of 135M needs
+  about ten on the same pairs. Early stopping on the validation slice ends either sooner.
+- **a small batch for little data**, so that 60 pairs still give enough optimizer steps.
+
+The figures behind the defaults are in docs/learning.md.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from trainer.settings import TrainingConfig
+
+__all__ = ["Origin", "Recipe", "resolve", "validation_size"]
+
+Origin = Literal["default", "set"]
+
+SMALL_MODEL = 1_000_000_000
+"""Parameters below which a base counts as small."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What the training loop is given. Lengths are in pairs, optimizer steps or epochs as the names say."""
+
+    rank: int
+    alpha: int
+    dropout: float
+    learning_rate: float
+    epochs: float
+    batch: int
+    micro_batch: int
+    warmup: float
+    weight_decay: float
+    max_grad_norm: float
+    evaluations_per_epoch: int
+    patience: int
+    origins: dict[str, Origin]
+
+    @property
+    def accumulation(self) -> int:
+        """Forward passes in one optimizer step."""
+        return max(1, self.batch // self.micro_batch)
+
+    def described(self) -> dict[str, dict[str, float | str]]:
+        """Each value with its origin, as it is stored with the run and in the adapter's manifest."""
+        values = {name: value for name, value in asdict(self).items() if name != "origins"}
+        return {name: {"value": value, "origin": self.origins[name]} for name, value in values.items()}
+
+    def line(self) -> str:
+        """All values in one line; what the operator set is marked with a star."""
+        return ", ".join(
+            f"{name} {entry['value']}{'*' if entry['origin'] == 'set' else ''}"
+            for name, entry in self.described().items()
+        )
+
+    def steps_per_epoch(self, train_pairs: int) -> int:
+        return max(1, math.ceil(train_pairs / self.batch))
+
+    def steps_between_evaluations(self, train_pairs: int) -> int:
+        return max(1, self.steps_per_epoch(train_pairs) // self.evaluations_per_epoch)
+
+
+def resolve(config: TrainingConfig, *, pairs: int, parameters: int) -> Recipe:
+    """Choose what the operator left open.
+
+    Args:
+        config: the settings; None means open.
+        pairs: in the training part of the snapshot.
+        parameters: of the base model.
+    """
+    small = parameters < SMALL_MODEL
+    batch = 8 if pairs < 1000 else 16
+    defaults: dict[str, int | float] = {
+        "rank": 16,
+        "alpha": 32,
+        "dropout": 0.05,
+        "learning_rate": 5e-4 if small else 2e-4,
+        "epochs": _epochs(pairs, small=small),
+        "batch": batch,
+        "micro_batch": config.batch or batch,
+        "warmup": 0.05,
+        "weight_decay": 0.0,
+        "max_grad_norm": 0.3,
+        "evaluations_per_epoch": 2 if small and pairs < 1000 else 4,
+        "patience": 2,
+    }
+    chosen = {name: getattr(config, name) for name in defaults}
+    values = {name: defaults[name] if value is None else value for name, value in chosen.items()}
+    values["micro_batch"] = min(values["micro_batch"], values["batch"])
+    origins: dict[str, Origin] = {name: "default" if value is None else "set" for name, value in chosen.items()}
+    return Recipe(**values, origins=origins)  # type: ignore[arg-type]  # the names of the fields, checked by a test
+
+
+def validation_size(train_pairs: int) -> int:
+    """How many pairs of the training part only choose the best moment: a tenth, at least 4, at most 200."""
+    return min(200, max(4, train_pairs // 10))
+
+
+def _epochs(pairs: int, *, small: bool) -> float:
+    """Passes over the data: many over little, few over much, and three times as many for a small model."""
+    base = 3.0 if pairs < 1000 else 2.0 if pairs < 5000 else 1.0
+    return base * 3 if small else base

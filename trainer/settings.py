@@ -1,0 +1,181 @@
+"""Settings of the model, the training and the schedule: one TOML file in the home, overridden by the environment.
+
+Parsed once at the edge and passed on as small frozen dataclasses; no module below reads a file or a variable for
+itself. The bot's settings extend these with what concerns Discord, which this file does not know.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
+
+from model.config import ModelConfig
+from storage.home import Home
+from trainer.errors import SettingsInvalid
+
+__all__ = [
+    "GateConfig",
+    "ScheduleConfig",
+    "TrainerSettings",
+    "TrainingConfig",
+    "load_settings_as",
+    "load_trainer_settings",
+]
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[float, Field(gt=0.0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How a run trains. A value of None is chosen by `trainer.recipe` from the size of the data and of the model."""
+
+    min_pairs: Annotated[int, Field(ge=2)] = 50
+    """Fewer eligible pairs than this and the run is skipped."""
+    min_new_pairs: Annotated[int, Field(ge=0)] = 5
+    """Fewer new pairs since the last run and the run is skipped, unless forced or something was withdrawn."""
+    holdout_share: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.15
+    """Share of conversations never trained on. Changing it later moves pairs between the two sides: do not."""
+    min_holdout: Count = 4
+    """Fewer held-out pairs than this cannot judge an adapter, so the run is skipped."""
+    max_holdout: Count = 500
+    """Held-out pairs that are scored; the others are still never trained on."""
+    max_tokens: Annotated[int, Field(ge=16)] = 1024
+    """Longest training example in tokens; older turns are dropped from the front until it fits."""
+    rank: Count | None = None
+    alpha: Count | None = None
+    dropout: Share | None = None
+    learning_rate: Positive | None = None
+    epochs: Positive | None = None
+    batch: Count | None = None
+    """Pairs in one optimizer step (the effective batch)."""
+    micro_batch: Count | None = None
+    """Pairs in one forward pass; the batch is gathered from several when this is smaller."""
+    warmup: Share | None = None
+    weight_decay: Annotated[float, Field(ge=0.0)] | None = None
+    max_grad_norm: Positive | None = None
+    evaluations_per_epoch: Count | None = None
+    patience: Count | None = None
+    """Evaluations without an improvement before training stops."""
+    base_weights: Literal["auto", "4bit", "unpacked"] = "auto"
+    """Whether the frozen 4-bit weights are unpacked once before training (same values, more memory, faster)."""
+    checkpointing: Literal["auto", "on", "off"] = "auto"
+    """Activation checkpointing: less memory for about a third more time."""
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class GateConfig:
+    """What a challenger must show to replace the champion. `trainer.gate` says what each value does."""
+
+    confidence: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
+    resamples: Annotated[int, Field(ge=100)] = 2000
+    seed: int = 0
+    older_tolerance: Annotated[float, Field(ge=0.0)] = 0.01
+    general_tolerance: Annotated[float, Field(ge=0.0)] = 0.02
+    samples: Annotated[int, Field(ge=0)] = 8
+    sample_tokens: Count = 160
+    max_unstopped: Share = 0.25
+    max_repeating: Share = 0.13
+    max_empty: Share = 0.0
+
+
+@dataclass(frozen=True)
+class ScheduleConfig:
+    """When the nightly run starts: a crontab expression on the wall clock of a time zone ("" is the machine's)."""
+
+    cron: str = "0 4 * * *"
+    timezone: str = ""
+    enabled: bool = True
+
+
+class TrainerSettings(BaseSettings):
+    """Everything the trainer and the model need to know. Sections unknown here belong to the bot."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="NIGHTSHIFT_", env_nested_delimiter="__", extra="ignore", frozen=True, protected_namespaces=()
+    )
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    training: TrainingConfig = TrainingConfig()
+    gate: GateConfig = GateConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
+    consent: Literal["members", "operator"] = "members"
+    persona: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown_keys(cls, values: Any) -> Any:
+        """A misspelt key in a known section would otherwise be a setting silently at its default."""
+        for name, info in cls.model_fields.items():
+            section, kind = values.get(name), info.annotation
+            if not isinstance(section, dict) or not dataclasses.is_dataclass(kind):
+                continue
+            known = {entry.name for entry in dataclasses.fields(kind)}
+            unknown = sorted(set(section) - known)
+            if unknown:
+                raise ValueError(f"[{name}] has no setting {unknown[0]!r}; it has {', '.join(sorted(known))}")
+        return values
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is the library's
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - as above
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments win over the environment, the environment over the file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+SettingsT = TypeVar("SettingsT", bound=TrainerSettings)
+
+
+def load_settings_as(kind: type[SettingsT], home: Home) -> SettingsT:
+    """Read `kind` (these settings or a class that extends them) for one home.
+
+    Raises:
+        SettingsInvalid: a value cannot be used, a key is misspelt, or the file is not TOML.
+    """
+    # pydantic-settings takes the path of the file from the class, so the home gets a class of its own.
+    at_home: type[SettingsT] = type(
+        kind.__name__,
+        (kind,),
+        {"model_config": SettingsConfigDict(toml_file=home.config), "__module__": kind.__module__},
+    )
+    try:
+        return at_home()
+    except ValidationError as error:
+        raise SettingsInvalid(f"{_sentence(error)}; correct {home.config} or the environment.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsInvalid(f"{home.config} is not valid TOML: {error}.") from None
+    except (SettingsError, UnicodeDecodeError, OSError) as error:
+        raise SettingsInvalid(f"The settings cannot be read: {error}; look at {home.config}.") from None
+
+
+def load_trainer_settings(home: Home) -> TrainerSettings:
+    """Read the settings of the model, the training and the schedule for one home. Raises SettingsInvalid."""
+    return load_settings_as(TrainerSettings, home)
+
+
+def _sentence(error: ValidationError) -> str:
+    """The first problem of a validation error in words, naming the setting as the file does."""
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if not where:
+        return str(first["msg"]).removeprefix("Value error, ")
+    return f"The setting {where} cannot be {first['input']!r}: {first['msg'].lower()}"
