@@ -111,6 +111,7 @@ def _user(text: str) -> Message:
 async def _converse(engine: Engine, settings: Settings, sampling: Sampling) -> None:
     """Read questions and stream answers until the input ends; the oldest turns go when the context is full."""
     from model.chat import Message
+    from model.errors import ModelError
 
     terminal = sys.__stdout__ or sys.stdout
     turns: list[Message] = []
@@ -122,11 +123,15 @@ async def _converse(engine: Engine, settings: Settings, sampling: Sampling) -> N
         room = engine.context_tokens - sampling.max_new_tokens
         while len(turns) > 1 and engine.count_tokens([*_opening(settings), *turns]) > room:
             del turns[:2]
-        generation = engine.submit([*_opening(settings), *turns], sampling)
-        async for piece in generation:
-            print(piece, end="", flush=True, file=terminal)
-        print(file=terminal)
-        turns.append(Message("assistant", (await generation.wait()).text))
+        try:
+            generation = engine.submit([*_opening(settings), *turns], sampling)
+            async for piece in generation:
+                print(piece, end="", flush=True, file=terminal)
+            print(file=terminal)
+            turns.append(Message("assistant", (await generation.wait()).text))
+        except ModelError as error:
+            print(error, file=sys.stderr)
+            turns.pop()
 
 
 def _ask() -> str | None:

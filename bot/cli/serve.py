@@ -29,12 +29,14 @@ def demo(home: HomeOption = None) -> None:
 
     Chat, review, train, gate, swap: unattended, on the embedded model, without a token. Writes report.json in the home.
     """
-    from bot.demo import run_demo
     from bot.settings import load_settings
     from storage.home import find_home
 
     place = find_home(home).ensure()
-    code = _until_stopped(run_demo(place, load_settings(place)))
+    settings = load_settings(place)
+    from bot.demo import run_demo
+
+    code = _until_stopped(run_demo(place, settings))
     raise typer.Exit(130 if code is None else code)
 
 

@@ -1,0 +1,95 @@
+"""`doctor`: what is broken is named, with the way to mend it, and does not hide the rest."""
+
+from __future__ import annotations
+
+import discord
+import pytest
+
+
+def test_a_fresh_home_is_healthy_and_the_missing_token_a_note(nightshift):
+    """Demo and playground work without a token."""
+    said = nightshift("doctor")
+    assert said.code == 0
+    subjects = [line[6:15].strip() for line in said.out.splitlines() if line[:4] in {"ok  ", "note"}]
+    assert subjects == [
+        "home", "disk", "settings", "database", "adapter", "model", "device", "kernels", "discord",
+    ]  # fmt: skip
+    assert "4-bit packing works" in said.out
+    assert "DISCORD_TOKEN" in said.out
+    assert said.out.endswith("Nightshift can work here.\n")
+
+
+def test_a_missing_model_fails_and_the_rest_is_still_looked_at(nightshift, monkeypatch):
+    """With what to set instead."""
+    monkeypatch.setenv("NIGHTSHIFT_MODEL__BASE", "/nowhere/model")
+    said = nightshift("doctor")
+    assert said.code == 1
+    assert "FAIL  model" in said.out
+    assert "local model directory" in said.out
+    assert "4-bit packing works" in said.out
+    assert "1 thing to mend" in said.out
+
+
+def test_a_damaged_champion_fails(nightshift, publish, home):
+    """Before the bot would find out at night."""
+    nightshift("adapters", "use", publish("first"))
+    assert "first is whole" in nightshift("doctor").out
+    (home.adapters / "first" / "adapter_model.safetensors").write_bytes(b"")
+    said = nightshift("doctor")
+    assert said.code == 1
+    assert "FAIL  adapter" in said.out
+
+
+def test_a_database_that_is_none_fails(nightshift, home):
+    """Somebody put another file there."""
+    home.ensure().db.write_bytes(b"not a database at all" * 100)
+    said = nightshift("doctor")
+    assert said.code == 1
+    assert "FAIL  database" in said.out
+
+
+def test_settings_that_cannot_be_read_fail(nightshift, home):
+    """Everything after them depends on them."""
+    home.ensure().config.write_text("[model\n")
+    said = nightshift("doctor")
+    assert said.code == 1
+    assert "FAIL  settings" in said.out
+
+
+@pytest.mark.parametrize("free", [1e9, 1e6])
+def test_a_full_disk_is_said(nightshift, monkeypatch, free):
+    """A note when it is low, a failure when nothing more fits."""
+    usage = type("Usage", (), {"free": free})
+    monkeypatch.setattr("bot.cli.doctor.shutil.disk_usage", lambda _: usage)
+    said = nightshift("doctor")
+    assert said.code == (1 if free < 5e8 else 0)
+    assert f"{free / 1e9:.1f} GB free:" in said.out
+
+
+def test_approved_pairs_that_wait_for_consent_are_a_note(nightshift, store):
+    """The reason why nothing is learned should not have to be guessed."""
+    from storage import NewReply, Turn
+
+    reply = store.add_reply(
+        NewReply(
+            source="discord",
+            conversation="discord:1:1",
+            turns=(Turn("user", "hello?", author_id=7),),
+            text="Aye.",
+            adapter=None,
+            base_model="b",
+            asker_id=7,
+        )
+    )
+    store.add_review(reply, "approve", reviewer="mo")
+    assert "opt in with /privacy" in nightshift("doctor").out
+
+
+def test_discord_that_cannot_be_reached_leaves_the_token_unchecked(nightshift, monkeypatch):
+    """No network is no reason to call the installation broken; the token itself is never printed."""
+    monkeypatch.setenv("DISCORD_TOKEN", "not-to-be-shown")
+    monkeypatch.setattr(discord.http.Route, "BASE", "http://127.0.0.1:9")
+    said = nightshift("doctor")
+    assert said.code == 0
+    assert "note  discord" in said.out
+    assert "not-to-be-shown" not in said.out + said.err

@@ -1,0 +1,94 @@
+"""`import` and `export` on real files and a real database."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from bot.voice import EXAMPLES
+
+
+def line(prompt, reply):
+    return json.dumps({"messages": [{"role": "user", "content": prompt}, {"role": "assistant", "content": reply}]})
+
+
+def test_the_example_voice_is_taken_in_once(nightshift, store):
+    """A second time, everything is a duplicate and nothing is stored."""
+    assert nightshift("import", EXAMPLES / "voice.jsonl").out == "imported 110, duplicates 0, rejected 0\n"
+    assert nightshift("import", EXAMPLES / "voice.jsonl").out == "imported 0, duplicates 110, rejected 0\n"
+    assert store.counts().eligible == 110
+
+
+def test_bad_rows_are_named_and_good_rows_kept(nightshift, store, tmp_path):
+    """Broken JSON, missing role, empty, over-long, invalid UTF-8: each with its number and reason."""
+    rows = [
+        line("hello?", "Aye. - Night Watch").encode(),
+        b'{"messages": [',
+        b'{"prompt": "no messages"}',
+        line("empty", "   ").encode(),
+        line("long", "x" * 9000).encode(),
+        b'{"messages": "\xff"}',
+        line("bye", "Aye, bye. - Night Watch").encode(),
+    ]
+    (tmp_path / "pairs.jsonl").write_bytes(b"\n".join(rows))
+    said = nightshift("import", tmp_path / "pairs.jsonl")
+    assert said.code == 0
+    *named, summary = said.out.splitlines()
+    assert [words.split(":")[0] for words in named] == ["row 2", "row 3", "row 4", "row 5", "row 6"]
+    assert all(len(words.split(": ", 1)[1]) > 5 for words in named)
+    assert summary == "imported 2, duplicates 0, rejected 5"
+    assert store.counts().approved == 2
+
+
+def test_a_file_without_one_usable_row_fails(nightshift, tmp_path):
+    """A script must notice that it took in nothing."""
+    (tmp_path / "pairs.jsonl").write_text("not json\n")
+    said = nightshift("import", tmp_path / "pairs.jsonl")
+    assert said.code == 1
+    assert said.out.endswith("imported 0, duplicates 0, rejected 1\n")
+
+
+def test_csv_columns_are_found_and_replies_signed(nightshift, store, tmp_path):
+    """The columns of the comments that this project starts from."""
+    (tmp_path / "comments.csv").write_text(
+        'Comment,Response\n"Great, thanks!",My pleasure\nNice,"Glad, it helped :)"\n'
+    )
+    said = nightshift("import", tmp_path / "comments.csv", "--append-signature", " -ShawGPT", "--approved-by", "Shaw")
+    assert said.out == "imported 2, duplicates 0, rejected 0\n"
+    pairs = list(store.pairs())
+    assert [pair.completion for pair in pairs] == ["My pleasure -ShawGPT", "Glad, it helped :) -ShawGPT"]
+    assert {pair.reviewer for pair in pairs} == {"Shaw"}
+
+
+def test_unusual_csv_columns_are_named(nightshift, tmp_path):
+    """And a wrong name is one sentence."""
+    (tmp_path / "t.csv").write_text("ask,say\nhi,ho\n")
+    said = nightshift("import", tmp_path / "t.csv", "--prompt-column", "ask", "--reply-column", "say")
+    assert said.out == "imported 1, duplicates 0, rejected 0\n"
+    nightshift("import", tmp_path / "t.csv", "--prompt-column", "asked", "--reply-column", "say").fails_with(
+        1, "ask,say"
+    )
+
+
+@pytest.mark.parametrize("name", ["pairs.txt", "pairs"])
+def test_an_unknown_ending_is_refused(nightshift, tmp_path, name):
+    """In both directions, before anything is read or written."""
+    (tmp_path / name).write_text("x")
+    nightshift("import", tmp_path / name).fails_with(1, "use .jsonl or .csv")
+    nightshift("export", tmp_path / name).fails_with(1, "use .jsonl or .csv")
+    assert (tmp_path / name).read_text() == "x"
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.csv"])
+def test_what_is_exported_can_be_taken_in_again(nightshift, tmp_path, name):
+    """Into another home, with nothing lost."""
+    nightshift("import", EXAMPLES / "voice.jsonl")
+    assert nightshift("export", tmp_path / name).out == "exported 110\n"
+    said = nightshift("import", tmp_path / name, "--home", tmp_path / "other")
+    assert said.out == "imported 110, duplicates 0, rejected 0\n"
+
+
+def test_an_export_into_a_missing_folder_is_one_sentence(nightshift, tmp_path):
+    """Nothing half-written is left."""
+    nightshift("export", tmp_path / "missing" / "out.csv").fails_with(1, "cannot be written")
