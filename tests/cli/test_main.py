@@ -16,8 +16,6 @@ from bot.cli.main import main
 
 DAILY = ("run", "chat", "import", "export", "train", "adapters", "status")
 COMMANDS = (*DAILY, "demo", "playground", "estimate", "doctor")
-    ["demo", "playground", "run", "chat", "import", "export", "train", "adapters", "status", "estimate", "doctor"]
-)
 
 
 def test_help_lists_every_command(nightshift):
