@@ -62,6 +62,7 @@ class Nightshift:
         self._swapping = asyncio.Lock()
         self._refused_promotion: int | None = None
         self._run_task: asyncio.Task[Any] | None = None
+        self._scheduled = False
         self._nightly = Nightly(settings.schedule, self._last_night, self._tonight)
         self.client = self.new_client()
 
@@ -100,8 +101,12 @@ class Nightshift:
             stack.push_async_callback(app._close)
             await app.sync_adapter()
             if schedule:
-                app._nightly.start()
+                app._start_nightly()
             yield app
+
+    def _start_nightly(self) -> None:
+        self._nightly.start()
+        self._scheduled = True
 
     def new_client(self) -> NightshiftClient:
         """A fresh Discord client on the same parts, as after a restart; it becomes `client`."""
@@ -175,7 +180,7 @@ class Nightshift:
             engine=self.engine.stats(),
             pairs=await self.store.call(Store.counts, self.settings.consent),
             last_run=await self.store.call(Store.last_run),
-            next_run=self._nightly.next_run(),
+            next_run=self._nightly.next_run() if self._scheduled else None,
             training=self.training,
         )
 

@@ -149,11 +149,11 @@ NOT_PLANNED = "not planned"
 
 
 def queue(active: int, queued: int) -> str:
-    return f"{active} being written, {queued} waiting"
+    return f"{active} in progress\n{queued} waiting"
 
 
 def pairs(pending: int, approved: int, rejected: int, eligible: int) -> str:
-    return f"{pending} waiting for a verdict\n{approved} approved, {rejected} rejected\n{eligible} ready for training"
+    return f"{pending} to review\n{approved} approved\n{rejected} rejected\n{eligible} ready for training"
 
 
 def last_run(outcome: str | None, when: str, reason: str | None) -> str:

@@ -34,9 +34,9 @@ async def test_status_tells_what_is_running(stage):
     assert result.response.ephemeral
     assert fields[texts.STATUS_MODEL] == "fake-base (cpu)"
     assert fields[texts.STATUS_ADAPTER] == texts.BASE_MODEL
-    assert fields[texts.STATUS_PAIRS].startswith("1 waiting for a verdict")
+    assert fields[texts.STATUS_PAIRS].startswith("1 to review")
     assert fields[texts.STATUS_LAST] == texts.NEVER
-    assert fields[texts.STATUS_NEXT].startswith("<t:")
+    assert fields[texts.STATUS_NEXT] == texts.NOT_PLANNED
 
 
 async def test_train_now_runs_and_tells_how_it_ended(open_stage):
