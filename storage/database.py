@@ -17,6 +17,8 @@ from storage import migrations
 from storage.errors import DatabaseBusy, DatabaseNewer, DatabaseUnreadable
 
 BUSY_TIMEOUT_S = 10.0
+CACHE_KIB = 64 * 1024
+"""SQLite's 2 MB make a large import read its indexes again and again, with the lock held."""
 
 
 def open_database(path: Path) -> sqlite3.Connection:
@@ -58,6 +60,7 @@ def _bring_up_to_date(db: sqlite3.Connection, path: Path) -> None:
         with writing(db):
             migrations.apply(db)
     db.execute("pragma foreign_keys = on")
+    db.execute(f"pragma cache_size = -{CACHE_KIB}")
     # What a person asks us to forget is overwritten in the file, not only unlinked.
     db.execute("pragma secure_delete = on")
 
