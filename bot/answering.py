@@ -15,7 +15,7 @@ import discord
 
 from bot import texts
 from bot.conversation import Context, compose, messages
-from bot.errors import notice
+from bot.handler import notice
 from bot.hearing import addressed, hear
 from bot.settings import Settings
 from bot.streaming import MessageStream

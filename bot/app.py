@@ -135,7 +135,8 @@ class Nightshift:
                 report = await self.engine.swap(ref if champion is not None else None)
             except (StorageError, ModelError) as error:
                 _log.error("The champion %s cannot be used: %s", champion, error)
-                self._refused_promotion = promotion
+                if self.client.guilds:  # else nobody heard it: tried again when there is somebody to tell
+                    self._refused_promotion = promotion
                 await self.client.announce(texts.adapter_refused(champion, str(error)))
                 return None
             _log.info("%s answers from now on (%.0f ms)", champion or "the base model", report.pause_s * 1000)

@@ -16,7 +16,7 @@ from discord.ext import tasks
 from bot.answering import Answering
 from bot.cards import VerdictButton
 from bot.commands import Operations, slash_commands
-from bot.errors import respond_with
+from bot.handler import respond_with
 from bot.review import ReviewDesk, message_commands, review_channel
 from bot.settings import Settings
 from model.protocol import ChatEngine

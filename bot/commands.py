@@ -14,7 +14,8 @@ import discord
 from discord import app_commands
 
 from bot import texts
-from bot.errors import TrainingUnderway, answered
+from bot.errors import TrainingUnderway
+from bot.handler import answered
 from bot.permissions import require_moderator
 from bot.settings import Settings
 from model.protocol import EngineStats, SwapReport

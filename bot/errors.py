@@ -1,38 +1,14 @@
-"""What can go wrong around Discord, and the one place that turns an error into the sentence a person reads.
+"""What can go wrong around Discord. Knows no Discord library, so that settings and the command line stay quick.
 
-Errors of the other packages already carry a sentence for the operator. A member of a server gets a friendlier one, and
-never the text of an exception.
+`str(error)` is one sentence for whoever has to do something about it: the operator, or for `Refused` the member.
+Which of them a person on Discord reads is bot/handler.py's choice.
 """
 
 from __future__ import annotations
 
-import functools
-import logging
-from collections.abc import Callable, Coroutine
-from typing import Any, ParamSpec
-
-import discord
-from discord import app_commands
-
 from bot import texts
-from model.errors import ContextTooLong, EngineClosed, QueueFull
-from storage.errors import EditEmpty, NothingToRollBack, ReplyNotFound, ReplyRedacted
 
-__all__ = [
-    "BotError",
-    "IntentMissing",
-    "Refused",
-    "TokenMissing",
-    "TokenRefused",
-    "TrainingUnderway",
-    "answered",
-    "notice",
-    "respond_with",
-    "sentence",
-]
-
-_log = logging.getLogger(__name__)
-P = ParamSpec("P")
+__all__ = ["BotError", "IntentMissing", "Refused", "TokenMissing", "TokenRefused", "TrainingUnderway"]
 
 
 class BotError(Exception):
@@ -78,67 +54,3 @@ class TrainingUnderway(Refused):
 
     def __init__(self) -> None:
         super().__init__(texts.TRAINING_BUSY)
-
-
-def notice(error: BaseException) -> str:
-    """What the asker of a question reads when the answer failed."""
-    match error:
-        case QueueFull():
-            return texts.BUSY
-        case ContextTooLong():
-            return texts.TOO_LONG
-        case EngineClosed():
-            return texts.CLOSING
-        case _:
-            return texts.FAILED
-
-
-def sentence(error: BaseException) -> str | None:
-    """What somebody who used a command or a button reads; None for an error that nobody foresaw."""
-    match error:
-        case Refused():
-            return str(error)
-        case NothingToRollBack():
-            return texts.NOTHING_TO_ROLL_BACK
-        case ReplyNotFound() | ReplyRedacted():
-            return texts.REPLY_GONE
-        case EditEmpty():
-            return texts.EDIT_EMPTY
-        case app_commands.NoPrivateMessage():
-            return texts.SERVER_ONLY
-        case _:
-            return None
-
-
-async def respond_with(interaction: discord.Interaction[Any], error: BaseException) -> None:
-    """Tell the person behind `interaction`, and nobody else, what became of it."""
-    if isinstance(error, app_commands.CommandInvokeError):
-        error = error.original
-    text = sentence(error)
-    if text is None:
-        _log.error("Interaction %s failed", interaction.id, exc_info=error)
-        text = texts.FAILED_COMMAND
-    try:
-        if interaction.response.is_done():
-            await interaction.followup.send(text, ephemeral=True)
-        else:
-            await interaction.response.send_message(text, ephemeral=True)
-    except discord.HTTPException:
-        _log.warning("Could not answer interaction %s", interaction.id, exc_info=True)
-
-
-def answered(callback: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, Coroutine[Any, Any, None]]:
-    """Make a command, button or form answer its user when it fails.
-
-    Needed because discord.py only logs what a `DynamicItem` raises.
-    """
-
-    @functools.wraps(callback)
-    async def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            await callback(*args, **kwargs)
-        except Exception as error:  # noqa: BLE001  (this is the one handler: it logs what it does not know)
-            interaction = next(value for value in args if isinstance(value, discord.Interaction))
-            await respond_with(interaction, error)
-
-    return wrapper

@@ -14,7 +14,8 @@ from discord import app_commands
 
 from bot import texts
 from bot.cards import FORM_LIMIT, CorrectionForm, card, card_asker, card_buttons, card_of
-from bot.errors import Refused, answered
+from bot.errors import Refused
+from bot.handler import answered
 from bot.permissions import matches, require_moderator
 from bot.settings import DiscordConfig
 from storage.records import Reply, Review, Verdict

@@ -15,14 +15,19 @@ from storage.store import Store
 
 async def publish(stage, adapter_id: str, tmp_path) -> None:
     """A published adapter, as a training run leaves it behind."""
+    publish_at(stage.app.home, adapter_id, tmp_path)
+    await stage.app.store.call(
+        Store.add_adapter, Adapter(adapter_id, None, "fake-base", "2026-11-23T04:00:00.000+00:00")
+    )
+
+
+def publish_at(home, adapter_id: str, tmp_path) -> None:
+    """Its files alone."""
     source = tmp_path / adapter_id
     source.mkdir()
     (source / "adapter_config.json").write_text("{}")
     (source / "adapter_model.safetensors").write_bytes(adapter_id.encode())
-    AdapterDirectory(stage.app.home.adapters).publish(adapter_id, source, {"base_model": "fake-base"})
-    await stage.app.store.call(
-        Store.add_adapter, Adapter(adapter_id, None, "fake-base", "2026-11-23T04:00:00.000+00:00")
-    )
+    AdapterDirectory(home.adapters).publish(adapter_id, source, {"base_model": "fake-base"})
 
 
 async def test_status_tells_what_is_running(stage):
@@ -124,6 +129,20 @@ async def test_a_damaged_adapter_is_announced_once_and_the_old_one_stays(stage, 
     assert "damaged" in notice.embeds[0].description
     assert stage.engine.swaps == []
     assert (await stage.ask("Still there?")).content == "You said: Still there?"
+
+
+async def test_a_damaged_champion_does_not_keep_the_bot_from_starting(open_stage, home, tmp_path):
+    """The bot starts on the base model, answers, and the review channel hears what is wrong."""
+    publish_at(home, "broken", tmp_path)
+    with Store.open(home.db) as store:
+        store.add_adapter(Adapter("broken", None, "fake-base", "2026-11-23T04:00:00.000+00:00"))
+        store.promote("broken", kind="gate", actor="trainer", reason="won")
+    (home.adapters / "broken" / "adapter_model.safetensors").write_bytes(b"other")
+    async with open_stage() as stage:
+        assert (await stage.ask("Are you there?")).content == "You said: Are you there?"
+        await stage.env.advance_time(60)
+        _card, notice = stage.world.review.history()
+        assert "damaged" in notice.embeds[0].description
 
 
 async def test_rollback_goes_back_and_tells_everybody_concerned(stage, tmp_path):
