@@ -11,7 +11,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import Any, Protocol, Self
 
 import discord
 
@@ -27,10 +27,8 @@ from storage.errors import StorageError
 from storage.home import Home
 from storage.store import Store
 from storage.writer import AsyncStore
+from trainer.result import RunResult
 from trainer.schedule import Nightly
-
-if TYPE_CHECKING:
-    from trainer.launch import RunResult
 
 __all__ = ["Nightshift"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import discord
 from discord import app_commands
@@ -22,9 +22,7 @@ from model.protocol import EngineStats, SwapReport
 from storage.records import PairCounts, Run
 from storage.store import Store
 from storage.writer import AsyncStore
-
-if TYPE_CHECKING:
-    from trainer.launch import RunResult
+from trainer.result import RunResult
 
 __all__ = ["Operations", "Status", "slash_commands"]
 

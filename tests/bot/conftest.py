@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import discord
@@ -20,6 +19,7 @@ from storage.home import Home
 from storage.records import Reply
 from storage.store import Store
 from tests.fake_engine import FakeEngine
+from trainer.result import RunResult
 
 
 @dataclass
@@ -118,4 +118,4 @@ async def stage(open_stage: Opening) -> AsyncIterator[Stage]:
 
 async def no_training(_home: Path, *, force: bool, trigger: str) -> Any:
     """A training run that finds nothing to do."""
-    return SimpleNamespace(run="r1", outcome="skipped", reason="Nothing new to learn.", challenger=None)
+    return RunResult(run="r1", outcome="skipped", reason="Nothing new to learn.", challenger=None)

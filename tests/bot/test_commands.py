@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from types import SimpleNamespace
 
 import pytest
 
@@ -11,6 +10,7 @@ from bot import texts
 from storage.adapters import AdapterDirectory
 from storage.records import Adapter
 from storage.store import Store
+from trainer.result import RunResult
 
 
 async def publish(stage, adapter_id: str, tmp_path) -> None:
@@ -50,7 +50,7 @@ async def test_train_now_runs_and_tells_how_it_ended(open_stage):
 
     async def train(home, *, force, trigger):
         calls.append((home, force, trigger))
-        return SimpleNamespace(run="r1", outcome="kept", reason="The challenger was no better.", challenger="c")
+        return RunResult(run="r1", outcome="kept", reason="The challenger was no better.", challenger="c")
 
     async with open_stage(train=train) as stage:
         result = await stage.world.moderator.slash(stage.world.general, "train now")
@@ -76,7 +76,7 @@ async def test_one_run_at_a_time(open_stage):
     async def train(home, *, force, trigger):
         going.set()
         await gate.wait()
-        return SimpleNamespace(run="r1", outcome="skipped", reason="", challenger=None)
+        return RunResult(run="r1", outcome="skipped", reason="", challenger=None)
 
     async with open_stage(train=train) as stage:
         first = asyncio.create_task(stage.app.train_now())
@@ -95,7 +95,7 @@ async def test_a_promoted_adapter_is_in_use_when_training_ends(open_stage, tmp_p
     async def train(home, *, force, trigger):
         await publish(stage, "night-1", tmp_path)
         await stage.app.store.call(Store.promote, "night-1", kind="gate", actor="trainer", reason="hold-out 3.8 to 2.7")
-        return SimpleNamespace(run="r1", outcome="promoted", reason="won", challenger="night-1")
+        return RunResult(run="r1", outcome="promoted", reason="won", challenger="night-1")
 
     async with open_stage(train=train) as stage:
         await stage.world.moderator.slash(stage.world.general, "train now")
