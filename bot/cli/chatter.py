@@ -14,11 +14,15 @@ __all__ = ["only_replies_on_stdout", "silence_libraries"]
 _LOUD = ("bitsandbytes", "huggingface_hub", "transformers", "torch", "httpx")
 
 
-def silence_libraries() -> None:
-    """Let only errors of libraries through. Must come before they are imported: some look at the environment once."""
+def silence_libraries(*, progress_bars: bool = False) -> None:
+    """Let only errors of libraries through, in this process and those it starts.
+
+    Must come before they are imported: some look at the environment once. Progress bars stay where a person waits.
+    """
     for name in ("TRANSFORMERS_VERBOSITY", "HF_HUB_VERBOSITY"):
         os.environ.setdefault(name, "error")
-    os.environ.setdefault("TQDM_DISABLE", "1")
+    if not progress_bars:
+        os.environ.setdefault("TQDM_DISABLE", "1")
     for name in _LOUD:
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.simplefilter("ignore")

@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from bot.cli.chatter import silence_libraries
 from bot.cli.options import HomeOption
 
 __all__ = ["register"]
@@ -34,6 +35,7 @@ def demo(home: HomeOption = None) -> None:
 
     place = find_home(home).ensure()
     settings = load_settings(place)
+    silence_libraries(progress_bars=True)
     from bot.demo import run_demo
 
     code = _until_stopped(run_demo(place, settings))
@@ -50,6 +52,7 @@ def playground(
 
     Needs no token. Prints the address to open; Ctrl-C ends it.
     """
+    silence_libraries()
     from bot.playground import serve_playground
     from bot.settings import load_settings
     from storage.home import find_home
@@ -68,6 +71,7 @@ def run(home: HomeOption = None) -> None:
     from storage.home import find_home
 
     discord_token()  # said before anything is opened
+    silence_libraries(progress_bars=True)
     place = find_home(home).ensure()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     _until_stopped(serve(place, load_settings(place)))

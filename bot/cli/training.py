@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -33,7 +32,7 @@ def train(
     One run on the approved pairs, in a process of its own. Exit code 1 only if the run failed.
     """
     result = asyncio.run(_train(home, force=force))
-    print(json.dumps(_as_dict(result)) if as_json else _in_words(result))
+    print(result.to_json() if as_json else _in_words(result))
     if result.outcome == "failed":
         raise typer.Exit(1)
 
@@ -51,20 +50,6 @@ async def _train(home: Path | None, *, force: bool) -> RunResult:
 
 def _show(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
-
-
-def _as_dict(result: RunResult) -> dict[str, Any]:
-    return {
-        "run": result.run,
-        "outcome": result.outcome,
-        "reason": result.reason,
-        "challenger": result.challenger,
-        "eval": {
-            "champion_nll": result.champion_nll,
-            "challenger_nll": result.challenger_nll,
-            "n": result.n,
-        },
-    }
 
 
 def _in_words(result: RunResult) -> str:
