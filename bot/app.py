@@ -38,13 +38,13 @@ _log = logging.getLogger(__name__)
 class Train(Protocol):
     """How a training run is started; `trainer.launch.run_training` is one."""
 
-    def __call__(self, home: Path, *, force: bool, trigger: str) -> Awaitable[RunResult]: ...
+    def __call__(self, home: Path, *, force: bool, trigger: str, local_date: str | None) -> Awaitable[RunResult]: ...
 
 
-async def _in_a_process_of_its_own(home: Path, *, force: bool, trigger: str) -> RunResult:
+async def _in_a_process_of_its_own(home: Path, *, force: bool, trigger: str, local_date: str | None) -> RunResult:
     from trainer.launch import run_training
 
-    return await run_training(home, force=force, trigger=trigger)
+    return await run_training(home, force=force, trigger=trigger, local_date=local_date)
 
 
 class Nightshift:
@@ -150,8 +150,11 @@ class Nightshift:
         trigger: str = "manual",
         actor: str = "",
         guild: discord.Guild | None = None,
+        local_date: str | None = None,
     ) -> RunResult:
         """Make one training run and put its outcome to use. Its end is announced in `guild`, or everywhere.
+
+        `local_date` is the night it counts for, today's where None.
 
         Raises:
             TrainingUnderway: this bot is training already.
@@ -161,7 +164,7 @@ class Nightshift:
         _log.info("Training run started (%s %s)", trigger, actor)
         self._run_task = asyncio.current_task()
         try:
-            result = await self._train(self.home.root, force=force, trigger=trigger)
+            result = await self._train(self.home.root, force=force, trigger=trigger, local_date=local_date)
         finally:
             self._run_task = None
         _log.info("Training run %s: %s (%s)", result.run, result.outcome, result.reason)
@@ -186,8 +189,8 @@ class Nightshift:
     async def _last_night(self) -> str | None:
         return await self.store.call(_last_scheduled_date)
 
-    async def _tonight(self, _local_date: str) -> None:
-        await self.train_now(trigger="schedule")
+    async def _tonight(self, local_date: str) -> None:
+        await self.train_now(trigger="schedule", local_date=local_date)
 
     async def _close(self) -> None:
         self._nightly.shutdown()

@@ -116,6 +116,6 @@ async def stage(open_stage: Opening) -> AsyncIterator[Stage]:
     await keeper
 
 
-async def no_training(_home: Path, *, force: bool, trigger: str) -> Any:
+async def no_training(_home: Path, *, force: bool, trigger: str, local_date: str | None) -> Any:
     """A training run that finds nothing to do."""
     return RunResult(run="r1", outcome="skipped", reason="Nothing new to learn.", challenger=None)

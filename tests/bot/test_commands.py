@@ -48,7 +48,7 @@ async def test_train_now_runs_and_tells_how_it_ended(open_stage):
     """/train now starts a run in the moderator's name; its end is told to them and in the review channel."""
     calls = []
 
-    async def train(home, *, force, trigger):
+    async def train(home, *, force, trigger, local_date):
         calls.append((home, force, trigger))
         return RunResult(run="r1", outcome="kept", reason="The challenger was no better.", challenger="c")
 
@@ -73,7 +73,7 @@ async def test_one_run_at_a_time(open_stage):
     """While a run is going on, another is refused and /status says so."""
     going, gate = asyncio.Event(), asyncio.Event()
 
-    async def train(home, *, force, trigger):
+    async def train(home, *, force, trigger, local_date):
         going.set()
         await gate.wait()
         return RunResult(run="r1", outcome="skipped", reason="", challenger=None)
@@ -92,7 +92,7 @@ async def test_one_run_at_a_time(open_stage):
 async def test_a_promoted_adapter_is_in_use_when_training_ends(open_stage, tmp_path):
     """After a run that promotes, the engine has the new adapter, and the review channel hears once, with the reason."""
 
-    async def train(home, *, force, trigger):
+    async def train(home, *, force, trigger, local_date):
         await publish(stage, "night-1", tmp_path)
         await stage.app.store.call(Store.promote, "night-1", kind="gate", actor="trainer", reason="hold-out 3.8 to 2.7")
         return RunResult(run="r1", outcome="promoted", reason="won", challenger="night-1")

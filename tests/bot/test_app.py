@@ -1,0 +1,73 @@
+"""What opens, runs and closes around the Discord client: bot/app.py."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import date
+
+import pytest
+
+from bot.app import Nightshift
+from storage.errors import StoreClosed
+from storage.store import Store
+from tests.fake_engine import FakeEngine
+from trainer.result import RunResult
+
+
+async def test_a_missed_night_is_made_up_for_at_start(home, settings):
+    """With the schedule on, the night that passed while the bot was down is run at once, under its own date."""
+    ran: asyncio.Queue[tuple[str, str | None]] = asyncio.Queue()
+
+    async def train(_home, *, force, trigger, local_date):
+        ran.put_nowait((trigger, local_date))
+        return RunResult(run="r1", outcome="skipped", reason="Nothing new.")
+
+    async with Nightshift.open(home, settings, engine=FakeEngine(), schedule=True, train=train) as app:
+        trigger, night = await asyncio.wait_for(ran.get(), 10)
+        assert trigger == "schedule"
+        assert 0 <= (date.today() - date.fromisoformat(night)).days <= 1  # noqa: DTZ011  (the schedule is local)
+        assert (await app.status()).next_run is not None
+
+
+async def test_without_the_schedule_nothing_trains_by_itself(home, settings):
+    """The demo and the playground train only when asked."""
+
+    async def train(*_args, **_kwargs):
+        raise AssertionError("nobody asked")
+
+    async with Nightshift.open(home, settings, engine=FakeEngine(), train=train) as app:
+        await asyncio.sleep(0.05)
+        assert (await app.status()).next_run is None
+
+
+async def test_leaving_stops_a_training_run_and_closes_every_part(home, settings):
+    """A shutdown in the middle of a run cancels it and waits for it; engine, store and client are closed."""
+    started, stopped = asyncio.Event(), asyncio.Event()
+
+    async def train(*_args, **_kwargs):
+        started.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+
+    engine = FakeEngine()
+    async with Nightshift.open(home, settings, engine=engine, train=train) as app:
+        run = asyncio.create_task(app.train_now())
+        await started.wait()
+    assert stopped.is_set()
+    assert run.cancelled()
+    assert engine.closed
+    assert app.client.is_closed()
+    with pytest.raises(StoreClosed):
+        await app.store.call(Store.champion)
+
+
+async def test_a_part_that_cannot_open_leaves_none_open(home, settings):
+    """When the database is unusable, the engine given is never touched and the error says what to do."""
+    home.db.write_bytes(b"not a database, whatever its name says" * 100)
+    engine = FakeEngine()
+    with pytest.raises(Exception, match="cannot be opened"):
+        async with Nightshift.open(home, settings, engine=engine):
+            pass
+    assert not engine.closed
