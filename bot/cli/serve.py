@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import signal
-from collections.abc import Coroutine
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
 import typer
 
 from bot.cli.chatter import silence_libraries
 from bot.cli.options import HomeOption
+from bot.cli.stopping import until_stopped
 
 __all__ = ["register"]
-
-T = TypeVar("T")
 
 
 def register(app: typer.Typer) -> None:
@@ -38,7 +34,7 @@ def demo(home: HomeOption = None) -> None:
     silence_libraries(progress_bars=True)
     from bot.demo import run_demo
 
-    code = _until_stopped(run_demo(place, settings))
+    code = until_stopped(run_demo(place, settings))
     raise typer.Exit(130 if code is None else code)
 
 
@@ -58,7 +54,7 @@ def playground(
     from storage.home import find_home
 
     place = find_home(home).ensure()
-    _until_stopped(serve_playground(place, load_settings(place), port=port))
+    until_stopped(serve_playground(place, load_settings(place), port=port))
 
 
 def run(home: HomeOption = None) -> None:
@@ -74,18 +70,4 @@ def run(home: HomeOption = None) -> None:
     silence_libraries(progress_bars=True)
     place = find_home(home).ensure()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
-    _until_stopped(serve(place, load_settings(place)))
-
-
-def _until_stopped(work: Coroutine[Any, Any, T]) -> T | None:
-    """Run `work` to its end, or until Ctrl-C or SIGTERM, which let it close what it opened; None if stopped."""
-
-    async def supervised() -> T | None:
-        task = asyncio.ensure_future(work)
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, task.cancel)
-        await asyncio.wait([task])
-        return None if task.cancelled() else task.result()
-
-    return asyncio.run(supervised())
+    until_stopped(serve(place, load_settings(place)))

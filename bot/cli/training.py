@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bot.cli.options import HomeOption
+from bot.cli.stopping import until_stopped
 
 if TYPE_CHECKING:
     from trainer.launch import RunResult
@@ -31,7 +30,9 @@ def train(
 
     One run on the approved pairs, in a process of its own. Exit code 1 only if the run failed.
     """
-    result = asyncio.run(_train(home, force=force))
+    result = until_stopped(_train(home, force=force))
+    if result is None:
+        raise typer.Exit(130)
     print(result.to_json() if as_json else _in_words(result))
     if result.outcome == "failed":
         raise typer.Exit(1)
@@ -45,11 +46,7 @@ async def _train(home: Path | None, *, force: bool) -> RunResult:
     load_trainer_settings(place)  # a misspelt setting is said here, not in the log of another process
     from trainer.launch import run_training
 
-    return await run_training(place.root, force=force, trigger="manual", on_line=_show)
-
-
-def _show(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    return await run_training(place.root, force=force, trigger="manual")
 
 
 def _in_words(result: RunResult) -> str:
