@@ -43,7 +43,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     monkeypatch.delenv("DISCORD_TOKEN", raising=False)
     for name in ("TQDM_DISABLE", "TRANSFORMERS_VERBOSITY", "HF_HUB_VERBOSITY"):
         monkeypatch.setenv(name, "1" if name == "TQDM_DISABLE" else "error")  # so that they are unset afterwards
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     return Home(tmp_path / "home")
 
 

@@ -38,10 +38,15 @@ def test_more_text_in_a_pass_needs_more_memory(nightshift):
     assert small.splitlines()[4:7] != large.splitlines()[4:7]
 
 
-def test_a_model_that_is_not_there_or_not_of_the_family_is_one_sentence(nightshift, tmp_path):
-    """A word that is no model, a hub model that cannot be reached, an empty directory, sizes that are missing."""
-    nightshift("estimate", "nonsense").fails_with(1, "'nonsense' cannot be loaded")
+def test_a_hub_model_that_cannot_be_reached_is_one_sentence(nightshift, monkeypatch):
+    """The hub is told to be offline: no test asks it for anything."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     nightshift("estimate", "owner/model").fails_with(1, "'owner/model' cannot be loaded")
+
+
+def test_a_model_that_is_not_there_or_not_of_the_family_is_one_sentence(nightshift, tmp_path):
+    """A word that is no model, an empty directory, sizes that are missing, a broken file."""
+    nightshift("estimate", "nonsense").fails_with(1, "'nonsense' cannot be loaded")
     nightshift("estimate", tmp_path).fails_with(1, "no config.json")
     (tmp_path / "config.json").write_text('{"d_model": 512}')
     nightshift("estimate", tmp_path).fails_with(1, "not the sizes of a Llama-like model")
