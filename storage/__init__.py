@@ -26,6 +26,7 @@ from storage.exchange import read_pairs, write_pairs
 from storage.home import Home, find_home
 from storage.records import (
     Adapter,
+    AuditEntry,
     Consent,
     ConsentRule,
     ImportCount,
@@ -58,6 +59,7 @@ __all__ = [
     "AdapterRetired",
     "AdapterUnpublished",
     "AsyncStore",
+    "AuditEntry",
     "BadRow",
     "Consent",
     "ConsentRule",

@@ -184,9 +184,25 @@ def m004_adapters_and_promotions(db: Database) -> None:
     """)
 
 
+def m005_audit(db: Database) -> None:
+    db.execute("""
+        create table audit (
+            id integer primary key,
+            created_at text not null,
+            guild_id integer,
+            actor_id integer,
+            actor text not null,
+            action text not null,
+            subject text not null,
+            details text not null
+        )
+    """)
+
+
 STEPS: tuple[Callable[[Database], None], ...] = (
     m001_replies_and_reviews,
     m002_people_in_replies,
     m003_runs,
     m004_adapters_and_promotions,
+    m005_audit,
 )

@@ -171,6 +171,20 @@ class Promotion:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """An administrative act: who did what to what, and when. `guild_id` is None where it concerns every server."""
+
+    id: int
+    created_at: str
+    guild_id: int | None
+    actor_id: int | None
+    actor: str
+    action: str
+    subject: str
+    details: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Consent:
     """Whether a person lets the bot learn from their words."""
 

@@ -13,10 +13,11 @@ from sqlite3 import Connection
 from types import TracebackType
 from typing import Any, Self
 
-from storage import consents, imports, pairs, promotions, redactions, registry, replies, reviews, runs
+from storage import audit, consents, imports, pairs, promotions, redactions, registry, replies, reviews, runs
 from storage.database import open_database
 from storage.records import (
     Adapter,
+    AuditEntry,
     Consent,
     ConsentRule,
     ImportCount,
@@ -134,6 +135,33 @@ class Store:
     def redact_message(self, message_id: int) -> int:
         """Remove a Discord message's words; gives the number of replies redacted."""
         return redactions.redact_message(self._db, message_id)
+
+    # Audit
+
+    def audit(
+        self,
+        actor_id: int | None,
+        actor: str,
+        action: str,
+        subject: str = "",
+        *,
+        guild_id: int | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Write down an administrative act, such as "settings.persona"; no `guild_id`: it concerns every server."""
+        audit.add(
+            self._db,
+            actor_id=actor_id,
+            actor=actor,
+            action=action,
+            subject=subject,
+            guild_id=guild_id,
+            details=details,
+        )
+
+    def audit_log(self, guild_id: int | None = None, limit: int = 50) -> list[AuditEntry]:
+        """The last acts on a server (None: on any), newest first."""
+        return audit.recent(self._db, guild_id, limit)
 
     # Runs
 

@@ -24,6 +24,7 @@ TABLES = {
     "run_metrics",
     "adapters",
     "promotions",
+    "audit",
 }
 
 
