@@ -199,10 +199,50 @@ def m005_audit(db: Database) -> None:
     """)
 
 
+def m006_guild_settings(db: Database) -> None:
+    # channel_id 0: the whole server. value: JSON.
+    db.execute("""
+        create table guild_settings (
+            guild_id integer not null,
+            channel_id integer not null,
+            name text not null,
+            value text not null,
+            updated_at text not null,
+            primary key (guild_id, channel_id, name)
+        ) without rowid
+    """)
+
+
+def m007_moderation(db: Database) -> None:
+    # confidence: mean probability of the reply's tokens, for reviewing the unsure ones first.
+    db.execute("alter table replies add column confidence real")
+    db.execute("create index replies_guild on replies (guild_id, id) where source <> 'import'")
+    # A reply that is shown only once approved. message_ids: JSON, the Discord messages it stands in, first to last.
+    db.execute("""
+        create table holds (
+            reply_id integer primary key references replies (id) on delete cascade,
+            message_ids text not null
+        )
+    """)
+    # One vote a person for each sampled question of a run; no words, so nothing to redact.
+    db.execute("""
+        create table votes (
+            run_id text not null,
+            sample integer not null,
+            voter_id integer not null,
+            guild_id integer not null,
+            preference text not null,
+            created_at text not null,
+            primary key (run_id, sample, voter_id)
+        ) without rowid
+    """)
+
+
 STEPS: tuple[Callable[[Database], None], ...] = (
     m001_replies_and_reviews,
     m002_people_in_replies,
     m003_runs,
     m004_adapters_and_promotions,
     m005_audit,
+    m006_guild_settings,
 )

@@ -12,7 +12,11 @@ from typing import Any, Literal
 
 Role = Literal["system", "user", "assistant"]
 Source = Literal["discord", "import", "chat"]
-Verdict = Literal["approve", "edit", "reject"]
+Verdict = Literal["approve", "edit", "reject", "undo"]
+"""What a moderator says about a reply; "undo" takes back the verdict that stands, so that the reply waits again."""
+Reason = Literal["wrong", "rude", "off-topic", "unsafe", "other"]
+QueueOrder = Literal["newest", "oldest", "unsure"]
+Preference = Literal["champion", "challenger", "tie"]
 ConsentRule = Literal["members", "operator"]
 PromotionKind = Literal["gate", "use", "rollback"]
 Outcome = Literal["promoted", "kept", "skipped", "failed"]
@@ -44,6 +48,8 @@ class NewReply:
     asker_id: int | None = None
     prompt_message_id: int | None = None
     finish_reason: str = "stop"
+    confidence: float | None = None
+    """How sure the model was, from 0 to 1: the mean probability of its tokens. None where it was not measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +73,23 @@ class Review:
     reviewer_id: int | None
     reviewer: str
     created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class QueueCard:
+    """The next reply of a moderator's queue, and how many wait from it on, itself included."""
+
+    reply: Reply
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How often a day's verdicts, or those that stand on an adapter's replies, were kind. `name`: the day, the id."""
+
+    name: str
+    reviews: int
+    approved: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +205,16 @@ class AuditEntry:
     action: str
     subject: str
     details: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class GuildSetting:
+    """One setting made on Discord, for a channel of a server or, with `channel_id` 0, for all of it."""
+
+    guild_id: int
+    channel_id: int
+    name: str
+    value: Any
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,27 @@ from sqlite3 import Connection
 from types import TracebackType
 from typing import Any, Self
 
-from storage import audit, consents, imports, pairs, promotions, redactions, registry, replies, reviews, runs
+from storage import (
+    audit,
+    consents,
+    guild_settings,
+    imports,
+    pairs,
+    promotions,
+    redactions,
+    registry,
+    replies,
+    reviews,
+    runs,
+)
 from storage.database import open_database
+from storage.moderation import Moderation
 from storage.records import (
     Adapter,
     AuditEntry,
     Consent,
     ConsentRule,
+    GuildSetting,
     ImportCount,
     Metric,
     NewPair,
@@ -57,6 +71,11 @@ class Store:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def moderation(self) -> Moderation:
+        """What only moderators ask for: their queue, held drafts, votes and statistics."""
+        return Moderation(self._db)
 
     # Replies
 
@@ -117,8 +136,11 @@ class Store:
         """Every approved pair, whoever consented: for an export. Read to the end before writing."""
         return pairs.approved(self._db)
 
-    def import_pairs(self, new: Iterable[NewPair], approved_by: str) -> ImportCount:
-        return imports.add(self._db, new, approved_by)
+    def import_pairs(
+        self, new: Iterable[NewPair], approved_by: str, *, guild_id: int | None = None, by: int | None = None
+    ) -> ImportCount:
+        """Take in a file's pairs; they belong to a server, or (None) to the operator."""
+        return imports.add(self._db, new, approved_by, guild_id=guild_id, by=by)
 
     # Consent and forgetting
 
@@ -162,6 +184,15 @@ class Store:
     def audit_log(self, guild_id: int | None = None, limit: int = 50) -> list[AuditEntry]:
         """The last acts on a server (None: on any), newest first."""
         return audit.recent(self._db, guild_id, limit)
+
+    # Settings made on Discord
+
+    def guild_settings(self) -> list[GuildSetting]:
+        return guild_settings.every(self._db)
+
+    def set_guild_setting(self, guild_id: int, name: str, value: Any, *, channel_id: int = 0) -> None:
+        """Keep a value (anything JSON holds) for a server or one channel of it; None goes back to the default."""
+        guild_settings.put(self._db, guild_id, channel_id, name, value)
 
     # Runs
 

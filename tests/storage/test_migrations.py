@@ -25,6 +25,7 @@ TABLES = {
     "adapters",
     "promotions",
     "audit",
+    "guild_settings",
 }
 
 
