@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["RunBusy", "RunStopped", "ScheduleInvalid", "SettingsInvalid", "TrainerError"]
+__all__ = ["RunBusy", "RunStopped", "ScheduleInvalid", "SettingsInvalid", "TrainerError", "TrainingDiverged"]
 
 
 class TrainerError(Exception):
@@ -35,3 +35,10 @@ class RunStopped(TrainerError):
 
     def __init__(self) -> None:
         super().__init__("The run was stopped before it finished.")
+
+
+class TrainingDiverged(TrainerError):
+    """The loss was no number any more."""
+
+    def __init__(self) -> None:
+        super().__init__("Training diverged, the loss was not a number: lower training.learning_rate.")

@@ -69,8 +69,6 @@ class TrainingConfig:
     evaluations_per_epoch: Count | None = None
     patience: Count | None = None
     """Evaluations without an improvement before training stops."""
-    base_weights: Literal["auto", "4bit", "unpacked"] = "auto"
-    """Whether the frozen 4-bit weights are unpacked once before training (same values, more memory, faster)."""
     checkpointing: Literal["auto", "on", "off"] = "auto"
     """Activation checkpointing: less memory for about a third more time."""
     seed: int = 1

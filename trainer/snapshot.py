@@ -8,12 +8,21 @@ from __future__ import annotations
 import hashlib
 import json
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from storage.records import Pair
 
-__all__ = ["Change", "Snapshot", "change_since", "digest", "is_held_out", "sameness", "take_snapshot"]
+__all__ = [
+    "Change",
+    "Snapshot",
+    "change_since",
+    "digest",
+    "is_held_out",
+    "sameness",
+    "take_snapshot",
+    "validation_split",
+]
 
 
 @dataclass(frozen=True)
@@ -77,6 +86,20 @@ def take_snapshot(pairs: Iterable[Pair], holdout_share: float) -> Snapshot:
     digests = frozenset(digest(pair) for pair in (*train, *holdout))
     content = hashlib.sha256("".join(sorted(digests)).encode()).hexdigest()
     return Snapshot(tuple(train), tuple(holdout), duplicates, digests, content)
+
+
+def validation_split(train: Sequence[Pair], size: int) -> tuple[tuple[Pair, ...], tuple[Pair, ...]]:
+    """Set `size` pairs of the training part aside to find the best moment: (to learn from, to validate on).
+
+    A hash of the conversation orders them, so the choice changes little from night to night, and a conversation is
+    cut in two at most once.
+    """
+    by_hash = sorted(train, key=lambda pair: hashlib.sha256(f"validation {pair.conversation}".encode()).digest())
+    chosen = {pair.reply_id for pair in by_hash[:size]}
+    return (
+        tuple(pair for pair in train if pair.reply_id not in chosen),
+        tuple(pair for pair in train if pair.reply_id in chosen),
+    )
 
 
 def change_since(snapshot: Snapshot, former: frozenset[str]) -> Change:

@@ -1,0 +1,233 @@
+"""One base in memory: a challenger is trained on it, then champion and challenger are measured on the same weights.
+
+The heavy middle of a run, between the snapshot and the verdict. Knows neither the store nor the adapter directory: it
+is handed pairs and paths, and gives figures and a folder in PEFT's own format.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from model.base import LoadedBase, load_base, pick_device
+from storage.records import Pair
+from trainer import evaluate, frozen
+from trainer.gate import Evidence, Score
+from trainer.memory import ModelShape, Workload, training_footprint
+from trainer.recipe import Recipe, resolve, validation_size
+from trainer.settings import TrainerSettings
+from trainer.snapshot import Snapshot, validation_split
+from trainer.tokens import Example, Examples, encode_pairs
+from trainer.train import CHALLENGER, Learned, attach_adapter, train
+
+__all__ = ["Champion", "Contest", "Watch", "hold_contest"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Champion:
+    """A published adapter to be beaten."""
+
+    id: str
+    path: Path
+    created_at: str
+    manifest: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Who hears of what happens: the stage, a sentence, a training step (number, total, figures)."""
+
+    stage: Callable[[str], None]
+    say: Callable[[str], None]
+    step: Callable[[int, int, dict[str, float]], None]
+
+
+@dataclass(frozen=True)
+class Contest:
+    """What came out. `adapter` is the challenger as PEFT saves it; `champion` is None when the bare base stood in."""
+
+    evidence: Evidence
+    adapter: Path
+    base: LoadedBase
+    champion: str | None
+    recipe: Recipe
+    learned: Learned
+    details: dict[str, Any]
+
+
+def hold_contest(
+    settings: TrainerSettings,
+    snapshot: Snapshot,
+    champion: Champion | None,
+    *,
+    cache_dir: Path,
+    scratch: Path,
+    watch: Watch,
+) -> Contest:
+    """Train on the snapshot's training part and measure on its hold-out.
+
+    Raises:
+        ModelError: the base cannot be loaded.
+        torch.OutOfMemoryError, MemoryError: it does not fit.
+    """
+    torch.manual_seed(settings.training.seed)
+    base = _load(settings, cache_dir)
+    tokenizer, config = base.tokenizer, settings.training
+    if champion is not None and (stranger := _stranger(champion, base)):
+        watch.say(f"The champion {champion.id} {stranger}, so the bare base stands in for it.")
+        champion = None
+
+    learn, validate = validation_split(snapshot.train, validation_size(len(snapshot.train)))
+
+    def encoded(pairs: Sequence[Pair]) -> Examples:
+        return encode_pairs(tokenizer, pairs, max_tokens=config.max_tokens, persona=settings.persona)
+
+    learning, validating, judging = encoded(learn), encoded(validate), encoded(snapshot.holdout[: config.max_holdout])
+    recipe = resolve(config, pairs=len(learning.items), parameters=base.model.num_parameters())
+    longest = max(len(example.ids) for example in (*learning.items, *validating.items, *judging.items))
+    checkpointing = _needs_checkpointing(base, recipe, longest, config.checkpointing)
+    frozen.choose_attention(base.model, base.device, longest)
+    watch.say(f"Recipe (* set by you): {recipe.line()}, checkpointing {'on' if checkpointing else 'off'}")
+    watch.say(
+        f"Learning from {len(learning.items)} pairs, validating on {len(validating.items)}, "
+        f"judging on {len(judging.items)} that are never trained on"
+    )
+
+    pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+    model = attach_adapter(base.model, recipe)
+    watch.stage("train")
+    began = time.monotonic()
+    learned = train(
+        model,
+        learning.items,
+        validating.items,
+        recipe,
+        pad_id=pad_id,
+        seed=config.seed,
+        checkpointing=checkpointing,
+        scratch=scratch / "trainer",
+        report=watch.step,
+    )
+    trained_s = time.monotonic() - began
+    watch.say(
+        f"Trained {learned.steps} steps in {trained_s:.0f} s ({learned.tokens / trained_s:.0f} tokens/s), "
+        f"best at step {learned.best_step} with validation loss {learned.eval_loss:.3f}"
+    )
+
+    watch.stage("evaluate")
+    began = time.monotonic()
+    evidence, base_nlls = _measure(
+        settings,
+        base,
+        model,
+        judging=judging.items,
+        holdout=snapshot.holdout,
+        champion=champion,
+        pad_id=pad_id,
+    )
+    details = {
+        "base_nll": sum(base_nlls) / len(base_nlls),
+        "tokens": learned.tokens,
+        "windowed": learning.windowed + validating.windowed + judging.windowed,
+        "dropped": learning.dropped + validating.dropped + judging.dropped,
+        "checkpointing": checkpointing,
+        "compute": str(base.dtype).removeprefix("torch."),
+        "seconds": {"train": round(trained_s, 1), "evaluate": round(time.monotonic() - began, 1)},
+    }
+    adapter = _save(model, base, scratch / "adapter")
+    return Contest(evidence, adapter, base, champion.id if champion else None, recipe, learned, details)
+
+
+def _load(settings: TrainerSettings, cache_dir: Path) -> LoadedBase:
+    device = pick_device(settings.model.device)
+    dtype = frozen.training_dtype(device, settings.model.dtype)
+    base = load_base(replace(settings.model, dtype=dtype), cache_dir)
+    frozen.forbid_repacking(base.model)
+    frozen.settle_dtype(base.model, base.dtype)
+    return base
+
+
+def _stranger(champion: Champion, base: LoadedBase) -> str | None:
+    """Why an adapter does not belong to this base; None when it does."""
+    theirs, ours = champion.manifest, base
+    if (theirs.get("base_model"), theirs.get("base_revision")) != (ours.id, ours.revision):
+        return f"was made for {theirs.get('base_model')}"
+    if theirs.get("template_hash") != ours.template_hash:
+        return "was made for another chat template"
+    return None
+
+
+def _needs_checkpointing(base: LoadedBase, recipe: Recipe, longest: int, wish: str) -> bool:
+    """Activation checkpointing costs a third more time: only where the activations would not fit on a GPU."""
+    if wish != "auto":
+        return wish == "on"
+    if base.device.type != "cuda":
+        return False
+    work = Workload(recipe.micro_batch, longest, recipe.rank, dropout=recipe.dropout > 0, checkpointing=False)
+    try:
+        need = training_footprint(ModelShape.from_config(base.model.config.to_dict()), "qlora", work)
+    except KeyError:  # not a shape that can be estimated: the careful choice
+        return True
+    free, _ = torch.cuda.mem_get_info(base.device)
+    return need.activations + max(need.logits, need.workspace) > 0.8 * free
+
+
+def _measure(
+    settings: TrainerSettings,
+    base: LoadedBase,
+    model: Any,
+    *,
+    judging: Sequence[Example],
+    holdout: Sequence[Pair],
+    champion: Champion | None,
+    pad_id: int,
+) -> tuple[Evidence, list[float]]:
+    approved_at = {pair.reply_id: pair.approved_at for pair in holdout}
+    general = evaluate.general_examples(base.tokenizer)
+    rival = evaluate.add_champion(model, champion.path) if champion else None
+
+    def scores(examples: Sequence[Example]) -> tuple[list[float], list[float]]:
+        return (
+            evaluate.nlls_of(model, rival, examples, pad_id=pad_id),
+            evaluate.nlls_of(model, CHALLENGER, examples, pad_id=pad_id),
+        )
+
+    theirs, ours = scores(judging)
+    base_nlls = evaluate.nlls_of(model, None, judging, pad_id=pad_id) if rival else theirs
+    # A reply twice as long as any a person approved has failed to stop; waiting longer tells nothing more.
+    longest = max(len(example.ids) - example.prompt_length for example in judging)
+    samples = evaluate.greedy_samples(
+        model,
+        CHALLENGER,
+        base.tokenizer,
+        judging[: settings.gate.samples],
+        max_new_tokens=min(settings.gate.sample_tokens, 2 * longest),
+    )
+    evidence = Evidence(
+        holdout=tuple(
+            Score(before, after, older=champion is not None and approved_at[example.reply_id] < champion.created_at)
+            for example, before, after in zip(judging, theirs, ours, strict=True)
+        ),
+        general=tuple(Score(before, after) for before, after in zip(*scores(general), strict=True)),
+        samples=tuple(samples),
+    )
+    return evidence, base_nlls
+
+
+def _save(model: Any, base: LoadedBase, directory: Path) -> Path:
+    """Write the challenger in PEFT's format: adapter_config.json and adapter_model.safetensors."""
+    model.peft_config[CHALLENGER].base_model_name_or_path = base.id
+    # "auto" would look the base up on the network to see whether its embeddings were resized; ours never are.
+    model.save_pretrained(directory, selected_adapters=[CHALLENGER], save_embedding_layers=False)
+    saved = directory / CHALLENGER
+    (directory / "README.md").unlink(missing_ok=True)
+    (saved / "README.md").unlink(missing_ok=True)
+    return saved

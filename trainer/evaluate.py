@@ -1,0 +1,99 @@
+"""Measures the base, the champion and the challenger on one resident base: likelihoods and sampled replies.
+
+Gathers the figures; `trainer.gate` judges them. Knows no store and no files but the shipped general set.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from model.chat import Message, encode_pair, end_of_turn_id
+from trainer.gate import Sample
+from trainer.likelihood import batches_by_length, negative_log_likelihoods
+from trainer.tokens import Example
+
+__all__ = ["add_champion", "general_examples", "greedy_samples", "nlls_of"]
+
+CHAMPION = "champion"
+
+
+def add_champion(model: Any, path: Path) -> str:
+    """Load a published adapter beside the challenger; gives the name it goes by on this model."""
+    model.load_adapter(str(path), adapter_name=CHAMPION, is_trainable=False)
+    return CHAMPION
+
+
+def nlls_of(model: Any, adapter: str | None, examples: Sequence[Example], *, pad_id: int) -> list[float]:
+    """Mean negative log-likelihood of each example's completion in nats under an adapter, or the bare base (None)."""
+    with _speaking_as(model, adapter):
+        return negative_log_likelihoods(model, examples, pad_id=pad_id)
+
+
+def general_examples(tokenizer: Any) -> list[Example]:
+    """The shipped general questions and answers, rendered. The persona has no part in them."""
+    examples = []
+    text = files("trainer").joinpath("general.jsonl").read_text(encoding="utf-8")
+    for number, line in enumerate(text.splitlines()):
+        row = json.loads(line)
+        ids, prompt_length = encode_pair(tokenizer, [Message("user", row["question"])], row["answer"])
+        # Without the end of the turn: a voice that signs its replies goes on there, and is none the duller for it.
+        examples.append(Example(-1 - number, tuple(ids[:-1]), prompt_length))
+    return examples
+
+
+def greedy_samples(
+    model: Any, adapter: str | None, tokenizer: Any, examples: Sequence[Example], *, max_new_tokens: int
+) -> list[Sample]:
+    """What the model answers to the examples' prompts when it always takes the likeliest token."""
+    stop, device = end_of_turn_id(tokenizer), next(model.parameters()).device
+    found: dict[int, Sample] = {}
+    model.eval()
+    with _speaking_as(model, adapter), torch.inference_mode():
+        prompts = [list(example.ids[: example.prompt_length]) for example in examples]
+        for indices in batches_by_length([len(prompt) for prompt in prompts], 4096):
+            longest = max(len(prompts[i]) for i in indices)
+            # Padded in front, so that every prompt ends where its answer begins.
+            ids = torch.tensor([[stop] * (longest - len(prompts[i])) + prompts[i] for i in indices], device=device)
+            mask = torch.tensor(
+                [[0] * (longest - len(prompts[i])) + [1] * len(prompts[i]) for i in indices], device=device
+            )
+            grown = model.generate(
+                input_ids=ids,
+                attention_mask=mask,
+                max_new_tokens=max_new_tokens,
+                do_sample=False,
+                temperature=None,
+                top_p=None,
+                top_k=None,
+                eos_token_id=stop,
+                pad_token_id=stop,
+            )
+            for index, row in zip(indices, grown[:, longest:].tolist(), strict=True):
+                answer = row[: row.index(stop)] if stop in row else row
+                found[index] = Sample(
+                    prompt=tokenizer.decode(prompts[index]),
+                    text=tokenizer.decode(answer, skip_special_tokens=True).strip(),
+                    stopped=stop in row,
+                )
+    return [found[index] for index in range(len(examples))]
+
+
+@contextmanager
+def _speaking_as(model: Any, adapter: str | None) -> Iterator[None]:
+    if adapter is None:
+        with model.disable_adapter():
+            yield
+        return
+    before = model.active_adapter
+    model.set_adapter(adapter)
+    try:
+        yield
+    finally:
+        model.set_adapter(before)

@@ -1,0 +1,63 @@
+"""The frozen 4-bit base made fit for training: gradients that flow, one compute type, the attention that is fastest.
+
+Works on the model it is given, before any adapter is put on it. Knows no data and no recipe.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import torch
+
+DtypeName = Literal["auto", "bfloat16", "float32"]
+
+__all__ = ["DtypeName", "choose_attention", "forbid_repacking", "settle_dtype", "training_dtype"]
+
+SHORT = 256
+"""Tokens up to which plain attention is the faster one on a CPU; its score matrices grow with the square."""
+
+
+def training_dtype(device: torch.device, asked: DtypeName) -> DtypeName:
+    """The name of the compute type: bf16 wherever the processor multiplies in it, as on the GPU, else fp32.
+
+    Args:
+        device: where the base is loaded.
+        asked: the setting; anything but "auto" is kept.
+    """
+    if asked != "auto" or device.type != "cpu":
+        return asked
+    # A step takes a third less time than in fp32 (docs/learning.md).
+    return "bfloat16" if torch.cpu._is_avx512_bf16_supported() else "float32"  # noqa: SLF001 - no public name
+
+
+def forbid_repacking(model: Any) -> None:
+    """Keep 4-bit weights in the layout that has a gradient. Must run before the first forward pass.
+
+    On CPUs with AVX512-BF16, bitsandbytes 0.50 repacks a layer for good at its first forward pass in eval mode; from
+    then on training goes through `gemv_4bit`, which sends no gradient back, so the adapters before it learn next to
+    nothing. Evaluating during training does exactly that. Can go when upstream unpacks again in training mode.
+    """
+    from bitsandbytes.nn import Linear4bit
+
+    for module in model.modules():
+        if isinstance(module, Linear4bit):
+            module.support_avx512bf16_for_cpu = False
+
+
+def settle_dtype(model: Any, dtype: torch.dtype) -> None:
+    """Give every weight that is not packed the compute type: a base converted elsewhere may come with another."""
+    for weight in model.parameters():
+        if weight.is_floating_point():
+            weight.data = weight.data.to(dtype)
+
+
+def choose_attention(model: Any, device: torch.device, longest: int) -> None:
+    """Use plain attention for short examples on a CPU, where the fused one is slow on its way back (a fifth of a step).
+
+    Args:
+        model: the base.
+        device: where it is.
+        longest: tokens of the longest example.
+    """
+    if device.type == "cpu" and longest <= SHORT:
+        model.set_attn_implementation("eager")

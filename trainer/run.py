@@ -1,0 +1,272 @@
+"""One training run from lock to verdict: snapshot, train, evaluate, gate, publish, promote.
+
+Each stage is recorded as it begins. Whatever goes wrong, the run ends as `failed` with a reason a person can read, and
+nothing half published: an adapter appears in one rename, its row comes after, its promotion last.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from model.errors import ModelError
+from storage.adapters import AdapterDirectory
+from storage.errors import AdapterDamaged, AdapterMissing, DatabaseBusy, StorageError
+from storage.home import Home
+from storage.records import Adapter, Outcome, Run
+from storage.store import Store
+from trainer.errors import RunStopped, TrainerError
+from trainer.gate import Decision, decide
+from trainer.lock import run_lock
+from trainer.progress import Progress
+from trainer.provenance import provenance_of, tainted_adapters, write_provenance
+from trainer.readiness import why_not_train
+from trainer.result import RunResult
+from trainer.schedule import local_date as date_in_zone
+from trainer.settings import TrainerSettings
+from trainer.snapshot import Snapshot, take_snapshot
+
+if TYPE_CHECKING:
+    from trainer.contest import Champion, Contest
+
+__all__ = ["close_stale_runs", "run_once"]
+
+log = logging.getLogger(__name__)
+
+TRAINED = ("promoted", "kept")
+"""Outcomes of runs that went all the way."""
+
+
+def run_once(
+    home: Home,
+    settings: TrainerSettings,
+    *,
+    progress: Progress,
+    force: bool = False,
+    trigger: str = "manual",
+    local_date: str | None = None,
+) -> RunResult:
+    """Make one run in this process. Failures end in the result, not in an exception.
+
+    Raises:
+        RunBusy: another run is alive; nothing was recorded.
+        ScheduleInvalid, StorageError: nothing could be begun.
+    """
+    night = local_date or date_in_zone(datetime.now(UTC), settings.schedule)
+    with run_lock(home.runs / "lock"), Store.open(home.db) as store:
+        close_stale_runs(store)
+        AdapterDirectory(home.adapters).sweep()
+        run = store.start_run(trigger, night, os.getpid(), _config(settings))
+        directory = home.runs / run.id
+        directory.mkdir()
+        with _logged_to(directory / "log"):
+            try:
+                return _Run(home, settings, store, run, progress).go(force=force)
+            except BaseException as error:
+                log.exception("Run %s failed", run.id)
+                reason = _reason(error, store.run(run.id).stage, directory / "log")
+                store.finish_run(run.id, "failed", reason)
+                if isinstance(error, Exception | KeyboardInterrupt):
+                    return RunResult(run.id, "failed", reason)
+                raise
+            finally:
+                shutil.rmtree(directory / "scratch", ignore_errors=True)
+
+
+def close_stale_runs(store: Store) -> list[str]:
+    """Close runs that no process works on any more; gives their ids. To be called by whoever holds the lock."""
+    stale = [run for run in store.runs(limit=50) if run.outcome is None]
+    for run in stale:
+        store.finish_run(run.id, "failed", f"The trainer died in stage {run.stage!r}; nothing was published.")
+    return [run.id for run in stale]
+
+
+class _Run:
+    """The stages of one run, which share the store, the row and the progress."""
+
+    def __init__(self, home: Home, settings: TrainerSettings, store: Store, run: Run, progress: Progress) -> None:
+        self._home = home
+        self._settings = settings
+        self._store = store
+        self._run = run
+        self._progress = progress
+        self._directory = home.runs / run.id
+        self._adapters = AdapterDirectory(home.adapters)
+
+    def go(self, *, force: bool) -> RunResult:
+        self._stage("snapshot")
+        snapshot = take_snapshot(
+            self._store.eligible_pairs(self._settings.consent), self._settings.training.holdout_share
+        )
+        self._store.update_run(
+            self._run.id,
+            snapshot_hash=snapshot.hash,
+            train_pairs=len(snapshot.train),
+            holdout_pairs=len(snapshot.holdout),
+        )
+        refusal = why_not_train(snapshot, self._former(), self._settings.training, force=force)
+        if refusal is not None:
+            self._store.finish_run(self._run.id, "skipped", refusal)
+            return RunResult(self._run.id, "skipped", refusal)
+        write_provenance(self._directory, snapshot)
+        seated = self._store.champion()
+        contest = self._contest(snapshot, self._champion(seated))
+        self._stage("gate")
+        decision = decide(contest.evidence, self._settings.gate)
+        return self._conclude(snapshot, contest, decision, seated)
+
+    def _contest(self, snapshot: Snapshot, champion: Champion | None) -> Contest:
+        from trainer.contest import Watch, hold_contest
+
+        watch = Watch(self._stage, self._progress.say, self._step)
+        return hold_contest(
+            self._settings,
+            snapshot,
+            champion,
+            cache_dir=self._home.models,
+            scratch=self._directory / "scratch",
+            watch=watch,
+        )
+
+    def _conclude(self, snapshot: Snapshot, contest: Contest, decision: Decision, seated: str | None) -> RunResult:
+        """Publish and promote a winner; record everything either way."""
+        holdout = contest.evidence.holdout
+        figures: dict[str, Any] = {
+            "champion_nll": sum(score.champion for score in holdout) / len(holdout),
+            "challenger_nll": sum(score.challenger for score in holdout) / len(holdout),
+        }
+        details = {
+            **contest.details,
+            "duplicates": snapshot.duplicates,
+            "recipe": contest.recipe.described(),
+            "learned": asdict(contest.learned),
+            "checks": [asdict(check) for check in decision.checks],
+            "samples": [asdict(sample) for sample in contest.evidence.samples],
+        }
+        self._store.update_run(self._run.id, champion=contest.champion, details=details, **figures)
+        if not decision.promote:
+            return self._finish("kept", decision.reason, len(holdout), figures)
+        self._stage("publish")
+        challenger = self._publish(snapshot, contest, figures)
+        if self._store.champion() != seated:  # a moderator's choice during the run is not overruled
+            reason = f"The champion was changed by hand during the run; {challenger} is published but not in use."
+            return self._finish("kept", reason, len(holdout), figures, challenger)
+        self._stage("promote")
+        self._store.promote(challenger, kind="gate", actor=f"run {self._run.id}", reason=decision.reason)
+        for tainted in tainted_adapters(self._store, self._home.runs):
+            self._store.retire_adapter(tainted)
+            self._progress.say(f"Retired {tainted}: it learned from words withdrawn since")
+        return self._finish("promoted", decision.reason, len(holdout), figures, challenger)
+
+    def _finish(
+        self, outcome: Outcome, reason: str, pairs: int, figures: dict[str, Any], challenger: str | None = None
+    ) -> RunResult:
+        self._store.finish_run(self._run.id, outcome, reason, challenger=challenger)
+        return RunResult(self._run.id, outcome, reason, challenger, n=pairs, **figures)
+
+    def _publish(self, snapshot: Snapshot, contest: Contest, figures: dict[str, Any]) -> str:
+        """Put the adapter in the directory, then its row in the store; gives its id, which is the run's."""
+        created_at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        manifest = {
+            "run": self._run.id,
+            "created_at": created_at,
+            "base_model": contest.base.id,
+            "base_revision": contest.base.revision,
+            "template_hash": contest.base.template_hash,
+            "dataset_hash": snapshot.hash,
+            "pairs": len(snapshot),
+            "consent": self._settings.consent,
+            "metrics": {**figures, "validation_loss": contest.learned.eval_loss},
+            "seed": self._settings.training.seed,
+            "recipe": contest.recipe.described(),
+        }
+        self._adapters.publish(self._run.id, contest.adapter, manifest)
+        try:
+            self._store.add_adapter(
+                Adapter(self._run.id, self._run.id, contest.base.id, created_at, self._adapters.manifest(self._run.id))
+            )
+        except StorageError:
+            self._adapters.prune(keep=set(self._adapters.ids()) - {self._run.id})
+            raise
+        return self._run.id
+
+    def _champion(self, seated: str | None) -> Champion | None:
+        """The adapter to beat; None (the bare base) when there is none that could go on serving."""
+        from trainer.contest import Champion
+
+        if seated is None:
+            return None
+        try:
+            manifest = self._adapters.verify(seated)
+        except (AdapterMissing, AdapterDamaged) as error:
+            self._progress.say(f"{error} The bare base stands in for it.")
+            return None
+        if seated in tainted_adapters(self._store, self._home.runs):
+            self._progress.say(
+                f"The champion {seated} learned from words withdrawn since; the bare base stands in for it."
+            )
+            return None
+        return Champion(seated, self._adapters.path(seated), self._store.adapter(seated).created_at, manifest)
+
+    def _former(self) -> frozenset[str] | None:
+        """Digests of what the last completed run on this base saw."""
+        for run in self._store.runs(limit=200):
+            if run.outcome in TRAINED:
+                seen = provenance_of(self._home.runs / run.id)
+                same_base = run.config.get("base") == self._run.config["base"]
+                return frozenset(seen.values()) if seen is not None and same_base else None
+        return None
+
+    def _stage(self, name: str) -> None:
+        log.info("Stage %s", name)
+        self._store.update_run(self._run.id, stage=name)
+
+    def _step(self, step: int, total: int, figures: dict[str, float]) -> None:
+        """Keep a training step's figures. A busy database costs a point on the curve, never the night."""
+        try:
+            self._store.log_metrics(self._run.id, step, figures)
+        except DatabaseBusy:
+            log.warning("The figures of step %d could not be kept", step)
+        self._progress.step(step, total, ", ".join(f"{name} {value:.4g}" for name, value in figures.items()))
+
+
+def _config(settings: TrainerSettings) -> dict[str, Any]:
+    """What the run's row keeps of the settings."""
+    return {
+        "base": settings.model.base,
+        "consent": settings.consent,
+        "persona": settings.persona,
+        "training": asdict(settings.training),
+        "gate": asdict(settings.gate),
+    }
+
+
+def _reason(error: BaseException, stage: str, log_file: Path) -> str:
+    """Why a run failed, for a person; what nobody foresaw is named and left to the log."""
+    if isinstance(error, TrainerError | StorageError | ModelError):
+        return str(error)
+    if isinstance(error, KeyboardInterrupt | SystemExit):
+        return str(RunStopped())
+    if isinstance(error, MemoryError) or "out of memory" in str(error).lower() or "can't allocate" in str(error):
+        return f"Memory ran out in stage {stage!r}: lower training.micro_batch or training.max_tokens."
+    return f"Stage {stage!r} failed unexpectedly ({type(error).__name__}): see {log_file}."
+
+
+@contextmanager
+def _logged_to(path: Path) -> Iterator[None]:
+    """Everything that is logged during the run goes to its own file too."""
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+        handler.close()
