@@ -36,6 +36,10 @@ class DiscordConfig:
     """Earlier messages shown to the model when the question is not part of a chain of replies."""
     edit_seconds: Annotated[float, Field(ge=0)] = 1.0
     """Least time between two edits of an answer that is being written."""
+    member_cooldown_seconds: Annotated[float, Field(ge=0)] = 0.0
+    """Least time between two questions of one member."""
+    daily_quota: Annotated[int, Field(ge=0)] = 0
+    """Answers a member gets in a day, on servers that set nothing else; 0 is no limit."""
     poll_seconds: Annotated[float, Field(gt=0)] = 5.0
     """How often the bot looks for a new adapter."""
 
