@@ -89,6 +89,14 @@ class EditEmpty(StorageError):
         self.reply_id = reply_id
 
 
+class NothingToUndo(StorageError):
+    """A verdict was to be taken back where none stands."""
+
+    def __init__(self, reply_id: int) -> None:
+        super().__init__(f"Reply {reply_id} has no verdict to take back: it waits for one.")
+        self.reply_id = reply_id
+
+
 class RunNotFound(StorageError):
     """No run has this id."""
 

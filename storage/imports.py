@@ -32,8 +32,12 @@ _KNOWN = """
 """
 
 
-def add(db: Connection, pairs: Iterable[NewPair], approved_by: str) -> ImportCount:
+def add(
+    db: Connection, pairs: Iterable[NewPair], approved_by: str, *, guild_id: int | None = None, by: int | None = None
+) -> ImportCount:
     """Store pairs as approved, all of them or (if reading them fails) none.
+
+    `guild_id` is the server they belong to, None for the operator's own; `by` the id of whoever approved.
 
     A pair whose normalised turns and completion are in the store or came earlier counts as a duplicate.
 
@@ -66,13 +70,13 @@ def add(db: Connection, pairs: Iterable[NewPair], approved_by: str) -> ImportCou
             db.executemany(
                 "insert or ignore into incoming (hash, conversation, turns, completion) values (?, ?, ?, ?)", rows()
             )
-        imported = _take_in(db, approved_by)
+        imported = _take_in(db, approved_by, guild_id, by)
     finally:
         db.execute("drop table incoming")
     return ImportCount(imported=imported, duplicates=offered - imported)
 
 
-def _take_in(db: Connection, approved_by: str) -> int:
+def _take_in(db: Connection, approved_by: str, guild_id: int | None, by: int | None) -> int:
     """Copy the prepared rows; gives how many were new."""
     moment = now()
     with writing(db):
@@ -81,18 +85,18 @@ def _take_in(db: Connection, approved_by: str) -> int:
         cursor = db.execute(
             f"""
             insert into replies (source, conversation, turns, text, adapter, base_model, finish_reason, created_at,
-                authors_known, content_hash)
-            select 'import', conversation, turns, completion, null, '', 'stop', ?, 1, hash
+                authors_known, content_hash, guild_id)
+            select 'import', conversation, turns, completion, null, '', 'stop', ?, 1, hash, ?
             from incoming where not ({_KNOWN}) order by position
             """,  # noqa: S608
-            [moment],
+            [moment, guild_id],
         )
         imported = cursor.rowcount
         db.execute(
             """
-            insert into reviews (reply_id, verdict, reviewer, created_at)
-            select id, 'approve', ?, ? from replies where id > ? order by id
+            insert into reviews (reply_id, verdict, reviewer, reviewer_id, created_at)
+            select id, 'approve', ?, ?, ? from replies where id > ? order by id
             """,
-            [approved_by, moment, before],
+            [approved_by, by, moment, before],
         )
     return imported

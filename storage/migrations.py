@@ -238,6 +238,30 @@ def m007_moderation(db: Database) -> None:
     """)
 
 
+def m010_members(db: Database) -> None:
+    db.execute("create table introductions (user_id integer primary key, created_at text not null)")
+    # Which replies a run saw, as spans of their numbers.
+    db.execute("""
+        create table run_replies (
+            run_id text not null references runs (id) on delete cascade,
+            first_id integer not null,
+            last_id integer not null,
+            primary key (run_id, first_id)
+        ) without rowid
+    """)
+    db.execute("create index replies_redacted on replies (id) where redacted = 1")
+    db.execute("create index reviews_reviewer on reviews (reviewer_id) where reviewer_id is not null")
+    # The bot's answer to somebody, shown in a later conversation, may quote them: their consent is needed there too.
+    db.execute("""
+        insert or ignore into reply_authors (reply_id, user_id)
+        select replies.id, shown.asker_id
+        from replies, json_each(replies.turns) as turn
+        join replies as shown on shown.message_id = turn.value ->> 'message_id'
+        where replies.source = 'discord' and turn.value ->> 'role' = 'assistant'
+            and shown.asker_id is not null and shown.redacted = 0
+    """)
+
+
 STEPS: tuple[Callable[[Database], None], ...] = (
     m001_replies_and_reviews,
     m002_people_in_replies,
@@ -245,4 +269,6 @@ STEPS: tuple[Callable[[Database], None], ...] = (
     m004_adapters_and_promotions,
     m005_audit,
     m006_guild_settings,
+    m007_moderation,
+    m010_members,
 )

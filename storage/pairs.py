@@ -6,10 +6,11 @@ opting out takes effect on the next snapshot with nothing to update.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from sqlite3 import Connection
 
 from storage.records import ConsentRule, Pair, PairCounts
+from storage.replies import WAITING
 from storage.turns import decode_turns
 
 # One row for each reply that has a verdict, with the one that stands.
@@ -19,7 +20,7 @@ _JUDGED = """
 _APPROVED = "reviews.verdict in ('approve', 'edit') and replies.redacted = 0"
 # An operator's own material (imports, the terminal) needs nobody's leave. On Discord everybody whose words are in
 # the turns, and who asked, must have opted in; a turn without an author has nobody to ask.
-_CONSENTED = """
+CONSENTED = """
     (replies.source <> 'discord' or (replies.authors_known and not exists (
         select 1 from reply_authors left join consents on consents.user_id = reply_authors.user_id
         where reply_authors.reply_id = replies.id and coalesce(consents.opted_in, 0) = 0
@@ -48,13 +49,24 @@ def approved(db: Connection) -> Iterator[Pair]:
     return _read(db, f"{_PAIRS} order by replies.id")
 
 
+def search(db: Connection, guild_id: int, text: str, limit: int, *, unowned: bool = False) -> list[Pair]:
+    """Approved pairs of one server that hold `text` in any message or the reply, newest first.
+
+    `unowned` adds those that belong to no server: what the operator imported.
+    """
+    pattern = "%" + text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+    clauses = f"""
+        {_PAIRS} and (replies.guild_id = ? or (? and replies.guild_id is null and source = 'import'))
+        and (coalesce(edited_text, text) like ? escape '\\' or exists (
+            select 1 from json_each(turns) as turn where turn.value ->> 'content' like ? escape '\\'))
+        order by replies.id desc limit ?
+    """  # noqa: S608
+    return list(_read(db, clauses, [guild_id, unowned, pattern, pattern, limit]))
+
+
 def counts(db: Connection, consent: ConsentRule) -> PairCounts:
     """How many replies stand where. Redacted ones count nowhere."""
-    pending = """
-        select count(*) from replies
-        where source <> 'import' and redacted = 0
-            and not exists (select 1 from reviews where reviews.reply_id = replies.id)
-    """
+    pending = f"select count(*) from replies where {WAITING}"  # noqa: S608
     judged = f"""
         select coalesce(sum({_APPROVED}), 0), coalesce(sum(reviews.verdict = 'reject' and redacted = 0), 0),
             coalesce(sum({_APPROVED} and {_consent_clause(consent)}), 0)
@@ -67,15 +79,15 @@ def counts(db: Connection, consent: ConsentRule) -> PairCounts:
 
 def _consent_clause(consent: ConsentRule) -> str:
     if consent == "members":
-        return _CONSENTED
+        return CONSENTED
     if consent == "operator":
         return "1"
     raise ValueError(f"consent is 'members' or 'operator', not {consent!r}")
 
 
-def _read(db: Connection, sql: str) -> Iterator[Pair]:
+def _read(db: Connection, sql: str, values: Sequence[object] = ()) -> Iterator[Pair]:
     for reply_id, conversation, turns, completion, approved_at, edited, source, reviewer, adapter, people in db.execute(
-        sql
+        sql, values
     ):
         yield Pair(
             reply_id,

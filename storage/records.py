@@ -218,6 +218,30 @@ class GuildSetting:
 
 
 @dataclass(frozen=True, slots=True)
+class Holdings:
+    """How much the store holds of one person.
+
+    `opted_in` is None while they have not decided; `messages` are theirs, `answers` the bot's to them, in so many
+    `conversations` (stored replies); `adapters` in use or in reserve have seen some of it.
+    """
+
+    opted_in: bool | None
+    messages: int
+    answers: int
+    conversations: int
+    adapters: int
+
+
+@dataclass(frozen=True, slots=True)
+class Purge:
+    """One step of letting go what is too old: `seen_to` is the number of the last reply looked at."""
+
+    deleted: int
+    seen_to: int
+    done: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Consent:
     """Whether a person lets the bot learn from their words."""
 

@@ -11,6 +11,13 @@ from storage.records import NewReply, Reply
 from storage.timestamps import now
 from storage.turns import authors_are_known, authors_of, decode_turns, encode_turns, messages_of
 
+# No verdict stands: none was given, or the last one was taken back.
+WAITING = """
+    source <> 'import' and redacted = 0 and coalesce(
+        (select verdict from reviews where reviews.reply_id = replies.id order by reviews.id desc limit 1), 'undo'
+    ) = 'undo'
+"""
+
 
 def add(db: Connection, new: NewReply) -> int:
     """Store a reply; it waits for a verdict. Gives its number.
@@ -24,8 +31,9 @@ def add(db: Connection, new: NewReply) -> int:
         cursor = db.execute(
             """
             insert into replies (source, conversation, turns, text, adapter, base_model, guild_id, channel_id,
-                message_id, asker_id, prompt_message_id, finish_reason, created_at, authors_known, content_hash)
-            values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                message_id, asker_id, prompt_message_id, finish_reason, confidence, created_at, authors_known,
+                content_hash)
+            values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             (
                 new.source,
@@ -40,6 +48,7 @@ def add(db: Connection, new: NewReply) -> int:
                 new.asker_id,
                 new.prompt_message_id,
                 new.finish_reason,
+                new.confidence,
                 now(),
                 authors_are_known(new.turns),
                 content_hash(new.turns, new.text),
@@ -49,6 +58,14 @@ def add(db: Connection, new: NewReply) -> int:
         db.executemany(
             "insert into reply_authors (reply_id, user_id) values (?, ?)",
             [(reply_id, author) for author in authors_of(new.turns, new.asker_id)],
+        )
+        # The bot's answer to somebody, shown here again, may quote them: this needs their consent too.
+        db.executemany(
+            """
+            insert or ignore into reply_authors (reply_id, user_id)
+            select ?, asker_id from replies where message_id = ? and asker_id is not null
+            """,
+            [(reply_id, turn.message_id) for turn in new.turns if turn.role == "assistant" and turn.message_id],
         )
         db.executemany(
             "insert into reply_messages (reply_id, message_id) values (?, ?)",
@@ -60,14 +77,14 @@ def add(db: Connection, new: NewReply) -> int:
 def get(db: Connection, reply_id: int) -> Reply:
     """The reply of this number. Raises ReplyNotFound."""
     for row in db.execute("select * from replies where id = ?", [reply_id]):
-        return _reply(row)
+        return read_row(row)
     raise ReplyNotFound(reply_id)
 
 
 def by_message(db: Connection, message_id: int) -> Reply | None:
     """The reply that stands in this Discord message, if one does."""
     for row in db.execute("select * from replies where message_id = ?", [message_id]):
-        return _reply(row)
+        return read_row(row)
     return None
 
 
@@ -82,17 +99,17 @@ def set_message_id(db: Connection, reply_id: int, message_id: int) -> None:
 def recent_pending(db: Connection, limit: int, *, newest: bool = True) -> list[Reply]:
     """Up to `limit` replies that have no verdict yet, newest (or oldest) first."""
     direction = "desc" if newest else "asc"
-    # `direction` is one of the two words above, never a caller's text.
+    # `WAITING` is the constant above, `direction` one of two words: never a caller's text.
     sql = f"""
         select * from replies
-        where source <> 'import' and redacted = 0
-            and not exists (select 1 from reviews where reviews.reply_id = replies.id)
+        where {WAITING}
         order by id {direction} limit ?
     """  # noqa: S608
-    return [_reply(row) for row in db.execute(sql, [limit])]
+    return [read_row(row) for row in db.execute(sql, [limit])]
 
 
-def _reply(row: Row) -> Reply:
+def read_row(row: Row) -> Reply:
+    """A row of the table as the record."""
     return Reply(
         id=row["id"],
         source=row["source"],
@@ -107,6 +124,7 @@ def _reply(row: Row) -> Reply:
         asker_id=row["asker_id"],
         prompt_message_id=row["prompt_message_id"],
         finish_reason=row["finish_reason"],
+        confidence=row["confidence"],
         created_at=row["created_at"],
         redacted=bool(row["redacted"]),
     )

@@ -1,4 +1,4 @@
-"""Reviews: moderators' verdicts on replies. Rows are only added; the latest stands."""
+"""Reviews: moderators' verdicts on replies. Rows are only added; the latest stands, unless it takes one back."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import get_args
 
 from storage import replies
 from storage.database import writing
-from storage.errors import EditEmpty, ReplyRedacted
+from storage.errors import EditEmpty, NothingToUndo, ReplyRedacted
 from storage.fingerprints import content_hash
 from storage.records import Review, Verdict
 from storage.timestamps import now
@@ -29,6 +29,7 @@ def add(
         ReplyNotFound: there is no such reply.
         ReplyRedacted: words were removed from it, so nothing can be learned from it.
         EditEmpty: an edit without text.
+        NothingToUndo: no verdict stands that could be taken back.
         ValueError: an unknown verdict, or text with a verdict that is not an edit.
     """
     if verdict not in get_args(Verdict):
@@ -41,6 +42,8 @@ def add(
         reply = replies.get(db, reply_id)
         if reply.redacted:
             raise ReplyRedacted(reply_id)
+        if verdict == "undo" and latest(db, reply_id) is None:
+            raise NothingToUndo(reply_id)
         edited_hash = None if edited_text is None else content_hash(reply.turns, edited_text)
         created_at = now()
         cursor = db.execute(
@@ -56,10 +59,10 @@ def add(
 
 
 def latest(db: Connection, reply_id: int) -> Review | None:
-    """The verdict that stands, if there is one."""
+    """The verdict that stands, if there is one: none was given, or the last was taken back."""
     sql = "select * from reviews where reply_id = ? order by id desc limit 1"
     for row in db.execute(sql, [reply_id]):
-        return _review(row)
+        return _review(row) if row["verdict"] != "undo" else None
     return None
 
 

@@ -18,11 +18,14 @@ from storage import (
     consents,
     guild_settings,
     imports,
+    lineage,
+    members,
     pairs,
     promotions,
     redactions,
     registry,
     replies,
+    retention,
     reviews,
     runs,
 )
@@ -34,6 +37,7 @@ from storage.records import (
     Consent,
     ConsentRule,
     GuildSetting,
+    Holdings,
     ImportCount,
     Metric,
     NewPair,
@@ -43,6 +47,7 @@ from storage.records import (
     PairCounts,
     Promotion,
     PromotionKind,
+    Purge,
     Reply,
     Review,
     Run,
@@ -142,7 +147,7 @@ class Store:
         """Take in a file's pairs; they belong to a server, or (None) to the operator."""
         return imports.add(self._db, new, approved_by, guild_id=guild_id, by=by)
 
-    # Consent and forgetting
+    # Members: consent, what is held of them, forgetting
 
     def consent(self, user_id: int) -> Consent | None:
         return consents.get(self._db, user_id)
@@ -156,7 +161,27 @@ class Store:
 
     def redact_message(self, message_id: int) -> int:
         """Remove a Discord message's words; gives the number of replies redacted."""
-        return redactions.redact_message(self._db, message_id)
+        return len(redactions.redact_messages(self._db, [message_id]))
+
+    def redact_messages(self, message_ids: Iterable[int]) -> list[int]:
+        """Remove the words of many messages at once; gives the numbers of the replies that showed them."""
+        return redactions.redact_messages(self._db, message_ids)
+
+    def introduce(self, user_id: int) -> bool:
+        """Whether a person is to be told now how learning works; true once for each."""
+        return members.introduce(self._db, user_id)
+
+    def holdings(self, user_id: int) -> Holdings:
+        """How much is stored of a person."""
+        return members.holdings(self._db, user_id)
+
+    def export_member(self, user_id: int) -> dict[str, Any]:
+        """All that is stored of a person, ready for JSON; nobody else's words."""
+        return members.export(self._db, user_id)
+
+    def purge(self, before: str, *, after: int = 0, batch: int = 500) -> Purge:
+        """Delete one batch of what is older than `before`, neither reviewed nor consented to."""
+        return retention.purge(self._db, before, after=after, batch=batch)
 
     # Audit
 
@@ -220,6 +245,10 @@ class Store:
     def metrics(self, run_id: str) -> list[Metric]:
         return runs.metrics(self._db, run_id)
 
+    def record_snapshot(self, run_id: str, reply_ids: Iterable[int]) -> None:
+        """Keep which replies a run's snapshot held. Raises RunNotFound."""
+        lineage.record(self._db, run_id, reply_ids)
+
     # Adapters and promotions
 
     def add_adapter(self, adapter: Adapter) -> None:
@@ -234,6 +263,14 @@ class Store:
 
     def retire_adapter(self, adapter_id: str) -> None:
         registry.retire(self._db, adapter_id)
+
+    def marked_adapters(self) -> list[str]:
+        """Adapters, not retired yet, that saw words withdrawn since."""
+        return lineage.marked(self._db)
+
+    def retire_marked(self) -> list[str]:
+        """Retire the marked adapters: to be called when a run has put a clean one in their place."""
+        return lineage.retire_marked(self._db)
 
     def promote(self, adapter: str | None, *, kind: PromotionKind, actor: str, reason: str) -> Promotion:
         """Make an adapter (None: the bare base) champion. Raises AdapterMissing, AdapterRetired."""

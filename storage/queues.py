@@ -1,0 +1,38 @@
+"""A moderator's queue: the replies of one server that wait for a verdict, in an order of choice.
+
+The place in the queue is the reply last shown, so it needs no memory: skipping is going on to the reply after it.
+"""
+
+from __future__ import annotations
+
+from sqlite3 import Connection
+
+from storage.records import QueueCard, QueueOrder
+from storage.replies import WAITING, read_row
+
+# Smaller comes first; equal ones in the order of their numbers. A reply whose confidence was not measured counts as
+# sure, unless it did not come to its end.
+_RANK: dict[QueueOrder, str] = {
+    "newest": "-id",
+    "oldest": "id",
+    "unsure": "coalesce(confidence, case finish_reason when 'stop' then 1.0 else 0.0 end)",
+}
+
+
+def next_card(db: Connection, guild_id: int, order: QueueOrder, after: int | None = None) -> QueueCard | None:
+    """The first waiting reply of a server, or the first behind reply `after`; None at the end of the queue."""
+    rank = _RANK[order]
+    place = "" if after is None else f"and ({rank}, id) > (select {rank}, id from replies where id = :after)"  # noqa: S608
+    # Put together from constants, never from a caller's text.
+    waiting = f"from replies where guild_id = :guild and {WAITING} {place}"
+    values = {"guild": guild_id, "after": after}
+    for row in db.execute(f"select * {waiting} order by {rank}, id limit 1", values):
+        (left,) = db.execute(f"select count(*) {waiting}", values).fetchone()
+        return QueueCard(read_row(row), left)
+    return None
+
+
+def waiting(db: Connection, guild_id: int) -> int:
+    """How many replies of a server wait for a verdict."""
+    (count,) = db.execute(f"select count(*) from replies where guild_id = ? and {WAITING}", [guild_id]).fetchone()  # noqa: S608
+    return int(count)

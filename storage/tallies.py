@@ -1,0 +1,36 @@
+"""Tallies of reviews on one server: by day, as they were given; by adapter, as they stand now."""
+
+from __future__ import annotations
+
+from sqlite3 import Connection
+
+from storage.records import Tally
+
+
+def by_day(db: Connection, guild_id: int, since: str) -> list[Tally]:
+    """Verdicts given on each day (UTC) from `since` (2026-11-23) on, oldest first; what was taken back counts too."""
+    rows = db.execute(
+        """
+        select substr(reviews.created_at, 1, 10) as day, count(*), sum(verdict in ('approve', 'edit'))
+        from reviews join replies on replies.id = reviews.reply_id
+        where replies.guild_id = ? and source <> 'import' and verdict <> 'undo' and reviews.created_at >= ?
+        group by day order by day
+        """,
+        [guild_id, since],
+    )
+    return [Tally(day, count, good) for day, count, good in rows]
+
+
+def by_adapter(db: Connection, guild_id: int) -> list[Tally]:
+    """Standing verdicts on the replies of each adapter ("": the bare base), in order of appearance."""
+    rows = db.execute(
+        """
+        select coalesce(adapter, ''), count(*), sum(verdict in ('approve', 'edit'))
+        from replies join reviews
+            on reviews.id = (select max(id) from reviews as latest where latest.reply_id = replies.id)
+        where guild_id = ? and source <> 'import' and verdict <> 'undo'
+        group by adapter order by min(replies.id)
+        """,
+        [guild_id],
+    )
+    return [Tally(adapter, count, good) for adapter, count, good in rows]
