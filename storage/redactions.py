@@ -6,7 +6,7 @@ said in answer goes with the words it answered, since it may quote them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from sqlite3 import Connection
 
 from storage import replies
@@ -23,24 +23,27 @@ def forget(db: Connection, user_id: int) -> int:
     What the bot said to them goes from other people's conversations too. Gives the number of replies redacted.
     """
     with writing(db):
-        theirs = [replies.get(db, reply_id) for reply_id in _with_author(db, user_id)]
-        touched = {reply.id for reply in theirs}
-        for reply in theirs:
+        theirs = _with_author(db, user_id)
+        touched = set(theirs)
+        for reply_id in theirs:
+            reply = replies.get(db, reply_id)
             asked = reply.asker_id == user_id
-            _redact(db, reply, gone=_said_by(user_id), answer_gone=asked)
+            answers = _answers_to_others(db, reply, user_id)
+            _redact(db, reply, gone=_of(user_id, answers), answer_gone=asked)
             if asked:
                 db.execute("update replies set asker_id = null, prompt_message_id = null where id = ?", [reply.id])
             if asked and reply.message_id is not None:
                 touched |= _redact_message(db, reply.message_id)
         db.execute("delete from reply_authors where user_id = ?", [user_id])
         db.execute("delete from consents where user_id = ?", [user_id])
+        db.execute("delete from introductions where user_id = ?", [user_id])
     return len(touched)
 
 
-def redact_message(db: Connection, message_id: int) -> int:
-    """Remove one Discord message's words, be it somebody's or the bot's. Gives the number of replies redacted."""
+def redact_messages(db: Connection, message_ids: Iterable[int]) -> list[int]:
+    """Remove the words of Discord messages, be they somebody's or the bot's. Gives the replies redacted, by number."""
     with writing(db):
-        return len(_redact_message(db, message_id))
+        return sorted(set[int]().union(*(_redact_message(db, message_id) for message_id in message_ids)))
 
 
 def _redact_message(db: Connection, message_id: int) -> set[int]:
@@ -85,8 +88,27 @@ def _redact(db: Connection, reply: Reply, *, gone: Callable[[Turn], bool], answe
     )
 
 
-def _said_by(user_id: int) -> Callable[[Turn], bool]:
-    return lambda turn: turn.role != "assistant" and turn.author_id == user_id
+def _of(user_id: int, answers_to_others: set[int] | None) -> Callable[[Turn], bool]:
+    """Whether a turn is a person's, or the bot's and (for all that is known) in answer to them."""
+
+    def gone(turn: Turn) -> bool:
+        if turn.role == "assistant":
+            return answers_to_others is not None and turn.message_id not in answers_to_others
+        return turn.author_id == user_id
+
+    return gone
+
+
+def _answers_to_others(db: Connection, reply: Reply, user_id: int) -> set[int] | None:
+    """Messages of the bot in a reply's turns that answer others; None if the person's own words stand in it.
+
+    Where theirs do not, they are among its people for an answer to them alone, whose own row may be gone.
+    """
+    if reply.asker_id == user_id or any(turn.author_id == user_id for turn in reply.turns):
+        return None
+    shown = [turn.message_id for turn in reply.turns if turn.role == "assistant" and turn.message_id is not None]
+    found = [replies.by_message(db, message_id) for message_id in shown]
+    return {one.message_id for one in found if one is not None and one.message_id and one.asker_id != user_id}
 
 
 def _with_author(db: Connection, user_id: int) -> list[int]:

@@ -8,7 +8,7 @@ import tracemalloc
 import pytest
 
 from storage import NewPair, PairCounts, Store, Turn
-from storage.pairs import _CONSENTED, _PAIRS
+from storage.pairs import _PAIRS, CONSENTED
 from tests.storage.conftest import ALICE, BOB, CAROL, a_reply
 
 
@@ -179,6 +179,6 @@ def test_pairs_stream_in_order_without_being_held_in_memory(store):
 
 def test_the_query_looks_everything_up_by_index(store):
     """One walk through the replies; reviews, authors and consents are searched, never scanned or sorted."""
-    plan = [row[3] for row in store._db.execute(f"explain query plan {_PAIRS} and {_CONSENTED} order by replies.id")]
+    plan = [row[3] for row in store._db.execute(f"explain query plan {_PAIRS} and {CONSENTED} order by replies.id")]
     assert [step for step in plan if step.startswith("SCAN")] == ["SCAN replies"]
     assert not [step for step in plan if "TEMP B-TREE" in step]

@@ -1,0 +1,57 @@
+"""Lineage: which replies each run saw, and so which adapters hold words that were withdrawn since.
+
+A run's replies are kept as spans of numbers, since one night's snapshot is mostly the next one's too. An adapter is
+marked while it is in use or in reserve and its run saw a reply that is redacted now; that is asked of the rows and
+never stored, so that words withdrawn in the middle of a run mark its adapter as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from sqlite3 import Connection
+
+from storage import runs
+from storage.database import writing
+from storage.timestamps import now
+
+_MARKED = """
+    select id from adapters where retired_at is null and exists (
+        select 1 from run_replies join replies on replies.id between run_replies.first_id and run_replies.last_id
+        where run_replies.run_id = adapters.run_id and replies.redacted = 1
+    ) order by rowid
+"""
+
+
+def record(db: Connection, run_id: str, reply_ids: Iterable[int]) -> None:
+    """Keep which replies a run's snapshot held; a second call replaces the first. Raises RunNotFound."""
+    with writing(db):
+        runs.get(db, run_id)
+        db.execute("delete from run_replies where run_id = ?", [run_id])
+        db.executemany(
+            "insert into run_replies (run_id, first_id, last_id) values (?, ?, ?)",
+            [(run_id, first, last) for first, last in spans(reply_ids)],
+        )
+
+
+def marked(db: Connection) -> list[str]:
+    """Adapters, not retired yet, that saw words withdrawn since."""
+    return [row[0] for row in db.execute(_MARKED)]
+
+
+def retire_marked(db: Connection) -> list[str]:
+    """Retire the marked adapters for good; gives their ids."""
+    with writing(db):
+        found = marked(db)
+        db.executemany("update adapters set retired_at = ? where id = ?", [(now(), adapter) for adapter in found])
+    return found
+
+
+def spans(numbers: Iterable[int]) -> list[tuple[int, int]]:
+    """Sorted numbers as spans (first, last) without gaps. Pure."""
+    found: list[tuple[int, int]] = []
+    for number in sorted(set(numbers)):
+        if found and found[-1][1] == number - 1:
+            found[-1] = (found[-1][0], number)
+        else:
+            found.append((number, number))
+    return found
