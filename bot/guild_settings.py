@@ -43,6 +43,12 @@ class GuildSettings:
     allowed_roles: Sequence[int] = ()
     """If any, the bot answers only members with one of them."""
     denied_roles: Sequence[int] = ()
+    hold: bool = False
+    """Whether an answer is posted only once a moderator has approved or edited it."""
+    review_channel: int | None = None
+    """Where cards and reports go, instead of the operator's choice."""
+    moderator_role: int | None = None
+    """The role that reviews, instead of the operator's choice."""
 
     def over(self, values: Mapping[str, Any]) -> Self:
         """These settings with stored `values` in place of some. Names this version does not know are passed over."""

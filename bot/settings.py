@@ -28,6 +28,10 @@ class DiscordConfig:
     """Id or name of the role that reviews, beside everyone with the permission Manage Messages."""
     review_channel: int | str | None = None
     """Id or name of the channel for review cards and notices; none posts no cards."""
+    main_server: int | str | None = None
+    """Id or name of the server whose moderators train and choose adapters; needed only where there are several."""
+    review_by_reaction: bool = False
+    """Whether a moderator's \u2705 or \u274c on an answer is a verdict."""
     direct_messages: bool = True
     """Whether direct messages are answered."""
     message_content: bool = True
