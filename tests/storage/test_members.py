@@ -1,0 +1,99 @@
+"""What the store holds of one person, and what it tells them."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+
+import pytest
+
+from storage import Adapter, Holdings, Turn
+from tests.storage.conftest import ALICE, BOB, CAROL, a_reply
+
+
+@pytest.fixture
+def told(store):
+    """Alice asked twice and overheard once; Bob was with her."""
+    first = (Turn("user", "alice one", ALICE, 1),)
+    second = (*first, Turn("assistant", "to alice", None, 2), Turn("user", "alice two", ALICE, 3))
+    with_bob = (Turn("user", "alice two", ALICE, 3), Turn("user", "bob words", BOB, 5))
+    store.add_reply(a_reply(turns=first, text="to alice", message_id=2, prompt_message_id=1))
+    store.add_reply(a_reply(turns=second, text="again to alice", message_id=4, prompt_message_id=3))
+    store.add_reply(a_reply(turns=with_bob, text="to bob", asker_id=BOB, message_id=6, prompt_message_id=5))
+    return store
+
+
+def test_what_is_held_is_counted(told):
+    """Each message once, however many conversations show it."""
+    assert told.holdings(ALICE) == Holdings(opted_in=None, messages=2, answers=2, conversations=3, adapters=0)
+    assert told.holdings(BOB) == Holdings(opted_in=None, messages=1, answers=1, conversations=1, adapters=0)
+    assert told.holdings(CAROL) == Holdings(opted_in=None, messages=0, answers=0, conversations=0, adapters=0)
+
+
+def test_adapters_that_learned_from_a_person_are_counted(told):
+    """Until they are retired."""
+    run = told.start_run("manual", "2026-11-23", 1, {})
+    told.record_snapshot(run.id, [1, 2])
+    told.add_adapter(Adapter(run.id, run.id, "embedded", "2026-11-23T04:00:00.000+00:00"))
+    told.set_consent(ALICE, opted_in=True)
+    assert (told.holdings(ALICE).adapters, told.holdings(ALICE).opted_in) == (1, True)
+    assert told.holdings(BOB).adapters == 0
+    told.retire_adapter(run.id)
+    assert told.holdings(ALICE).adapters == 0
+
+
+def test_an_export_holds_a_persons_words_and_nobody_elses(told):
+    """Their messages, the answers to them, their consent, as JSON."""
+    told.set_consent(ALICE, opted_in=True)
+    exported = told.export_member(ALICE)
+    text = json.dumps(exported)
+    assert all(words in text for words in ("alice one", "alice two", "to alice", "again to alice"))
+    assert "bob words" not in text
+    assert "to bob" not in text
+    assert exported["learning"]["opted_in"] is True
+    assert [len(one["your_messages"]) for one in exported["conversations"]] == [1, 2, 1]
+
+
+def test_an_export_holds_the_reviews_a_moderator_gave(told):
+    """A moderator's wording is theirs too."""
+    told.add_review(1, "edit", reviewer="Carol", reviewer_id=CAROL, edited_text="kinder words")
+    (review,) = told.export_member(CAROL)["reviews_you_gave"]
+    assert review["edited_text"] == "kinder words"
+
+
+def test_a_person_is_told_once_how_learning_works(store):
+    """The first time, and never again."""
+    assert store.introduce(ALICE)
+    assert not store.introduce(ALICE)
+    assert store.introduce(BOB)
+
+
+def test_who_has_decided_is_not_told(store):
+    """They know."""
+    store.set_consent(ALICE, opted_in=False)
+    assert not store.introduce(ALICE)
+
+
+def test_forgetting_leaves_no_row_with_a_persons_number(told, db_path):
+    """In no column of any table."""
+    told.introduce(ALICE)
+    told.set_consent(ALICE, opted_in=True)
+    carol_replies = (Turn("assistant", "to alice", None, 2), Turn("user", "carol asks", CAROL, 8))
+    told.add_reply(a_reply(turns=carol_replies, asker_id=CAROL))
+    told.forget(ALICE)
+    told.close()
+    with sqlite3.connect(db_path) as db:
+        dump = "\n".join(db.iterdump())
+    assert str(ALICE) not in dump
+    assert "alice" not in dump.replace("carol asks", "")
+
+
+def test_an_answer_shown_elsewhere_goes_though_its_own_row_is_gone(store):
+    """Retention let go of the answer to Alice; a reviewed conversation of Carol's still shows it."""
+    store.add_reply(a_reply("alice asks", "quoting alice", message_id=50))
+    chain = (Turn("assistant", "quoting alice", None, 50), Turn("user", "carol asks", CAROL, 51))
+    kept = store.add_reply(a_reply(turns=chain, asker_id=CAROL))
+    store.add_review(kept, "approve", reviewer="mod")
+    assert store.purge("2999").deleted == 1
+    store.forget(ALICE)
+    assert [turn.content for turn in store.reply(kept).turns] == ["[redacted]", "carol asks"]

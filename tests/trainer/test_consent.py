@@ -1,0 +1,121 @@
+"""From what was said on Discord to what a run learns from: nobody's words without their leave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from storage import NewReply, Store, Turn
+from trainer.snapshot import Snapshot, take_snapshot
+
+ALICE, BOB, CAROL = 101, 102, 103
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(tmp_path / "nightshift.db") as opened:
+        yield opened
+
+
+def said(store: Store, *turns: Turn, asker: int, text: str = "Aye.", **fields: int) -> int:
+    """An approved reply on Discord to `asker`, who was shown to the model after the other turns."""
+    reply_id = store.add_reply(
+        NewReply(
+            source="discord",
+            conversation=f"discord:7:{turns[0].message_id}",
+            turns=turns,
+            text=text,
+            adapter=None,
+            base_model="embedded",
+            asker_id=asker,
+            **fields,
+        )
+    )
+    store.add_review(reply_id, "approve", reviewer="mod")
+    return reply_id
+
+
+def snapshot(store: Store) -> Snapshot:
+    return take_snapshot(store.eligible_pairs("members"), 0.15)
+
+
+def words(store: Store) -> str:
+    """Every word of a snapshot, of the training part and of the hold-out."""
+    taken = snapshot(store)
+    pairs = (*taken.train, *taken.holdout)
+    return "\n".join([turn.content for pair in pairs for turn in pair.turns] + [pair.completion for pair in pairs])
+
+
+@pytest.mark.parametrize("place", [0, 1, 2, 3])
+def test_words_without_consent_are_in_no_snapshot_wherever_they_stand(store, place):
+    """First, in the middle, before the question or as the question of a conversation of several."""
+    people = [BOB, CAROL, BOB, CAROL]
+    people[place] = ALICE
+    turns = [Turn("user", f"{person} says {n}", person, 10 + n) for n, person in enumerate(people)]
+    turns.insert(2, Turn("assistant", "between", None, 20))
+    said(store, *turns, asker=people[-1])
+    store.set_consent(BOB, opted_in=True)
+    store.set_consent(CAROL, opted_in=True)
+    assert words(store) == ""
+    store.set_consent(ALICE, opted_in=True)
+    assert "101 says" in words(store)
+
+
+def test_every_mixture_of_consents(store):
+    """A conversation is learned from if all in it opted in, and in no other case."""
+    people = (ALICE, BOB, CAROL)
+    said(store, Turn("user", "a", ALICE, 1), Turn("user", "b", BOB, 2), Turn("user", "c", CAROL, 3), asker=CAROL)
+    for choices in product([False, True], repeat=3):
+        for person, choice in zip(people, choices, strict=True):
+            store.set_consent(person, opted_in=choice)
+        assert len(snapshot(store)) == all(choices)
+
+
+def test_an_asker_whose_words_gave_way_must_consent_too(store):
+    """A long conversation lost its first messages to the context's limit; who asked still counts."""
+    said(store, Turn("user", "bob words", BOB, 2), asker=ALICE)
+    store.set_consent(BOB, opted_in=True)
+    assert len(snapshot(store)) == 0
+
+
+def test_the_answer_to_somebody_quoted_in_a_chain_of_replies_needs_their_consent(store):
+    """Carol replies to what the bot told Alice; the bot may have repeated Alice's words."""
+    said(store, Turn("user", "my secret", ALICE, 1), asker=ALICE, text="You said: my secret", message_id=2)
+    chain = (Turn("assistant", "You said: my secret", None, 2), Turn("user", "what was that?", CAROL, 3))
+    said(store, *chain, asker=CAROL)
+    store.set_consent(CAROL, opted_in=True)
+    assert words(store) == ""
+    store.set_consent(ALICE, opted_in=True)
+    assert words(store).count("my secret") == 3
+
+
+def test_opting_out_later_takes_the_words_out_of_the_next_snapshot(store):
+    """In every conversation they are in, and those of others stay."""
+    said(store, Turn("user", "alice words", ALICE, 1), asker=ALICE)
+    said(store, Turn("user", "alice words", ALICE, 1), Turn("user", "bob words", BOB, 2), asker=BOB)
+    said(store, Turn("user", "bob alone", BOB, 3), asker=BOB)
+    for person in (ALICE, BOB):
+        store.set_consent(person, opted_in=True)
+    assert len(snapshot(store)) == 3
+    store.set_consent(ALICE, opted_in=False)
+    assert "alice" not in words(store)
+    assert "bob alone" in words(store)
+
+
+def test_a_moderators_edit_does_not_stand_in_for_the_askers_consent(store):
+    """The prompt is still theirs."""
+    reply_id = said(store, Turn("user", "alice words", ALICE, 1), asker=ALICE)
+    store.add_review(reply_id, "edit", reviewer="mod", edited_text="Kinder.")
+    assert words(store) == ""
+
+
+def test_forgotten_and_deleted_words_are_in_no_snapshot_whatever_the_rule(store):
+    """Not even where an operator takes every approved reply."""
+    said(store, Turn("user", "alice words", ALICE, 1), asker=ALICE)
+    said(store, Turn("user", "bob words", BOB, 2), asker=BOB, prompt_message_id=2)
+    store.forget(ALICE)
+    store.redact_messages([2])
+    assert len(take_snapshot(store.eligible_pairs("operator"), 0.15)) == 0
