@@ -38,10 +38,10 @@ def marked(db: Connection) -> list[str]:
     return [row[0] for row in db.execute(_MARKED)]
 
 
-def retire_marked(db: Connection) -> list[str]:
-    """Retire the marked adapters for good; gives their ids."""
+def retire_marked(db: Connection, keep: str | None = None) -> list[str]:
+    """Retire the marked adapters for good, but for `keep`; gives their ids."""
     with writing(db):
-        found = marked(db)
+        found = [adapter for adapter in marked(db) if adapter != keep]
         db.executemany("update adapters set retired_at = ? where id = ?", [(now(), adapter) for adapter in found])
     return found
 

@@ -268,9 +268,12 @@ class Store:
         """Adapters, not retired yet, that saw words withdrawn since."""
         return lineage.marked(self._db)
 
-    def retire_marked(self) -> list[str]:
-        """Retire the marked adapters: to be called when a run has put a clean one in their place."""
-        return lineage.retire_marked(self._db)
+    def retire_marked(self, *, keep: str | None = None) -> list[str]:
+        """Retire the marked adapters when a run has put another in their place, which is `keep`.
+
+        If words were withdrawn in the middle of that run, its adapter is marked already: the next run's turn.
+        """
+        return lineage.retire_marked(self._db, keep)
 
     def promote(self, adapter: str | None, *, kind: PromotionKind, actor: str, reason: str) -> Promotion:
         """Make an adapter (None: the bare base) champion. Raises AdapterMissing, AdapterRetired."""

@@ -26,7 +26,7 @@ from trainer.errors import RunStopped, TrainerError
 from trainer.gate import Decision, decide
 from trainer.lock import run_lock
 from trainer.progress import Progress
-from trainer.provenance import provenance_of, tainted_adapters, write_provenance
+from trainer.provenance import provenance_of, write_provenance
 from trainer.readiness import why_not_train
 from trainer.result import RunResult
 from trainer.schedule import local_date as date_in_zone
@@ -116,6 +116,7 @@ class _Run:
             self._store.finish_run(self._run.id, "skipped", refusal)
             return RunResult(self._run.id, "skipped", refusal)
         write_provenance(self._directory, snapshot)
+        self._store.record_snapshot(self._run.id, (pair.reply_id for pair in (*snapshot.train, *snapshot.holdout)))
         seated = self._store.champion()
         contest = self._contest(snapshot, self._champion(seated))
         self._stage("gate")
@@ -160,8 +161,7 @@ class _Run:
             return self._finish("kept", reason, len(holdout), figures, challenger)
         self._stage("promote")
         self._store.promote(challenger, kind="gate", actor=f"run {self._run.id}", reason=decision.reason)
-        for tainted in tainted_adapters(self._store, self._home.runs):
-            self._store.retire_adapter(tainted)
+        for tainted in self._store.retire_marked(keep=challenger):
             self._progress.say(f"Retired {tainted}: it learned from words withdrawn since")
         return self._finish("promoted", decision.reason, len(holdout), figures, challenger)
 
@@ -208,7 +208,7 @@ class _Run:
         except (AdapterMissing, AdapterDamaged) as error:
             self._progress.say(f"{error} The bare base stands in for it.")
             return None
-        if seated in tainted_adapters(self._store, self._home.runs):
+        if seated in self._store.marked_adapters():
             self._progress.say(
                 f"The champion {seated} learned from words withdrawn since; the bare base stands in for it."
             )

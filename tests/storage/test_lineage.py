@@ -63,6 +63,8 @@ def test_words_withdrawn_during_a_run_mark_its_adapter(store):
     store.forget(ALICE)
     store.add_adapter(Adapter(run.id, run.id, "embedded", "2026-11-23T04:00:00.000+00:00"))
     assert store.marked_adapters() == [run.id]
+    assert store.retire_marked(keep=run.id) == []  # it replaces worse; the next run replaces it
+    assert store.retire_marked(keep="next") == [run.id]
 
 
 def test_a_snapshot_belongs_to_a_run(store):
