@@ -75,7 +75,7 @@ def _findings(home: Home) -> Iterator[Finding]:
     yield _looked("model", lambda: _model(settings))
     yield _looked("device", lambda: _device(settings))
     yield _looked("kernels", lambda: _kernels(settings))
-    yield _discord(settings)
+    yield _looked("discord", lambda: _discord(settings))
 
 
 def _looked(subject: str, look: Callable[[], Finding]) -> Finding:
