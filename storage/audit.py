@@ -18,23 +18,37 @@ from storage.timestamps import now
 
 def add(
     db: Connection,
-    *,
     actor_id: int | None,
     actor: str,
     action: str,
     subject: str = "",
+    *,
     guild_id: int | None = None,
     details: Mapping[str, Any] | None = None,
 ) -> None:
     """Write down one act. `guild_id` is None for what concerns every server (an adapter, the command line)."""
     with writing(db):
-        db.execute(
-            """
-            insert into audit (created_at, guild_id, actor_id, actor, action, subject, details)
-            values (?, ?, ?, ?, ?, ?, ?)
-            """,
-            [now(), guild_id, actor_id, actor, action, subject, json.dumps(dict(details or {}), ensure_ascii=False)],
-        )
+        insert(db, actor_id, actor, action, subject, guild_id=guild_id, details=details)
+
+
+def insert(
+    db: Connection,
+    actor_id: int | None,
+    actor: str,
+    action: str,
+    subject: str = "",
+    *,
+    guild_id: int | None = None,
+    details: Mapping[str, Any] | None = None,
+) -> None:
+    """The same as part of a transaction that is under way, so that an act and its trace are one."""
+    db.execute(
+        """
+        insert into audit (created_at, guild_id, actor_id, actor, action, subject, details)
+        values (?, ?, ?, ?, ?, ?, ?)
+        """,
+        [now(), guild_id, actor_id, actor, action, subject, json.dumps(dict(details or {}), ensure_ascii=False)],
+    )
 
 
 def recent(db: Connection, guild_id: int | None, limit: int) -> list[AuditEntry]:

@@ -233,6 +233,14 @@ class Holdings:
 
 
 @dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What forgetting a person came to: the replies redacted, and the adapters marked now that saw them."""
+
+    replies: tuple[int, ...]
+    adapters: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Purge:
     """One step of letting go what is too old: `seen_to` is the number of the last reply looked at."""
 

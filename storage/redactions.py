@@ -9,20 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from sqlite3 import Connection
 
-from storage import replies
+from storage import audit, lineage, replies
 from storage.database import writing
-from storage.records import Reply, Turn
+from storage.records import Forgotten, Reply, Turn
 from storage.turns import encode_turns
 
 REDACTED = "[redacted]"
 
 
-def forget(db: Connection, user_id: int) -> int:
+def forget(db: Connection, user_id: int) -> Forgotten:
     """Remove a person: their words, what the bot said to them, their names on rows, and their consent.
 
-    What the bot said to them goes from other people's conversations too. Gives the number of replies redacted.
+    What the bot said to them goes from other people's conversations too. The audit says that it was done, not for
+    whom. What they did as a moderator (verdicts, edits, acts in the audit) stays.
     """
     with writing(db):
+        before = set(lineage.marked(db))
         theirs = _with_author(db, user_id)
         touched = set(theirs)
         for reply_id in theirs:
@@ -37,7 +39,10 @@ def forget(db: Connection, user_id: int) -> int:
         db.execute("delete from reply_authors where user_id = ?", [user_id])
         db.execute("delete from consents where user_id = ?", [user_id])
         db.execute("delete from introductions where user_id = ?", [user_id])
-    return len(touched)
+        adapters = tuple(adapter for adapter in lineage.marked(db) if adapter not in before)
+        details = {"replies": len(touched), "adapters": adapters}
+        audit.insert(db, None, "a member", "privacy.forget", details=details)
+    return Forgotten(tuple(sorted(touched)), adapters)
 
 
 def redact_messages(db: Connection, message_ids: Iterable[int]) -> list[int]:

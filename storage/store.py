@@ -8,6 +8,7 @@ record that does not exist say so with ReplyNotFound, RunNotFound or AdapterMiss
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from sqlite3 import Connection
 from types import TracebackType
@@ -22,6 +23,7 @@ from storage import (
     members,
     pairs,
     promotions,
+    quotas,
     redactions,
     registry,
     replies,
@@ -36,6 +38,7 @@ from storage.records import (
     AuditEntry,
     Consent,
     ConsentRule,
+    Forgotten,
     GuildSetting,
     Holdings,
     ImportCount,
@@ -155,8 +158,8 @@ class Store:
     def set_consent(self, user_id: int, opted_in: bool) -> Consent:
         return consents.put(self._db, user_id, opted_in=opted_in)
 
-    def forget(self, user_id: int) -> int:
-        """Remove a person's words and traces; gives the number of replies redacted."""
+    def forget(self, user_id: int) -> Forgotten:
+        """Remove a person's words and traces, and write down that it was done (not for whom)."""
         return redactions.forget(self._db, user_id)
 
     def redact_message(self, message_id: int) -> int:
@@ -196,19 +199,15 @@ class Store:
         details: Mapping[str, Any] | None = None,
     ) -> None:
         """Write down an administrative act, such as "settings.persona"; no `guild_id`: it concerns every server."""
-        audit.add(
-            self._db,
-            actor_id=actor_id,
-            actor=actor,
-            action=action,
-            subject=subject,
-            guild_id=guild_id,
-            details=details,
-        )
+        audit.add(self._db, actor_id, actor, action, subject, guild_id=guild_id, details=details)
 
     def audit_log(self, guild_id: int | None = None, limit: int = 50) -> list[AuditEntry]:
         """The last acts on a server (None: on any), newest first."""
         return audit.recent(self._db, guild_id, limit)
+
+    def answers_since(self, asker_id: int, guild_id: int | None, since: datetime) -> int:
+        """How many answers a person was given on a server (None: in direct messages) from a moment on."""
+        return quotas.answers_since(self._db, asker_id, guild_id, since)
 
     # Settings made on Discord
 

@@ -27,7 +27,7 @@ def test_forgetting_marks_the_adapters_that_saw_the_words(store, learned):
     of_alice, of_bob = store.add_reply(a_reply()), store.add_reply(a_reply(asker=BOB))
     saw, did_not = learned(of_alice, of_bob), learned(of_bob)
     assert store.marked_adapters() == []
-    store.forget(ALICE)
+    assert store.forget(ALICE).adapters == (saw,)
     assert store.marked_adapters() == [saw]
     assert did_not not in store.retire_marked()
 

@@ -88,6 +88,13 @@ def test_forgetting_leaves_no_row_with_a_persons_number(told, db_path):
     assert "alice" not in dump.replace("carol asks", "")
 
 
+def test_forgetting_is_written_down_without_a_name(told):
+    """That it was done, when, and how much of it; not for whom."""
+    told.forget(ALICE)
+    (entry,) = told.audit_log(1)
+    assert (entry.action, entry.actor_id, entry.details) == ("privacy.forget", None, {"replies": 3, "adapters": []})
+
+
 def test_an_answer_shown_elsewhere_goes_though_its_own_row_is_gone(store):
     """Retention let go of the answer to Alice; a reviewed conversation of Carol's still shows it."""
     store.add_reply(a_reply("alice asks", "quoting alice", message_id=50))

@@ -83,7 +83,7 @@ def test_forgetting_a_person_removes_their_words_and_the_answers_to_them(store, 
     store.add_review(to_alice, "edit", reviewer="mod", edited_text="dear alice")
     store.set_consent(ALICE, opted_in=True)
 
-    assert store.forget(ALICE) == 2
+    assert store.forget(ALICE).replies == (to_bob, to_alice)
 
     kept = store.reply(to_bob)
     assert [turn.content for turn in kept.turns] == [REDACTED, REDACTED, "bob words"]
@@ -93,7 +93,7 @@ def test_forgetting_a_person_removes_their_words_and_the_answers_to_them(store, 
     assert store.latest_review(to_alice).edited_text == REDACTED
     assert store.consent(ALICE) is None
     assert list(store.pairs()) == []
-    assert store.forget(ALICE) == 0
+    assert store.forget(ALICE).replies == ()
     store.close()
     _assert_nowhere(db_path, "alice secret", "alice again", "alice answer", "dear alice", str(ALICE))
 
@@ -103,7 +103,7 @@ def test_what_the_bot_said_to_a_forgotten_person_goes_from_others_conversations(
     store.add_reply(a_reply("alice asks", "answer quoting alice", message_id=50))
     chain = (Turn("assistant", "answer quoting alice", None, 50), Turn("user", "carol asks", CAROL, 51))
     to_carol = store.add_reply(a_reply(turns=chain, asker_id=CAROL))
-    assert store.forget(ALICE) == 2
+    assert store.forget(ALICE).replies == (1, to_carol)
     assert [turn.content for turn in store.reply(to_carol).turns] == [REDACTED, "carol asks"]
 
 
