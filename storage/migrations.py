@@ -238,6 +238,10 @@ def m007_moderation(db: Database) -> None:
     """)
 
 
+def m008_quotas(db: Database) -> None:
+    db.execute("create index replies_asker on replies (asker_id, created_at) where asker_id is not null")
+
+
 def m010_members(db: Database) -> None:
     db.execute("create table introductions (user_id integer primary key, created_at text not null)")
     # Which replies a run saw, as spans of their numbers.
@@ -270,5 +274,6 @@ STEPS: tuple[Callable[[Database], None], ...] = (
     m005_audit,
     m006_guild_settings,
     m007_moderation,
+    m008_quotas,
     m010_members,
 )
