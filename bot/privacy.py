@@ -1,0 +1,125 @@
+"""The /privacy commands: what is stored of a member, and their say in it. All answers are theirs alone to see.
+
+Works in direct messages too. What is stored and removed is the store's business; this asks and words the answer.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import discord
+from discord import app_commands
+
+from bot import texts
+from bot.handler import answered
+from bot.settings import Settings
+from storage.store import Store
+from storage.writer import AsyncStore
+
+__all__ = ["introduction", "privacy_commands"]
+
+_TIME_TO_DECIDE = 300  # seconds a confirmation waits
+
+Forgotten = Callable[[tuple[int, ...]], Awaitable[None]]
+
+
+async def introduction(store: AsyncStore, settings: Settings, user_id: int) -> str:
+    """The line under the first answer to a member that says how learning works; empty for all others."""
+    if not settings.privacy.introduce or not await store.call(Store.introduce, user_id):
+        return ""
+    return texts.introduction(settings.consent == "operator")
+
+
+def privacy_commands(store: AsyncStore, settings: Settings, redacted: Forgotten) -> app_commands.Group:
+    """The group, ready for the tree. `redacted` hears of replies whose words were removed."""
+    operator = settings.consent == "operator"
+    days = settings.privacy.retention_days
+    group = app_commands.Group(name="privacy", description="What I keep of your words, and your say in it")
+
+    @group.command(name="status", description="What is stored of you, and whether your words may be used for training")
+    @answered
+    async def status(interaction: discord.Interaction[Any]) -> None:
+        held = await store.call(Store.holdings, interaction.user.id)
+        text = texts.privacy_status(held.opted_in, operator, held.messages, held.answers, held.adapters, days)
+        await interaction.response.send_message(text, ephemeral=True)
+
+    @group.command(name="opt-in", description="Let me learn from approved replies to you")
+    @answered
+    async def opt_in(interaction: discord.Interaction[Any]) -> None:
+        await store.call(Store.set_consent, interaction.user.id, True)
+        await interaction.response.send_message(texts.privacy_in(operator), ephemeral=True)
+
+    @group.command(name="opt-out", description="Keep your words out of training")
+    @answered
+    async def opt_out(interaction: discord.Interaction[Any]) -> None:
+        await store.call(Store.set_consent, interaction.user.id, False)
+        await interaction.response.send_message(texts.privacy_out(operator), ephemeral=True)
+
+    @group.command(name="export", description="Get everything that is stored of you, as a file")
+    @answered
+    async def export(interaction: discord.Interaction[Any]) -> None:
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        held = await store.call(Store.export_member, interaction.user.id)
+        written = json.dumps(held, ensure_ascii=False, indent=2).encode()
+        file = discord.File(io.BytesIO(written), filename="nightshift-my-data.json")
+        await interaction.followup.send(texts.EXPORTED, file=file, ephemeral=True)
+
+    @group.command(name="forget", description="Remove your words and my answers to you from everything I keep")
+    @answered
+    async def forget(interaction: discord.Interaction[Any]) -> None:
+        held = await store.call(Store.holdings, interaction.user.id)
+        view = _Confirmation(interaction, store, redacted)
+        await interaction.response.send_message(
+            texts.forget_question(held.messages, held.answers), view=view, ephemeral=True
+        )
+
+    return group
+
+
+class _Confirmation(discord.ui.View):
+    """Asks once more before words are removed for good."""
+
+    def __init__(self, asked: discord.Interaction[Any], store: AsyncStore, redacted: Forgotten) -> None:
+        super().__init__(timeout=_TIME_TO_DECIDE)
+        self._asked = asked
+        self._store = store
+        self._redacted = redacted
+        self._over = texts.FORGET_TIMED_OUT  # in the language of who asked
+        self.add_item(_Choice(texts.FORGET_YES, discord.ButtonStyle.danger, self._forget))
+        self.add_item(_Choice(texts.FORGET_NO, discord.ButtonStyle.secondary, self._keep))
+
+    @answered
+    async def _forget(self, interaction: discord.Interaction[Any]) -> None:
+        self.stop()
+        done = await self._store.call(Store.forget, interaction.user.id)
+        await interaction.response.edit_message(
+            content=texts.forgotten(len(done.replies), len(done.adapters)), view=None
+        )
+        await self._redacted(done.replies)
+
+    @answered
+    async def _keep(self, interaction: discord.Interaction[Any]) -> None:
+        self.stop()
+        await interaction.response.edit_message(content=texts.FORGET_KEPT, view=None)
+
+    async def on_timeout(self) -> None:
+        await self._asked.edit_original_response(content=self._over, view=None)
+
+
+class _Choice(discord.ui.Button[_Confirmation]):
+    """A button that does one thing."""
+
+    def __init__(
+        self,
+        label: str,
+        style: discord.ButtonStyle,
+        then: Callable[[discord.Interaction[Any]], Awaitable[None]],
+    ) -> None:
+        super().__init__(label=label, style=style)
+        self._then = then
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        await self._then(interaction)
