@@ -1,25 +1,32 @@
 """From a question on Discord to an answer on Discord: hear, generate, stream, write down.
 
-The decisions are elsewhere (bot/hearing.py: what was asked; bot/conversation.py: what is shown to the model;
-bot/streaming.py: what is shown on Discord). Which model answers is behind the engine.
+The decisions are elsewhere (bot/addressing.py: whether to answer; bot/conversation.py: what is shown to the model;
+bot/streaming.py and bot/pace.py: what is shown on Discord, and when). Which model answers is behind the engine.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import discord
 
-from bot import texts
-from bot.conversation import Context, compose, messages
+from bot import controls, texts
+from bot.conversation import Context
+from bot.draft import Draft, NothingAsked, QuestionGone
 from bot.handler import notice
-from bot.hearing import addressed, hear
+from bot.hearing import Ear
+from bot.manners import polite
+from bot.pace import Paces
+from bot.patience import Patience
+from bot.privacy import introduction
+from bot.questions import Question
 from bot.settings import Settings
 from bot.streaming import MessageStream
-from model.chat import Message
+from bot.typist import Typist
 from model.protocol import ChatEngine, Completion, Sampling
 from storage.records import NewReply
 from storage.store import Store
@@ -38,34 +45,52 @@ class Answering:
         engine: ChatEngine,
         store: AsyncStore,
         settings: Settings,
-        on_reply: Callable[[int, discord.Message], Awaitable[None]],
+        on_reply: Callable[[int, Question], Awaitable[None]],
     ) -> None:
         self._engine = engine
         self._store = store
         self._settings = settings
         self._on_reply = on_reply
         self._running: set[asyncio.Task[Any]] = set()
-        chosen = settings.generation
-        self._sampling = Sampling(
-            max_new_tokens=chosen.max_new_tokens,
-            temperature=chosen.temperature,
-            top_p=chosen.top_p,
-            repetition_penalty=chosen.repetition_penalty,
-        )
+        self._drafts: dict[int, tuple[Draft, MessageStream]] = {}  # by question
+        self._typist = Typist()
+        self._paces = Paces()
+        self.patience = Patience(store)
 
-    async def on_message(self, message: discord.Message, me: int) -> None:
-        """Answer `message` if it asks the bot, whose user id is `me`. Never raises for a failed answer."""
+    async def answer(self, question: Question, me: int, *, again: bool = False) -> None:
+        """Answer `question`; the bot's user id is `me`. Never raises for a failed answer.
+
+        With `again`, an answer was given already: this one is drawn so that it can differ.
+        """
         task = asyncio.current_task()
-        if task is None or not await addressed(message, me, direct_messages=self._settings.discord.direct_messages):
-            return
+        assert task is not None  # noqa: S101  (coroutines run in tasks; says so to the type checker)
         self._running.add(task)
         try:
-            await self._answer(message, me)
+            with self.patience.answering(question.guild_id, question.asker_id):
+                async with contextlib.nullcontext() if question.thinking else self._typist.at(question.channel):
+                    await self._answer(question, me, again=again)
         except discord.HTTPException:
             # Discord refused us the channel, or the answer was deleted while it was written: nobody to tell.
-            _log.warning("Could not answer message %s", message.id, exc_info=True)
+            _log.warning("Could not answer question %s", question.id, exc_info=True)
         finally:
             self._running.discard(task)
+
+    async def refuse(self, question: Question, error: Exception) -> None:
+        """Say why there is no answer."""
+        try:
+            await question.send(notice(error), None)
+        except discord.HTTPException:
+            _log.warning("Could not refuse question %s", question.id, exc_info=True)
+
+    def draft(self, question_id: int) -> Draft | None:
+        """The answer that is being written to a question, if there is one."""
+        return self._drafts[question_id][0] if question_id in self._drafts else None
+
+    def changed(self, message_ids: Iterable[int]) -> None:
+        """These messages were edited or deleted: answers that have not begun take notice."""
+        ids = set(message_ids)
+        for draft, _ in self._drafts.values():
+            draft.changed(ids)
 
     async def close(self) -> None:
         """Give up the answers that are being written."""
@@ -74,53 +99,67 @@ class Answering:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
 
-    async def _answer(self, question: discord.Message, me: int) -> None:
-        stream = MessageStream(_replier(question), interval=self._settings.discord.edit_seconds)
-        async with question.channel.typing():
-            context = await self._context(question, me)
-            if context is None:
-                await stream.finish(texts.ASK_ME)
-                return
-            try:
-                completion = await self._generate(context, str(question.channel.id), stream)
-            except discord.HTTPException:
-                raise
-            except Exception as error:  # noqa: BLE001  (whatever failed, the asker hears of it)
-                _log.warning("The answer to message %s failed", question.id, exc_info=True)
-                await stream.finish(f"{stream.text}\n{notice(error)}")
-                return
-            await stream.finish(completion.text.strip() or texts.SILENT)
-        if completion.text.strip():
-            await self._write_down(question, context, completion, stream.messages[0])
-
-    async def _context(self, question: discord.Message, me: int) -> Context | None:
-        heard, root = await hear(question, me, recent=self._settings.discord.context_messages)
-        if root == question.id and not heard[-1].text:
-            return None  # a bare mention asks nothing, whatever was said before it
-        room = self._engine.context_tokens - self._sampling.max_new_tokens
-        persona = messages((), self._settings.persona)
-
-        def fits(shown: Sequence[Message]) -> bool:
-            return self._engine.count_tokens([*persona, *shown]) <= room
-
-        return compose(heard, channel_id=question.channel.id, root=root, fits=fits)
-
-    async def _generate(self, context: Context, channel: str, stream: MessageStream) -> Completion:
-        """The finished answer, shown in `stream` while it grows. Raises what the engine raises."""
-        shown = messages(context.turns, self._settings.persona)
-        generation = self._engine.submit(shown, self._sampling, channel=channel)
-        text = ""
+    async def _answer(self, question: Question, me: int, *, again: bool) -> None:
+        stream = MessageStream(
+            question.send,
+            interval=self._settings.discord.edit_seconds,
+            pace=self._paces.of(question.channel.id),
+            controls=controls.while_growing(question.id),
+        )
+        draft = Draft(self._engine, question, self._sampling(question, again=again), self._settings.persona)
+        self._drafts[question.id] = draft, stream
         try:
-            async for piece in generation:
-                text += piece
-                await _show(stream, text)
-            return await generation.wait()
-        except BaseException:
-            generation.cancel()
+            context, completion = await self._write(draft, stream, me)
+        except QuestionGone:
+            for message in stream.messages:  # no more than a notice of its place in the queue
+                await message.delete()
+            return
+        except NothingAsked:
+            await stream.finish(texts.ASK_ME)
+            return
+        except discord.HTTPException:
             raise
+        except Exception as error:  # noqa: BLE001  (whatever failed, the asker hears of it)
+            _log.warning("The answer to question %s failed", question.id, exc_info=True)
+            await stream.finish(f"{stream.text}\n{notice(error)}")
+            return
+        finally:
+            del self._drafts[question.id]
+        text = completion.text.strip()
+        if not text:
+            await stream.finish(texts.STOPPED if completion.finish_reason == "cancelled" else texts.SILENT)
+            return
+        aside = await introduction(self._store, self._settings, question.asker.id)
+        await stream.finish(question.heading + polite(text) + aside, controls.after(completion.finish_reason))
+        await self._write_down(question, context, completion, stream.messages[0])
+
+    async def _write(self, draft: Draft, stream: MessageStream, me: int) -> tuple[Context, Completion]:
+        """The finished answer, shown in `stream` while it grows. Raises what the draft raises."""
+        unfinished = {message.id for _, other in self._drafts.values() for message in other.messages}
+        ear = Ear(me, self._settings.discord.context_messages, unfinished)
+
+        async def grown(text: str) -> None:
+            if text.strip():
+                await _show(stream.update(draft.question.heading + polite(text)))
+
+        async def waiting(place: int) -> None:
+            await _show(stream.notice(texts.queue_place(place)))
+
+        return await draft.write(ear, grown=grown, waiting=waiting)
+
+    def _sampling(self, question: Question, *, again: bool) -> Sampling:
+        chosen = self._settings.generation
+        temperature = question.settings.temperature
+        return Sampling(
+            max_new_tokens=question.settings.max_new_tokens,
+            # The greedy answer to the same question would be the same answer.
+            temperature=max(temperature, Sampling().temperature) if again else temperature,
+            top_p=chosen.top_p,
+            repetition_penalty=chosen.repetition_penalty,
+        )
 
     async def _write_down(
-        self, question: discord.Message, context: Context, completion: Completion, shown: discord.Message
+        self, question: Question, context: Context, completion: Completion, shown: discord.Message
     ) -> None:
         reply_id = await self._store.call(
             Store.add_reply,
@@ -131,11 +170,11 @@ class Answering:
                 text=completion.text.strip(),
                 adapter=completion.adapter,
                 base_model=self._engine.base_id,
-                guild_id=question.guild.id if question.guild else None,
+                guild_id=question.guild_id,
                 channel_id=question.channel.id,
                 message_id=shown.id,
-                asker_id=question.author.id,
-                prompt_message_id=question.id,
+                asker_id=question.asker_id,
+                prompt_message_id=question.prompt_message_id,
                 finish_reason=completion.finish_reason,
             ),
         )
@@ -145,28 +184,11 @@ class Answering:
             _log.warning("Reply %s is stored, but its card could not be posted", reply_id, exc_info=True)
 
 
-async def _show(stream: MessageStream, text: str) -> None:
+async def _show(edit: Awaitable[None]) -> None:
     """An edit on the way that Discord refuses is no reason to stop; an answer that was deleted is."""
     try:
-        await stream.update(text)
+        await edit
     except discord.NotFound:
         raise
     except discord.HTTPException:
         _log.warning("An edit of a growing answer failed", exc_info=True)
-
-
-def _replier(question: discord.Message) -> Callable[[str, discord.Message | None], Awaitable[discord.Message]]:
-    """Sends the parts of one answer: the first replies to the question, each further one to the first."""
-    count = 0
-
-    async def send(content: str, first: discord.Message | None) -> discord.Message:
-        nonlocal count
-        count += 1
-        return await question.channel.send(
-            content,
-            reference=(first or question).to_reference(fail_if_not_exists=False),
-            allowed_mentions=discord.AllowedMentions.none(),
-            nonce=f"{question.id}-{count}",  # a send that is tried again after a lost answer is not posted twice
-        )
-
-    return send

@@ -16,7 +16,12 @@ from discord.ext import tasks
 from bot.answering import Answering
 from bot.cards import VerdictButton
 from bot.commands import Operations, slash_commands
+from bot.controls import AgainButton, MoreButton, StopButton
+from bot.guild_settings import SettingsBook
 from bot.handler import respond_with
+from bot.members import FrontDesk, ask_command
+from bot.permissions import is_moderator
+from bot.questions import Question
 from bot.review import ReviewDesk, message_commands, review_channel
 from bot.settings import Settings
 from model.protocol import ChatEngine
@@ -52,9 +57,14 @@ class NightshiftClient(discord.Client):
         config = settings.discord
         self._config = config
         self._operations = operations
+        self.book = SettingsBook(store, settings)
         self.desk = ReviewDesk(store, config)
         self.answering = Answering(engine, store, settings, self._on_reply)
+        self.front = FrontDesk(
+            self.answering, store, self.book, lambda member, granted: is_moderator(member, granted, config.moderator_role), direct_messages=config.direct_messages
+        )
         self.tree = _Tree(self)
+        self.tree.add_command(ask_command(self.front))
         for menu in message_commands(self.desk, hidden=config.moderator_role is None):
             self.tree.add_command(menu)
         for command in slash_commands(operations, store, settings):
@@ -62,7 +72,9 @@ class NightshiftClient(discord.Client):
         self._poll = tasks.loop(seconds=config.poll_seconds)(self._look_for_adapter)
 
     async def setup_hook(self) -> None:
-        self.add_dynamic_items(VerdictButton)
+        await self.book.load()
+        self.front.open()
+        self.add_dynamic_items(VerdictButton, StopButton, AgainButton, MoreButton)
         await self.tree.sync()
         self._poll.start()
 
@@ -71,7 +83,15 @@ class NightshiftClient(discord.Client):
 
     async def on_message(self, message: discord.Message) -> None:
         if self.user is not None:
-            await self.answering.on_message(message, self.user.id)
+            await self.front.hear(message, self.user.id)
+
+    async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
+        # The bot edits its own messages all the time, and a link's preview arrives as an edit that changed no word.
+        if payload.message.author != self.user and payload.message.edited_at is not None:
+            self.answering.changed([payload.message_id])
+
+    async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
+        self.answering.changed([payload.message_id])
 
     async def announce(self, text: str, *, guild: discord.Guild | None = None) -> None:
         """Tell the review channel of `guild`, or of every server. A server without one hears nothing."""
@@ -89,9 +109,9 @@ class NightshiftClient(discord.Client):
         await self.answering.close()
         await super().close()
 
-    async def _on_reply(self, reply_id: int, question: discord.Message) -> None:
+    async def _on_reply(self, reply_id: int, question: Question) -> None:
         if question.guild is not None:
-            await self.desk.post(reply_id, question.guild, question.author.display_name)
+            await self.desk.post(reply_id, question.guild, question.asker.display_name)
 
     async def _look_for_adapter(self) -> None:
         try:

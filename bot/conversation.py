@@ -7,6 +7,7 @@ already chosen which messages belong to the conversation, and that choice never 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -14,7 +15,7 @@ from bot import texts
 from model.chat import Message
 from storage.records import Turn
 
-__all__ = ["Context", "Heard", "Names", "called", "compose", "messages", "plain_text"]
+__all__ = ["Context", "Heard", "Names", "called", "compose", "messages", "plain_text", "shorten"]
 
 _REFERENCE = re.compile(r"<(?:(?P<kind>@!?|@&|#)(?P<id>\d+)|a?(?P<emoji>:\w+:)\d+)>")
 _NOWHERE = {"@": "@someone", "@&": "@role", "#": "#channel"}
@@ -91,17 +92,28 @@ def compose(
         said.pop()
     if not said:
         return None
-    turns = _turns(said)
-    for start in range(len(said)):
-        turns = _turns(said[start:])
-        if fits(messages(turns)):
-            break
-    return Context(turns, f"discord:{channel_id}:{root}")
+    start = _first_that_fits(len(said), lambda first: fits(messages(_turns(said[first:]))))
+    return Context(_turns(said[start:]), f"discord:{channel_id}:{root}")
+
+
+def shorten(turns: Sequence[Turn], fits: Callable[[Sequence[Message]], bool]) -> tuple[Turn, ...]:
+    """The newest turns that fit, beginning with a person's; the last is kept even when it alone does not fit."""
+    starts = [index for index, turn in enumerate(turns) if turn.role == "user"] or [0]
+    chosen = _first_that_fits(len(starts), lambda first: fits(messages(turns[starts[first] :])))
+    return tuple(turns[starts[chosen] :])
+
+
+def _first_that_fits(count: int, fits_from: Callable[[int], bool]) -> int:
+    """The smallest start below `count` that fits, else the last. Fewer turns never need more room, so: bisection."""
+    return bisect_left(range(count - 1), True, key=fits_from)
 
 
 def _without_notice(one: Heard) -> Heard:
-    """What the bot says about itself (an answer failed) is no part of the conversation."""
-    return replace(one, text=one.text.partition(texts.NOTICE)[0].rstrip()) if one.ours else one
+    """What the bot says about itself (an answer failed, how learning works) is no part of the conversation."""
+    if not one.ours:
+        return one
+    text = one.text.partition(texts.NOTICE)[0].partition(texts.ASIDE)[0]
+    return replace(one, text=text.rstrip())
 
 
 def _turns(said: Sequence[Heard]) -> tuple[Turn, ...]:
@@ -112,9 +124,9 @@ def _turns(said: Sequence[Heard]) -> tuple[Turn, ...]:
         if not one.ours:
             content = f"{one.name}: {one.text}" if several else one.text
             turns.append(Turn("user", content, author_id=one.author_id, message_id=one.message_id))
-        elif turns and turns[-1].role == "assistant":  # the parts of one long answer
-            turns[-1] = replace(turns[-1], content=f"{turns[-1].content}\n{one.text}")
-        else:  # no author: the bot's own words need nobody's consent
+        else:
+            # No author: the store knows whom this message answered, and so whose consent it needs. Neighbours (the
+            # parts of a long answer, answers to several people) are joined only when they are rendered.
             turns.append(Turn("assistant", one.text, message_id=one.message_id))
     return tuple(turns)
 

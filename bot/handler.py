@@ -34,6 +34,8 @@ def notice(error: BaseException) -> str:
             return texts.TOO_LONG
         case EngineClosed():
             return texts.CLOSING
+        case Refused():
+            return f"{texts.NOTICE}{error}"
         case _:
             return texts.FAILED
 

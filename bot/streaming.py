@@ -10,20 +10,17 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any
 
-__all__ = ["MESSAGE_LIMIT", "MessageStream", "Sent", "split"]
+from bot.pace import Pace
+
+__all__ = ["MESSAGE_LIMIT", "MessageStream", "split"]
 
 MESSAGE_LIMIT = 2000  # characters in one Discord message
 _FENCE = re.compile(r"```(?:(\w+)(?=\n))?")  # opens and closes a code block, wherever it stands
 # Best place to cut first: between paragraphs, after a line, after a sentence, between words.
 _CUTS = (re.compile(r"\n\s*\n"), re.compile(r"\n"), re.compile(r"(?<=[.!?\u2026])\s"), re.compile(r"\s"))
-
-
-class Sent(Protocol):
-    """What is needed of a message once it is sent (discord.Message has it)."""
-
-    async def edit(self, *, content: str) -> Any: ...
 
 
 def split(text: str, limit: int = MESSAGE_LIMIT) -> list[str]:
@@ -67,25 +64,31 @@ def _open_fence(part: str) -> str | None:
 class MessageStream:
     """Shows a growing text as one or more messages.
 
-    `send` posts one message: it gets the content and the first message of this answer (None when it is the first).
-    Between two edits lie at least `interval` seconds; text that arrives earlier is shown by a later edit, and
-    `finish` always shows the whole. `text` is the newest text given, shown or not.
+    `send` posts one message: it gets the content, the first message of this answer (None when it is the first), and
+    as `view` the controls below it. Between two edits lie at least `interval` seconds, and the channel's `pace` must
+    have room; text that arrives earlier is shown by a later edit, and `finish` always shows the whole. Only the last
+    message carries controls: `controls` while the text grows, those given to `finish` afterwards. `text` is the
+    newest text given, shown or not.
     """
 
     def __init__(
         self,
-        send: Callable[[str, Any], Awaitable[Any]],
+        send: Callable[..., Awaitable[Any]],
         *,
         interval: float = 1.0,
+        pace: Pace | None = None,
+        controls: Any = None,
         clock: Callable[[], float] | None = None,
         sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep,
     ) -> None:
         self._send = send
         self._interval = interval
+        self._pace = pace
+        self._controls = controls
         # Not a default argument: a simulated Discord replaces the clock while its world runs.
         self._clock = clock or time.monotonic
         self._sleep = sleep
-        self._shown: list[tuple[Any, str]] = []
+        self._shown: list[_Shown] = []
         self.text = ""
         self._last_write: float | None = None
         self._last_edit: float | None = None
@@ -93,31 +96,66 @@ class MessageStream:
     @property
     def messages(self) -> list[Any]:
         """The messages sent so far, first to last."""
-        return [message for message, _ in self._shown]
+        return [shown.message for shown in self._shown]
 
     async def update(self, text: str) -> None:
-        """Show `text` if enough time has passed since the last write; returns at once otherwise."""
+        """Show `text` if enough time has passed since the last write and the channel has room; else return at once."""
         self.text = text
-        if self._last_write is None or self._clock() - self._last_write >= self._interval:
-            await self._show(text)
+        if self._last_write is not None and self._clock() - self._last_write < self._interval:
+            return
+        if self._pace is None or self._pace.room:
+            await self._show(text, self._controls)
 
-    async def finish(self, text: str) -> None:
+    async def notice(self, text: str) -> None:
+        """Show `text` for as long as there is no answer; the answer takes its place."""
+        if self._pace is None or self._pace.room:
+            await self._show(text, self._controls)
+
+    async def finish(self, text: str, controls: Any = None) -> None:
         """Show the whole of `text`, waiting for the next edit's turn if the last was a moment ago."""
         self.text = text
-        if self._last_edit is not None and split(text) != [content for _, content in self._shown]:
+        if self._last_edit is not None and not self._shows(text, controls):
             wait = self._last_edit + self._interval - self._clock()
             if wait > 0:
                 await self._sleep(wait)
-        await self._show(text)
+        await self._show(text, controls, wait=True)
 
-    async def _show(self, text: str) -> None:
-        for index, content in enumerate(split(text)):
+    def _shows(self, text: str, controls: Any) -> bool:
+        return _parts(text, controls) == [(shown.content, shown.controls) for shown in self._shown]
+
+    async def _show(self, text: str, controls: Any, *, wait: bool = False) -> None:
+        for index, (content, below) in enumerate(_parts(text, controls)):
             if index >= len(self._shown):
-                first = self._shown[0][0] if self._shown else None
-                self._shown.append((await self._send(content, first), content))
+                first = self._shown[0].message if self._shown else None
+                view = {} if below is None else {"view": below}
+                self._shown.append(_Shown(await self._send(content, first, **view), content, below))
                 self._last_write = self._clock()
-            elif self._shown[index][1] != content:
-                message = self._shown[index][0]
-                await message.edit(content=content)
-                self._shown[index] = (message, content)
+                continue
+            shown = self._shown[index]
+            changes: dict[str, Any] = {}
+            if shown.content != content:
+                changes["content"] = content
+            if shown.controls is not below:
+                changes["view"] = below
+            if changes:
+                pause = self._pace.take() if self._pace is not None else 0.0
+                if wait and pause > 0:
+                    await self._sleep(pause)
+                await shown.message.edit(**changes)
+                shown.content, shown.controls = content, below
                 self._last_write = self._last_edit = self._clock()
+
+
+@dataclass
+class _Shown:
+    """One message as it stands on Discord."""
+
+    message: Any
+    content: str
+    controls: Any
+
+
+def _parts(text: str, controls: Any) -> list[tuple[str, Any]]:
+    """The messages that show `text`, each with what stands below it."""
+    contents = split(text)
+    return [(content, controls if index == len(contents) else None) for index, content in enumerate(contents, start=1)]

@@ -19,6 +19,48 @@ CLOSING = NOTICE + "I am shutting down for a moment. Please ask again soon."
 FAILED = NOTICE + "Something went wrong while I was answering, sorry. Please ask again."
 SILENT = NOTICE + "I could not find words for that one. Please try to put it differently."
 
+STOPPED = NOTICE + "Stopped. Ask again whenever you like."
+STOP = "Stop"
+AGAIN = "Try another"
+MORE = "Go on"
+GO_ON = "Please go on exactly where you stopped."
+NOT_YOURS = "Only the one who asked, or a moderator, can do that."
+NOT_WRITING = "That answer is no longer being written."
+ANSWER_GONE = "I no longer have what led to that answer. Please ask again."
+NOT_HERE = "I am not set up to answer you in this channel. An administrator can change that with `/settings`."
+NO_DIRECT = "I do not answer direct messages. Please ask me on a server that we share."
+_ASKED = "> "  # a line of Discord's quotation
+
+
+def too_soon(seconds: int) -> str:
+    return f"One moment please: you can ask again in {seconds} s."
+
+
+def quota_used(quota: int, until: int) -> str:
+    """`until` is a Unix time; Discord shows it in the reader's own time zone."""
+    return f"You have had today's {quota} answers from me. You can ask again <t:{until}:R>."
+
+
+def queue_place(place: int) -> str:
+    return f"{NOTICE}I will get to you: you are number {place} in the queue."
+
+
+def enclosed(kind: str, name: str) -> str:
+    """How an attachment is named to the model; `kind` is image, video, audio, file or sticker."""
+    return f"[{kind}: {name}]"
+
+
+def asked(question: str) -> str:
+    """What stands above the answer to /ask, since Discord does not show the question."""
+    return f"{_ASKED}{question}\n"
+
+
+def asked_and_answered(content: str) -> tuple[str, str]:
+    """Question and answer of a message that begins with `asked`; the question is empty where there is none."""
+    question, _, answer = content.partition("\n") if content.startswith(_ASKED) else ("", "", content)
+    return question.removeprefix(_ASKED), answer
+
+
 # --- review ------------------------------------------------------------------------------------------------
 
 APPROVE = "Approve"

@@ -1,0 +1,171 @@
+"""One answer in the making: from the conversation to the last word, with everything that can happen on the way.
+
+It waits for its turn and says so, starts anew when the conversation changes before the first word, and stops when
+asked to. Where the words are shown, and what becomes of them, is not its affair.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
+
+import discord
+
+from bot.conversation import Context, messages
+from bot.hearing import Ear
+from bot.questions import Question
+from model.chat import Message
+from model.errors import EngineClosed
+from model.protocol import ChatEngine, ChatGeneration, Completion, Sampling
+from storage.records import Turn
+
+__all__ = ["Draft", "NothingAsked", "QuestionGone"]
+
+PATIENCE = 3.0
+"""Seconds of waiting after which an asker is told their place in the queue, and again each time as long."""
+
+_ENOUGH = 5
+"""After so many changes before the first word, the conversation is answered as it is then."""
+
+
+class NothingAsked(Exception):
+    """The question has no words."""
+
+
+class QuestionGone(Exception):
+    """The question was deleted before its answer began."""
+
+
+class Draft:
+    """Write it once with `write`; meanwhile `stop` and `changed` may be called."""
+
+    def __init__(self, engine: ChatEngine, question: Question, sampling: Sampling, persona: str) -> None:
+        self.question = question
+        self._engine = engine
+        self._sampling = sampling
+        self._persona = persona
+        self._watched: set[int] = {question.id}
+        self._changed = asyncio.Event()
+        self._began = False
+        self._stopped = False
+        self._generation: ChatGeneration | None = None
+
+    async def write(
+        self,
+        ear: Ear,
+        *,
+        grown: Callable[[str], Awaitable[None]],
+        waiting: Callable[[int], Awaitable[None]],
+    ) -> tuple[Context, Completion]:
+        """The finished answer and what it was generated from.
+
+        Args:
+            ear: hears the conversation.
+            grown: told the text each time there is more of it.
+            waiting: told the place in the queue while it is long.
+
+        Raises:
+            NothingAsked, QuestionGone: there is nothing to answer.
+            ModelError: whatever the engine raises.
+        """
+        times = 0
+        while True:
+            self._changed.clear()
+            self._began = times >= _ENOUGH
+            context = await self._listen(ear)
+            generation = self._submit(context)
+            try:
+                pieces = aiter(generation)
+                text = await self._first(pieces, generation, waiting)
+                if text is None:
+                    generation.cancel()
+                    ear = replace(ear, fresh=True)
+                    times += 1
+                    continue
+                return context, await self._rest(pieces, generation, text, grown)
+            except BaseException:
+                generation.cancel()
+                raise
+
+    def stop(self) -> None:
+        """End here; what was said so far is the answer."""
+        self._stopped = True
+        if self._generation is not None:
+            self._generation.cancel()
+
+    def changed(self, message_ids: set[int]) -> None:
+        """Messages were edited or deleted. Matters only until the first word, and if they are part of this."""
+        if not self._began and self._watched & message_ids:
+            self._changed.set()
+
+    async def _listen(self, ear: Ear) -> Context:
+        room = self._engine.context_tokens - self._sampling.max_new_tokens
+        led = messages((), self.question.settings.persona)
+
+        def fits(shown: Sequence[Message]) -> bool:
+            return self._engine.count_tokens([*led, *shown]) <= room
+
+        try:
+            context = await self.question.listen(ear, fits)
+        except discord.NotFound:
+            raise QuestionGone from None
+        if context is None:
+            raise NothingAsked
+        self._watched = {self.question.id, *(turn.message_id for turn in context.turns if turn.message_id)}
+        persona = self.question.settings.persona
+        if persona and persona != self._persona:
+            # Whoever learns from this later knows the operator's persona, but not what was set on Discord.
+            context = replace(context, turns=(Turn("system", persona), *context.turns))
+        return context
+
+    def _submit(self, context: Context) -> ChatGeneration:
+        shown = messages(context.turns, self._persona)
+        self._generation = self._engine.submit(shown, self._sampling, channel=str(self.question.channel.id))
+        if self._stopped:
+            self._generation.cancel()
+        return self._generation
+
+    async def _first(
+        self, pieces: AsyncIterator[str], generation: ChatGeneration, waiting: Callable[[int], Awaitable[None]]
+    ) -> str | None:
+        """The first piece ("" when there is none); None when the conversation changed before it."""
+        first = asyncio.ensure_future(_next(pieces))
+        changed = asyncio.ensure_future(self._changed.wait())
+        try:
+            while not first.done():
+                await asyncio.wait({first, changed}, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+                if not first.done() and changed.done():
+                    return None
+                if not first.done() and (place := generation.place):
+                    await waiting(place)
+            self._began = True
+            return first.result()
+        finally:
+            for task in (first, changed):
+                if not task.done():
+                    task.cancel()
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await task
+
+    async def _rest(
+        self,
+        pieces: AsyncIterator[str],
+        generation: ChatGeneration,
+        text: str,
+        grown: Callable[[str], Awaitable[None]],
+    ) -> Completion:
+        if text:
+            await grown(text)
+        async for piece in pieces:
+            text += piece
+            await grown(text)
+        completion = await generation.wait()
+        if completion.finish_reason == "cancelled" and not self._stopped:
+            raise EngineClosed  # nobody asked for it: the bot is going away
+        return completion
+
+
+async def _next(pieces: AsyncIterator[str]) -> str:
+    return await anext(pieces, "")

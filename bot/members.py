@@ -1,0 +1,164 @@
+"""What members may ask of the bot on Discord: by a message, by /ask, and by the buttons below an answer.
+
+Here it is decided who may, where and how often; the answers are bot/answering.py's.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import discord
+from discord import app_commands
+
+from bot import texts
+from bot.addressing import wanted, welcome
+from bot.answering import Answering
+from bot.errors import Refused
+from bot.guild_settings import GuildSettings, SettingsBook
+from bot.handler import answered
+from bot.hearing import Ear, places_of, roles_of
+from bot.questions import asked_by_button, asked_by_command, asked_by_message
+from storage.records import Reply
+from storage.store import Store
+from storage.writer import AsyncStore
+
+__all__ = ["FrontDesk", "ask_command"]
+
+_log = logging.getLogger(__name__)
+_QUESTION = 1500  # characters of a question to /ask: it stands above the answer, in the same message
+
+
+class FrontDesk:
+    """Lets questions through to `answering`, or says why not. `moderates` tells who is a moderator."""
+
+    def __init__(
+        self,
+        answering: Answering,
+        store: AsyncStore,
+        book: SettingsBook,
+        moderates: Callable[[discord.abc.User, discord.Permissions], bool],
+        *,
+        direct_messages: bool,
+    ) -> None:
+        self._answering = answering
+        self._store = store
+        self._book = book
+        self._moderates = moderates
+        self._direct_messages = direct_messages
+        self._since: datetime | None = None
+        self._spoke: dict[int, float] = {}  # by channel: when the bot last answered what nobody had asked it
+
+    def open(self) -> None:
+        """From now on; what was written before is not answered."""
+        self._since = discord.utils.utcnow()
+
+    async def hear(self, message: discord.Message, me: int) -> None:
+        """Answer `message` if it is for the bot, whose user id is `me`."""
+        if self._since is None or message.created_at < self._since:
+            return
+        spoken = await Ear(me, 0).spoken(message)
+        if spoken is None:
+            return
+        settings = self._settings(message.guild, message.channel)
+        why = wanted(spoken, settings, direct_messages=self._direct_messages)
+        if why is None or (why == "overheard" and not self._may_speak_up(message.channel.id, settings)):
+            return
+        question = asked_by_message(message, settings)
+        try:
+            await self._answering.patience.admit(question.guild_id, message.author.id, spoken.roles, settings)
+        except Refused as error:
+            if why == "asked":
+                await self._answering.refuse(question, error)
+            return
+        await self._answering.answer(question, me)
+
+    @answered
+    async def ask(self, interaction: discord.Interaction[Any], words: str) -> None:
+        """/ask was used."""
+        settings = self._settings(interaction.guild, interaction.channel)
+        roles = roles_of(interaction.user)
+        if interaction.guild is None:
+            if not self._direct_messages:
+                raise Refused(texts.NO_DIRECT)
+        elif not welcome(settings, places_of(interaction.channel), roles):
+            raise Refused(texts.NOT_HERE)
+        await self._answering.patience.admit(interaction.guild_id, interaction.user.id, roles, settings)
+        response = await interaction.response.defer(thinking=True)
+        message_id = (response.message_id if response is not None else None) or interaction.id
+        await self._answering.answer(asked_by_command(interaction, words, message_id, settings), self._me(interaction))
+
+    @answered
+    async def stop(self, interaction: discord.Interaction[Any], question_id: int) -> None:
+        """The stop button of a growing answer."""
+        draft = self._answering.draft(question_id)
+        if draft is None:
+            raise Refused(texts.NOT_WRITING)
+        self._require(interaction, draft.question.asker_id)
+        draft.stop()
+        await interaction.response.defer()
+
+    @answered
+    async def again(self, interaction: discord.Interaction[Any]) -> None:
+        """Another answer to the same question."""
+        await self._repeat(interaction, go_on=False)
+
+    @answered
+    async def more(self, interaction: discord.Interaction[Any]) -> None:
+        """The continuation of an answer that broke off."""
+        await self._repeat(interaction, go_on=True)
+
+    async def _repeat(self, interaction: discord.Interaction[Any], *, go_on: bool) -> None:
+        reply = await self._shown_by(interaction.message)
+        self._require(interaction, reply.asker_id)
+        settings = self._settings(interaction.guild, interaction.channel)
+        roles = roles_of(interaction.user)
+        if interaction.guild is not None and not welcome(settings, places_of(interaction.channel), roles):
+            raise Refused(texts.NOT_HERE)
+        await self._answering.patience.admit(interaction.guild_id, interaction.user.id, roles, settings)
+        await interaction.response.edit_message(view=None)  # the newest answer carries the buttons
+        question = asked_by_button(interaction, reply, settings, go_on=go_on)
+        await self._answering.answer(question, self._me(interaction), again=not go_on)
+
+    async def _shown_by(self, message: discord.Message | None) -> Reply:
+        """The reply that a message shows, be it its first part or a later one. Raises Refused."""
+        reply = None
+        if message is not None:
+            reply = await self._store.call(Store.reply_by_message, message.id)
+            if reply is None and message.reference is not None and message.reference.message_id is not None:
+                reply = await self._store.call(Store.reply_by_message, message.reference.message_id)
+        if reply is None or reply.redacted:
+            raise Refused(texts.ANSWER_GONE)
+        return reply
+
+    def _require(self, interaction: discord.Interaction[Any], asker_id: int | None) -> None:
+        if interaction.user.id != asker_id and not self._moderates(interaction.user, interaction.permissions):
+            raise Refused(texts.NOT_YOURS)
+
+    def _settings(self, guild: discord.Guild | None, channel: Any) -> GuildSettings:
+        return self._book.of(guild.id if guild is not None else None, *places_of(channel))
+
+    def _may_speak_up(self, channel_id: int, settings: GuildSettings) -> bool:
+        now = time.monotonic()
+        last = self._spoke.get(channel_id)
+        if last is not None and now - last < settings.talk_cooldown:
+            return False
+        self._spoke[channel_id] = now
+        return True
+
+    def _me(self, interaction: discord.Interaction[Any]) -> int:
+        return int(interaction.client.user.id) if interaction.client.user is not None else interaction.application_id
+
+
+def ask_command(desk: FrontDesk) -> app_commands.Command[Any, ..., None]:
+    """/ask, on servers and in direct messages."""
+
+    @app_commands.command(name="ask", description="Ask me something")
+    @app_commands.describe(question="What you would like to know")
+    async def ask(interaction: discord.Interaction[Any], question: app_commands.Range[str, 1, _QUESTION]) -> None:
+        await desk.ask(interaction, question)
+
+    return ask

@@ -1,0 +1,173 @@
+"""A question to the bot, however it came: as a message, by /ask, or by a button below an earlier answer.
+
+It says who asks, where, what conversation it belongs to and how an answer is sent there. What is answered, and
+whether, is bot/answering.py's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import discord
+
+from bot import texts
+from bot.conversation import Context, Heard, Names, compose, plain_text, shorten
+from bot.guild_settings import GuildSettings
+from bot.hearing import Ear
+from model.chat import Message
+from storage.records import Reply, Turn
+
+__all__ = ["Fits", "Question", "asked_by_button", "asked_by_command", "asked_by_message"]
+
+Fits = Callable[[Sequence[Message]], bool]
+"""Whether these messages leave room for an answer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What is needed to answer.
+
+    Attributes:
+        id: of the message or interaction that asked; the controls of its answer carry it.
+        settings: what holds in this place at the time of asking.
+        listen: the conversation, given an ear and what fits; None when no word was said to answer. Raises
+            discord.NotFound when the question is gone.
+        send: posts one part of the answer: its content, the first part (None for the first), and the controls below.
+        heading: stands above the answer and is no part of it.
+        thinking: Discord shows already that an answer is on its way.
+        prompt_message_id: the message that was answered, where there is one.
+        asker_id: who may stop or repeat the answer; not `asker` when a moderator asked for another one.
+    """
+
+    id: int
+    asker: discord.User | discord.Member
+    asker_id: int
+    guild: discord.Guild | None
+    channel: Any
+    settings: GuildSettings
+    listen: Callable[[Ear, Fits], Awaitable[Context | None]] = field(repr=False)
+    send: Callable[..., Awaitable[discord.Message]] = field(repr=False)
+    heading: str = ""
+    thinking: bool = False
+    prompt_message_id: int | None = None
+
+    @property
+    def guild_id(self) -> int | None:
+        """The server it was asked on; None for a direct message."""
+        return self.guild.id if self.guild is not None else None
+
+
+def asked_by_message(message: discord.Message, settings: GuildSettings) -> Question:
+    """A message that mentions the bot, replies to it, or stands where the bot listens."""
+
+    async def listen(ear: Ear, fits: Fits) -> Context | None:
+        heard, root = await ear.chain(message)
+        if root == message.id and not heard[-1].text:
+            return None  # a bare mention asks nothing, whatever was said before it
+        return compose(heard, channel_id=message.channel.id, root=root, fits=fits)
+
+    return Question(
+        id=message.id,
+        asker=message.author,
+        asker_id=message.author.id,
+        guild=message.guild,
+        channel=message.channel,
+        settings=settings,
+        listen=listen,
+        send=_in_reply(message.channel, message.to_reference(fail_if_not_exists=False), message.id),
+        prompt_message_id=message.id,
+    )
+
+
+def asked_by_command(
+    interaction: discord.Interaction[Any], words: str, message_id: int, settings: GuildSettings
+) -> Question:
+    """/ask, deferred already; `message_id` is that of the message which will hold the answer."""
+    names = Names(
+        users={one.id: one.display_name for one in (interaction.guild.members if interaction.guild else ())},
+        roles={one.id: one.name for one in (interaction.guild.roles if interaction.guild else ())},
+        channels={one.id: one.name for one in (interaction.guild.channels if interaction.guild else ())},
+    )
+
+    async def listen(ear: Ear, fits: Fits) -> Context | None:
+        user = interaction.user
+        question = Heard(message_id, user.id, user.display_name, plain_text(words, names, me=ear.me))
+        if not question.text:
+            return None
+        heard = await ear.lately(interaction.channel, before=message_id)
+        return compose([*heard, question], channel_id=interaction.channel_id or 0, root=message_id, fits=fits)
+
+    async def send(content: str, _first: discord.Message | None, **extras: Any) -> discord.Message:
+        return await interaction.followup.send(content, wait=True, suppress_embeds=True, **extras)
+
+    return Question(
+        id=interaction.id,
+        asker=interaction.user,
+        asker_id=interaction.user.id,
+        guild=interaction.guild,
+        channel=interaction.channel,
+        settings=settings,
+        listen=listen,
+        send=send,
+        heading=texts.asked(words),
+        thinking=True,
+    )
+
+
+def asked_by_button(
+    interaction: discord.Interaction[Any], reply: Reply, settings: GuildSettings, *, go_on: bool
+) -> Question:
+    """Another answer to the question behind `reply`, or with `go_on` the continuation of it.
+
+    The conversation is the stored one, so it can be asked for after a restart, and holds no more than was shown then.
+    """
+    turns = [turn for turn in reply.turns if turn.role != "system"]
+    target = reply.prompt_message_id
+    if go_on:
+        turns.append(Turn("assistant", reply.text, message_id=reply.message_id))
+        turns.append(Turn("user", texts.GO_ON, author_id=interaction.user.id))
+        target = None
+    if target is None:
+        target = interaction.message.id if interaction.message is not None else reply.message_id
+
+    async def listen(_ear: Ear, fits: Fits) -> Context | None:
+        return Context(shorten(turns, fits), reply.conversation)
+
+    reference = discord.MessageReference(
+        message_id=target or 0, channel_id=interaction.channel_id or 0, fail_if_not_exists=False
+    )
+    return Question(
+        id=interaction.id,
+        asker=interaction.user,
+        asker_id=reply.asker_id or interaction.user.id,
+        guild=interaction.guild,
+        channel=interaction.channel,
+        settings=settings,
+        listen=listen,
+        send=_in_reply(interaction.channel, reference, interaction.id),
+        prompt_message_id=reply.prompt_message_id,
+    )
+
+
+def _in_reply(
+    channel: Any, reference: discord.MessageReference, number: int
+) -> Callable[..., Awaitable[discord.Message]]:
+    """Sends the parts of one answer: the first replies to the question, each further one to the first."""
+    count = 0
+
+    async def send(content: str, first: discord.Message | None, **extras: Any) -> discord.Message:
+        nonlocal count
+        count += 1
+        message: discord.Message = await channel.send(
+            content,
+            reference=first.to_reference(fail_if_not_exists=False) if first is not None else reference,
+            allowed_mentions=discord.AllowedMentions.none(),
+            nonce=f"{number}-{count}",  # a send that is tried again after a lost answer is not posted twice
+            suppress_embeds=True,
+            **extras,
+        )
+        return message
+
+    return send
