@@ -191,17 +191,15 @@ def _measure(
     pad_id: int,
 ) -> tuple[Evidence, list[float]]:
     approved_at = {pair.reply_id: pair.approved_at for pair in holdout}
-    general = evaluate.general_examples(base.tokenizer)
     rival = evaluate.add_champion(model, champion.path) if champion else None
-
-    def scores(examples: Sequence[Example]) -> tuple[list[float], list[float]]:
-        return (
-            evaluate.nlls_of(model, rival, examples, pad_id=pad_id),
-            evaluate.nlls_of(model, CHALLENGER, examples, pad_id=pad_id),
-        )
-
-    theirs, ours = scores(judging)
+    theirs = evaluate.nlls_of(model, rival, judging, pad_id=pad_id)
+    ours = evaluate.nlls_of(model, CHALLENGER, judging, pad_id=pad_id)
     base_nlls = evaluate.nlls_of(model, None, judging, pad_id=pad_id) if rival else theirs
+    general = zip(
+        evaluate.choice_losses(model, None, base.tokenizer, pad_id=pad_id),
+        evaluate.choice_losses(model, CHALLENGER, base.tokenizer, pad_id=pad_id),
+        strict=True,
+    )
     # A reply twice as long as any a person approved has failed to stop; waiting longer tells nothing more.
     longest = max(len(example.ids) - example.prompt_length for example in judging)
     samples = evaluate.greedy_samples(
@@ -216,7 +214,7 @@ def _measure(
             Score(before, after, older=champion is not None and approved_at[example.reply_id] < champion.created_at)
             for example, before, after in zip(judging, theirs, ours, strict=True)
         ),
-        general=tuple(Score(before, after) for before, after in zip(*scores(general), strict=True)),
+        general=tuple(Score(before, after) for before, after in general),
         samples=tuple(samples),
     )
     return evidence, base_nlls

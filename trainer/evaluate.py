@@ -19,7 +19,7 @@ from trainer.gate import Sample
 from trainer.likelihood import batches_by_length, negative_log_likelihoods
 from trainer.tokens import Example
 
-__all__ = ["add_champion", "general_examples", "greedy_samples", "nlls_of"]
+__all__ = ["add_champion", "choice_losses", "greedy_samples", "nlls_of"]
 
 CHAMPION = "champion"
 
@@ -36,16 +36,27 @@ def nlls_of(model: Any, adapter: str | None, examples: Sequence[Example], *, pad
         return negative_log_likelihoods(model, examples, pad_id=pad_id)
 
 
-def general_examples(tokenizer: Any) -> list[Example]:
-    """The shipped general questions and answers, rendered. The persona has no part in them."""
-    examples = []
-    text = files("trainer").joinpath("general.jsonl").read_text(encoding="utf-8")
-    for number, line in enumerate(text.splitlines()):
-        row = json.loads(line)
-        ids, prompt_length = encode_pair(tokenizer, [Message("user", row["question"])], row["answer"])
-        # Without the end of the turn: a voice that signs its replies goes on there, and is none the duller for it.
-        examples.append(Example(-1 - number, tuple(ids[:-1]), prompt_length))
-    return examples
+def choice_losses(model: Any, adapter: str | None, tokenizer: Any, *, pad_id: int) -> list[float]:
+    """For each shipped general question, -log of the probability of the right answer among a right and a wrong one.
+
+    In nats: 0 is sure and right, log 2 undecided. The persona has no part in the questions, and the end of the turn is
+    left out: a voice that signs its replies goes on there, and is none the duller for it.
+    """
+    rows = [json.loads(line) for line in files("trainer").joinpath("general.jsonl").read_text("utf-8").splitlines()]
+
+    def log_likelihoods(which: str) -> list[float]:
+        examples = []
+        for number, row in enumerate(rows):
+            ids, prompt_length = encode_pair(tokenizer, [Message("user", row["question"])], row[which])
+            examples.append(Example(number, tuple(ids[:-1]), prompt_length))
+        means = nlls_of(model, adapter, examples, pad_id=pad_id)
+        return [
+            -mean * (len(example.ids) - example.prompt_length) for mean, example in zip(means, examples, strict=True)
+        ]
+
+    differences = torch.tensor(log_likelihoods("answer")) - torch.tensor(log_likelihoods("wrong"))
+    losses: list[float] = torch.nn.functional.softplus(-differences).tolist()
+    return losses
 
 
 def greedy_samples(

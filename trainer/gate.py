@@ -6,13 +6,18 @@ A challenger replaces the champion only when all checks pass:
 
 - **better**: with d_i = NLL_champion(i) - NLL_challenger(i) over the held-out pairs i (nats per completion token), the
   lower bound of a one-sided paired bootstrap interval of mean(d) is above 0. A tie keeps the champion.
-- **older**: on held-out pairs approved before the champion was made, the mean NLL rises by no more than a tolerance.
-- **general**: on a fixed set of general questions it does not rise by more than a tolerance.
+- **older**: on held-out pairs approved before the champion was made, the mean NLL rises by no more than a tolerance
+  (a share of it).
+- **general**: on a fixed set of general questions, the mean loss of choosing the right answer over a wrong one,
+  -log(P(right) / (P(right) + P(wrong))), rises over the bare base's by no more than a tolerance in nats. A voice makes
+  every plain answer less likely, right or wrong, which a plain NLL would take for forgetting; the choice does not mind.
+  The reference is the base, not the champion: many small steps down would each pass otherwise.
 - **stops, varied, speaks**: sampled replies end by themselves, do not go round in circles, and are not empty.
 """
 
 from __future__ import annotations
 
+import math
 import random
 import zlib
 from collections.abc import Callable, Sequence
@@ -28,12 +33,14 @@ CIRCLES = 2.4
 
 @dataclass(frozen=True)
 class Score:
-    """One pair under both models: mean negative log-likelihood of its completion tokens, in nats."""
+    """One loss in nats before (under the model to beat) and after (under the challenger).
 
-    champion: float
-    challenger: float
+    `older`: the pair was approved before the champion was made.
+    """
+
+    before: float
+    after: float
     older: bool = False
-    """Approved before the champion was made, so the champion may not be worse off for it."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +54,13 @@ class Sample:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Everything the gate looks at."""
+    """Everything the gate looks at.
+
+    Attributes:
+        holdout: mean negative log-likelihood of each held-out pair's completion tokens, champion against challenger.
+        general: loss of each general choice, bare base against challenger.
+        samples: greedy replies of the challenger to held-out prompts.
+    """
 
     holdout: tuple[Score, ...]
     general: tuple[Score, ...] = ()
@@ -77,8 +90,8 @@ def decide(evidence: Evidence, config: GateConfig) -> Decision:
     """Make every check; promote only if all pass. The reason names what failed, or by how much the challenger won."""
     checks = (
         _better(evidence.holdout, config),
-        _not_worse("older", [score for score in evidence.holdout if score.older], config.older_tolerance),
-        _not_worse("general", evidence.general, config.general_tolerance),
+        _older(evidence.holdout, config.older_tolerance),
+        _general(evidence.general, config.general_tolerance),
         *_replies(evidence.samples, config),
     )
     failed = [check for check in checks if not check.passed]
@@ -112,27 +125,40 @@ def goes_in_circles(text: str) -> bool:
 def _better(scores: Sequence[Score], config: GateConfig) -> Check:
     if not scores:
         return Check("better", False, "there is no held-out pair to judge by")
-    champion, challenger = _means(scores)
+    before, after = _means(scores)
     bound = lower_bound(
-        [score.champion - score.challenger for score in scores], config.confidence, config.resamples, config.seed
+        [score.before - score.after for score in scores], config.confidence, config.resamples, config.seed
     )
-    figures = {"champion": champion, "challenger": challenger, "lower_bound": bound, "pairs": float(len(scores))}
-    change = f"hold-out loss {champion:.3f} to {challenger:.3f} over {len(scores)} pairs"
+    figures = {"before": before, "after": after, "lower_bound": bound, "pairs": float(len(scores))}
+    change = f"hold-out loss {before:.3f} to {after:.3f} over {len(scores)} pairs"
     if bound > 0.0:
         return Check("better", True, f"{change}, an improvement of at least {bound:.3f}", figures)
     return Check("better", False, f"{change} is no certain improvement (lower bound {bound:.3f})", figures)
 
 
-def _not_worse(name: str, scores: Sequence[Score], tolerance: float) -> Check:
+def _older(scores: Sequence[Score], tolerance: float) -> Check:
+    older = [score for score in scores if score.older]
+    if not older:
+        return Check("older", True, "no held-out pair is older than the champion")
+    before, after = _means(older)
+    figures = {"before": before, "after": after, "pairs": float(len(older))}
+    sentence = f"loss on {len(older)} pairs older than the champion {before:.3f} to {after:.3f}"
+    if after <= before * (1.0 + tolerance):
+        return Check("older", True, sentence, figures)
+    return Check("older", False, f"{sentence}, a rise of more than {tolerance:.0%}", figures)
+
+
+def _general(scores: Sequence[Score], tolerance: float) -> Check:
     if not scores:
-        return Check(name, True, f"no {name} pairs to compare")
-    champion, challenger = _means(scores)
-    passed = challenger <= champion * (1.0 + tolerance)
-    sentence = f"{name} loss {champion:.3f} to {challenger:.3f}"
-    if not passed:
-        sentence += f" rises by more than {tolerance:.0%}"
-    figures = {"champion": champion, "challenger": challenger, "pairs": float(len(scores))}
-    return Check(name, passed, sentence, figures)
+        return Check("general", True, "no general questions were asked")
+    before, after = _means(scores)
+    # Right and wrong are equally likely where the loss is log 2.
+    right = sum(score.after < math.log(2) for score in scores)
+    figures = {"before": before, "after": after, "right": float(right), "questions": float(len(scores))}
+    sentence = f"loss on general questions {before:.3f} to {after:.3f}, {right} of {len(scores)} right"
+    if after <= before + tolerance:
+        return Check("general", True, sentence, figures)
+    return Check("general", False, f"{sentence}, a rise of more than {tolerance:.2f}", figures)
 
 
 def _replies(samples: Sequence[Sample], config: GateConfig) -> list[Check]:
@@ -152,6 +178,6 @@ def _replies(samples: Sequence[Sample], config: GateConfig) -> list[Check]:
 
 def _means(scores: Sequence[Score]) -> tuple[float, float]:
     return (
-        sum(score.champion for score in scores) / len(scores),
-        sum(score.challenger for score in scores) / len(scores),
+        sum(score.before for score in scores) / len(scores),
+        sum(score.after for score in scores) / len(scores),
     )

@@ -140,8 +140,8 @@ class _Run:
         """Publish and promote a winner; record everything either way."""
         holdout = contest.evidence.holdout
         figures: dict[str, Any] = {
-            "champion_nll": sum(score.champion for score in holdout) / len(holdout),
-            "challenger_nll": sum(score.challenger for score in holdout) / len(holdout),
+            "champion_nll": sum(score.before for score in holdout) / len(holdout),
+            "challenger_nll": sum(score.after for score in holdout) / len(holdout),
         }
         details = {
             **contest.details,

@@ -82,7 +82,7 @@ class GateConfig:
     resamples: Annotated[int, Field(ge=100)] = 2000
     seed: int = 0
     older_tolerance: Annotated[float, Field(ge=0.0)] = 0.01
-    general_tolerance: Annotated[float, Field(ge=0.0)] = 0.02
+    general_tolerance: Annotated[float, Field(ge=0.0)] = 0.1
     samples: Annotated[int, Field(ge=0)] = 8
     sample_tokens: Count = 160
     max_unstopped: Share = 0.25
