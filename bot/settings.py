@@ -17,7 +17,7 @@ from bot.errors import TokenMissing
 from storage.home import Home
 from trainer.settings import TrainerSettings, load_settings_as
 
-__all__ = ["DiscordConfig", "GenerationConfig", "Settings", "discord_token", "load_settings"]
+__all__ = ["DiscordConfig", "GenerationConfig", "PrivacyConfig", "Settings", "discord_token", "load_settings"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,17 @@ class DiscordConfig:
 
 
 @dataclass(frozen=True)
+class PrivacyConfig:
+    """What members are told, and how long words are kept that are of no use to training."""
+
+    introduce: bool = True
+    """Whether the first answer to a member says in one line how learning works and how to opt in."""
+
+    retention_days: Annotated[float, Field(ge=0)] = 30.0
+    """Days until a reply is deleted that nobody reviewed and not everyone in it consented to; 0 keeps them."""
+
+
+@dataclass(frozen=True)
 class GenerationConfig:
     """How an answer is drawn; see `model.protocol.Sampling`."""
 
@@ -63,6 +74,7 @@ class Settings(TrainerSettings):
 
     discord: DiscordConfig = DiscordConfig()
     generation: GenerationConfig = GenerationConfig()
+    privacy: PrivacyConfig = PrivacyConfig()
 
 
 def load_settings(home: Home) -> Settings:

@@ -100,39 +100,11 @@ NOTHING_TO_ROLL_BACK = "There is no earlier adapter to go back to: the bare base
 SERVER_ONLY = "This works only on a server."
 FAILED_COMMAND = "Something went wrong, sorry. Nothing was changed; the log on the bot's machine says more."
 
-PRIVACY_IN = (
-    "You opted in. Replies to you that moderators approve may be used to train me, together with your "
-    "messages that led to them. Change your mind at any time with `/privacy opt-out`."
-)
-PRIVACY_OUT = (
-    "You opted out. I still answer you, but nothing you wrote is used in any further training run. "
-    "Change your mind at any time with `/privacy opt-in`."
-)
-PRIVACY_HOW = (
-    "I store my replies with the messages I was shown, so that moderators can review them. A reply is used for "
-    "training only when a moderator approved it and everyone whose words are in it has opted in."
-)
-PRIVACY_OPERATOR = (
-    "I store my replies with the messages I was shown, so that moderators can review them. The operator of this "
-    "bot has set that every approved reply may be used for training."
-)
-
 
 def not_moderator(role: str | None) -> str:
     """Why a member may not review; `role` is the moderator role's name, where one is set."""
     who = f"the role {role} or the permission Manage Messages" if role else "the permission Manage Messages"
     return f"Only moderators can do that: it needs {who} here."
-
-
-def privacy_status(opted_in: bool | None, operator_consents: bool) -> str:
-    if operator_consents:
-        return PRIVACY_OPERATOR
-    state = {
-        True: "You have **opted in**. `/privacy opt-out` changes that.",
-        False: "You have **opted out**. `/privacy opt-in` changes that.",
-        None: "You have **not opted in**, so your words are not used. `/privacy opt-in` changes that.",
-    }[opted_in]
-    return f"{PRIVACY_HOW}\n{state}"
 
 
 def verdict_line(verdict: str, reviewer: str) -> str:
@@ -185,6 +157,9 @@ STATUS_QUEUE = "Answers"
 STATUS_PAIRS = "Replies"
 STATUS_LAST = "Last training"
 STATUS_NEXT = "Next training"
+STATUS_SPEED = "Speed"
+STATUS_MEMORY = "Memory"
+STATUS_SWAP = "Last swap"
 RUN_NOW = "running now"
 NEVER = "never"
 NOT_PLANNED = "not planned"
@@ -198,6 +173,120 @@ def pairs(pending: int, approved: int, rejected: int, eligible: int) -> str:
     return f"{pending} to review\n{approved} approved\n{rejected} rejected\n{eligible} ready for training"
 
 
+def speed(tokens_per_second: float, slots: int) -> str:
+    measured = f"{tokens_per_second:.0f} tokens/s" if tokens_per_second else "not measured yet"
+    return f"{measured}\n{slots} at once"
+
+
+def memory(bytes_: int) -> str:
+    return f"{bytes_ / 2**30:.1f} GB" if bytes_ >= 2**30 else f"{bytes_ / 2**20:.0f} MB"
+
+
+def minutes(count: float) -> str:
+    return f"{count:.0f} min" if count >= 1 else "less than a minute"
+
+
+def swap(adapter: str | None, pause_ms: float, waited_ms: float) -> str:
+    return f"{adapter_name(adapter)}\n{pause_ms:.0f} ms, after waiting {waited_ms:.0f} ms"
+
+
 def last_run(outcome: str | None, when: str, reason: str | None) -> str:
     text = f"{outcome or 'unfinished'} {when}"
     return f"{text}\n{reason}" if reason else text
+
+
+# --- privacy -----------------------------------------------------------------------------------------------
+
+# A line under an answer starts with this mark and, like a notice, is left out of later conversations.
+ASIDE = "\n-# \U0001f319 "
+
+EXPORTED = "This is everything I have stored of you: your messages, my answers to them, and what you decided."
+FORGET_YES = "Forget me"
+FORGET_NO = "Keep everything"
+FORGET_KEPT = "Nothing was changed."
+FORGET_TIMED_OUT = "Nothing was changed: there was no answer. Use `/privacy forget` again whenever you like."
+
+
+def introduction(operator_consents: bool) -> str:
+    """One line for somebody who is answered for the first time."""
+    if operator_consents:
+        return (
+            f"{ASIDE}I learn overnight from answers that moderators approve. "
+            "What I keep of yours, and how to remove it: `/privacy status`"
+        )
+    return (
+        f"{ASIDE}I learn overnight from answers that moderators approve, yours only if you allow it: "
+        "`/privacy opt-in` (more: `/privacy status`)"
+    )
+
+
+def privacy_in(operator_consents: bool) -> str:
+    if operator_consents:
+        return "Noted, thank you: you opted in. The operator has set that every approved reply may be used anyway."
+    return (
+        "You opted in. Replies to you that moderators approve may be used to train me, together with your "
+        "messages that led to them. Change your mind at any time with `/privacy opt-out`."
+    )
+
+
+def privacy_out(operator_consents: bool) -> str:
+    if operator_consents:
+        return (
+            "Noted: you opted out. But the operator of this bot has set that every approved reply may be used for "
+            "training, whoever asked. Talk to them, or remove your words with `/privacy forget`."
+        )
+    return (
+        "You opted out. I still answer you, but nothing you wrote is used in any further training run. "
+        "Change your mind at any time with `/privacy opt-in`; remove what is stored with `/privacy forget`."
+    )
+
+
+def privacy_status(
+    opted_in: bool | None, operator_consents: bool, messages: int, answers: int, adapters: int, days: float
+) -> str:
+    """What is stored of a member. `adapters` learned from it; `days` is how long the rest is kept, 0 for ever."""
+    lines = [
+        "I store my replies with the messages I was shown, so that moderators can review them.",
+        f"Of you I have **{_count(messages, 'message')}** and **{_count(answers, 'answer')}** to you. "
+        f"{_count(adapters, 'adapter')} learned from them.",
+    ]
+    if operator_consents:
+        lines.append("The operator of this bot has set that every approved reply may be used for training.")
+    else:
+        lines.append(
+            "A reply is used for training only when a moderator approved it and everyone whose words are in it has "
+            "opted in."
+        )
+        lines.append(
+            {
+                True: "You have **opted in**. `/privacy opt-out` changes that.",
+                False: "You have **opted out**. `/privacy opt-in` changes that.",
+                None: "You have **not opted in**, so your words are not used. `/privacy opt-in` changes that.",
+            }[opted_in]
+        )
+    if days:
+        lines.append(f"What nobody reviewed, and not everyone in it opted in to, is deleted after {days:g} days.")
+    lines.append("`/privacy export` gives you all of it as a file, `/privacy forget` removes it.")
+    return "\n".join(lines)
+
+
+def forget_question(messages: int, answers: int) -> str:
+    return (
+        f"This removes **{_count(messages, 'message')}** of yours and **{_count(answers, 'answer')}** to you from "
+        "everything I keep, for good, and takes back your opt-in. Adapters that learned from them are retired after "
+        "the next successful training. Messages on Discord itself stay; delete those there.\nShall I?"
+    )
+
+
+def forgotten(replies: int, adapters: int) -> str:
+    """What was done: `replies` redacted, `adapters` marked."""
+    if not replies:
+        return "Done. There was nothing of yours in what I keep."
+    text = f"Done. Your words are gone from {_count(replies, 'stored reply', 'stored replies')}."
+    if adapters:
+        text += f" {_count(adapters, 'adapter')} that learned from them will be retired after the next training."
+    return text
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bot import texts
 from bot.conversation import Heard, Names, called, compose, messages, plain_text
 from model.chat import Message
@@ -69,10 +71,18 @@ def test_turns_carry_authors_and_message_ids():
     assert context.conversation == "discord:2:10"
 
 
-def test_the_parts_of_a_long_answer_are_one_turn():
-    """An answer that needed two messages is read as one."""
-    context = compose([ada("Why?"), ours("One."), ours("Two."), ada("So?")], channel_id=2, root=10, fits=always)
-    assert [turn.content for turn in context.turns] == ["Why?", "One.\nTwo.", "So?"]
+def test_each_message_of_the_bot_is_a_turn_of_its_own():
+    """Two neighbours may answer two people; whoever withdraws their words must find the one that was for them."""
+    heard = [ada("Why?"), replace(ours("One."), message_id=21), replace(ours("Two."), message_id=22), ada("So?")]
+    context = compose(heard, channel_id=2, root=10, fits=always)
+    assert [(turn.content, turn.message_id) for turn in context.turns[1:3]] == [("One.", 21), ("Two.", 22)]
+
+
+def test_how_learning_works_is_not_the_bot_s_words():
+    """The line below a first answer is gone when the answer is read again."""
+    heard = [ada("One?"), ours("Yes." + texts.introduction(operator_consents=False)), ada("Two?")]
+    context = compose(heard, channel_id=2, root=10, fits=always)
+    assert [turn.content for turn in context.turns] == ["One?", "Yes.", "Two?"]
 
 
 def test_names_are_counted_after_forgetting():
