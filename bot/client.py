@@ -13,6 +13,7 @@ import discord
 from discord import app_commands
 from discord.ext import tasks
 
+from bot.administration.commands import SettingsCommands
 from bot.answering import Answering
 from bot.cards import VerdictButton
 from bot.commands import Operations, slash_commands
@@ -65,6 +66,7 @@ class NightshiftClient(discord.Client):
         )
         self.tree = _Tree(self)
         self.tree.add_command(ask_command(self.front))
+        self.tree.add_command(SettingsCommands(self.book))
         for menu in message_commands(self.desk, hidden=config.moderator_role is None):
             self.tree.add_command(menu)
         for command in slash_commands(operations, store, settings):
