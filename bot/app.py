@@ -11,14 +11,15 @@ import logging
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 import discord
 
 from bot import texts
 from bot.client import NightshiftClient
-from bot.commands import Status
 from bot.errors import TrainingUnderway
+from bot.moderation import texts as words
+from bot.operations import Status
 from bot.settings import Settings
 from model.errors import ModelError
 from model.protocol import AdapterRef, ChatEngine, SwapReport
@@ -59,7 +60,8 @@ class Nightshift:
         self._adapters = AdapterDirectory(home.adapters)
         self._swapping = asyncio.Lock()
         self._refused_promotion: int | None = None
-        self._run_task: asyncio.Task[Any] | None = None
+        self._run_task: asyncio.Future[RunResult] | None = None
+        self._cancelled_by = ""  # who stopped the run that is going on
         self._scheduled = False
         self._nightly = Nightly(settings.schedule, self._last_night, self._tonight)
         self.client = self.new_client()
@@ -162,15 +164,38 @@ class Nightshift:
         if self._run_task is not None:
             raise TrainingUnderway
         _log.info("Training run started (%s %s)", trigger, actor)
-        self._run_task = asyncio.current_task()
+        self._cancelled_by = ""
+        self._run_task = asyncio.ensure_future(
+            self._train(self.home.root, force=force, trigger=trigger, local_date=local_date)
+        )
         try:
-            result = await self._train(self.home.root, force=force, trigger=trigger, local_date=local_date)
+            result = await self._run_task
+        except asyncio.CancelledError:
+            if not self._cancelled_by:
+                raise
+            result = RunResult(None, "failed", words.cancelled_by(self._cancelled_by))
         finally:
             self._run_task = None
         _log.info("Training run %s: %s (%s)", result.run, result.outcome, result.reason)
-        if await self.sync_adapter() is None:  # a swap has told them already
+        swapped = await self.sync_adapter() is not None
+        reported = await self.client.morning.post(result.run, [guild] if guild else self.client.guilds)
+        if not swapped and not reported:
             await self.client.announce(texts.training_ended(result.outcome, result.reason), guild=guild)
         return result
+
+    def cancel_training(self, *, actor: str) -> bool:
+        """Stop the run that is going on; it ends as failed, with who stopped it. False when there is none."""
+        if self._run_task is None:
+            return False
+        self._cancelled_by = actor
+        self._run_task.cancel()
+        return True
+
+    async def use(self, adapter: str | None, *, actor: str, reason: str) -> None:
+        """Make an adapter (None: the base model) champion. Raises AdapterMissing, AdapterRetired, AdapterDamaged."""
+        if adapter is not None:
+            await asyncio.to_thread(self._adapters.verify, adapter)
+        await self.store.call(Store.promote, adapter, kind="use", actor=actor, reason=reason)
 
     async def rollback(self, *, actor: str, reason: str) -> str | None:
         """Make the adapter before this one champion again; gives its id. Raises NothingToRollBack."""
@@ -195,7 +220,7 @@ class Nightshift:
     async def _close(self) -> None:
         self._nightly.shutdown()
         run = self._run_task
-        if run is not None and run is not asyncio.current_task():
+        if run is not None:
             run.cancel()
             await asyncio.gather(run, return_exceptions=True)
         if not self.client.is_closed():

@@ -1,52 +1,82 @@
-"""How a reply under review looks: the card in the review channel and the form for editing.
+"""How a reply under review looks: the card with its buttons, the form for editing, the menu of reasons.
 
-Draws what it is given; it neither stores a verdict nor decides who may give one (bot/review.py does).
+Draws what it is given; it neither stores a verdict nor decides who may give one (bot/review.py does). All that a button
+needs is in its custom id, so it outlives the process that posted it.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import discord
 
 from bot import texts
-from storage.records import Reply, Review, Verdict
+from bot.moderation import texts as words
+from storage.records import Reply, Review
 
-__all__ = ["FORM_LIMIT", "CorrectionForm", "VerdictButton", "card", "card_asker", "card_buttons", "card_of"]
+__all__ = [
+    "FORM_LIMIT",
+    "Act",
+    "CardButton",
+    "CorrectionForm",
+    "ReasonMenu",
+    "card",
+    "card_asker",
+    "card_buttons",
+    "card_of",
+    "jump",
+    "reason_menu",
+]
 
 FORM_LIMIT = 4000  # characters a form's text field takes
 _SHOWN = 1200  # characters of a question or an answer on a card that waits
-_FOLDED = 240  # and on one that has its verdict
-_STYLES: dict[Verdict, discord.ButtonStyle] = {
+_FOLDED = 150  # and on one that is done, where each takes a line
+
+Act = Literal["approve", "edit", "reject", "skip", "undo"]
+WAITING: tuple[Act, ...] = ("approve", "edit", "reject", "skip")
+STYLES: dict[Act, discord.ButtonStyle] = {
     "approve": discord.ButtonStyle.success,
     "edit": discord.ButtonStyle.primary,
-    "reject": discord.ButtonStyle.secondary,
+    "reject": discord.ButtonStyle.danger,
+    "skip": discord.ButtonStyle.secondary,
+    "undo": discord.ButtonStyle.secondary,
 }
-_LABELS: dict[Verdict, str] = {"approve": texts.APPROVE, "edit": texts.EDIT, "reject": texts.REJECT}
-_COLOURS: dict[Verdict | None, discord.Colour] = {
+LABELS: dict[Act, str] = {
+    "approve": texts.APPROVE,
+    "edit": texts.EDIT,
+    "reject": texts.REJECT,
+    "skip": words.SKIP,
+    "undo": words.UNDO,
+}
+_COLOURS = {
     None: discord.Colour.blurple(),
     "approve": discord.Colour.green(),
     "edit": discord.Colour.gold(),
     "reject": discord.Colour.dark_grey(),
 }
 
-Judge = Callable[[discord.Interaction[Any], int, Verdict, str | None], Awaitable[None]]
+Submit = Callable[[discord.Interaction[Any], str], Awaitable[None]]
 
 
-def card(reply: Reply, review: Review | None, asker: str) -> discord.Embed:
-    """The card of one reply; once there is a verdict it is short, so that the channel stays easy to read."""
-    question = next((turn.content for turn in reversed(reply.turns) if turn.role == "user"), "")
-    limit = _SHOWN if review is None else _FOLDED
-    lines = [_quoted(_short(question, limit)), "", _short(reply.text, limit)]
+def card(
+    reply: Reply, review: Review | None, asker: str, *, held: bool = False, skipped_by: str | None = None
+) -> discord.Embed:
+    """The card of one reply. Once it is done or skipped it is short, so that the channel stays easy to read."""
+    question = next((turn.content for turn in reversed(reply.turns) if turn.role == "user"), "") or texts.NO_WORDS
+    if review is None and skipped_by is None:
+        body = [_quoted(_short(question, _SHOWN)), "", _short(reply.text, _SHOWN)]
+    else:
+        body = [_quoted(_line(question)), _line(reply.text)]
     if review is not None and review.edited_text is not None:
-        lines += ["", f"**{texts.CARD_CORRECTED}**", _short(review.edited_text, limit)]
-    embed = discord.Embed(
-        title=texts.PENDING if review is None else texts.verdict_line(review.verdict, review.reviewer),
-        description="\n".join(lines),
-        colour=_COLOURS[None if review is None else review.verdict],
-    )
+        body += [f"**{texts.CARD_CORRECTED}**", _line(review.edited_text)]
+    title = words.HELD if held else texts.PENDING
+    if skipped_by is not None:
+        title = words.skipped(skipped_by)
+    if review is not None:
+        title = words.ruling(review.verdict, review.reviewer, review.reason)
+    embed = discord.Embed(title=title, description="\n".join(body), colour=_COLOURS[review.verdict if review else None])
     embed.set_author(name=asker)
     embed.set_footer(text=f"{texts.CARD_REPLY} {reply.id} \u00b7 {reply.adapter or texts.BASE_MODEL}")
     return embed
@@ -57,73 +87,116 @@ def card_asker(message: discord.Message) -> str:
     return (message.embeds[0].author.name if message.embeds else None) or texts.SOMEBODY
 
 
-def card_buttons(reply: Reply) -> discord.ui.View:
-    """Approve, Edit and Reject, and a link to the message. They work for as long as the message stands."""
+def card_buttons(reply: Reply, review: Review | None = None) -> discord.ui.View:
+    """What can be done with a reply, and a link to its message. They work for as long as the card stands."""
     view = discord.ui.View(timeout=None)
-    for verdict in _LABELS:
-        view.add_item(VerdictButton(verdict, reply.id))
-    if reply.message_id and reply.channel_id:
-        place = reply.guild_id or "@me"
-        url = f"https://discord.com/channels/{place}/{reply.channel_id}/{reply.message_id}"
-        view.add_item(discord.ui.Button(label=texts.CARD_JUMP, url=url))
+    acts: tuple[Act, ...] = WAITING if review is None else ("undo",)
+    for act in () if reply.redacted else acts:
+        view.add_item(CardButton(act, reply.id))
+    if link := jump(reply):
+        view.add_item(link)
     return view
+
+
+def jump(reply: Reply) -> discord.ui.Button[Any] | None:
+    """A link to a reply's message."""
+    if not (reply.message_id and reply.channel_id):
+        return None
+    url = f"https://discord.com/channels/{reply.guild_id or '@me'}/{reply.channel_id}/{reply.message_id}"
+    return discord.ui.Button(label=texts.CARD_JUMP, url=url)
 
 
 def card_of(message: discord.Message) -> int | None:
     """The id of the reply that a message is the card of, or None."""
     for row in message.components:
         for item in getattr(row, "children", ()):
-            match = VerdictButton.__discord_ui_compiled_template__.fullmatch(getattr(item, "custom_id", None) or "")
+            match = CardButton.__discord_ui_compiled_template__.fullmatch(getattr(item, "custom_id", None) or "")
             if match:
                 return int(match["reply"])
     return None
 
 
-class VerdictButton(
+class CardButton(
     discord.ui.DynamicItem[discord.ui.Button[Any]],
-    template=r"nightshift:(?P<verdict>approve|edit|reject):(?P<reply>\d+)",
+    template=r"nightshift:(?P<act>approve|edit|reject|skip|undo):(?P<reply>\d+)",
 ):
-    """A verdict's button. All it needs is in its custom id, so it outlives the process that posted it."""
+    """A button of a card in the review channel."""
 
-    def __init__(self, verdict: Verdict, reply_id: int) -> None:
+    def __init__(self, act: Act, reply_id: int) -> None:
         super().__init__(
-            discord.ui.Button(
-                label=_LABELS[verdict], style=_STYLES[verdict], custom_id=f"nightshift:{verdict}:{reply_id}"
-            )
+            discord.ui.Button(label=LABELS[act], style=STYLES[act], custom_id=f"nightshift:{act}:{reply_id}")
         )
-        self.verdict = verdict
+        self.act = act
         self.reply_id = reply_id
 
     @classmethod
     async def from_custom_id(
         cls, _interaction: discord.Interaction[Any], _item: discord.ui.Item[Any], match: re.Match[str], /
     ) -> Self:
-        verdict: Verdict = match["verdict"]  # type: ignore[assignment]  # the template allows no other word
-        return cls(verdict, int(match["reply"]))
+        act: Act = match["act"]  # type: ignore[assignment]  # the template allows no other word
+        return cls(act, int(match["reply"]))
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        await interaction.client.desk.open(interaction, self.reply_id, self.verdict)
+        await interaction.client.desk.open(interaction, self.reply_id, self.act)
+
+
+class ReasonMenu(
+    discord.ui.DynamicItem[discord.ui.Select[Any]],
+    template=r"nightshift:reason:(?P<reply>\d+)(?::(?P<order>[a-z]+):(?P<shown>\d+))?",
+):
+    """Why a reply was rejected. In a queue it also names the order and the reply shown there."""
+
+    def __init__(self, reply_id: int, place: tuple[str, int] | None = None) -> None:
+        ending = f":{place[0]}:{place[1]}" if place else ""
+        super().__init__(
+            discord.ui.Select(
+                custom_id=f"nightshift:reason:{reply_id}{ending}",
+                placeholder=words.WHY,
+                options=[discord.SelectOption(label=label, value=name) for name, label in words.REASONS.items()],
+            )
+        )
+        self.reply_id = reply_id
+        self.place = place
+
+    @classmethod
+    async def from_custom_id(
+        cls, _interaction: discord.Interaction[Any], item: discord.ui.Item[Any], match: re.Match[str], /
+    ) -> Self:
+        menu = cls(int(match["reply"]), (match["order"], int(match["shown"])) if match["order"] else None)
+        menu.item = item  # type: ignore[assignment]  # the one that holds what was chosen
+        return menu
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        await interaction.client.desk.explain(interaction, self.reply_id, self.item.values[0], self.place)
+
+
+def reason_menu(reply_id: int) -> discord.ui.View:
+    """The menu alone, for a private message."""
+    return discord.ui.View(timeout=None).add_item(ReasonMenu(reply_id))
 
 
 class CorrectionForm(discord.ui.Modal, title=texts.EDIT_TITLE):
     """The form with the reply's text, to be put right."""
 
-    def __init__(self, reply_id: int, text: str, judge: Judge) -> None:
+    def __init__(self, text: str, submit: Submit) -> None:
         super().__init__(timeout=3600)
-        self._reply_id = reply_id
-        self._judge = judge
+        self._submit = submit
         self.answer: discord.ui.TextInput[Self] = discord.ui.TextInput(
             style=discord.TextStyle.paragraph, custom_id="answer", default=text, max_length=FORM_LIMIT
         )
         self.add_item(discord.ui.Label(text=texts.EDIT_LABEL, component=self.answer))
 
     async def on_submit(self, interaction: discord.Interaction[Any]) -> None:
-        await self._judge(interaction, self._reply_id, "edit", self.answer.value)
+        await self._submit(interaction, self.answer.value)
 
 
 def _short(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "\u2026"
 
 
+def _line(text: str) -> str:
+    return _short(" ".join(text.split()), _FOLDED)
+
+
 def _quoted(text: str) -> str:
-    return "\n".join(f"> {line}" for line in (text or texts.NO_WORDS).splitlines())
+    return "\n".join(f"> {line}" for line in text.splitlines())

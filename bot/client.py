@@ -7,6 +7,7 @@ bot/app.py.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import discord
@@ -15,28 +16,41 @@ from discord.ext import tasks
 
 from bot.administration.commands import SettingsCommands
 from bot.answering import Answering
-from bot.cards import VerdictButton
-from bot.commands import Operations, slash_commands
+from bot.cards import CardButton, ReasonMenu
+from bot.commands import slash_commands
 from bot.controls import AgainButton, MoreButton, StopButton
 from bot.guild_settings import SettingsBook
 from bot.handler import respond_with
 from bot.members import FrontDesk, ask_command
-from bot.permissions import is_moderator
+from bot.moderation.blind import VoteButton
+from bot.moderation.morning import Morning
+from bot.moderation.office import Office
+from bot.moderation.queue import QueueButton
+from bot.moderation.reactions import Reactions
+from bot.moderation.setup import SetupChannel, SetupDesk, SetupRole, SetupStep
+from bot.operations import Operations
+from bot.privacy import privacy_commands
 from bot.questions import Question
-from bot.review import ReviewDesk, message_commands, review_channel
+from bot.retention import Deletions, let_go
+from bot.review import ReviewDesk, message_commands
 from bot.settings import Settings
 from model.protocol import ChatEngine
+from storage.store import Store
 from storage.writer import AsyncStore
 
 __all__ = ["NightshiftClient", "intents"]
 
 _log = logging.getLogger(__name__)
+_ITEMS = (CardButton, ReasonMenu, QueueButton, VoteButton, SetupChannel, SetupRole, SetupStep)
+_RETENTION_HOURS = 6  # between two looks for what is too old
+_CARDS = 100  # cards brought in step when words are removed; older ones have scrolled away
 
 
-def intents(*, message_content: bool) -> discord.Intents:
-    """No more than is used: servers and messages, and what the messages say if that is allowed."""
+def intents(*, message_content: bool, reactions: bool = False) -> discord.Intents:
+    """No more than is used: servers and messages, and what the messages say and reactions if that is set."""
     wanted = discord.Intents.none()
     wanted.guilds = wanted.guild_messages = wanted.dm_messages = True
+    wanted.guild_reactions = reactions
     wanted.message_content = message_content
     return wanted
 
@@ -47,11 +61,13 @@ class _Tree(app_commands.CommandTree[Any]):
 
 
 class NightshiftClient(discord.Client):
-    """`desk` is the review desk; the buttons of cards find it here."""
+    """`desk` is the review desk, which the buttons of cards find here; `book` holds the servers' own settings."""
 
     def __init__(self, engine: ChatEngine, store: AsyncStore, settings: Settings, operations: Operations) -> None:
         super().__init__(
-            intents=intents(message_content=settings.discord.message_content),
+            intents=intents(
+                message_content=settings.discord.message_content, reactions=settings.discord.review_by_reaction
+            ),
             # Nothing the bot ever says pings anybody, whatever the model writes.
             allowed_mentions=discord.AllowedMentions.none(),
         )
@@ -59,26 +75,36 @@ class NightshiftClient(discord.Client):
         self._config = config
         self._operations = operations
         self.book = SettingsBook(store, settings)
-        self.desk = ReviewDesk(store, config)
+        self.office = Office(store, self.book, config)
+        self.desk = ReviewDesk(self.office)
+        self.setup = SetupDesk(self.office, settings.consent)
+        self.morning = Morning(self.office)
+        self._reactions = Reactions(self.office, self.desk)
         self.answering = Answering(engine, store, settings, self._on_reply)
         self.front = FrontDesk(
-            self.answering, store, self.book, lambda member, granted: is_moderator(member, granted, config.moderator_role), direct_messages=config.direct_messages
+            self.answering, store, self.book, self.office.reviews, direct_messages=config.direct_messages
         )
         self.tree = _Tree(self)
-        self.tree.add_command(ask_command(self.front))
-        self.tree.add_command(SettingsCommands(self.book))
         for menu in message_commands(self.desk, hidden=config.moderator_role is None):
             self.tree.add_command(menu)
-        for command in slash_commands(operations, store, settings):
+        self.tree.add_command(ask_command(self.front))
+        self.tree.add_command(SettingsCommands(self.book))
+        for command in slash_commands(operations, self.office, self.desk, self.setup):
             self.tree.add_command(command)
+        self.tree.add_command(privacy_commands(store, settings, self._redacted))
+        self._store = store
+        self._deletions = Deletions(store)
+        self._retention_days = settings.privacy.retention_days
+        self._retention = tasks.loop(hours=_RETENTION_HOURS)(self._let_go)
         self._poll = tasks.loop(seconds=config.poll_seconds)(self._look_for_adapter)
 
     async def setup_hook(self) -> None:
         await self.book.load()
         self.front.open()
-        self.add_dynamic_items(VerdictButton, StopButton, AgainButton, MoreButton)
+        self.add_dynamic_items(*_ITEMS, StopButton, AgainButton, MoreButton)
         await self.tree.sync()
         self._poll.start()
+        self._retention.start()  # its first round is now
 
     async def on_ready(self) -> None:
         _log.info("Ready as %s on %d servers", self.user, len(self.guilds))
@@ -87,18 +113,27 @@ class NightshiftClient(discord.Client):
         if self.user is not None:
             await self.front.hear(message, self.user.id)
 
+    async def on_raw_reaction_add(self, payload: discord.RawReactionActionEvent) -> None:
+        await self._reactions.added(payload, self.get_channel(payload.channel_id))
+
+    async def on_raw_reaction_remove(self, payload: discord.RawReactionActionEvent) -> None:
+        await self._reactions.removed(payload, self.get_guild(payload.guild_id) if payload.guild_id else None)
+
     async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
         # The bot edits its own messages all the time, and a link's preview arrives as an edit that changed no word.
         if payload.message.author != self.user and payload.message.edited_at is not None:
             self.answering.changed([payload.message_id])
 
     async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
-        self.answering.changed([payload.message_id])
+        await self._deleted([payload.message_id])
+
+    async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
+        await self._deleted(payload.message_ids)
 
     async def announce(self, text: str, *, guild: discord.Guild | None = None) -> None:
         """Tell the review channel of `guild`, or of every server. A server without one hears nothing."""
         for one in [guild] if guild is not None else list(self.guilds):
-            channel = review_channel(one, self._config.review_channel)
+            channel = self.office.review_channel(one)
             if channel is None:
                 continue
             try:
@@ -108,12 +143,32 @@ class NightshiftClient(discord.Client):
 
     async def close(self) -> None:
         self._poll.cancel()
+        self._retention.cancel()
         await self.answering.close()
         await super().close()
 
     async def _on_reply(self, reply_id: int, question: Question) -> None:
-        if question.guild is not None:
-            await self.desk.post(reply_id, question.guild, question.asker.display_name)
+        gone = await self._deletions.catch_up(reply_id)
+        if question.guild is not None and not gone:
+            await self.desk.board.post(reply_id, question.guild, question.asker.display_name)
+
+    async def _deleted(self, message_ids: Iterable[int]) -> None:
+        self.answering.changed(message_ids)
+        await self._redacted(await self._deletions.happened(message_ids))
+
+    async def _redacted(self, reply_ids: Sequence[int]) -> None:
+        """Words were taken out of these replies: their cards show them no longer."""
+        for reply_id in sorted(reply_ids, reverse=True)[:_CARDS]:
+            reply = await self._store.call(Store.reply, reply_id)
+            guild = self.get_guild(reply.guild_id) if reply.guild_id is not None else None
+            if guild is not None:
+                await self.desk.board.redraw(guild, reply)
+
+    async def _let_go(self) -> None:
+        try:
+            await let_go(self._store, self._retention_days)
+        except Exception:  # noqa: BLE001  (a loop that dies would never look again)
+            _log.exception("Letting go of old replies failed; trying again in %d h", _RETENTION_HOURS)
 
     async def _look_for_adapter(self) -> None:
         try:

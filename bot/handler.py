@@ -16,13 +16,34 @@ from discord import app_commands
 
 from bot import texts
 from bot.errors import Refused
+from bot.moderation import texts as moderation
 from model.errors import ContextTooLong, EngineClosed, QueueFull
-from storage.errors import EditEmpty, NothingToRollBack, ReplyNotFound, ReplyRedacted
+from storage.errors import (
+    AdapterDamaged,
+    AdapterMissing,
+    AdapterRetired,
+    EditEmpty,
+    NothingToRollBack,
+    NothingToUndo,
+    ReplyNotFound,
+    ReplyRedacted,
+)
 
 __all__ = ["answered", "notice", "respond_with", "sentence"]
 
 _log = logging.getLogger(__name__)
 P = ParamSpec("P")
+_FORESEEN: dict[type[Exception], str] = {
+    NothingToRollBack: texts.NOTHING_TO_ROLL_BACK,
+    ReplyNotFound: texts.REPLY_GONE,
+    ReplyRedacted: texts.REPLY_GONE,
+    NothingToUndo: moderation.NOTHING_TO_UNDO,
+    EditEmpty: texts.EDIT_EMPTY,
+    AdapterMissing: moderation.ADAPTER_GONE,
+    AdapterRetired: moderation.ADAPTER_RETIRED,
+    AdapterDamaged: moderation.ADAPTER_DAMAGED,
+    app_commands.NoPrivateMessage: texts.SERVER_ONLY,
+}
 
 
 def notice(error: BaseException) -> str:
@@ -45,16 +66,8 @@ def sentence(error: BaseException) -> str | None:
     match error:
         case Refused():
             return str(error)
-        case NothingToRollBack():
-            return texts.NOTHING_TO_ROLL_BACK
-        case ReplyNotFound() | ReplyRedacted():
-            return texts.REPLY_GONE
-        case EditEmpty():
-            return texts.EDIT_EMPTY
-        case app_commands.NoPrivateMessage():
-            return texts.SERVER_ONLY
         case _:
-            return None
+            return next((text for kind, text in _FORESEEN.items() if isinstance(error, kind)), None)
 
 
 async def respond_with(interaction: discord.Interaction[Any], error: BaseException) -> None:

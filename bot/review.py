@@ -1,83 +1,81 @@
-"""Verdicts: what moderators do with a reply, from a card's buttons, from a message command or from the form.
+"""The review desk: what moderators do with a reply, from a card's buttons, a message command or the form.
 
-Checks who asks, writes the verdict to the store, and keeps the card in the review channel in step with it. How cards
-look is bot/cards.py; what a verdict is good for, the trainer decides.
+Checks who asks and answers them. What a verdict leads to is bot/moderation/verdicts.py, how cards look bot/cards.py;
+what a verdict is good for, the trainer decides.
 """
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import discord
 from discord import app_commands
 
 from bot import texts
-from bot.cards import FORM_LIMIT, CorrectionForm, card, card_asker, card_buttons, card_of
+from bot.cards import FORM_LIMIT, Act, CorrectionForm, card, card_asker, card_buttons, card_of, reason_menu
 from bot.errors import Refused
 from bot.handler import answered
-from bot.permissions import matches, require_moderator
-from bot.settings import DiscordConfig
-from storage.records import Reply, Review, Verdict
+from bot.moderation import texts as words
+from bot.moderation.board import ReviewBoard
+from bot.moderation.office import Office
+from bot.moderation.queue import ReviewQueue
+from bot.moderation.verdicts import Verdicts
+from storage.records import Reason, Reply, Verdict
 from storage.store import Store
-from storage.writer import AsyncStore
 
-__all__ = ["ReviewDesk", "message_commands", "review_channel"]
-
-_log = logging.getLogger(__name__)
-_LOOK_BACK = 200  # messages of the review channel searched for a card whose place is not remembered
-_REMEMBERED = 1000  # places of cards kept in memory
-
-
-def review_channel(guild: discord.Guild, wanted: int | str | None) -> discord.TextChannel | None:
-    """The channel of this server that the setting names, if there is one."""
-    return next((one for one in guild.text_channels if matches(wanted, one.id, one.name)), None)
+__all__ = ["ReviewDesk", "message_commands"]
 
 
 class ReviewDesk:
-    """The review of replies on one client."""
+    """The review of replies on one client; `queue` is its private way, `board` its public one."""
 
-    def __init__(self, store: AsyncStore, config: DiscordConfig) -> None:
-        self._store = store
-        self._config = config
-        self._cards: dict[int, int] = {}  # reply id to message id; a memory, never the truth
-
-    @property
-    def moderator_role(self) -> int | str | None:
-        """The role that reviews, as the settings name it."""
-        return self._config.moderator_role
-
-    async def post(self, reply_id: int, guild: discord.Guild, asker: str) -> None:
-        """Put a card for a new reply into its server's review channel. A reply in a direct message gets none."""
-        channel = review_channel(guild, self._config.review_channel)
-        if channel is None:
-            return
-        reply = await self._store.call(Store.reply, reply_id)
-        message = await channel.send(embed=card(reply, None, asker), view=card_buttons(reply))
-        self._remember(reply_id, message)
+    def __init__(self, office: Office) -> None:
+        self.office = office
+        self.board = ReviewBoard(office)
+        self.verdicts = Verdicts(office, self.board)
+        self.queue = ReviewQueue(office, self.board, self.verdicts)
 
     @answered
-    async def open(self, interaction: discord.Interaction[Any], reply_id: int, verdict: Verdict) -> None:
+    async def open(self, interaction: discord.Interaction[Any], reply_id: int, act: Act) -> None:
         """A button or message command was used: record the verdict, or show the form when it is an edit."""
-        reply = await self._allowed(interaction, reply_id)
-        if verdict != "edit":
-            await self._record(interaction, reply, verdict, None)
-            return
-        review = await self._store.call(Store.latest_review, reply_id)
+        reply = await self.allowed(interaction, reply_id)
+        if act == "skip":
+            await self._skip(interaction, reply)
+        elif act == "edit":
+            await interaction.response.send_modal(CorrectionForm(await self.text_to_edit(reply), self._form_of(reply)))
+        else:
+            await self._record(interaction, reply, act)
+
+    @answered
+    async def explain(
+        self, interaction: discord.Interaction[Any], reply_id: int, reason: Reason, place: tuple[Any, int] | None
+    ) -> None:
+        """A reason was chosen for a rejection that was recorded already."""
+        reply = await self.allowed(interaction, reply_id)
+        async with self.verdicts.turn(reply_id):
+            standing = await self.office.store.call(Store.latest_review, reply_id)
+            if standing is None or standing.verdict != "reject":
+                raise Refused(words.NOT_REJECTED)
+            await self.verdicts.give(reply, "reject", interaction.user, reason=reason)
+            told = words.rejected_because(reason)
+            if place is None:
+                await interaction.response.edit_message(content=told, view=None)
+            else:
+                await self.queue.stay(interaction, *place, told)
+            if interaction.guild is not None:
+                await self.board.redraw(interaction.guild, reply)
+
+    async def text_to_edit(self, reply: Reply) -> str:
+        """What the form begins with: the last edit, else the reply. Raises Refused where no form can hold it."""
+        review = await self.office.store.call(Store.latest_review, reply.id)
         text = review.edited_text if review and review.edited_text is not None else reply.text
         if len(text) > FORM_LIMIT:
             raise Refused(texts.EDIT_TOO_LONG)
-        await interaction.response.send_modal(CorrectionForm(reply_id, text, self.submit))
+        return text
 
-    @answered
-    async def submit(
-        self, interaction: discord.Interaction[Any], reply_id: int, verdict: Verdict, text: str | None
-    ) -> None:
-        """The form came back."""
-        reply = await self._allowed(interaction, reply_id)
-        if text is None or not text.strip():
-            raise Refused(texts.EDIT_EMPTY)
-        await self._record(interaction, reply, verdict, text.strip())
+    async def changed(self, guild: discord.Guild, reply_id: int) -> None:
+        """A reply was judged elsewhere: bring its card in step."""
+        await self.board.redraw(guild, await self.office.store.call(Store.reply, reply_id))
 
     async def find(self, message: discord.Message) -> int:
         """The id of the reply that a message shows, be it its first part or a later one. Raises Refused."""
@@ -86,64 +84,63 @@ class ReviewDesk:
         carded = card_of(message)
         if carded is not None:
             return carded
-        reply = await self._store.call(Store.reply_by_message, message.id)
+        reply = await self.office.store.call(Store.reply_by_message, message.id)
         if reply is None and message.reference is not None and message.reference.message_id is not None:
-            reply = await self._store.call(Store.reply_by_message, message.reference.message_id)
+            reply = await self.office.store.call(Store.reply_by_message, message.reference.message_id)
         if reply is None:
             raise Refused(texts.NOT_RECORDED)
         return reply.id
 
-    async def _allowed(self, interaction: discord.Interaction[Any], reply_id: int) -> Reply:
-        require_moderator(interaction, self._config.moderator_role)
-        reply = await self._store.call(Store.reply, reply_id)
-        if reply.guild_id != interaction.guild_id:
+    async def allowed(self, interaction: discord.Interaction[Any], reply_id: int) -> Reply:
+        """The reply, if whoever acts may judge it: a moderator, of the server where it was given. Raises Refused."""
+        guild = self.office.require(interaction)
+        reply = await self.office.store.call(Store.reply, reply_id)
+        if reply.guild_id != guild.id:
             raise Refused(texts.OTHER_SERVER)
         return reply
 
+    def _form_of(self, reply: Reply) -> Any:
+        @answered
+        async def submit(interaction: discord.Interaction[Any], text: str) -> None:
+            await self.allowed(interaction, reply.id)
+            if not text.strip():
+                raise Refused(texts.EDIT_EMPTY)
+            await self._record(interaction, reply, "edit", text.strip())
+
+        return submit
+
     async def _record(
-        self, interaction: discord.Interaction[Any], reply: Reply, verdict: Verdict, text: str | None
+        self, interaction: discord.Interaction[Any], reply: Reply, verdict: Verdict, text: str | None = None
     ) -> None:
-        review = await self._store.call(
-            Store.add_review,
-            reply.id,
-            verdict,
-            reviewer=interaction.user.display_name,
-            reviewer_id=interaction.user.id,
-            edited_text=text,
-        )
-        if interaction.message is not None and card_of(interaction.message) == reply.id:
-            await interaction.response.edit_message(embed=card(reply, review, card_asker(interaction.message)))
+        """Write the verdict down, answer the moderator, and let what follows from it follow."""
+        guild = self.office.require(interaction)
+        message = interaction.message
+        async with self.verdicts.turn(reply.id):
+            ruling = await self.verdicts.give(reply, verdict, interaction.user, text=text)
+            lines = [{**texts.RECORDED, "undo": words.UNDONE}[verdict], ruling.remark]
+            told = "\n".join(filter(None, lines))
+            view = reason_menu(reply.id) if verdict == "reject" else discord.utils.MISSING
+            if message is not None and card_of(message) == reply.id:
+                embed, buttons = await self.board.face(reply, card_asker(message))
+                await interaction.response.edit_message(embed=embed, view=buttons)
+                if verdict == "reject" or ruling.remark:
+                    await interaction.followup.send(told, view=view, ephemeral=True)
+            else:
+                await interaction.response.send_message(told, view=view, ephemeral=True)
+                await self.board.redraw(guild, reply)
+        await self.verdicts.carry_out(ruling, guild, reply, interaction)
+
+    async def _skip(self, interaction: discord.Interaction[Any], reply: Reply) -> None:
+        """Fold the card; the reply waits on, for somebody else or for the queue."""
+        message = interaction.message
+        if message is None:
             return
-        await interaction.response.send_message(texts.RECORDED[verdict], ephemeral=True)
-        await self._redraw(interaction.guild, reply, review)
-
-    async def _redraw(self, guild: discord.Guild | None, reply: Reply, review: Review) -> None:
-        """Bring the card in step. A card that cannot be found or edited is no failure of the verdict."""
-        try:
-            message = await self._card(guild, reply.id)
-            if message is not None:
-                await message.edit(embed=card(reply, review, card_asker(message)))
-        except discord.HTTPException:
-            _log.warning("The card of reply %s could not be updated", reply.id, exc_info=True)
-
-    async def _card(self, guild: discord.Guild | None, reply_id: int) -> discord.Message | None:
-        """The card of a reply: where it is remembered to be, else wherever it is found among the newest messages."""
-        channel = review_channel(guild, self._config.review_channel) if guild else None
-        if channel is None:
-            return None
-        known = self._cards.get(reply_id)
-        if known is not None:
-            return await channel.fetch_message(known)
-        async for message in channel.history(limit=_LOOK_BACK):
-            if card_of(message) == reply_id:
-                self._remember(reply_id, message)
-                return message
-        return None
-
-    def _remember(self, reply_id: int, message: discord.Message) -> None:
-        while len(self._cards) >= _REMEMBERED:
-            del self._cards[next(iter(self._cards))]
-        self._cards[reply_id] = message.id
+        if await self.office.store.call(Store.latest_review, reply.id) is not None:
+            embed, view = await self.board.face(reply, card_asker(message))
+        else:
+            embed = card(reply, None, card_asker(message), skipped_by=interaction.user.display_name)
+            view = card_buttons(reply)
+        await interaction.response.edit_message(embed=embed, view=view)
 
 
 def message_commands(desk: ReviewDesk, *, hidden: bool) -> list[app_commands.ContextMenu]:
@@ -152,11 +149,11 @@ def message_commands(desk: ReviewDesk, *, hidden: bool) -> list[app_commands.Con
     `hidden` keeps them out of the menus of members without Manage Messages; leave it off where a role reviews.
     """
 
-    def command(name: str, verdict: Verdict) -> app_commands.ContextMenu:
+    def command(name: str, act: Act) -> app_commands.ContextMenu:
         @answered
         async def callback(interaction: discord.Interaction[Any], message: discord.Message) -> None:
-            require_moderator(interaction, desk.moderator_role)
-            await desk.open(interaction, await desk.find(message), verdict)
+            desk.office.require(interaction)
+            await desk.open(interaction, await desk.find(message), act)
 
         menu = app_commands.ContextMenu(name=name, callback=callback)
         menu.guild_only = True

@@ -1,4 +1,4 @@
-"""Tallies of reviews on one server: by day, as they were given; by adapter, as they stand now."""
+"""Tallies of reviews on one server: by day, as they stood at its end; by adapter, as they stand now."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ from storage.records import Tally
 
 
 def by_day(db: Connection, guild_id: int, since: str) -> list[Tally]:
-    """Verdicts given on each day (UTC) from `since` (2026-11-23) on, oldest first; what was taken back counts too."""
+    """Replies judged on each day (UTC) from `since` (2026-11-23) on, oldest first, by their last verdict that day."""
     rows = db.execute(
         """
         select substr(reviews.created_at, 1, 10) as day, count(*), sum(verdict in ('approve', 'edit'))
         from reviews join replies on replies.id = reviews.reply_id
         where replies.guild_id = ? and source <> 'import' and verdict <> 'undo' and reviews.created_at >= ?
+            and not exists (
+                select 1 from reviews as later
+                where later.reply_id = reviews.reply_id and later.id > reviews.id
+                    and substr(later.created_at, 1, 10) = substr(reviews.created_at, 1, 10)
+            )
         group by day order by day
         """,
         [guild_id, since],

@@ -6,6 +6,7 @@ import discord
 import pytest
 
 from bot import texts
+from bot.moderation import texts as words
 from storage.store import Store
 
 
@@ -13,6 +14,12 @@ async def verdicts(stage, message) -> list[tuple[str, str, str | None]]:
     reply = await stage.reply(message)
     reviews = await stage.app.store.call(Store.reviews, reply.id)
     return [(one.verdict, one.reviewer, one.edited_text) for one in reviews]
+
+
+def labels(message) -> list[str]:
+    """What the buttons of a message say, of one the bot sent or of an answer to an interaction."""
+    rows = [row if isinstance(row, dict) else row.to_dict() for row in message.components]
+    return [item["label"] for row in rows for item in row["components"] if item.get("label")]
 
 
 async def test_each_reply_gets_a_card_with_question_answer_and_adapter(stage):
@@ -27,7 +34,7 @@ async def test_each_reply_gets_a_card_with_question_answer_and_adapter(stage):
     assert "20261123-a" in embed.footer.text
     assert embed.title == texts.PENDING
     buttons = {item.label: item for row in stage.card.components for item in row.children}
-    assert list(buttons) == ["Approve", "Edit", "Reject", texts.CARD_JUMP]
+    assert list(buttons) == ["Approve", "Edit", "Reject", words.SKIP, texts.CARD_JUMP]
     assert buttons[texts.CARD_JUMP].url == answer.jump_url
 
 
@@ -100,7 +107,7 @@ async def test_the_later_verdict_stands(stage):
     """A verdict can be changed by another; the card shows the last, the store keeps all."""
     answer = await stage.ask("Hello?")
     await stage.world.moderator.click(stage.card, label="Approve")
-    await stage.world.moderator.click(stage.card, label="Reject")
+    await stage.world.moderator.context_menu(stage.world.general, "Reject", answer)
     assert [one[0] for one in await verdicts(stage, answer)] == ["approve", "reject"]
     assert stage.card.embeds[0].title == texts.verdict_line("reject", "Mo")
     counts = await stage.app.store.call(Store.counts)
@@ -108,20 +115,21 @@ async def test_the_later_verdict_stands(stage):
 
 
 async def test_a_card_with_its_verdict_is_folded(stage):
-    """Long texts are cut short once the card is done, so the open ones stand out."""
+    """Question and answer take a line each once the card is done, with Undo for the buttons."""
     stage.engine.say("word " * 300)
     await stage.ask("Tell me a story")
     before = len(stage.card.embeds[0].description)
     await stage.world.moderator.click(stage.card, label="Approve")
     assert len(stage.card.embeds[0].description) < before / 3
+    assert labels(stage.card) == [words.UNDO, texts.CARD_JUMP]
 
 
 async def test_editing_again_starts_from_the_last_edit(stage):
     """The form shows the newest wording, not the model's."""
-    await stage.ask("Hello?")
+    answer = await stage.ask("Hello?")
     shown = await stage.world.moderator.click(stage.card, label="Edit")
     await stage.world.moderator.submit_modal(shown, {"answer": "Better."})
-    again = await stage.world.moderator.click(stage.card, label="Edit")
+    again = await stage.world.moderator.context_menu(stage.world.general, "Edit", answer)
     assert "Better." in str(again.modal)
 
 
@@ -200,7 +208,7 @@ async def test_without_a_role_the_permission_decides(open_stage):
         answer = await stage.ask("Hello?")
         await helper.context_menu(stage.world.general, "Approve", answer)
         assert await verdicts(stage, answer) == [("approve", "Hal", None)]
-        result = await stage.world.moderator.click(stage.card, label="Reject")
+        result = await stage.world.moderator.click(stage.card, label=words.UNDO)
         assert result.response.content == texts.not_moderator(None)
 
 

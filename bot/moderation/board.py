@@ -1,0 +1,87 @@
+"""The review channel: a card for each reply, kept in step with the store. Stores nothing and judges nothing."""
+
+from __future__ import annotations
+
+import logging
+
+import discord
+
+from bot.cards import card, card_asker, card_buttons, card_of
+from bot.moderation.office import Office
+from storage.records import Reply, Review
+from storage.store import Store
+
+__all__ = ["ReviewBoard"]
+
+_log = logging.getLogger(__name__)
+_LOOK_BACK = 200  # messages of the review channel searched for a card whose place is not remembered
+_REMEMBERED = 1000  # places of cards kept in memory
+
+
+class ReviewBoard:
+    """The cards of one client."""
+
+    def __init__(self, office: Office) -> None:
+        self._office = office
+        self._cards: dict[int, int] = {}  # reply id to message id; a memory, never the truth
+
+    async def post(self, reply_id: int, guild: discord.Guild, asker: str) -> None:
+        """Put a card for a new reply into its server's review channel, if there is one."""
+        channel = self._office.review_channel(guild)
+        if channel is None:
+            return
+        reply, held = await self._office.store.call(_reply_and_hold, reply_id)
+        message = await channel.send(embed=card(reply, None, asker, held=held), view=card_buttons(reply))
+        self._remember(reply_id, message)
+
+    async def face(self, reply: Reply, asker: str) -> tuple[discord.Embed, discord.ui.View]:
+        """How a reply's card looks now."""
+        review, held = await self._office.store.call(_review_and_hold, reply.id)
+        return card(reply, review, asker, held=held), card_buttons(reply, review)
+
+    async def redraw(self, guild: discord.Guild, reply: Reply) -> None:
+        """Bring the card in step. A card that cannot be found or edited is no failure of the verdict."""
+        try:
+            message = await self._find(guild, reply.id)
+            if message is not None:
+                embed, view = await self.face(reply, card_asker(message))
+                await message.edit(embed=embed, view=view)
+        except discord.HTTPException:
+            _log.warning("The card of reply %s could not be updated", reply.id, exc_info=True)
+
+    async def tell(self, guild: discord.Guild, text: str) -> None:
+        """Say something in the review channel, if there is one."""
+        channel = self._office.review_channel(guild)
+        if channel is None:
+            return
+        try:
+            await channel.send(embed=discord.Embed(description=text, colour=discord.Colour.blurple()))
+        except discord.HTTPException:
+            _log.warning("Could not write in %s", channel, exc_info=True)
+
+    async def _find(self, guild: discord.Guild, reply_id: int) -> discord.Message | None:
+        """The card of a reply: where it is remembered to be, else wherever it is among the newest messages."""
+        channel = self._office.review_channel(guild)
+        if channel is None:
+            return None
+        known = self._cards.get(reply_id)
+        if known is not None:
+            return await channel.fetch_message(known)
+        async for message in channel.history(limit=_LOOK_BACK):
+            if card_of(message) == reply_id:
+                self._remember(reply_id, message)
+                return message
+        return None
+
+    def _remember(self, reply_id: int, message: discord.Message) -> None:
+        while len(self._cards) >= _REMEMBERED:
+            del self._cards[next(iter(self._cards))]
+        self._cards[reply_id] = message.id
+
+
+def _reply_and_hold(store: Store, reply_id: int) -> tuple[Reply, bool]:
+    return store.reply(reply_id), store.moderation.held_in(reply_id) is not None
+
+
+def _review_and_hold(store: Store, reply_id: int) -> tuple[Review | None, bool]:
+    return store.latest_review(reply_id), store.moderation.held_in(reply_id) is not None

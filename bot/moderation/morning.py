@@ -1,0 +1,139 @@
+"""The morning report: what a night's training came to, with its loss curve and a blind comparison of both adapters.
+
+Put together from the run's row and metrics; posted in the review channel of each server. Sampled questions come from
+held-out conversations: a server sees those of its own conversations and the operator's, never another server's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import discord
+
+from bot import texts
+from bot.moderation import texts as words
+from bot.moderation.blind import Contest, ballot, comparison
+from bot.moderation.charts import loss_curve
+from bot.moderation.office import Office
+from storage.errors import StorageError
+from storage.records import Metric, Run
+from storage.store import Store
+
+__all__ = ["Morning", "contests_of", "report_embed"]
+
+_log = logging.getLogger(__name__)
+_QUESTIONS = 3
+_COLOURS = {"promoted": discord.Colour.green(), "kept": discord.Colour.gold(), "failed": discord.Colour.red()}
+
+
+@dataclass(frozen=True)
+class _Night:
+    run: Run
+    metrics: list[Metric]
+    samples: list[tuple[Contest, int | None]]
+    """With the server that each question belongs to, None for the operator's own material."""
+
+
+class Morning:
+    """Posts the reports of one client."""
+
+    def __init__(self, office: Office) -> None:
+        self._office = office
+
+    async def post(self, run_id: str | None, guilds: Sequence[discord.Guild]) -> int:
+        """Report a run to these servers; gives how many have heard. A run that is not stored is reported to nobody."""
+        if run_id is None:
+            return 0
+        try:
+            night = await self._office.store.call(_night, run_id)
+        except StorageError:
+            return 0
+        picture = await asyncio.to_thread(loss_curve, night.metrics)
+        heard = 0
+        for guild in guilds:
+            channel = self._office.review_channel(guild)
+            if channel is None:
+                continue
+            try:
+                await self._post(channel, night, picture)
+            except discord.HTTPException:
+                _log.warning("The morning report could not be posted in %s", channel, exc_info=True)
+            else:
+                heard += 1
+        return heard
+
+    async def _post(self, channel: discord.TextChannel, night: _Night, picture: bytes | None) -> None:
+        embed = report_embed(night.run)
+        if picture is None:
+            await channel.send(embed=embed)
+        else:
+            embed.set_image(url="attachment://loss.png")
+            await channel.send(embed=embed, file=discord.File(io.BytesIO(picture), "loss.png"))
+        theirs = [contest for contest, guild_id in night.samples if guild_id in (None, channel.guild.id)]
+        for contest in theirs[:_QUESTIONS]:
+            await channel.send(embed=comparison(contest), view=ballot(contest))
+
+
+def report_embed(run: Run) -> discord.Embed:
+    """The report in words."""
+    outcome = run.outcome or "failed"
+    lines = [f"**{words.MORNING_HEAD[outcome]}**", run.reason or ""]
+    embed = discord.Embed(
+        title=words.MORNING,
+        description="\n".join(filter(None, lines)),
+        colour=_COLOURS.get(outcome, discord.Colour.greyple()),
+        timestamp=datetime.fromisoformat(run.finished_at or run.started_at),
+    )
+    if run.champion_nll is not None and run.challenger_nll is not None:
+        before, after = run.champion_nll, run.challenger_nll
+        value = f"{before:.3f} \u2192 **{after:.3f}**\n{words.MORNING_BETTER}"
+        embed.add_field(name=words.MORNING_LOSS, value=value)
+    if run.train_pairs is not None:
+        held = words.held_out(run.train_pairs, run.holdout_pairs or 0)
+        embed.add_field(name=words.MORNING_PAIRS, value=held)
+    if run.finished_at:
+        took = datetime.fromisoformat(run.finished_at) - datetime.fromisoformat(run.started_at)
+        embed.add_field(name=words.MORNING_TIME, value=texts.minutes(took.total_seconds() / 60))
+    if run.challenger:
+        embed.add_field(name=words.MORNING_ADAPTER, value=f"`{run.challenger}`", inline=False)
+    return embed
+
+
+def contests_of(run: Run) -> list[tuple[Contest, int | None]]:
+    """The sampled questions that both adapters answered differently, with the reply each was taken from. Pure.
+
+    Read from `details["samples"]`: a list of objects with "prompt", "text" (the challenger's), "champion" and
+    "reply_id". What a run did not record is left out, down to an empty list.
+    """
+    samples = run.details.get("samples")
+    found: list[tuple[Contest, int | None]] = []
+    for number, sample in enumerate(samples if isinstance(samples, list) else []):
+        if not isinstance(sample, dict):
+            continue
+        prompt, old, new = (sample.get(name) for name in ("prompt", "champion", "text"))
+        if isinstance(prompt, str) and isinstance(old, str) and isinstance(new, str) and old.strip() != new.strip():
+            reply_id: Any = sample.get("reply_id")
+            contest = Contest(run.id, number, prompt, champion=old, challenger=new)
+            found.append((contest, reply_id if isinstance(reply_id, int) else None))
+    return found
+
+
+def _night(store: Store, run_id: str) -> _Night:
+    run = store.run(run_id)
+    samples: list[tuple[Contest, int | None]] = []
+    for contest, reply_id in contests_of(run):
+        if reply_id is None:  # nobody can say whose words these are
+            continue
+        try:
+            reply = store.reply(reply_id)
+        except StorageError:
+            continue
+        if not reply.redacted:
+            samples.append((contest, reply.guild_id))
+    return _Night(run, store.metrics(run_id), samples)

@@ -1,0 +1,83 @@
+"""Where the moderators of each server work, who they are, and what they may steer; and that it is written down.
+
+A server's own choice (made with /setup) goes over the operator's in `nightshift.toml`. One adapter answers on every
+server: where there are several, only the moderators of the main one may train or change it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import discord
+
+from bot.errors import Refused
+from bot.guild_settings import SettingsBook
+from bot.moderation import texts
+from bot.permissions import is_moderator, matches, require_moderator
+from bot.settings import DiscordConfig
+from storage.store import Store
+from storage.writer import AsyncStore
+
+__all__ = ["Office"]
+
+
+class Office:
+    """One for a client."""
+
+    def __init__(self, store: AsyncStore, book: SettingsBook, config: DiscordConfig) -> None:
+        self.store = store
+        self.book = book
+        self.config = config
+
+    def role(self, guild_id: int | None) -> int | str | None:
+        """The role that reviews on a server, as its settings name it."""
+        own = self.book.of(guild_id).moderator_role if guild_id is not None else None
+        return own if own is not None else self.config.moderator_role
+
+    def review_channel(self, guild: discord.Guild) -> discord.TextChannel | None:
+        """The channel of this server for cards and reports, if there is one."""
+        own = self.book.of(guild.id).review_channel
+        wanted = own if own is not None else self.config.review_channel
+        return next((one for one in guild.text_channels if matches(wanted, one.id, one.name)), None)
+
+    def reviews(self, member: discord.abc.User, permissions: discord.Permissions) -> bool:
+        """Whether a member with these permissions in the channel at hand is a moderator of the server."""
+        guild = getattr(member, "guild", None)
+        return guild is not None and is_moderator(member, permissions, self.role(guild.id))
+
+    def require(self, interaction: discord.Interaction[Any]) -> discord.Guild:
+        """The server on which a moderator acts. Raises Refused for anybody else."""
+        require_moderator(interaction, self.role(interaction.guild_id))
+        assert interaction.guild is not None  # noqa: S101  (just checked; says so to the type checker)
+        return interaction.guild
+
+    def require_steering(self, interaction: discord.Interaction[Any]) -> discord.Guild:
+        """The same, for what concerns every server: training and adapters. Raises Refused."""
+        guild = self.require(interaction)
+        servers = interaction.client.guilds
+        if len(servers) > 1:
+            main = next((one for one in servers if matches(self.config.main_server, one.id, one.name)), None)
+            if main is None or main.id != guild.id:
+                raise Refused(texts.elsewhere(main.name if main else None))
+        return guild
+
+    async def note(
+        self,
+        interaction: discord.Interaction[Any],
+        action: str,
+        subject: str = "",
+        *,
+        everywhere: bool = False,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Write an administrative act in the audit. `everywhere`: it concerns all servers."""
+        await self.store.call(
+            Store.audit,
+            interaction.user.id,
+            interaction.user.display_name,
+            action,
+            subject,
+            guild_id=None if everywhere else interaction.guild_id,
+            details=details,
+        )

@@ -1,0 +1,98 @@
+"""/pairs: looking through what the bot learns from on a server, and removing from it.
+
+A server's moderators reach its own pairs. What the operator imported on the command line belongs to no server; it is
+shown where the bot serves only one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import discord
+from discord import app_commands
+
+from bot.errors import Refused
+from bot.handler import answered
+from bot.moderation import texts as words
+from bot.moderation.office import Office
+from bot.moderation.transfer import add_transfers
+from storage.errors import ReplyNotFound
+from storage.records import Pair
+from storage.store import Store
+
+__all__ = ["pair_commands"]
+
+_FOUND = 5
+_CHOICES = 25  # Discord offers no more
+_SHOWN = 160
+
+
+def pair_commands(office: Office) -> app_commands.Group:
+    """The group of /pairs."""
+    group = app_commands.Group(name="pairs", description="What I learn from", guild_only=True)
+
+    async def found(interaction: discord.Interaction[Any], text: str, limit: int) -> list[Pair]:
+        guild = office.require(interaction)
+        alone = len(interaction.client.guilds) == 1
+        return await office.store.call(
+            lambda store: store.moderation.search_pairs(guild.id, text.strip(), limit, unowned=alone)
+        )
+
+    @group.command(name="search", description="Approved pairs that hold certain words")
+    @app_commands.describe(text="Words in the question or in the answer")
+    @answered
+    async def search(interaction: discord.Interaction[Any], text: str) -> None:
+        pairs = await found(interaction, text, _FOUND)
+        if not pairs:
+            raise Refused(words.NO_PAIRS)
+        embed = discord.Embed(description="\n\n".join(map(_shown, pairs)), colour=discord.Colour.blurple())
+        await interaction.response.send_message(embed=embed, ephemeral=True)
+
+    @group.command(name="remove", description="Keep a pair out of training from now on")
+    @app_commands.describe(pair="Type words of it, or its number")
+    @answered
+    async def remove(interaction: discord.Interaction[Any], pair: str) -> None:
+        guild = office.require(interaction)
+        alone = len(interaction.client.guilds) == 1
+        reply_id = int(pair) if pair.strip().isdecimal() else 0
+        await office.store.call(_remove, reply_id, guild.id, interaction.user, alone=alone)
+        await office.note(interaction, "pairs.remove", str(reply_id))
+        await interaction.response.send_message(words.removed(reply_id), ephemeral=True)
+        await interaction.client.desk.changed(interaction.guild, reply_id)
+
+    @remove.autocomplete("pair")
+    async def offered(interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
+        try:
+            pairs = await found(interaction, typed, _CHOICES)
+        except Refused:
+            return []
+        return [app_commands.Choice(name=_choice(one), value=str(one.reply_id)) for one in pairs]
+
+    add_transfers(group, office)
+    return group
+
+
+def _remove(store: Store, reply_id: int, guild_id: int, by: discord.abc.User, *, alone: bool) -> None:
+    """Reject an approved pair that a server's moderators may reach. Raises Refused."""
+    try:
+        reply, review = store.reply(reply_id), store.latest_review(reply_id)
+    except ReplyNotFound:
+        raise Refused(words.PAIR_GONE) from None
+    theirs = reply.guild_id == guild_id or (alone and reply.guild_id is None and reply.source == "import")
+    if not theirs or review is None or review.verdict == "reject":
+        raise Refused(words.PAIR_GONE)
+    store.add_review(reply_id, "reject", reviewer=by.display_name, reviewer_id=by.id, reason="removed")
+
+
+def _shown(pair: Pair) -> str:
+    return f"**{pair.reply_id}** \u00b7 {pair.reviewer}\n> {_short(pair.turns[-1].content)}\n{_short(pair.completion)}"
+
+
+def _choice(pair: Pair) -> str:
+    text = f"{pair.reply_id}: {' '.join(pair.turns[-1].content.split())}"
+    return text if len(text) <= 100 else text[:99] + "\u2026"
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "\u2026"

@@ -1,0 +1,200 @@
+"""/review: a private queue of one card after another, for fast work.
+
+A page's buttons carry the order and the reply shown, so the queue needs no memory and goes on after a restart. Skipping
+goes on to the reply behind; a verdict does so too, and can be taken back from the next page.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Literal, Self
+
+import discord
+from discord import app_commands
+
+from bot import texts
+from bot.cards import LABELS, STYLES, WAITING, Act, CorrectionForm, ReasonMenu, card, jump
+from bot.errors import Refused
+from bot.handler import answered
+from bot.moderation import texts as words
+from bot.moderation.board import ReviewBoard
+from bot.moderation.office import Office
+from bot.moderation.verdicts import Ruling, Verdicts
+from storage.records import QueueCard, QueueOrder, Reply, Verdict
+from storage.store import Store
+
+__all__ = ["QueueButton", "ReviewQueue", "review_command"]
+
+Page = tuple[discord.Embed, discord.ui.View]
+
+
+class ReviewQueue:
+    """The queues of all moderators of one client."""
+
+    def __init__(self, office: Office, board: ReviewBoard, verdicts: Verdicts) -> None:
+        self._office = office
+        self._board = board
+        self._verdicts = verdicts
+
+    @answered
+    async def start(self, interaction: discord.Interaction[Any], order: QueueOrder) -> None:
+        """Show a moderator the first card."""
+        embed, view = await self._page(self._office.require(interaction), order)
+        await interaction.response.send_message(embed=embed, view=view, ephemeral=True)
+
+    @answered
+    async def press(
+        self, interaction: discord.Interaction[Any], order: QueueOrder, act: Act | Literal["start"], reply_id: int
+    ) -> None:
+        """A button of a page was used."""
+        guild = self._office.require(interaction)
+        if act in ("start", "skip"):
+            embed, view = await self._page(guild, order, reply_id if act == "skip" else None)
+            await interaction.response.edit_message(content=None, embed=embed, view=view)
+            return
+        reply = await self._office.store.call(Store.reply, reply_id)
+        if reply.guild_id != guild.id:
+            raise Refused(texts.OTHER_SERVER)
+        if act == "edit":
+            await interaction.response.send_modal(CorrectionForm(reply.text, self._form_of(order, reply)))
+        elif act in ("approve", "reject", "undo"):
+            await self._record(interaction, order, reply, act)
+
+    async def stay(self, interaction: discord.Interaction[Any], order: QueueOrder, shown: int, told: str) -> None:
+        """Draw the page that is shown again, with something to say above it; `shown` 0 is the end of the queue."""
+        guild = self._office.require(interaction)
+        embed, view = await (self._page_of(guild, order, shown) if shown else self._page(guild, order))
+        await interaction.response.edit_message(content=told, embed=embed, view=view)
+
+    def _form_of(self, order: QueueOrder, reply: Reply) -> Any:
+        @answered
+        async def submit(interaction: discord.Interaction[Any], text: str) -> None:
+            if not text.strip():
+                raise Refused(texts.EDIT_EMPTY)
+            await self._record(interaction, order, reply, "edit", text=text.strip())
+
+        return submit
+
+    async def _record(
+        self,
+        interaction: discord.Interaction[Any],
+        order: QueueOrder,
+        reply: Reply,
+        verdict: Verdict,
+        *,
+        text: str | None = None,
+    ) -> None:
+        guild = self._office.require(interaction)
+        async with self._verdicts.turn(reply.id):
+            ruling = await self._verdicts.give(reply, verdict, interaction.user, text=text)
+            if verdict == "undo":
+                embed, view = await self._page_of(guild, order, reply.id)
+            else:
+                embed, view = await self._page(guild, order, reply.id, ruling)
+            told = "\n".join(filter(None, [words.queue_done(verdict, reply.id), ruling.remark]))
+            await interaction.response.edit_message(content=told, embed=embed, view=view)
+            await self._board.redraw(guild, reply)
+        await self._verdicts.carry_out(ruling, guild, reply, interaction)
+
+    async def _page_of(self, guild: discord.Guild, order: QueueOrder, reply_id: int) -> Page:
+        """The page of one reply, whatever its place."""
+        reply = await self._office.store.call(Store.reply, reply_id)
+        left = await self._office.store.call(lambda store: store.moderation.waiting(guild.id))
+        return await self._drawn(guild, order, QueueCard(reply, left), None)
+
+    async def _page(
+        self, guild: discord.Guild, order: QueueOrder, after: int | None = None, last: Ruling | None = None
+    ) -> Page:
+        """The page behind reply `after`, from the first if that is None; `last` is the verdict just given."""
+        found = await self._office.store.call(lambda store: store.moderation.next_card(guild.id, order, after))
+        if found is not None:
+            return await self._drawn(guild, order, found, last)
+        left = await self._office.store.call(lambda store: store.moderation.waiting(guild.id))
+        text = words.queue_end(left) if left else words.QUEUE_EMPTY
+        view = discord.ui.View(timeout=None)
+        if left:
+            view.add_item(QueueButton(order, "start", 0))
+        _add_last(view, order, 0, last)
+        return discord.Embed(description=text, colour=discord.Colour.green()), view
+
+    async def _drawn(self, guild: discord.Guild, order: QueueOrder, found: QueueCard, last: Ruling | None) -> Page:
+        reply = found.reply
+        held = await self._office.store.call(lambda store: store.moderation.held_in(reply.id)) is not None
+        embed = card(reply, None, await _name(guild, reply.asker_id), held=held)
+        title = words.queue_title(found.left, order)
+        embed.title = f"{title} \u00b7 {words.HELD}" if held else title
+        view = discord.ui.View(timeout=None)
+        for act in WAITING:
+            view.add_item(QueueButton(order, act, reply.id))
+        if link := jump(reply):
+            view.add_item(link)
+        _add_last(view, order, reply.id, last)
+        return embed, view
+
+
+def _add_last(view: discord.ui.View, order: QueueOrder, shown: int, last: Ruling | None) -> None:
+    """What can still be done about the verdict just given: take it back, or say why."""
+    if last is None:
+        return
+    if last.review.verdict == "reject":
+        view.add_item(ReasonMenu(last.review.reply_id, (order, shown)))
+    view.add_item(QueueButton(order, "undo", last.review.reply_id, row=2))
+
+
+async def _name(guild: discord.Guild, user_id: int | None) -> str:
+    """The display name of a member, as far as it can be known: the store has numbers only."""
+    if user_id is None:
+        return texts.SOMEBODY
+    member = guild.get_member(user_id)
+    if member is None:
+        try:
+            member = await guild.fetch_member(user_id)
+        except discord.HTTPException:  # has left
+            return texts.SOMEBODY
+    return member.display_name
+
+
+class QueueButton(
+    discord.ui.DynamicItem[discord.ui.Button[Any]],
+    template=r"nightshift:queue:(?P<order>newest|oldest|unsure)"
+    r":(?P<act>approve|edit|reject|skip|undo|start):(?P<reply>\d+)",
+):
+    """A button of a page."""
+
+    def __init__(
+        self, order: QueueOrder, act: Act | Literal["start"], reply_id: int, *, row: int | None = None
+    ) -> None:
+        super().__init__(
+            discord.ui.Button(
+                label=words.QUEUE_START if act == "start" else LABELS[act],
+                style=discord.ButtonStyle.primary if act == "start" else STYLES[act],
+                custom_id=f"nightshift:queue:{order}:{act}:{reply_id}",
+                row=row,
+            )
+        )
+        self.order = order
+        self.act = act
+        self.reply_id = reply_id
+
+    @classmethod
+    async def from_custom_id(
+        cls, _interaction: discord.Interaction[Any], _item: discord.ui.Item[Any], match: re.Match[str], /
+    ) -> Self:
+        return cls(match["order"], match["act"], int(match["reply"]))  # type: ignore[arg-type]  # as in the template
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        await interaction.client.desk.queue.press(interaction, self.order, self.act, self.reply_id)
+
+
+def review_command(queue: ReviewQueue) -> app_commands.Command[Any, ..., None]:
+    """The slash command that opens a queue."""
+
+    @app_commands.command(name="review", description="Review my answers one after another, privately")
+    @app_commands.describe(order="Which come first")
+    @app_commands.guild_only()
+    async def review(
+        interaction: discord.Interaction[Any], order: Literal["newest", "oldest", "unsure"] = "newest"
+    ) -> None:
+        await queue.start(interaction, order)
+
+    return review

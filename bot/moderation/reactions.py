@@ -1,0 +1,68 @@
+"""Reactions as verdicts, where the settings say so: a check mark approves, a cross rejects, taking it away undoes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import discord
+
+from bot.moderation.office import Office
+from bot.review import ReviewDesk
+from storage.errors import StorageError
+from storage.records import Reply, Verdict
+from storage.store import Store
+
+__all__ = ["Reactions"]
+
+_VERDICTS: dict[str, Verdict] = {
+    "\u2705": "approve",
+    "\U0001f44d": "approve",
+    "\u274c": "reject",
+    "\U0001f44e": "reject",
+}
+
+
+class Reactions:
+    """Hears of reactions on the answers of one client. Whatever is no moderator's verdict is passed over."""
+
+    def __init__(self, office: Office, desk: ReviewDesk) -> None:
+        self._office = office
+        self._desk = desk
+
+    async def added(self, payload: discord.RawReactionActionEvent, channel: Any) -> None:
+        """A moderator's reaction on an answer is a verdict."""
+        verdict = _VERDICTS.get(payload.emoji.name)
+        member = payload.member
+        if (
+            verdict is None
+            or member is None
+            or member.bot
+            or not isinstance(channel, discord.abc.GuildChannel | discord.Thread)
+        ):
+            return
+        if self._office.reviews(member, channel.permissions_for(member)):
+            await self._judge(payload.message_id, verdict, member)
+
+    async def removed(self, payload: discord.RawReactionActionEvent, guild: discord.Guild | None) -> None:
+        """The reaction that gave the standing verdict is gone, and so is the verdict."""
+        verdict = _VERDICTS.get(payload.emoji.name)
+        if verdict is None or guild is None:
+            return
+        reply = await self._office.store.call(Store.reply_by_message, payload.message_id)
+        standing = await self._office.store.call(Store.latest_review, reply.id) if reply else None
+        if standing is None or standing.reviewer_id != payload.user_id or standing.verdict != verdict:
+            return
+        member = await guild.fetch_member(payload.user_id)
+        await self._judge(payload.message_id, "undo", member)
+
+    async def _judge(self, message_id: int, verdict: Verdict, member: discord.Member) -> None:
+        reply: Reply | None = await self._office.store.call(Store.reply_by_message, message_id)
+        if reply is None or reply.guild_id != member.guild.id:
+            return
+        try:
+            async with self._desk.verdicts.turn(reply.id):
+                ruling = await self._desk.verdicts.give(reply, verdict, member)
+                await self._desk.board.redraw(member.guild, reply)
+        except StorageError:  # redacted meanwhile, or nothing to take back
+            return
+        await self._desk.verdicts.carry_out(ruling, member.guild, reply)

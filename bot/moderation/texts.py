@@ -1,0 +1,239 @@
+"""Every sentence a moderator reads, in one place: the moderators' part of bot/texts.py, under the same rules.
+
+Knows no Discord objects and no settings: functions take the plain values they mention.
+"""
+
+from __future__ import annotations
+
+from bot import texts
+
+# --- cards -------------------------------------------------------------------------------------------------
+
+SKIP = "Skip"
+UNDO = "Undo"
+HELD = "Held back: posted once you approve it"
+REDACTED = "Words were removed: nothing to review"
+RULED = {"approve": "Approved", "edit": "Edited", "reject": "Rejected", "undo": "Taken back"}
+REASONS = {
+    "wrong": "It is wrong",
+    "rude": "It is rude",
+    "off-topic": "It is off-topic",
+    "unsafe": "It is unsafe",
+    "other": "Something else",
+}
+WHY = "Why? (choose if you like)"
+UNDONE = "Taken back. The reply waits for a verdict again."
+NOTHING_TO_UNDO = "No verdict stands on that reply, so there is nothing to take back."
+NOT_REJECTED = "That reply is no longer rejected, so it needs no reason."
+
+
+def skipped(moderator: str) -> str:
+    return f"Skipped by {moderator} \u00b7 still waiting"
+
+
+def rejected_because(reason: str) -> str:
+    return f"Rejected. Kept with it: {REASONS[reason].lower()}."
+
+
+def ruling(verdict: str, reviewer: str, reason: str | None) -> str:
+    """The title of a card that is done."""
+    text = texts.verdict_line(verdict, reviewer)
+    return f"{text} \u00b7 {reason}" if reason in REASONS else text
+
+
+def overruled(moderator: str, theirs: str, mine: str, reply_id: int) -> str:
+    """What the moderator reads whose verdict no longer stands."""
+    return (
+        f"{moderator} has just judged reply {reply_id} too: **{RULED[theirs].lower()}**, where you had said "
+        f"**{RULED[mine].lower()}**. The later verdict stands; yours is kept in the record."
+    )
+
+
+def overruling(moderator: str, theirs: str) -> str:
+    """What the moderator reads whose verdict replaced another's."""
+    return f"{moderator} had said **{RULED[theirs].lower()}** before you; the later verdict, yours, stands."
+
+
+# --- /review -----------------------------------------------------------------------------------------------
+
+QUEUE_EMPTY = "Nothing waits for a verdict. Thank you!"
+QUEUE_START = "Start again"
+ORDERS = {"newest": "newest first", "oldest": "oldest first", "unsure": "unsure first"}
+
+
+def queue_title(left: int, order: str) -> str:
+    return f"{left} left \u00b7 {ORDERS[order]}"
+
+
+def queue_end(skipped_: int) -> str:
+    noun = "reply still waits" if skipped_ == 1 else "replies still wait"
+    return f"That was the last one. {skipped_} {noun}, which you skipped or which came meanwhile."
+
+
+def queue_done(verdict: str, reply_id: int) -> str:
+    return f"{RULED[verdict]}: reply {reply_id}"
+
+
+# --- held answers ------------------------------------------------------------------------------------------
+
+HELD_NOTICE = texts.NOTICE + "My answer is with the moderators; it will stand here once they have seen it."
+HELD_REFUSED = texts.NOTICE + "The moderators decided not to post my answer."
+HOLD_ON = "From now on my answers in this channel go to the review channel first, and are posted once approved."
+HOLD_OFF = "From now on my answers in this channel are posted at once."
+HOLD_NOWHERE = "There is no review channel yet, so nobody would see the drafts. Choose one with `/setup` first."
+
+# --- /train, /adapter --------------------------------------------------------------------------------------
+
+NOT_TRAINING = "No training run is going on."
+CANCELLED = "The training run is being stopped. What it learned is thrown away; the adapter in use stays."
+NO_RUNS = "There has been no training run yet."
+NO_ADAPTERS = "There is no adapter yet: the bare base model answers. The first good training run makes one."
+ADAPTER_GONE = "There is no such adapter. `/adapter list` shows those there are."
+ADAPTER_RETIRED = "That adapter is retired: it learned from words that were withdrawn since."
+ADAPTER_DAMAGED = "That adapter's files are damaged, so it cannot be used. The adapter in use stays."
+STAGES = {
+    "started": "starting",
+    "snapshot": "gathering what was approved",
+    "train": "learning",
+    "evaluate": "comparing with the adapter in use",
+    "gate": "judging",
+    "publish": "publishing",
+    "promote": "taking over",
+}
+OUTCOMES = {"promoted": "promoted", "kept": "not promoted", "skipped": "skipped", "failed": "failed"}
+
+
+def elsewhere(server: str | None) -> str:
+    if server is None:
+        return "I serve several servers with one adapter, and my operator has not said whose moderators choose it."
+    return f"I serve several servers with one adapter. Only moderators of {server} train and choose it."
+
+
+def cancelled_by(actor: str) -> str:
+    return f"Stopped by {actor}."
+
+
+def progress(stage: str, minutes: float, step: int | None, figures: dict[str, float]) -> str:
+    """One line on a run that is going on."""
+    parts = [f"**{STAGES.get(stage, stage).capitalize()}**"]
+    parts += [f"step {step}"] if step is not None else []
+    names = {"loss": "loss", "eval_loss": "validation loss"}
+    parts += [f"{names[name]} {value:.3f}" for name, value in figures.items() if name in names]
+    return " \u00b7 ".join([*parts, f"{minutes:.0f} min"])
+
+
+def history_line(when: str, outcome: str | None, pairs: int | None, before: float | None, after: float | None) -> str:
+    parts = [when, f"**{OUTCOMES.get(outcome or '', 'unfinished')}**"]
+    parts += [f"{pairs} pairs"] if pairs else []
+    parts += [f"hold-out loss {before:.3f} \u2192 {after:.3f}"] if before is not None and after is not None else []
+    return " \u00b7 ".join(parts)
+
+
+def used(adapter: str | None) -> str:
+    return f"{texts.adapter_name(adapter)} answers from now on."
+
+
+IN_USE = "in use"
+RETIRED = "retired"
+
+# --- the morning report ------------------------------------------------------------------------------------
+
+MORNING = "Morning report"
+MORNING_PAIRS = "Learned from"
+MORNING_LOSS = "Hold-out loss"
+MORNING_ADAPTER = "Adapter"
+MORNING_TIME = "Took"
+MORNING_BETTER = "lower is better"
+MORNING_HEAD = {
+    "promoted": "A newly trained adapter won and answers from now on.",
+    "kept": "The adapter in use was better and stays.",
+    "skipped": "There was no training tonight.",
+    "failed": "Tonight's training failed.",
+}
+BLIND_TITLE = "Which answer is better?"
+BLIND_A, BLIND_B, BLIND_TIE = "A is better", "B is better", "No difference"
+BLIND_STORED = "Your vote is stored. Vote again to change it."
+BLIND_FOOTER = "One is by the adapter of yesterday, one by tonight's. Nobody is told which."
+LEARNING = "learning"
+VALIDATION = "validation"
+LOSS_AXIS, STEP_AXIS = "loss (nats per token)", "step"
+
+
+def votes(challenger: int, champion: int, tie: int) -> str:
+    return f"votes: {challenger} for the new, {champion} for the old, {tie} undecided"
+
+
+def held_out(train: int, held: int) -> str:
+    return f"{train} pairs\n{held} held out to judge by"
+
+
+# --- /pairs ------------------------------------------------------------------------------------------------
+
+NO_PAIRS = "No approved pair holds those words."
+PAIR_GONE = "There is no approved pair of this server with that number."
+EXPORT_EMPTY = "There is nothing to export: no reply of this server is approved."
+EXPORT_TOO_LARGE = "The file is larger than Discord takes here. `nightshift export` on the bot's machine has no limit."
+IMPORT_TOO_LARGE = "That file is larger than 8 MB. `nightshift import` on the bot's machine has no limit."
+IMPORT_ENDING = "I read `.jsonl` and `.csv` files only."
+IMPORT_UNREADABLE = (
+    'I cannot read that file. A JSONL file has `{"messages": [...]}` on each line; '
+    "a CSV file has a column for the prompt and one for the reply."
+)
+
+
+def removed(reply_id: int) -> str:
+    return f"Pair {reply_id} is removed: I will not learn from it again."
+
+
+def exported(count: int) -> str:
+    return f"{count} pairs." if count != 1 else "1 pair."
+
+
+def imported(count: int, duplicates: int, bad: list[tuple[int, str]]) -> str:
+    lines = [f"imported {count}, duplicates {duplicates}, rejected {len(bad)}"]
+    lines += [f"row {number}: {reason}" for number, reason in bad[:10]]
+    lines += [f"\u2026 and {len(bad) - 10} more"] if len(bad) > 10 else []
+    return "\n".join(lines)
+
+
+# --- /stats ------------------------------------------------------------------------------------------------
+
+STATS = "Reviews"
+STATS_NONE = "Nobody has reviewed a reply of mine here yet."
+STATS_DAYS = "Reviews by day"
+STATS_ADAPTERS = "Approved, by adapter"
+STATS_APPROVED, STATS_REJECTED = "approved", "rejected"
+
+
+def share(name: str, approved: int, reviews: int) -> str:
+    return f"{name}: {approved} of {reviews} approved ({approved / reviews:.0%})"
+
+
+# --- /setup ------------------------------------------------------------------------------------------------
+
+SETUP_TITLE = "Setting up"
+SETUP_CHANNEL = "1. Where should cards and reports go? A channel only moderators see."
+SETUP_ROLE = "2. Who reviews, beside everyone with Manage Messages?"
+SETUP_PERSONA = "3. How should I speak?"
+SETUP_CONSENT = "4. Who lets me learn from their words?"
+SETUP_PICK_CHANNEL = "Review channel"
+SETUP_PICK_ROLE = "Moderator role"
+SETUP_PERSONA_BUTTON = "Persona"
+SETUP_CONSENT_BUTTON = "Tell members here how to opt in"
+SETUP_PERSONA_TITLE = "How should I speak?"
+SETUP_PERSONA_LABEL = "Persona (instructions I follow in every answer)"
+SETUP_NOT_SET = "not set"
+SETUP_SET = "set"
+SETUP_PUBLIC = "\u26a0\ufe0f Everyone can read that channel: members' questions would stand in it."
+SETUP_MUTE = "\u26a0\ufe0f I may not write there: give me View Channel, Send Messages and Embed Links."
+CONSENT_RULE = {
+    "members": "Only from members who opted in with `/privacy opt-in`.",
+    "operator": "My operator has set that every approved reply may be used.",
+}
+CONSENT_POST = (
+    "**I learn how this community talks, if you let me.** My answers are reviewed by moderators, and at night I "
+    "learn from those they approve, but only where everyone whose words are in them has opted in. "
+    "`/privacy opt-in` says yes, `/privacy opt-out` says no, `/privacy status` says what I keep."
+)
+CONSENT_POSTED = "Posted."
+ADMIN_ONLY = "That needs the permission Manage Server."
