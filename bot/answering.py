@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 import discord
@@ -20,6 +20,7 @@ from bot.draft import Draft, NothingAsked, QuestionGone
 from bot.handler import notice
 from bot.hearing import Ear
 from bot.manners import polite
+from bot.moderation import texts as held
 from bot.pace import Paces
 from bot.patience import Patience
 from bot.privacy import introduction
@@ -129,9 +130,13 @@ class Answering:
         if not text:
             await stream.finish(texts.STOPPED if completion.finish_reason == "cancelled" else texts.SILENT)
             return
+        if question.settings.hold:
+            await stream.finish(question.heading + held.HELD_NOTICE)
+            await self._write_down(question, context, completion, stream.messages)
+            return
         aside = await introduction(self._store, self._settings, question.asker.id)
         await stream.finish(question.heading + polite(text) + aside, controls.after(completion.finish_reason))
-        await self._write_down(question, context, completion, stream.messages[0])
+        await self._write_down(question, context, completion, stream.messages)
 
     async def _write(self, draft: Draft, stream: MessageStream, me: int) -> tuple[Context, Completion]:
         """The finished answer, shown in `stream` while it grows. Raises what the draft raises."""
@@ -139,7 +144,7 @@ class Answering:
         ear = Ear(me, self._settings.discord.context_messages, unfinished)
 
         async def grown(text: str) -> None:
-            if text.strip():
+            if text.strip() and not draft.question.settings.hold:
                 await _show(stream.update(draft.question.heading + polite(text)))
 
         async def waiting(place: int) -> None:
@@ -159,10 +164,11 @@ class Answering:
         )
 
     async def _write_down(
-        self, question: Question, context: Context, completion: Completion, shown: discord.Message
+        self, question: Question, context: Context, completion: Completion, shown: Sequence[discord.Message]
     ) -> None:
         reply_id = await self._store.call(
-            Store.add_reply,
+            _keep,
+            [message.id for message in shown] if question.settings.hold else None,
             NewReply(
                 source="discord",
                 conversation=context.conversation,
@@ -172,16 +178,25 @@ class Answering:
                 base_model=self._engine.base_id,
                 guild_id=question.guild_id,
                 channel_id=question.channel.id,
-                message_id=shown.id,
+                message_id=shown[0].id,
                 asker_id=question.asker_id,
                 prompt_message_id=question.prompt_message_id,
                 finish_reason=completion.finish_reason,
+                confidence=completion.confidence,
             ),
         )
         try:
             await self._on_reply(reply_id, question)
         except discord.HTTPException:
             _log.warning("Reply %s is stored, but its card could not be posted", reply_id, exc_info=True)
+
+
+def _keep(store: Store, held_in: Sequence[int] | None, reply: NewReply) -> int:
+    """Store a reply, as a held one with the messages that stand for it if there are any; gives its number."""
+    reply_id = store.add_reply(reply)
+    if held_in is not None:
+        store.moderation.hold(reply_id, held_in)
+    return reply_id
 
 
 async def _show(edit: Awaitable[None]) -> None:

@@ -75,6 +75,8 @@ class Completion:
     completion_tokens: int
     first_token_s: float
     seconds: float
+    confidence: float | None = None
+    """Mean probability of the tokens that were drawn, where the engine measures it."""
 
 
 @dataclass(frozen=True)

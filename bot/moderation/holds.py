@@ -13,6 +13,7 @@ import discord
 from bot.manners import polite
 from bot.moderation import texts
 from bot.streaming import split
+from bot.texts import asked, asked_and_answered
 from storage.records import Reply, Review
 from storage.store import Store
 from storage.writer import AsyncStore
@@ -46,7 +47,10 @@ class HeldAnswers:
         if not isinstance(channel, discord.TextChannel | discord.Thread | discord.VoiceChannel):
             return
         try:
-            kept = await _show(channel, ids, split(shown_for(reply, review)))
+            # What /ask answered stands above the answer and nowhere else.
+            question, _ = asked_and_answered((await channel.fetch_message(ids[0])).content)
+            heading = asked(question) if question else ""
+            kept = await _show(channel, ids, split(heading + shown_for(reply, review)))
         except discord.HTTPException:
             _log.warning("The held reply %s could not be shown", reply.id, exc_info=True)
             return

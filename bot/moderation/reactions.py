@@ -9,7 +9,7 @@ import discord
 from bot.moderation.office import Office
 from bot.review import ReviewDesk
 from storage.errors import StorageError
-from storage.records import Reply, Verdict
+from storage.records import Reply, Review, Verdict
 from storage.store import Store
 
 __all__ = ["Reactions"]
@@ -59,6 +59,9 @@ class Reactions:
         reply: Reply | None = await self._office.store.call(Store.reply_by_message, message_id)
         if reply is None or reply.guild_id != member.guild.id:
             return
+        standing, hidden = await self._office.store.call(_standing, reply.id)
+        if hidden and standing is None:
+            return  # a draft that is held back cannot be read where the reaction stands
         try:
             async with self._desk.verdicts.turn(reply.id):
                 ruling = await self._desk.verdicts.give(reply, verdict, member)
@@ -66,3 +69,7 @@ class Reactions:
         except StorageError:  # redacted meanwhile, or nothing to take back
             return
         await self._desk.verdicts.carry_out(ruling, member.guild, reply)
+
+
+def _standing(store: Store, reply_id: int) -> tuple[Review | None, bool]:
+    return store.latest_review(reply_id), store.moderation.held_in(reply_id) is not None
