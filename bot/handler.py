@@ -7,6 +7,7 @@ the text of an exception.
 from __future__ import annotations
 
 import functools
+import inspect
 import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec
@@ -101,4 +102,6 @@ def answered(callback: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, Co
             interaction = next(value for value in args if isinstance(value, discord.Interaction))
             await respond_with(interaction, error)
 
+    # discord.py reads a command's options from its annotations, and would look their names up in this module.
+    wrapper.__signature__ = inspect.signature(callback, eval_str=True)  # type: ignore[attr-defined]
     return wrapper
