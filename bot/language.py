@@ -1,22 +1,24 @@
 """The language of the moment: every text as the person who is being spoken to reads it.
 
-English stands in bot/texts.py and bot/moderation/texts.py. Another language is a package in bot/translations with one
-module for each, holding the same names; a name it lacks is said in English. `texts` and `words` below stand for the two
-and look a name up when it is asked for, in the language that the task at hand speaks. A name asked for while modules
-are imported would be English for ever, so ask when speaking. Knows no Discord objects.
+English texts stand in modules (bot/texts.py and those of its parts). Another language has a package in
+bot/translations with one module for each, holding the same names; a name it lacks is said in English. A module of texts
+calls `in_every_language` at its end; from then on its names are looked up, each time they are asked for, in the
+language that the task at hand speaks. So ask when speaking: what is asked for while modules are imported is English
+for ever. Knows no Discord objects.
 """
 
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
-__all__ = ["Language", "known", "language", "speak", "speaking", "texts", "words"]
+__all__ = ["Language", "in_every_language", "known", "language", "speak", "speaking", "translation"]
 
 Language = Literal["en", "de"]
 
@@ -49,35 +51,26 @@ def speaking(locale: str | None) -> Iterator[None]:
         _spoken.reset(before)
 
 
-class _Texts:
-    """Stands for a module of English texts."""
-
-    def __init__(self, english: str, translated: str) -> None:
-        self._english = english
-        self._translated = translated
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        for module in self._modules(language()):
-            if hasattr(module, name):
-                return getattr(module, name)
-        raise AttributeError(f"{self._english} has no text {name}")
-
-    def _modules(self, spoken: Language) -> tuple[ModuleType, ...]:
-        return _modules(self._english, self._translated, spoken)
+def in_every_language(name: str) -> None:
+    """Make the module called `name` say its texts in the language of the moment."""
+    # Python's documented way to customise a module (the language reference, "Customizing module attribute access").
+    sys.modules[name].__class__ = _Texts
 
 
 @cache
-def _modules(english: str, translated: str, spoken: Language) -> tuple[ModuleType, ...]:
-    """Where to look, first to last."""
-    named = [english] if spoken == "en" else [f"bot.translations.{spoken}.{translated}", english]
-    return tuple(importlib.import_module(name) for name in named)
+def translation(name: str, spoken: Language) -> ModuleType:
+    """The module that holds another language's texts for the English module called `name`."""
+    part = name.removeprefix("bot.").removesuffix(".texts")
+    return importlib.import_module(f"bot.translations.{spoken}.{part}")
 
 
-if TYPE_CHECKING:
-    from bot import texts
-    from bot.moderation import texts as words
-else:
-    texts = _Texts("bot.texts", "texts")
-    words = _Texts("bot.moderation.texts", "moderation")
+class _Texts(ModuleType):
+    """A module of texts that is translated."""
+
+    def __getattribute__(self, name: str) -> Any:
+        spoken = _spoken.get()
+        if spoken != "en" and not name.startswith("_"):
+            translated = vars(translation(super().__getattribute__("__name__"), spoken))
+            if name in translated:
+                return translated[name]
+        return super().__getattribute__(name)

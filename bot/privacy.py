@@ -43,7 +43,14 @@ def privacy_commands(store: AsyncStore, settings: Settings, redacted: Forgotten)
     @answered
     async def status(interaction: discord.Interaction[Any]) -> None:
         held = await store.call(Store.holdings, interaction.user.id)
-        text = texts.privacy_status(held.opted_in, operator, held.messages, held.answers, held.adapters, days)
+        text = texts.privacy_status(
+            held.opted_in,
+            operator,
+            messages=held.messages,
+            answers=held.answers,
+            adapters=held.adapters,
+            days=days,
+        )
         await interaction.response.send_message(text, ephemeral=True)
 
     @group.command(name="opt-in", description="Let me learn from approved replies to you")

@@ -6,6 +6,8 @@ here. This file knows no Discord objects and no settings: functions take the pla
 
 from __future__ import annotations
 
+from bot.language import in_every_language
+
 # Notices in a channel start with this mark. A notice is the bot speaking about itself, so it is left out
 # of later conversations (bot/conversation.py) and is never a reply that moderators could approve.
 NOTICE = "\u26a0\ufe0f "
@@ -242,7 +244,7 @@ def privacy_out(operator_consents: bool) -> str:
 
 
 def privacy_status(
-    opted_in: bool | None, operator_consents: bool, messages: int, answers: int, adapters: int, days: float
+    opted_in: bool | None, operator_consents: bool, *, messages: int, answers: int, adapters: int, days: float
 ) -> str:
     """What is stored of a member. `adapters` learned from it; `days` is how long the rest is kept, 0 for ever."""
     lines = [
@@ -290,3 +292,6 @@ def forgotten(replies: int, adapters: int) -> str:
 
 def _count(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+in_every_language(__name__)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bot.language import in_every_language
+
 NOT_ADMINISTRATOR = "Only administrators can do that: it needs the permission Manage Server."
 ONE_TARGET = "Name either a channel or a role, and I will set it for that one."
 NOTHING_GIVEN = "Name what to change: a cooldown, a quota, or a role with its quota."
@@ -63,3 +65,6 @@ def access_set(rule: str, what: str) -> str:
         "deny": f"I leave {what} alone from now on.",
         "clear": f"{what} is on no list any more.",
     }[rule]
+
+
+in_every_language(__name__)

@@ -6,6 +6,7 @@ Knows no Discord objects and no settings: functions take the plain values they m
 from __future__ import annotations
 
 from bot import texts
+from bot.language import in_every_language
 
 # --- cards -------------------------------------------------------------------------------------------------
 
@@ -237,3 +238,6 @@ CONSENT_POST = (
 )
 CONSENT_POSTED = "Posted."
 ADMIN_ONLY = "That needs the permission Manage Server."
+
+
+in_every_language(__name__)

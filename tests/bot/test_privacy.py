@@ -41,7 +41,7 @@ async def test_members_decide_about_their_words(stage, commands, opted_in):
         result = await stage.ada.slash(stage.world.general, command)
         assert result.response.ephemeral
     status = await stage.ada.slash(stage.world.general, "privacy status")
-    assert status.response.content == texts.privacy_status(opted_in, False, 0, 0, 0, 30)
+    assert status.response.content == texts.privacy_status(opted_in, False, messages=0, answers=0, adapters=0, days=30)
     assert status.response.ephemeral
     consent = await stage.app.store.call(Store.consent, stage.ada.id)
     assert (consent.opted_in if consent else None) == opted_in

@@ -1,0 +1,244 @@
+"""German for bot/moderation/texts.py: the same names, the same placeholders."""
+
+from __future__ import annotations
+
+from bot.texts import NOTICE
+from bot.translations.de.texts import adapter_name, verdict_line
+
+# --- cards -------------------------------------------------------------------------------------------------
+
+SKIP = "Überspringen"
+UNDO = "Zurücknehmen"
+HELD = "Zurückgehalten: Wird veröffentlicht, sobald du sie annimmst"
+REDACTED = "Worte wurden entfernt: nichts zu beurteilen"
+RULED = {"approve": "Angenommen", "edit": "Bearbeitet", "reject": "Abgelehnt", "undo": "Zurückgenommen"}
+REASONS = {
+    "wrong": "Sie ist falsch",
+    "rude": "Sie ist unhöflich",
+    "off-topic": "Sie gehört nicht zum Thema",
+    "unsafe": "Sie ist gefährlich",
+    "other": "Etwas anderes",
+}
+WHY = "Warum? (wenn du magst)"
+UNDONE = "Zurückgenommen. Die Antwort wartet wieder auf ein Urteil."
+NOTHING_TO_UNDO = "Über diese Antwort gibt es kein Urteil, das sich zurücknehmen ließe."
+NOT_REJECTED = "Diese Antwort ist nicht mehr abgelehnt und braucht keinen Grund."
+
+
+def skipped(moderator: str) -> str:
+    return f"Übersprungen von {moderator} \u00b7 wartet noch"
+
+
+def rejected_because(reason: str) -> str:
+    return f"Abgelehnt. Dabei vermerkt: {REASONS[reason]}."
+
+
+def ruling(verdict: str, reviewer: str, reason: str | None) -> str:
+    text = verdict_line(verdict, reviewer)
+    return f"{text} \u00b7 {REASONS[reason]}" if reason in REASONS else text
+
+
+def overruled(moderator: str, theirs: str, mine: str, reply_id: int) -> str:
+    return (
+        f"{moderator} hat eben auch über Antwort {reply_id} geurteilt: **{RULED[theirs].lower()}**; von dir kam "
+        f"**{RULED[mine].lower()}**. Das spätere Urteil gilt; deines bleibt verzeichnet."
+    )
+
+
+def overruling(moderator: str, theirs: str) -> str:
+    return f"Vor dir kam von {moderator} **{RULED[theirs].lower()}**; das spätere Urteil, deines, gilt."
+
+
+# --- /review -----------------------------------------------------------------------------------------------
+
+QUEUE_EMPTY = "Nichts wartet auf ein Urteil. Danke!"
+QUEUE_START = "Von vorn"
+ORDERS = {"newest": "neueste zuerst", "oldest": "älteste zuerst", "unsure": "unsichere zuerst"}
+
+
+def queue_title(left: int, order: str) -> str:
+    return f"Noch {left} \u00b7 {ORDERS[order]}"
+
+
+def queue_end(skipped_: int) -> str:
+    noun = "Antwort wartet" if skipped_ == 1 else "Antworten warten"
+    return f"Das war die letzte. {skipped_} {noun} noch: übersprungen oder inzwischen dazugekommen."
+
+
+def queue_done(verdict: str, reply_id: int) -> str:
+    return f"{RULED[verdict]}: Antwort {reply_id}"
+
+
+# --- held answers ------------------------------------------------------------------------------------------
+
+HELD_NOTICE = NOTICE + "Meine Antwort liegt bei der Moderation; hier steht sie, sobald sie angesehen wurde."
+HELD_REFUSED = NOTICE + "Die Moderation hat entschieden, meine Antwort nicht zu veröffentlichen."
+HOLD_ON = (
+    "Ab jetzt gehen meine Antworten in diesem Kanal zuerst in den Kanal der Moderation "
+    "und werden veröffentlicht, wenn sie angenommen sind."
+)
+HOLD_OFF = "Ab jetzt werden meine Antworten in diesem Kanal sofort veröffentlicht."
+HOLD_NOWHERE = "Es gibt noch keinen Kanal der Moderation; niemand sähe die Entwürfe. Wähle zuerst einen mit `/setup`."
+
+# --- /train, /adapter --------------------------------------------------------------------------------------
+
+NOT_TRAINING = "Es läuft kein Training."
+CANCELLED = "Das Training wird angehalten. Was es gelernt hat, wird verworfen; der bisherige Adapter bleibt."
+NO_RUNS = "Es gab noch kein Training."
+NO_ADAPTERS = "Es gibt noch keinen Adapter: Das Basismodell antwortet. Das erste gute Training macht einen."
+ADAPTER_GONE = "Einen solchen Adapter gibt es nicht. `/adapter list` zeigt, welche es gibt."
+ADAPTER_RETIRED = "Dieser Adapter ist außer Dienst: Er hat aus Worten gelernt, die seither zurückgenommen wurden."
+ADAPTER_DAMAGED = "Die Dateien dieses Adapters sind beschädigt; er geht nicht. Der bisherige Adapter bleibt."
+STAGES = {
+    "started": "beginnt",
+    "snapshot": "sammelt, was angenommen ist",
+    "train": "lernt",
+    "evaluate": "vergleicht mit dem bisherigen Adapter",
+    "gate": "urteilt",
+    "publish": "veröffentlicht",
+    "promote": "übernimmt",
+}
+OUTCOMES = {"promoted": "übernommen", "kept": "nicht übernommen", "skipped": "ausgelassen", "failed": "gescheitert"}
+
+
+def elsewhere(server: str | None) -> str:
+    if server is None:
+        return (
+            "Ich diene mehreren Servern mit einem Adapter, und wer mich betreibt, hat nicht gesagt, "
+            "wessen Moderation ihn wählt."
+        )
+    return f"Ich diene mehreren Servern mit einem Adapter. Nur die Moderation von {server} trainiert und wählt ihn."
+
+
+def cancelled_by(actor: str) -> str:
+    return f"Angehalten von {actor}."
+
+
+def progress(stage: str, minutes: float, step: int | None, figures: dict[str, float]) -> str:
+    named = STAGES.get(stage, stage)
+    parts = [f"**{named[:1].upper()}{named[1:]}**"]
+    parts += [f"Schritt {step}"] if step is not None else []
+    names = {"loss": "Verlust", "eval_loss": "Verlust zur Prüfung"}
+    parts += [f"{names[name]} {value:.3f}" for name, value in figures.items() if name in names]
+    return " \u00b7 ".join([*parts, f"{minutes:.0f} min"])
+
+
+def history_line(when: str, outcome: str | None, pairs: int | None, before: float | None, after: float | None) -> str:
+    parts = [when, f"**{OUTCOMES.get(outcome or '', 'unvollendet')}**"]
+    parts += [f"{pairs} Paare"] if pairs else []
+    parts += [f"Prüfverlust {before:.3f} \u2192 {after:.3f}"] if before is not None and after is not None else []
+    return " \u00b7 ".join(parts)
+
+
+def used(adapter: str | None) -> str:
+    return f"Ab jetzt antwortet {adapter_name(adapter)}."
+
+
+IN_USE = "in Gebrauch"
+RETIRED = "außer Dienst"
+
+# --- the morning report ------------------------------------------------------------------------------------
+
+MORNING = "Morgenbericht"
+MORNING_PAIRS = "Gelernt aus"
+MORNING_LOSS = "Prüfverlust"
+MORNING_ADAPTER = "Adapter"
+MORNING_TIME = "Dauer"
+MORNING_BETTER = "kleiner ist besser"
+MORNING_HEAD = {
+    "promoted": "Ein neu trainierter Adapter hat gewonnen und antwortet ab jetzt.",
+    "kept": "Der bisherige Adapter war besser und bleibt.",
+    "skipped": "Heute Nacht gab es kein Training.",
+    "failed": "Das Training heute Nacht ist gescheitert.",
+}
+BLIND_TITLE = "Welche Antwort ist besser?"
+BLIND_A, BLIND_B, BLIND_TIE = "A ist besser", "B ist besser", "Kein Unterschied"
+BLIND_STORED = "Deine Stimme ist gespeichert. Stimm noch einmal ab, um sie zu ändern."
+BLIND_FOOTER = "Eine ist vom Adapter von gestern, eine von dem dieser Nacht. Welche, erfährt niemand."
+LEARNING = "Lernen"
+VALIDATION = "Prüfung"
+LOSS_AXIS, STEP_AXIS = "Verlust (nats je Token)", "Schritt"
+
+
+def votes(challenger: int, champion: int, tie: int) -> str:
+    return f"Stimmen: {challenger} für den neuen, {champion} für den alten, {tie} unentschieden"
+
+
+def held_out(train: int, held: int) -> str:
+    return f"{train} Paare\n{held} zum Prüfen beiseite"
+
+
+# --- /pairs ------------------------------------------------------------------------------------------------
+
+NO_PAIRS = "Kein angenommenes Paar enthält diese Worte."
+PAIR_GONE = "Mit dieser Nummer gibt es kein angenommenes Paar dieses Servers."
+EXPORT_EMPTY = "Es gibt nichts auszugeben: Von diesem Server ist keine Antwort angenommen."
+EXPORT_TOO_LARGE = (
+    "Die Datei ist größer, als Discord sie hier nimmt. `nightshift export` auf meinem Rechner hat keine Grenze."
+)
+IMPORT_TOO_LARGE = "Diese Datei ist größer als 8 MB. `nightshift import` auf meinem Rechner hat keine Grenze."
+IMPORT_ENDING = "Ich lese nur Dateien, die auf `.jsonl` oder `.csv` enden."
+IMPORT_UNREADABLE = (
+    'Diese Datei kann ich nicht lesen. Eine JSONL-Datei hat in jeder Zeile `{"messages": [...]}`; '
+    "eine CSV-Datei hat eine Spalte für die Frage und eine für die Antwort."
+)
+
+
+def removed(reply_id: int) -> str:
+    return f"Paar {reply_id} ist entfernt: Daraus lerne ich nicht mehr."
+
+
+def exported(count: int) -> str:
+    return f"{count} Paare." if count != 1 else "1 Paar."
+
+
+def imported(count: int, duplicates: int, bad: list[tuple[int, str]]) -> str:
+    lines = [f"{count} aufgenommen, {duplicates} doppelt, {len(bad)} zurückgewiesen"]
+    lines += [f"Zeile {number}: {reason}" for number, reason in bad[:10]]
+    lines += [f"\u2026 und {len(bad) - 10} weitere"] if len(bad) > 10 else []
+    return "\n".join(lines)
+
+
+# --- /stats ------------------------------------------------------------------------------------------------
+
+STATS = "Urteile"
+STATS_NONE = "Hier hat noch niemand über eine Antwort von mir geurteilt."
+STATS_DAYS = "Urteile nach Tagen"
+STATS_ADAPTERS = "Angenommen, nach Adapter"
+STATS_APPROVED, STATS_REJECTED = "angenommen", "abgelehnt"
+
+
+def share(name: str, approved: int, reviews: int) -> str:
+    return f"{name}: {approved} von {reviews} angenommen ({approved / reviews:.0%})"
+
+
+# --- /setup ------------------------------------------------------------------------------------------------
+
+SETUP_TITLE = "Einrichten"
+SETUP_CHANNEL = "1. Wohin sollen Karten und Berichte? In einen Kanal, den nur die Moderation sieht."
+SETUP_ROLE = "2. Wer urteilt, außer allen mit „Nachrichten verwalten“?"
+SETUP_PERSONA = "3. Wie soll ich sprechen?"
+SETUP_CONSENT = "4. Wer lässt mich aus seinen Worten lernen?"
+SETUP_PICK_CHANNEL = "Kanal der Moderation"
+SETUP_PICK_ROLE = "Rolle der Moderation"
+SETUP_PERSONA_BUTTON = "Persona"
+SETUP_CONSENT_BUTTON = "Mitgliedern hier sagen, wie man zustimmt"
+SETUP_PERSONA_TITLE = "Wie soll ich sprechen?"
+SETUP_PERSONA_LABEL = "Persona (woran ich mich bei jeder Antwort halte)"
+SETUP_NOT_SET = "nicht gewählt"
+SETUP_SET = "gewählt"
+SETUP_PUBLIC = "\u26a0\ufe0f Diesen Kanal können alle lesen: Die Fragen der Mitglieder stünden darin."
+SETUP_MUTE = (
+    "\u26a0\ufe0f Dort darf ich nicht schreiben: Gib mir „Kanäle ansehen“, „Nachrichten senden“ und „Links einbetten“."
+)
+CONSENT_RULE = {
+    "members": "Nur von Mitgliedern, die mit `/privacy opt-in` zugestimmt haben.",
+    "operator": "Wer mich betreibt, hat festgelegt, dass jede angenommene Antwort verwendet werden darf.",
+}
+CONSENT_POST = (
+    "**Ich lerne, wie hier gesprochen wird, wenn ihr mich lasst.** Die Moderation beurteilt meine Antworten, und "
+    "nachts lerne ich aus den angenommenen, aber nur, wo alle zugestimmt haben, deren Worte darin stehen. "
+    "`/privacy opt-in` sagt Ja, `/privacy opt-out` sagt Nein, `/privacy status` sagt, was ich aufhebe."
+)
+CONSENT_POSTED = "Veröffentlicht."
+ADMIN_ONLY = "Dazu braucht es das Recht „Server verwalten“."
