@@ -1,0 +1,193 @@
+"""/train and /adapter as moderators use them: bot/moderation/training.py and adapters.py at work."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+
+from bot import texts
+from bot.moderation import texts as words
+from storage.store import Store
+from tests.bot.test_commands import publish
+from trainer.result import RunResult
+
+
+@asynccontextmanager
+async def a_run_under_way(open_stage, **options):
+    """A stage on which a training run goes on until it is cancelled or left; with the run's id."""
+    started = asyncio.Event()
+
+    async def train(_home, *, force, trigger, local_date):
+        started.set()
+        await asyncio.Event().wait()
+
+    async with open_stage(train=train, **options) as stage:
+        task = asyncio.create_task(stage.app.train_now())
+        await started.wait()
+        run = await stage.app.store.call(Store.start_run, "discord", "2026-11-23", 1, {})
+        await stage.app.store.call(Store.update_run, run.id, stage="train")
+        yield stage, run.id, task
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_train_status_tells_how_far_the_run_is_and_follows_it(open_stage):
+    """/train status names stage, step and losses, and its message goes on as the run does, every few seconds."""
+    async with a_run_under_way(open_stage) as (stage, run_id, _):
+        log = Store.log_metrics
+        await stage.app.store.call(log, run_id, 3, {"loss": 2.5})
+        result = await stage.world.moderator.slash(stage.world.general, "train status")
+        assert result.response.content.startswith("**Learning** \u00b7 step 3 \u00b7 loss 2.500")
+        assert result.response.ephemeral
+        await stage.app.store.call(log, run_id, 4, {"loss": 2.25, "eval_loss": 2.75})
+        await stage.env.advance_time(5)
+        assert "step 4 \u00b7 loss 2.250 \u00b7 validation loss 2.750" in result.response.content
+
+
+async def test_progress_is_shown_at_most_once_every_few_seconds(open_stage):
+    """However often the trainer reports, Discord sees few edits."""
+    async with a_run_under_way(open_stage) as (stage, run_id, _):
+        result = await stage.world.moderator.slash(stage.world.general, "train status")
+        seen = {result.response.content}
+        for second in range(12):
+            await stage.app.store.call(Store.log_metrics, run_id, second, {"loss": 3 - second / 10})
+            await stage.env.advance_time(1)
+            seen.add(result.response.content)
+        assert 2 <= len(seen) <= 5
+
+
+async def test_without_a_run_status_says_so(stage):
+    """Nothing is going on."""
+    result = await stage.world.moderator.slash(stage.world.general, "train status")
+    assert result.response.content == words.NOT_TRAINING
+
+
+async def test_train_cancel_stops_the_run_and_says_who_did(open_stage):
+    """The child is stopped, the review channel hears of it, the audit names the moderator."""
+    async with a_run_under_way(open_stage) as (stage, _run, task):
+        result = await stage.world.moderator.slash(stage.world.general, "train cancel")
+        assert result.response.content == words.CANCELLED
+        assert (await task).reason == words.cancelled_by("Mo")
+        assert words.cancelled_by("Mo") in stage.card.embeds[0].description
+        assert not stage.app.training
+        (entry,) = await stage.app.store.call(Store.audit_log)
+        assert (entry.actor, entry.actor_id, entry.action) == ("Mo", stage.world.moderator.id, "train.cancel")
+
+
+async def test_there_must_be_a_run_to_cancel(stage):
+    """Without one the command says so."""
+    result = await stage.world.moderator.slash(stage.world.general, "train cancel")
+    assert result.response.content == words.NOT_TRAINING
+
+
+async def test_train_history_tells_what_the_runs_came_to(stage):
+    """Newest first, with outcome, pairs, hold-out loss before and after, and the reason."""
+    for outcome, reason in (("skipped", "Too little."), ("promoted", "It won.")):
+        run = await stage.app.store.call(Store.start_run, "schedule", "2026-11-23", 1, {})
+        fields = {"train_pairs": 120, "champion_nll": 3.5, "challenger_nll": 2.5} if outcome == "promoted" else {}
+        await stage.app.store.call(Store.finish_run, run.id, outcome, reason, **fields)
+    result = await stage.world.moderator.slash(stage.world.general, "train history")
+    first, reason, second, _ = result.response.embeds[0].description.splitlines()
+    assert "**promoted** \u00b7 120 pairs \u00b7 hold-out loss 3.500 \u2192 2.500" in first
+    assert "It won." in reason
+    assert "**skipped**" in second
+
+
+async def test_adapter_list_shows_which_one_answers(stage, tmp_path):
+    """Every adapter, the newest first, with the one in use and those retired."""
+    for name in ("first", "second", "third"):
+        await publish(stage, name, tmp_path)
+    await stage.app.store.call(Store.promote, "second", kind="gate", actor="trainer", reason="won")
+    await stage.app.store.call(Store.retire_adapter, "first")
+    result = await stage.world.moderator.slash(stage.world.general, "adapter list")
+    lines = result.response.embeds[0].description.splitlines()
+    assert [line.split("`")[1] for line in lines[:3]] == ["third", "second", "first"]
+    assert words.IN_USE in lines[1]
+    assert words.RETIRED in lines[2]
+
+
+async def test_adapter_use_swaps_it_in_and_is_in_the_audit(stage, tmp_path):
+    """A moderator chooses; the bot answers with it at once."""
+    await publish(stage, "mine", tmp_path)
+    result = await stage.world.moderator.slash(stage.world.general, "adapter use", adapter="mine")
+    assert stage.engine.adapter == "mine"
+    assert words.used("mine") in [one.content for one in [result.response, *result.followups] if one]
+    (entry,) = await stage.app.store.call(Store.audit_log)
+    assert (entry.actor, entry.action, entry.subject) == ("Mo", "adapter.use", "mine")
+
+
+async def test_adapters_are_offered_while_typing(stage, tmp_path):
+    """Those that can be used, and the base model; nothing for members."""
+    for name in ("first", "second", "gone"):
+        await publish(stage, name, tmp_path)
+    await stage.app.store.call(Store.retire_adapter, "gone")
+    offer = stage.world.moderator.autocomplete
+    choices = await offer(stage.world.general, "adapter use", "adapter", "")
+    assert [one["value"] for one in choices] == ["second", "first", "base"]
+    assert choices[2]["name"] == f"base ({words.IN_USE})"
+    assert [one["value"] for one in await offer(stage.world.general, "adapter use", "adapter", "SEC")] == ["second"]
+    assert await stage.ada.autocomplete(stage.world.general, "adapter use", "adapter", "") == []
+
+
+@pytest.mark.parametrize(
+    ("adapter", "sentence"),
+    [("nobody", words.ADAPTER_GONE), ("gone", words.ADAPTER_RETIRED), ("broken", words.ADAPTER_DAMAGED)],
+)
+async def test_an_adapter_that_cannot_be_used_is_refused_with_the_reason(stage, tmp_path, adapter, sentence):
+    """The one in use stays."""
+    for name in ("gone", "broken"):
+        await publish(stage, name, tmp_path)
+    await stage.app.store.call(Store.retire_adapter, "gone")
+    (stage.app.home.adapters / "broken" / "adapter_model.safetensors").write_bytes(b"other")
+    result = await stage.world.moderator.slash(stage.world.general, "adapter use", adapter=adapter)
+    assert sentence in [one.content for one in [result.response, *result.followups] if one]
+    assert stage.engine.swaps == []
+
+
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [("train now", {}), ("train status", {}), ("train cancel", {}), ("train history", {})]
+    + [("adapter list", {}), ("adapter use", {"adapter": "base"}), ("adapter rollback", {})],
+)
+async def test_members_may_not_steer(stage, command, options):
+    """Every command of both groups checks who asks."""
+    result = await stage.ada.slash(stage.world.general, command, **options)
+    assert result.response.content == texts.not_moderator("Moderator")
+    assert result.response.ephemeral
+
+
+@pytest.mark.parametrize("main_server", [None, "Nightshift's workshop"])
+async def test_with_several_servers_only_the_main_one_steers(open_stage, main_server):
+    """One adapter answers everywhere, so a second server's moderators cannot change it."""
+    async with open_stage(discord={"main_server": main_server}) as stage:
+        other = stage.env.create_guild("Elsewhere")
+        channel = other.create_text_channel("general")
+        stranger = other.add_member(stage.env.create_user("sly"), roles=[other.create_role("Moderator")])
+        result = await stranger.slash(channel, "train now")
+        assert result.response.content == words.elsewhere(main_server)
+        ours = await stage.world.moderator.slash(stage.world.general, "train now")
+        assert (ours.response.content == texts.TRAINING_STARTED) == (main_server is not None)
+
+
+async def test_status_is_complete(stage):
+    """Model, adapter, queue, speed, memory, next run and the last swap, for everybody."""
+    await stage.engine.swap(None)
+    result = await stage.ada.slash(stage.world.general, "status")
+    fields = {field.name: field.value for field in result.response.embeds[0].fields}
+    wanted = ("MODEL", "ADAPTER", "QUEUE", "SPEED", "MEMORY", "PAIRS", "LAST", "NEXT", "SWAP")
+    assert list(fields) == [getattr(texts, f"STATUS_{name}") for name in wanted]
+
+
+async def test_a_force_is_passed_on(open_stage):
+    """/train now force:True trains even if little is new."""
+    forced = []
+
+    async def train(_home, *, force, trigger, local_date):
+        forced.append(force)
+        return RunResult(run="r1", outcome="skipped", reason="")
+
+    async with open_stage(train=train) as stage:
+        await stage.world.moderator.slash(stage.world.general, "train now", force=True)
+    assert forced == [True]

@@ -1,0 +1,133 @@
+"""Beyond a single verdict: skipping, reasons, taking back, two moderators at once, reactions."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot import texts
+from bot.moderation import texts as words
+from storage.store import Store
+from tests.bot.test_review import labels, verdicts
+
+
+def second_moderator(stage):
+    """Sam, with the same role as Mo."""
+    sam = stage.world.guild.add_member(stage.env.create_user("sam", global_name="Sam"))
+    members = stage.env.backend.get_guild(stage.world.guild.id).members
+    members[sam.id].role_ids.extend(members[stage.world.moderator.id].role_ids)
+    return sam
+
+
+async def test_skip_folds_the_card_and_the_reply_waits_on(stage):
+    """A card can be put aside; it says by whom, keeps its buttons, and no verdict is stored."""
+    answer = await stage.ask("Hello?")
+    await stage.world.moderator.click(stage.card, label=words.SKIP)
+    assert stage.card.embeds[0].title == words.skipped("Mo")
+    assert labels(stage.card)[:3] == ["Approve", "Edit", "Reject"]
+    assert await verdicts(stage, answer) == []
+    assert (await stage.app.store.call(Store.counts)).pending == 1
+
+
+async def test_undo_on_a_card_makes_the_reply_wait_again(stage):
+    """A verdict can be taken back: the card opens again, the counts follow, the record keeps all."""
+    answer = await stage.ask("Hello?")
+    await stage.world.moderator.click(stage.card, label="Approve")
+    await stage.world.moderator.click(stage.card, label=words.UNDO)
+    assert stage.card.embeds[0].title == texts.PENDING
+    assert labels(stage.card)[0] == "Approve"
+    assert [one[0] for one in await verdicts(stage, answer)] == ["approve", "undo"]
+    assert (await stage.app.store.call(Store.counts)).pending == 1
+
+
+async def test_a_rejection_may_be_given_a_reason(stage):
+    """Reject counts at once; a private menu then asks why, and the card shows it."""
+    answer = await stage.ask("Hello?")
+    result = await stage.world.moderator.click(stage.card, label="Reject")
+    (menu,) = result.followups
+    assert menu.ephemeral
+    assert [one["value"] for one in menu.components[0]["components"][0]["options"]] == [
+        "wrong",
+        "rude",
+        "off-topic",
+        "unsafe",
+        "other",
+    ]
+    await stage.world.moderator.select(menu, ["off-topic"])
+    reply = await stage.reply(answer)
+    assert (await stage.app.store.call(Store.latest_review, reply.id)).reason == "off-topic"
+    assert stage.card.embeds[0].title == words.ruling("reject", "Mo", "off-topic")
+
+
+async def test_a_reason_comes_too_late_for_a_reply_approved_meanwhile(stage):
+    """The menu of a rejection that no longer stands changes nothing."""
+    answer = await stage.ask("Hello?")
+    result = await stage.world.moderator.click(stage.card, label="Reject")
+    await stage.world.moderator.context_menu(stage.world.general, "Approve", answer)
+    late = await stage.world.moderator.select(result.followups[0], ["rude"])
+    assert late.response.content == words.NOT_REJECTED
+    assert [one[0] for one in await verdicts(stage, answer)] == ["reject", "approve"]
+
+
+async def test_two_moderators_at_once_are_both_told_and_the_later_verdict_stands(stage):
+    """Mo approves while Sam has the form open: Sam's edit stands, both hear of it privately, both are kept."""
+    answer = await stage.ask("Hello?")
+    sam = second_moderator(stage)
+    form = await sam.context_menu(stage.world.general, "Edit", answer)
+    mo = await stage.world.moderator.click(stage.card, label="Approve")
+    result = await sam.submit_modal(form, {"answer": "Good day."})
+    reply = await stage.reply(answer)
+    assert words.overruling("Mo", "approve") in result.response.content
+    assert [one.content for one in mo.followups] == [words.overruled("Sam", "edit", "approve", reply.id)]
+    assert all(one.ephemeral for one in mo.followups)
+    assert await verdicts(stage, answer) == [("approve", "Mo", None), ("edit", "Sam", "Good day.")]
+    assert stage.card.embeds[0].title == texts.verdict_line("edit", "Sam")
+
+
+async def test_a_moderator_who_cannot_be_told_in_private_is_told_in_the_review_channel(stage):
+    """After a restart nobody's interaction is remembered; the review channel says what changed."""
+    answer = await stage.ask("Hello?")
+    sam = second_moderator(stage)
+    await stage.world.moderator.click(stage.card, label="Approve")
+    await stage.env.restart_bot(stage.app.new_client())
+    await sam.context_menu(stage.world.general, "Reject", answer)
+    reply = await stage.reply(answer)
+    told = stage.world.review.last_message.embeds[0].description
+    assert told == f"Mo: {words.overruled('Sam', 'reject', 'approve', reply.id)}"
+
+
+async def test_agreeing_disturbs_nobody(stage):
+    """The same verdict twice is told to no one."""
+    answer = await stage.ask("Hello?")
+    sam = second_moderator(stage)
+    mo = await stage.world.moderator.click(stage.card, label="Approve")
+    result = await sam.context_menu(stage.world.general, "Approve", answer)
+    assert result.response.content == texts.RECORDED["approve"]
+    assert mo.followups == []
+
+
+@pytest.mark.parametrize(("emoji", "verdict"), [("\u2705", "approve"), ("\u274c", "reject")])
+async def test_a_moderator_s_reaction_is_a_verdict_where_set(open_stage, emoji, verdict):
+    """With review_by_reaction, a check mark approves and a cross rejects; taking it away undoes."""
+    async with open_stage(discord={"review_by_reaction": True}) as stage:
+        answer = await stage.ask("Hello?")
+        await stage.world.moderator.react(answer, emoji)
+        assert await verdicts(stage, answer) == [(verdict, "Mo", None)]
+        assert stage.card.embeds[0].title == texts.verdict_line(verdict, "Mo")
+        await stage.world.moderator.unreact(answer, emoji)
+        assert [one[0] for one in await verdicts(stage, answer)] == [verdict, "undo"]
+
+
+async def test_other_reactions_are_no_verdicts(open_stage):
+    """Neither a member's check mark nor a moderator's heart counts."""
+    async with open_stage(discord={"review_by_reaction": True}) as stage:
+        answer = await stage.ask("Hello?")
+        await stage.ada.react(answer, "\u2705")
+        await stage.world.moderator.react(answer, "\u2764\ufe0f")
+        assert await verdicts(stage, answer) == []
+
+
+async def test_without_the_setting_reactions_are_only_reactions(stage):
+    """By default nothing is asked of Discord about reactions, and nothing counted."""
+    answer = await stage.ask("Hello?")
+    await stage.world.moderator.react(answer, "\u2705")
+    assert await verdicts(stage, answer) == []
