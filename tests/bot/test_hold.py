@@ -6,7 +6,7 @@ from bot import texts
 from bot.moderation import texts as words
 from tests.bot.test_review import verdicts
 
-SECRET = "Sand it first, then oil it."
+DRAFT = "Sand it first, then oil it."
 
 
 async def hold(stage, *, on=True):
@@ -16,7 +16,7 @@ async def hold(stage, *, on=True):
 async def held_answer(stage):
     """A question in a held channel; gives the message that stands for the answer."""
     await hold(stage)
-    stage.engine.say(SECRET)
+    stage.engine.say(DRAFT)
     return await stage.ask("Sticky oil?")
 
 
@@ -24,8 +24,8 @@ async def test_a_held_channel_shows_a_notice_and_the_draft_goes_to_review(stage)
     """The asker reads that moderators look first; the card has the draft and says it is held."""
     answer = await held_answer(stage)
     assert answer.content == words.HELD_NOTICE
-    assert SECRET not in "".join(one.content for one in stage.world.general.history())
-    assert SECRET in stage.card.embeds[0].description
+    assert DRAFT not in "".join(one.content for one in stage.world.general.history())
+    assert DRAFT in stage.card.embeds[0].description
     assert stage.card.embeds[0].title == words.HELD
 
 
@@ -33,7 +33,7 @@ async def test_approving_posts_the_draft(stage):
     """The notice becomes the answer."""
     await held_answer(stage)
     await stage.world.moderator.click(stage.card, label="Approve")
-    assert stage.world.general.last_message.content == SECRET
+    assert stage.world.general.last_message.content == DRAFT
 
 
 async def test_editing_posts_the_moderator_s_text(stage):
@@ -80,7 +80,7 @@ async def test_approving_from_the_queue_posts_too(stage):
     page = (await stage.world.moderator.slash(stage.world.general, "review")).response
     assert words.HELD in page.embeds[0].title
     await stage.world.moderator.click(page, label="Approve")
-    assert stage.world.general.last_message.content == SECRET
+    assert stage.world.general.last_message.content == DRAFT
 
 
 async def test_other_channels_and_later_answers_are_not_held(stage):

@@ -148,8 +148,15 @@ async def test_an_adapter_that_cannot_be_used_is_refused_with_the_reason(stage, 
 
 @pytest.mark.parametrize(
     ("command", "options"),
-    [("train now", {}), ("train status", {}), ("train cancel", {}), ("train history", {})]
-    + [("adapter list", {}), ("adapter use", {"adapter": "base"}), ("adapter rollback", {})],
+    [
+        ("train now", {}),
+        ("train status", {}),
+        ("train cancel", {}),
+        ("train history", {}),
+        ("adapter list", {}),
+        ("adapter use", {"adapter": "base"}),
+        ("adapter rollback", {}),
+    ],
 )
 async def test_members_may_not_steer(stage, command, options):
     """Every command of both groups checks who asks."""

@@ -1,0 +1,176 @@
+"""The morning report: what a moderator reads after a night, and the blind votes on it."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from PIL import Image
+
+from bot.moderation import charts
+from bot.moderation import texts as words
+from bot.moderation.blind import preference_of
+from storage.store import Store
+from tests.bot.test_review import labels
+from trainer.result import RunResult
+
+SAMPLES = 4
+
+
+async def stored_run(stage, *, outcome="promoted", replies=(), **details):
+    """A finished run as the trainer leaves it, with samples taken from these replies."""
+    call = stage.app.store.call
+    run = await call(Store.start_run, "schedule", "2026-11-23", 1, {})
+    for step in range(1, 6):
+        values = {"loss": 4 - step / 2} | ({"eval_loss": 4 - step / 3} if step % 2 else {})
+        await call(Store.log_metrics, run.id, step, values)
+    samples = [
+        {
+            "prompt": f"Held-out question {n}?",
+            "text": f"New answer {n}.",
+            "champion": f"Old answer {n}.",
+            "stopped": True,
+        }
+        | ({"reply_id": reply_id} if reply_id else {})
+        for n, reply_id in enumerate(replies)
+    ]
+    await call(
+        Store.finish_run,
+        run.id,
+        outcome,
+        "hold-out loss 3.5 to 2.5 over 12 pairs",
+        champion_nll=3.5,
+        challenger_nll=2.5,
+        train_pairs=120,
+        holdout_pairs=12,
+        challenger="night-1",
+        details={"samples": samples, **details},
+    )
+    return run.id
+
+
+async def a_night(open_stage, stage, **run):
+    """The night of the schedule passes; gives the run's id."""
+    found = {}
+
+    async def train(_home, *, force, trigger, local_date):
+        found["id"] = await stored_run(stage, **run)
+        return RunResult(run=found["id"], outcome=run.get("outcome", "promoted"), reason="won", challenger="night-1")
+
+    stage.app._train = train
+    await stage.app.train_now(trigger="schedule")
+    await stage.env.settle()
+    return found["id"]
+
+
+async def asked(stage, count=SAMPLES):
+    """Replies of this server that a run could have sampled; the review channel is what it was before."""
+    return [(await stage.reply(await stage.ask(f"Held-out question {n}?"))).id for n in range(count)]
+
+
+def report(stage):
+    """The report's message."""
+    (message,) = [one for one in stage.world.review.history() if one.embeds and one.embeds[0].title == words.MORNING]
+    return message
+
+
+async def test_the_report_tells_how_the_night_went(open_stage, stage):
+    """Promoted or not and why, pairs used, hold-out before and after, and the loss curve as a picture."""
+    await a_night(open_stage, stage)
+    message = report(stage)
+    (embed,) = message.embeds
+    fields = {field.name: field.value for field in embed.fields}
+    assert words.MORNING_HEAD["promoted"] in embed.description
+    assert "hold-out loss 3.5 to 2.5 over 12 pairs" in embed.description
+    assert fields[words.MORNING_PAIRS] == words.held_out(120, 12)
+    assert fields[words.MORNING_LOSS].startswith("3.500 \u2192 **2.500**")
+    (picture,) = message.attachments
+    assert picture.filename == "loss.png"
+    with Image.open(io.BytesIO(await picture.read())) as image:
+        assert image.width > image.height > 300
+
+
+@pytest.mark.parametrize("outcome", ["kept", "skipped", "failed"])
+async def test_a_night_without_a_new_adapter_is_reported_too(open_stage, stage, outcome):
+    """And nothing else is announced about it."""
+    await a_night(open_stage, stage, outcome=outcome)
+    assert words.MORNING_HEAD[outcome] in report(stage).embeds[0].description
+    assert len(stage.world.review.history()) == 1
+
+
+async def test_without_matplotlib_the_report_is_words(open_stage, stage, monkeypatch):
+    """The picture is an extra."""
+    monkeypatch.setattr(charts, "_figure", lambda *_: None)
+    await a_night(open_stage, stage)
+    assert report(stage).attachments == []
+
+
+async def test_three_questions_answered_by_both_adapters_blind(open_stage, stage):
+    """The answers are called A and B; nothing says whose is whose."""
+    await a_night(open_stage, stage, replies=await asked(stage))
+    contests = stage.world.review.history()[-3:]
+    for number, message in enumerate(contests):
+        (embed,) = message.embeds
+        assert f"Held-out question {number}?" in embed.description
+        assert {field.value for field in embed.fields} == {f"Old answer {number}.", f"New answer {number}."}
+        assert [field.name for field in embed.fields] == ["A", "B"]
+        assert labels(message) == [words.BLIND_A, words.BLIND_B, words.BLIND_TIE]
+    assert len(stage.world.review.history()) == SAMPLES + 1 + 3
+
+
+async def test_votes_are_stored_and_can_be_changed(open_stage, stage):
+    """A vote counts for the adapter behind the letter, once for each moderator, also after a restart."""
+    run_id = await a_night(open_stage, stage, replies=await asked(stage))
+    contest = stage.world.review.history()[-3]
+    result = await stage.world.moderator.click(contest, label=words.BLIND_TIE)
+    assert result.response.content == words.BLIND_STORED
+    assert result.response.ephemeral
+    await stage.env.restart_bot(stage.app.new_client())
+    await stage.world.moderator.click(contest, label=words.BLIND_A)
+    votes = await stage.app.store.call(lambda store: store.moderation.votes(run_id, stage.world.guild.id))
+    assert {name for name, count in votes.items() if count} == {preference_of(run_id, 0, "a")}
+    assert sum(votes.values()) == 1
+
+
+def test_the_sides_are_drawn_and_stay():
+    """Over many runs the new adapter is A about half of the time."""
+    sides = [preference_of(f"run-{n}", 0, "a") for n in range(400)]
+    assert sides == [preference_of(f"run-{n}", 0, "a") for n in range(400)]
+    assert 150 < sides.count("challenger") < 250
+    assert all(preference_of(f"run-{n}", 0, "a") != preference_of(f"run-{n}", 0, "b") for n in range(400))
+
+
+async def test_members_cannot_vote(open_stage, stage):
+    """Each button checks who presses it."""
+    await a_night(open_stage, stage, replies=await asked(stage))
+    everyone = stage.world.guild.default_role
+    for overwrite in stage.env.backend.get_channel(stage.world.review.id).overwrites:
+        if overwrite.target_id == everyone.id:
+            overwrite.deny = 0
+    result = await stage.ada.click(stage.world.review.history()[-1], label=words.BLIND_B)
+    assert result.response.ephemeral
+    assert result.response.content != words.BLIND_STORED
+
+
+async def test_another_server_s_questions_are_not_shown(open_stage, stage):
+    """Every server hears of the night, but sees sampled questions of its own conversations only."""
+    replies = await asked(stage)
+    other = stage.env.create_guild("Elsewhere")
+    theirs = other.create_text_channel("review")
+    await a_night(open_stage, stage, replies=replies)
+    assert [one.embeds[0].title for one in theirs.history()] == [words.MORNING]
+
+
+async def test_words_removed_meanwhile_are_not_shown(open_stage, stage):
+    """A question whose asker was forgotten during the run is left out."""
+    replies = await asked(stage)
+    await stage.app.store.call(Store.forget, stage.ada.id)
+    await a_night(open_stage, stage, replies=replies)
+    assert words.BLIND_TITLE not in [one.embeds[0].title for one in stage.world.review.history()]
+
+
+@pytest.mark.parametrize("details", [{"samples": []}, {"samples": [{"prompt": "Q?", "text": "A."}]}, {"samples": "?"}])
+async def test_a_run_without_both_answers_is_reported_without_them(open_stage, stage, details):
+    """What the trainer did not record is left out."""
+    await a_night(open_stage, stage, **details)
+    assert len(stage.world.review.history()) == 1

@@ -1,0 +1,165 @@
+"""/pairs and /stats: what the bot learns from, looked at from Discord."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from PIL import Image
+
+from bot import texts
+from bot.moderation import charts
+from bot.moderation import texts as words
+from storage.exchange import read_pairs
+from storage.records import NewPair, Turn
+from storage.store import Store
+
+ROW = {"messages": [{"role": "user", "content": "Is teak oily?"}, {"role": "assistant", "content": "Very."}]}
+
+
+async def approved(stage, *questions):
+    for question in questions:
+        await stage.ask(question)
+        await stage.world.moderator.click(stage.card, label="Approve")
+
+
+async def pairs(stage, command, *, who=None, channel=None, **options):
+    """The last thing /pairs answers."""
+    who, channel = who or stage.world.moderator, channel or stage.world.general
+    result = await who.slash(channel, f"pairs {command}", **options)
+    answer = (result.followups or [result.response])[-1]
+    assert answer.ephemeral
+    return answer
+
+
+async def test_search_shows_pairs_that_hold_the_words(stage):
+    """Question, answer, number and who approved it; pending replies are none."""
+    await approved(stage, "Is oak hard?", "Is pine soft?")
+    await stage.ask("Is oak old?")
+    found = await pairs(stage, "search", text="PINE")
+    assert found.embeds[0].description == "**2** \u00b7 Mo\n> Is pine soft?\nYou said: Is pine soft?"
+    assert (await pairs(stage, "search", text="walnut")).content == words.NO_PAIRS
+
+
+async def test_remove_keeps_a_pair_out_of_training(stage):
+    """The pair is offered while typing; removing it is a verdict, in the audit, and shows on the card."""
+    await approved(stage, "Is oak hard?", "Is pine soft?")
+    offered = await stage.world.moderator.autocomplete(stage.world.general, "pairs remove", "pair", "pine")
+    assert offered == [{"name": "2: Is pine soft?", "value": "2"}]
+    assert (await pairs(stage, "remove", pair="2")).content == words.removed(2)
+    assert [one.reply_id for one in await stage.app.store.call(lambda store: list(store.pairs()))] == [1]
+    (entry,) = await stage.app.store.call(lambda store: store.audit_log(stage.world.guild.id))
+    assert (entry.actor, entry.action, entry.subject) == ("Mo", "pairs.remove", "2")
+    assert stage.card.embeds[0].title == texts.verdict_line("reject", "Mo")
+    assert (await pairs(stage, "remove", pair="2")).content == words.PAIR_GONE
+    assert (await pairs(stage, "remove", pair="words")).content == words.PAIR_GONE
+
+
+async def test_export_is_a_file_that_can_be_imported(stage, tmp_path):
+    """JSONL, in the order they were said."""
+    await approved(stage, "Is oak hard?", "Is pine soft?")
+    answer = await pairs(stage, "export")
+    assert answer.content == words.exported(2)
+    (file,) = answer.attachments
+    path = tmp_path / file.filename
+    path.write_bytes(await file.read())
+    assert [pair.turns[-1].content for pair in read_pairs(path)] == ["Is oak hard?", "Is pine soft?"]
+
+
+async def test_export_of_nothing_says_so(stage):
+    """No empty file."""
+    assert (await pairs(stage, "export")).content == words.EXPORT_EMPTY
+
+
+async def test_import_takes_good_rows_and_names_bad_ones(stage):
+    """The same checks as on the command line: duplicates counted, each bad row with its number and reason."""
+    lines = [json.dumps(ROW), json.dumps(ROW), "{broken", json.dumps({"messages": []})]
+    answer = await pairs(stage, "import", file=("voice.jsonl", "\n".join(lines).encode()))
+    first, *bad = answer.content.splitlines()
+    assert first == "imported 1, duplicates 1, rejected 2"
+    assert [line.split(":")[0] for line in bad] == ["row 3", "row 4"]
+    (pair,) = await stage.app.store.call(lambda store: list(store.pairs()))
+    assert (pair.completion, pair.reviewer) == ("Very.", "Mo")
+    (entry,) = await stage.app.store.call(lambda store: store.audit_log(stage.world.guild.id))
+    assert (entry.action, entry.details["imported"]) == ("pairs.import", 1)
+
+
+@pytest.mark.parametrize(
+    ("file", "sentence"),
+    [
+        (("voice.txt", b"hello"), words.IMPORT_ENDING),
+        (("voice.csv", b"one,two\n1,2\n"), words.IMPORT_UNREADABLE),
+        (("voice.jsonl", b"x" * (8 * 1024 * 1024 + 1)), words.IMPORT_TOO_LARGE),
+    ],
+)
+async def test_a_file_that_cannot_be_imported_is_refused(stage, file, sentence):
+    """With what to do instead; no path of the bot's machine is shown."""
+    assert (await pairs(stage, "import", file=file)).content == sentence
+
+
+async def test_another_server_s_pairs_are_out_of_reach(stage):
+    """Neither search, nor export, nor a number typed by hand leads there."""
+    await approved(stage, "Is oak hard?")
+    await stage.app.store.call(Store.import_pairs, [NewPair((Turn("user", "Operator's oak?"),), "Yes.")], "Op")
+    other = stage.env.create_guild("Elsewhere")
+    channel = other.create_text_channel("general")
+    sly = other.add_member(stage.env.create_user("sly"), roles=[other.create_role("Moderator")])
+    assert (await pairs(stage, "search", who=sly, channel=channel, text="oak")).content == words.NO_PAIRS
+    assert (await pairs(stage, "export", who=sly, channel=channel)).content == words.EXPORT_EMPTY
+    for number in ("1", "2"):
+        assert (await pairs(stage, "remove", who=sly, channel=channel, pair=number)).content == words.PAIR_GONE
+    assert await sly.autocomplete(channel, "pairs remove", "pair", "") == []
+    assert len(await stage.app.store.call(lambda store: list(store.pairs()))) == 2
+
+
+async def test_the_operator_s_pairs_are_shown_where_there_is_one_server(stage):
+    """Then they are this community's."""
+    await stage.app.store.call(Store.import_pairs, [NewPair((Turn("user", "Operator's oak?"),), "Yes.")], "Op")
+    assert "Operator's oak?" in (await pairs(stage, "search", text="oak")).embeds[0].description
+    assert (await pairs(stage, "remove", pair="1")).content == words.removed(1)
+
+
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        ("pairs search", {"text": "a"}),
+        ("pairs remove", {"pair": "1"}),
+        ("pairs export", {}),
+        ("pairs import", {"file": ("a.jsonl", b"")}),
+        ("stats", {}),
+    ],
+)
+async def test_members_have_no_access(stage, command, options):
+    """Every command checks who asks."""
+    result = await stage.ada.slash(stage.world.general, command, **options)
+    assert result.response.content == texts.not_moderator("Moderator")
+
+
+async def test_stats_draws_reviews_by_day_and_by_adapter(stage):
+    """A picture, and the shares in words."""
+    stage.engine.adapter = "night-1"
+    await approved(stage, "Is oak hard?", "Is pine soft?")
+    await stage.ask("Is it?")
+    await stage.world.moderator.click(stage.card, label="Reject")
+    result = await stage.world.moderator.slash(stage.world.general, "stats")
+    answer = (result.followups or [result.response])[-1]
+    assert answer.embeds[0].description == words.share("night-1", 2, 3)
+    with Image.open(io.BytesIO(await answer.attachments[0].read())) as image:
+        assert image.width > image.height
+
+
+async def test_stats_without_matplotlib_are_words(stage, monkeypatch):
+    """The days are listed instead."""
+    monkeypatch.setattr(charts, "_figure", lambda *_: None)
+    await approved(stage, "Is oak hard?")
+    result = await stage.world.moderator.slash(stage.world.general, "stats")
+    answer = (result.followups or [result.response])[-1]
+    assert answer.attachments == []
+    assert "1 of 1 approved (100%)" in answer.embeds[0].fields[0].value
+
+
+async def test_stats_before_the_first_review(stage):
+    """There is nothing to draw."""
+    result = await stage.world.moderator.slash(stage.world.general, "stats")
+    assert result.response.content == words.STATS_NONE
