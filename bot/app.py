@@ -137,12 +137,15 @@ class Nightshift:
                 _log.error("The champion %s cannot be used: %s", champion, error)
                 if self.client.guilds:  # else nobody heard it: tried again when there is somebody to tell
                     self._refused_promotion = promotion
-                await self.client.announce(texts.adapter_refused(champion, str(error)))
+                why = str(error)
+                await self.client.announce(lambda: texts.adapter_refused(champion, why))
                 return None
             _log.info("%s answers from now on (%.0f ms)", champion or "the base model", report.pause_s * 1000)
-            latest = (await self.store.call(Store.promotions))[-1:]
-            for row in latest:
-                await self.client.announce(texts.adapter_changed(champion, row.kind, row.reason, report.pause_s * 1000))
+            if history := await self.store.call(Store.promotions):
+                latest, pause_ms = history[-1], report.pause_s * 1000
+                await self.client.announce(
+                    lambda: texts.adapter_changed(champion, latest.kind, latest.reason, pause_ms)
+                )
             return report
 
     async def train_now(
@@ -180,7 +183,7 @@ class Nightshift:
         swapped = await self.sync_adapter() is not None
         reported = await self.client.morning.post(result.run, [guild] if guild else self.client.guilds)
         if not swapped and not reported:
-            await self.client.announce(texts.training_ended(result.outcome, result.reason), guild=guild)
+            await self.client.announce(lambda: texts.training_ended(result.outcome, result.reason), guild=guild)
         return result
 
     def cancel_training(self, *, actor: str) -> bool:

@@ -43,13 +43,6 @@ STYLES: dict[Act, discord.ButtonStyle] = {
     "skip": discord.ButtonStyle.secondary,
     "undo": discord.ButtonStyle.secondary,
 }
-LABELS: dict[Act, str] = {
-    "approve": texts.APPROVE,
-    "edit": texts.EDIT,
-    "reject": texts.REJECT,
-    "skip": words.SKIP,
-    "undo": words.UNDO,
-}
 _COLOURS = {
     None: discord.Colour.blurple(),
     "approve": discord.Colour.green(),
@@ -58,6 +51,17 @@ _COLOURS = {
 }
 
 Submit = Callable[[discord.Interaction[Any], str], Awaitable[None]]
+
+
+def label(act: Act) -> str:
+    """What stands on the button."""
+    return {
+        "approve": texts.APPROVE,
+        "edit": texts.EDIT,
+        "reject": texts.REJECT,
+        "skip": words.SKIP,
+        "undo": words.UNDO,
+    }[act]
 
 
 def card(
@@ -124,7 +128,7 @@ class CardButton(
 
     def __init__(self, act: Act, reply_id: int) -> None:
         super().__init__(
-            discord.ui.Button(label=LABELS[act], style=STYLES[act], custom_id=f"nightshift:{act}:{reply_id}")
+            discord.ui.Button(label=label(act), style=STYLES[act], custom_id=f"nightshift:{act}:{reply_id}")
         )
         self.act = act
         self.reply_id = reply_id
@@ -175,11 +179,11 @@ def reason_menu(reply_id: int) -> discord.ui.View:
     return discord.ui.View(timeout=None).add_item(ReasonMenu(reply_id))
 
 
-class CorrectionForm(discord.ui.Modal, title=texts.EDIT_TITLE):
+class CorrectionForm(discord.ui.Modal):
     """The form with the reply's text, to be put right."""
 
     def __init__(self, text: str, submit: Submit) -> None:
-        super().__init__(timeout=3600)
+        super().__init__(title=texts.EDIT_TITLE, timeout=3600)
         self._submit = submit
         self.answer: discord.ui.TextInput[Self] = discord.ui.TextInput(
             style=discord.TextStyle.paragraph, custom_id="answer", default=text, max_length=FORM_LIMIT

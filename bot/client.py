@@ -7,7 +7,7 @@ bot/app.py.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import discord
@@ -21,6 +21,7 @@ from bot.commands import slash_commands
 from bot.controls import AgainButton, MoreButton, StopButton
 from bot.guild_settings import SettingsBook
 from bot.handler import respond_with
+from bot.language import speak, speaking
 from bot.members import FrontDesk, ask_command
 from bot.moderation.blind import VoteButton
 from bot.moderation.morning import Morning
@@ -34,6 +35,7 @@ from bot.questions import Question
 from bot.retention import Deletions, let_go
 from bot.review import ReviewDesk, message_commands
 from bot.settings import Settings
+from bot.translator import CommandTranslator
 from model.protocol import ChatEngine
 from storage.store import Store
 from storage.writer import AsyncStore
@@ -56,6 +58,10 @@ def intents(*, message_content: bool, reactions: bool = False) -> discord.Intent
 
 
 class _Tree(app_commands.CommandTree[Any]):
+    async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
+        speak(str(interaction.locale))
+        return True
+
     async def on_error(self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError, /) -> None:
         await respond_with(interaction, error)
 
@@ -102,6 +108,7 @@ class NightshiftClient(discord.Client):
         await self.book.load()
         self.front.open()
         self.add_dynamic_items(*_ITEMS, StopButton, AgainButton, MoreButton)
+        await self.tree.set_translator(CommandTranslator())
         await self.tree.sync()
         self._poll.start()
         self._retention.start()  # its first round is now
@@ -111,6 +118,7 @@ class NightshiftClient(discord.Client):
 
     async def on_message(self, message: discord.Message) -> None:
         if self.user is not None:
+            speak(self.office.locale(message.guild))
             await self.front.hear(message, self.user.id)
 
     async def on_raw_reaction_add(self, payload: discord.RawReactionActionEvent) -> None:
@@ -130,14 +138,16 @@ class NightshiftClient(discord.Client):
     async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
         await self._deleted(payload.message_ids)
 
-    async def announce(self, text: str, *, guild: discord.Guild | None = None) -> None:
-        """Tell the review channel of `guild`, or of every server. A server without one hears nothing."""
+    async def announce(self, text: Callable[[], str], *, guild: discord.Guild | None = None) -> None:
+        """Tell the review channel of `guild`, or of every server, each in its language. One without hears nothing."""
         for one in [guild] if guild is not None else list(self.guilds):
             channel = self.office.review_channel(one)
             if channel is None:
                 continue
+            with speaking(self.office.locale(one)):
+                said = text()
             try:
-                await channel.send(embed=discord.Embed(description=text, colour=discord.Colour.blurple()))
+                await channel.send(embed=discord.Embed(description=said, colour=discord.Colour.blurple()))
             except discord.HTTPException:
                 _log.warning("Could not announce in %s", channel, exc_info=True)
 

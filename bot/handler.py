@@ -17,6 +17,7 @@ from discord import app_commands
 
 from bot import texts
 from bot.errors import Refused
+from bot.language import speak
 from bot.moderation import texts as moderation
 from model.errors import ContextTooLong, EngineClosed, QueueFull
 from storage.errors import (
@@ -34,17 +35,6 @@ __all__ = ["answered", "notice", "respond_with", "sentence"]
 
 _log = logging.getLogger(__name__)
 P = ParamSpec("P")
-_FORESEEN: dict[type[Exception], str] = {
-    NothingToRollBack: texts.NOTHING_TO_ROLL_BACK,
-    ReplyNotFound: texts.REPLY_GONE,
-    ReplyRedacted: texts.REPLY_GONE,
-    NothingToUndo: moderation.NOTHING_TO_UNDO,
-    EditEmpty: texts.EDIT_EMPTY,
-    AdapterMissing: moderation.ADAPTER_GONE,
-    AdapterRetired: moderation.ADAPTER_RETIRED,
-    AdapterDamaged: moderation.ADAPTER_DAMAGED,
-    app_commands.NoPrivateMessage: texts.SERVER_ONLY,
-}
 
 
 def notice(error: BaseException) -> str:
@@ -62,13 +52,27 @@ def notice(error: BaseException) -> str:
             return texts.FAILED
 
 
+def _foreseen() -> dict[type[Exception], str]:
+    return {
+        NothingToRollBack: texts.NOTHING_TO_ROLL_BACK,
+        ReplyNotFound: texts.REPLY_GONE,
+        ReplyRedacted: texts.REPLY_GONE,
+        NothingToUndo: moderation.NOTHING_TO_UNDO,
+        EditEmpty: texts.EDIT_EMPTY,
+        AdapterMissing: moderation.ADAPTER_GONE,
+        AdapterRetired: moderation.ADAPTER_RETIRED,
+        AdapterDamaged: moderation.ADAPTER_DAMAGED,
+        app_commands.NoPrivateMessage: texts.SERVER_ONLY,
+    }
+
+
 def sentence(error: BaseException) -> str | None:
     """What somebody who used a command or a button reads; None for an error that nobody foresaw."""
     match error:
         case Refused():
             return str(error)
         case _:
-            return next((text for kind, text in _FORESEEN.items() if isinstance(error, kind)), None)
+            return next((text for kind, text in _foreseen().items() if isinstance(error, kind)), None)
 
 
 async def respond_with(interaction: discord.Interaction[Any], error: BaseException) -> None:
@@ -89,17 +93,18 @@ async def respond_with(interaction: discord.Interaction[Any], error: BaseExcepti
 
 
 def answered(callback: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, Coroutine[Any, Any, None]]:
-    """Make a command, button or form answer its user when it fails.
+    """Make a command, button or form answer its user in their language, also when it fails.
 
     Needed because discord.py only logs what a `DynamicItem` raises.
     """
 
     @functools.wraps(callback)
     async def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
+        interaction = next(value for value in args if isinstance(value, discord.Interaction))
+        speak(str(interaction.locale))
         try:
             await callback(*args, **kwargs)
         except Exception as error:  # noqa: BLE001  (this is the one handler: it logs what it does not know)
-            interaction = next(value for value in args if isinstance(value, discord.Interaction))
             await respond_with(interaction, error)
 
     # discord.py reads a command's options from its annotations, and would look their names up in this module.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -32,6 +32,8 @@ class DiscordConfig:
     """Id or name of the server whose moderators train and choose adapters; needed only where there are several."""
     review_by_reaction: bool = False
     """Whether a moderator's \u2705 or \u274c on an answer is a verdict."""
+    language: Literal["", "en", "de"] = ""
+    """What the bot speaks where nobody's own language is known, as in channels; empty: as each server has set."""
     direct_messages: bool = True
     """Whether direct messages are answered."""
     message_content: bool = True

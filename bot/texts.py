@@ -249,8 +249,10 @@ def privacy_status(
     """What is stored of a member. `adapters` learned from it; `days` is how long the rest is kept, 0 for ever."""
     lines = [
         "I store my replies with the messages I was shown, so that moderators can review them.",
-        f"Of you I have **{_count(messages, 'message')}** and **{_count(answers, 'answer')}** to you. "
-        f"{_count(adapters, 'adapter')} learned from them.",
+        (
+            f"Of you I have **{_count(messages, 'message')}** and **{_count(answers, 'answer')}** to you. "
+            f"{_count(adapters, 'adapter')} learned from them."
+        ),
     ]
     if operator_consents:
         lines.append("The operator of this bot has set that every approved reply may be used for training.")

@@ -11,13 +11,13 @@ from typing import Any, Literal
 import discord
 from discord import app_commands
 
+from bot import texts as general
 from bot.administration import texts
 from bot.administration.persona import PERSONA_LIMIT, PersonaForm
 from bot.errors import Refused
 from bot.guild_settings import Actor, GuildSettings, SettingsBook, Talk
 from bot.handler import answered
 from bot.hearing import places_of
-from bot.texts import SERVER_ONLY
 from storage.guild_settings import SERVER
 
 __all__ = ["SettingsCommands"]
@@ -159,7 +159,7 @@ class SettingsCommands(app_commands.Group):
 def _administered(interaction: discord.Interaction[Any]) -> discord.Guild:
     """The server that an administrator acts on. Raises Refused for anybody else."""
     if interaction.guild is None:
-        raise Refused(SERVER_ONLY)
+        raise Refused(general.SERVER_ONLY)
     if not interaction.permissions.manage_guild:
         raise Refused(texts.NOT_ADMINISTRATOR)
     return interaction.guild

@@ -14,11 +14,11 @@ __all__ = ["PERSONA_LIMIT", "PersonaForm"]
 PERSONA_LIMIT = 2000  # characters; it is in every prompt, so it takes room from the conversation
 
 
-class PersonaForm(discord.ui.Modal, title=texts.PERSONA_TITLE):
+class PersonaForm(discord.ui.Modal):
     """`keep` gets the text, without white space around it; an empty one goes back to the default."""
 
     def __init__(self, text: str, keep: Callable[[discord.Interaction[Any], str], Awaitable[None]]) -> None:
-        super().__init__(timeout=3600)
+        super().__init__(title=texts.PERSONA_TITLE, timeout=3600)
         self._keep = keep
         self.persona: discord.ui.TextInput[Self] = discord.ui.TextInput(
             style=discord.TextStyle.paragraph,

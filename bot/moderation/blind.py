@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import discord
 
@@ -21,7 +21,6 @@ __all__ = ["Contest", "VoteButton", "ballot", "comparison", "preference_of"]
 
 _SHOWN = 1000  # characters of an answer
 Side = Literal["a", "b", "tie"]
-_LABELS: dict[Side, str] = {"a": words.BLIND_A, "b": words.BLIND_B, "tie": words.BLIND_TIE}
 
 
 @dataclass(frozen=True)
@@ -59,9 +58,13 @@ def comparison(contest: Contest) -> discord.Embed:
 def ballot(contest: Contest) -> discord.ui.View:
     """The three buttons."""
     view = discord.ui.View(timeout=None)
-    for side in _LABELS:
+    for side in get_args(Side):
         view.add_item(VoteButton(contest.run_id, contest.number, side))
     return view
+
+
+def _label(side: Side) -> str:
+    return {"a": words.BLIND_A, "b": words.BLIND_B, "tie": words.BLIND_TIE}[side]
 
 
 class VoteButton(
@@ -73,7 +76,7 @@ class VoteButton(
     def __init__(self, run_id: str, number: int, side: Side) -> None:
         style = discord.ButtonStyle.secondary if side == "tie" else discord.ButtonStyle.primary
         custom_id = f"nightshift:vote:{run_id}:{number}:{side}"
-        super().__init__(discord.ui.Button(label=_LABELS[side], style=style, custom_id=custom_id))
+        super().__init__(discord.ui.Button(label=_label(side), style=style, custom_id=custom_id))
         self.run_id, self.number, self.side = run_id, number, side
 
     @classmethod

@@ -7,6 +7,7 @@ import logging
 import discord
 
 from bot.cards import card, card_asker, card_buttons, card_of
+from bot.language import speaking
 from bot.moderation.office import Office
 from storage.records import Reply, Review
 from storage.store import Store
@@ -31,7 +32,9 @@ class ReviewBoard:
         if channel is None:
             return
         reply, held = await self._office.store.call(_reply_and_hold, reply_id)
-        message = await channel.send(embed=card(reply, None, asker, held=held), view=card_buttons(reply))
+        with speaking(self._office.locale(guild)):
+            embed, view = card(reply, None, asker, held=held), card_buttons(reply)
+        message = await channel.send(embed=embed, view=view)
         self._remember(reply_id, message)
 
     async def face(self, reply: Reply, asker: str) -> tuple[discord.Embed, discord.ui.View]:
@@ -44,7 +47,8 @@ class ReviewBoard:
         try:
             message = await self._find(guild, reply.id)
             if message is not None:
-                embed, view = await self.face(reply, card_asker(message))
+                with speaking(self._office.locale(guild)):
+                    embed, view = await self.face(reply, card_asker(message))
                 await message.edit(embed=embed, view=view)
         except discord.HTTPException:
             _log.warning("The card of reply %s could not be updated", reply.id, exc_info=True)

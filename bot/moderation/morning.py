@@ -17,6 +17,7 @@ from typing import Any
 import discord
 
 from bot import texts
+from bot.language import speaking
 from bot.moderation import texts as words
 from bot.moderation.blind import Contest, ballot, comparison
 from bot.moderation.charts import loss_curve
@@ -54,14 +55,14 @@ class Morning:
             night = await self._office.store.call(_night, run_id)
         except StorageError:
             return 0
-        picture = await asyncio.to_thread(loss_curve, night.metrics)
         heard = 0
         for guild in guilds:
             channel = self._office.review_channel(guild)
             if channel is None:
                 continue
             try:
-                await self._post(channel, night, picture)
+                with speaking(self._office.locale(guild)):
+                    await self._post(channel, night, await asyncio.to_thread(loss_curve, night.metrics))
             except discord.HTTPException:
                 _log.warning("The morning report could not be posted in %s", channel, exc_info=True)
             else:

@@ -35,6 +35,10 @@ class Office:
         own = self.book.of(guild_id).moderator_role if guild_id is not None else None
         return own if own is not None else self.config.moderator_role
 
+    def locale(self, guild: discord.Guild | None) -> str:
+        """What is spoken in a place, as against to one person."""
+        return self.config.language or (str(guild.preferred_locale) if guild is not None else "")
+
     def review_channel(self, guild: discord.Guild) -> discord.TextChannel | None:
         """The channel of this server for cards and reports, if there is one."""
         own = self.book.of(guild.id).review_channel

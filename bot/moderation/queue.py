@@ -13,7 +13,7 @@ import discord
 from discord import app_commands
 
 from bot import texts
-from bot.cards import LABELS, STYLES, WAITING, Act, CorrectionForm, ReasonMenu, card, jump
+from bot.cards import STYLES, WAITING, Act, CorrectionForm, ReasonMenu, card, jump, label
 from bot.errors import Refused
 from bot.handler import answered
 from bot.moderation import texts as words
@@ -166,7 +166,7 @@ class QueueButton(
     ) -> None:
         super().__init__(
             discord.ui.Button(
-                label=words.QUEUE_START if act == "start" else LABELS[act],
+                label=words.QUEUE_START if act == "start" else label(act),
                 style=discord.ButtonStyle.primary if act == "start" else STYLES[act],
                 custom_id=f"nightshift:queue:{order}:{act}:{reply_id}",
                 row=row,

@@ -173,9 +173,9 @@ class SetupStep(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"night
         await (desk.persona(interaction) if self.step == "persona" else desk.tell_members(interaction))
 
 
-class _PersonaForm(discord.ui.Modal, title=words.SETUP_PERSONA_TITLE):
+class _PersonaForm(discord.ui.Modal):
     def __init__(self, text: str, submit: Any) -> None:
-        super().__init__(timeout=3600)
+        super().__init__(title=words.SETUP_PERSONA_TITLE, timeout=3600)
         self._submit = submit
         self.persona: discord.ui.TextInput[Self] = discord.ui.TextInput(
             style=discord.TextStyle.paragraph, custom_id="persona", default=text, required=False, max_length=2000

@@ -166,6 +166,10 @@ def memory(bytes_: int) -> str:
     return f"{bytes_ / 2**30:.1f} GB" if bytes_ >= 2**30 else f"{bytes_ / 2**20:.0f} MB"
 
 
+def minutes(count: float) -> str:
+    return f"{count:.0f} min" if count >= 1 else "weniger als eine Minute"
+
+
 def swap(adapter: str | None, pause_ms: float, waited_ms: float) -> str:
     return f"{adapter_name(adapter)}\n{pause_ms:.0f} ms, nach {waited_ms:.0f} ms Warten"
 
