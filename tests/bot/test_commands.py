@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
-
 from bot import texts
 from storage.adapters import AdapterDirectory
 from storage.records import Adapter
@@ -179,41 +177,3 @@ async def test_members_may_not_roll_back(stage):
     """Everybody else hears privately what it would take."""
     result = await stage.ada.slash(stage.world.general, "adapter rollback")
     assert result.response.content == texts.not_moderator("Moderator")
-
-
-@pytest.mark.parametrize(
-    ("commands", "opted_in"),
-    [((), None), (("privacy opt-in",), True), (("privacy opt-in", "privacy opt-out"), False)],
-)
-async def test_members_decide_about_their_words(stage, commands, opted_in):
-    """/privacy opt-in and opt-out take effect at once and /privacy status tells, all privately."""
-    for command in commands:
-        result = await stage.ada.slash(stage.world.general, command)
-        assert result.response.ephemeral
-    status = await stage.ada.slash(stage.world.general, "privacy status")
-    assert status.response.content == texts.privacy_status(opted_in, operator_consents=False)
-    assert status.response.ephemeral
-    consent = await stage.app.store.call(Store.consent, stage.ada.id)
-    assert (consent.opted_in if consent else None) == opted_in
-
-
-async def test_privacy_works_in_direct_messages(stage):
-    """A member who only writes privately can opt in there."""
-    result = await stage.ada.user.slash("privacy opt-in")
-    assert result.response.content == texts.PRIVACY_IN
-
-
-async def test_only_an_opted_in_member_s_approved_reply_is_eligible(stage):
-    """The whole way: an approved reply counts for training once its asker has opted in, and no sooner."""
-    await stage.ask("Hello?")
-    await stage.world.moderator.click(stage.card, label="Approve")
-    assert (await stage.app.store.call(Store.counts)).eligible == 0
-    await stage.ada.slash(stage.world.general, "privacy opt-in")
-    assert (await stage.app.store.call(Store.counts)).eligible == 1
-
-
-async def test_an_operator_with_permission_is_reported_honestly(open_stage, settings):
-    """With consent = "operator", /privacy status says that every approved reply may be used."""
-    async with open_stage(base=settings.model_copy(update={"consent": "operator"})) as stage:
-        result = await stage.ada.slash(stage.world.general, "privacy status")
-        assert result.response.content == texts.PRIVACY_OPERATOR
