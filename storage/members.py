@@ -91,6 +91,18 @@ def export(db: Connection, user_id: int) -> dict[str, Any]:
                 [user_id],
             )
         ],
+        "votes_you_gave": [
+            dict(row)
+            for row in db.execute(
+                "select run_id as run, sample, preference, created_at from votes where voter_id = ?", [user_id]
+            )
+        ],
+        "acts_of_yours": [
+            dict(row)
+            for row in db.execute(
+                "select action, subject, created_at from audit where actor_id = ? order by id", [user_id]
+            )
+        ],
     }
 
 

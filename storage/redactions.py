@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from sqlite3 import Connection
 
-from storage import audit, lineage, replies
+from storage import audit, lineage, replies, samples
 from storage.database import writing
 from storage.records import Forgotten, Reply, Turn
 from storage.turns import encode_turns
@@ -36,6 +36,7 @@ def forget(db: Connection, user_id: int) -> Forgotten:
                 db.execute("update replies set asker_id = null, prompt_message_id = null where id = ?", [reply.id])
             if asked and reply.message_id is not None:
                 touched |= _redact_message(db, reply.message_id)
+        samples.withdraw(db)
         db.execute("delete from reply_authors where user_id = ?", [user_id])
         db.execute("delete from consents where user_id = ?", [user_id])
         db.execute("delete from introductions where user_id = ?", [user_id])
@@ -48,7 +49,10 @@ def forget(db: Connection, user_id: int) -> Forgotten:
 def redact_messages(db: Connection, message_ids: Iterable[int]) -> list[int]:
     """Remove the words of Discord messages, be they somebody's or the bot's. Gives the replies redacted, by number."""
     with writing(db):
-        return sorted(set[int]().union(*(_redact_message(db, message_id) for message_id in message_ids)))
+        found = set[int]().union(*(_redact_message(db, message_id) for message_id in message_ids))
+        if found:
+            samples.withdraw(db)
+    return sorted(found)
 
 
 def _redact_message(db: Connection, message_id: int) -> set[int]:

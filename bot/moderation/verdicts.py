@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 
 import discord
 
+from bot.language import speaking
 from bot.moderation import texts
 from bot.moderation.board import ReviewBoard
 from bot.moderation.holds import HeldAnswers
@@ -88,7 +89,8 @@ class Verdicts:
             while len(self._given) >= _REMEMBERED:
                 del self._given[next(iter(self._given))]
             self._given[reply.id] = interaction
-        await self._held.update(guild, reply)
+        with speaking(self._office.locale(guild)):
+            await self._held.update(guild, reply)
         other = ruling.overruled
         if other is None:
             return

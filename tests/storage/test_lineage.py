@@ -67,6 +67,33 @@ def test_words_withdrawn_during_a_run_mark_its_adapter(store):
     assert store.retire_marked(keep="next") == [run.id]
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_withdrawn_words_go_from_the_samples_of_a_run_too(store, named):
+    """What a run kept to show to moderators; if it does not say from which reply, all of it goes."""
+    of_alice, of_bob = store.add_reply(a_reply("alice asks")), store.add_reply(a_reply("bob asks", asker=BOB))
+    run = store.start_run("manual", "2026-11-23", 1, {})
+    store.record_snapshot(run.id, [of_alice, of_bob])
+    samples = [{"prompt": "alice asks", "reply_id": of_alice}, {"prompt": "bob asks", "reply_id": of_bob}]
+    if not named:
+        samples = [{"prompt": sample["prompt"]} for sample in samples]
+    store.finish_run(run.id, "kept", "", details={"samples": samples, "duplicates": 3})
+    assert store.run(run.id).details["samples"] == samples
+    store.forget(ALICE)
+    kept = store.run(run.id).details
+    assert [sample["prompt"] for sample in kept["samples"]] == (["bob asks"] if named else [])
+    assert kept["duplicates"] == 3
+
+
+def test_samples_of_words_withdrawn_during_a_run_are_not_kept(store):
+    """They were read before the person was forgotten."""
+    reply_id = store.add_reply(a_reply("alice asks"))
+    run = store.start_run("manual", "2026-11-23", 1, {})
+    store.record_snapshot(run.id, [reply_id])
+    store.forget(ALICE)
+    store.update_run(run.id, details={"samples": [{"prompt": "alice asks", "reply_id": reply_id}]})
+    assert store.run(run.id).details["samples"] == []
+
+
 def test_a_snapshot_belongs_to_a_run(store):
     """No run, no snapshot; recording again replaces."""
     with pytest.raises(RunNotFound):

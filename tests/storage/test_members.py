@@ -54,11 +54,14 @@ def test_an_export_holds_a_persons_words_and_nobody_elses(told):
     assert [len(one["your_messages"]) for one in exported["conversations"]] == [1, 2, 1]
 
 
-def test_an_export_holds_the_reviews_a_moderator_gave(told):
-    """A moderator's wording is theirs too."""
+def test_an_export_holds_what_a_moderator_did(told):
+    """Their verdicts, their wording, their acts."""
     told.add_review(1, "edit", reviewer="Carol", reviewer_id=CAROL, edited_text="kinder words")
-    (review,) = told.export_member(CAROL)["reviews_you_gave"]
-    assert review["edited_text"] == "kinder words"
+    told.audit(CAROL, "Carol", "train.now")
+    exported = told.export_member(CAROL)
+    assert [one["edited_text"] for one in exported["reviews_you_gave"]] == ["kinder words"]
+    assert [one["action"] for one in exported["acts_of_yours"]] == ["train.now"]
+    assert exported["votes_you_gave"] == []
 
 
 def test_a_person_is_told_once_how_learning_works(store):
