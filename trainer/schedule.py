@@ -26,7 +26,7 @@ __all__ = ["Nightly", "WallClock", "due", "local_date"]
 log = logging.getLogger(__name__)
 
 LOOK_BACK = timedelta(days=32)
-"""How far back a missed night still counts when no run was ever recorded: a monthly schedule fits in."""
+"""How far back a missed night still counts: a monthly schedule fits in."""
 
 
 @dataclass(frozen=True)
@@ -90,15 +90,17 @@ def due(clock: WallClock, now: datetime, last: str | None) -> str | None:
         now: an aware moment.
         last: local date of the last nightly run, None when there never was one.
     """
-    start = now - LOOK_BACK
+    today = now.astimezone(clock.zone).date()
+    oldest = today - LOOK_BACK
     if last is not None:
-        tomorrow = date.fromisoformat(last) + timedelta(days=1)
-        midnight = datetime.combine(tomorrow, time(), clock.zone) - timedelta(seconds=1)
-        start = max(start, midnight)
-    latest: datetime | None = None
-    while (fire := clock.after(latest or start)) is not None and fire <= now:
-        latest = fire
-    return latest.date().isoformat() if latest else None
+        oldest = max(oldest, date.fromisoformat(last) + timedelta(days=1))
+    for days in range((today - oldest).days + 1):
+        night = today - timedelta(days=days)
+        midnight = datetime.combine(night, time(), clock.zone)
+        fire = clock.after(midnight - timedelta(seconds=1))
+        if fire is not None and fire <= now and fire.date() == night:
+            return night.isoformat()
+    return None
 
 
 class Nightly:

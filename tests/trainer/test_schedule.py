@@ -1,0 +1,201 @@
+"""The nightly schedule: once a local date, whatever the clocks do."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from trainer.errors import ScheduleInvalid
+from trainer.schedule import Nightly, WallClock, due, local_date
+from trainer.settings import ScheduleConfig
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+def clock(cron="0 4 * * *", timezone="Europe/Berlin"):
+    return WallClock.parse(ScheduleConfig(cron, timezone))
+
+
+def berlin(*moment):
+    return datetime(*moment, tzinfo=BERLIN)
+
+
+def fires(wall_clock, start, count):
+    """The next fires after `start`, on the wall."""
+    found = []
+    for _ in range(count):
+        start = wall_clock.after(start)
+        found.append(f"{start:%d %H:%M}")
+    return found
+
+
+def test_it_fires_at_the_wall_clocks_time_in_its_zone():
+    """Four in the morning in Berlin is not four in UTC."""
+    fire = clock().after(datetime(2026, 11, 23, 12, tzinfo=UTC))
+    assert fire == datetime(2026, 11, 24, 3, tzinfo=UTC)
+    assert fire.tzinfo is BERLIN
+
+
+def test_half_past_two_comes_once_when_the_clocks_go_back():
+    """On 25 October 2026, 02:30 comes twice in Berlin."""
+    assert fires(clock("30 2 * * *"), berlin(2026, 10, 24, 12), 3) == ["25 02:30", "26 02:30", "27 02:30"]
+
+
+def test_half_past_two_is_not_lost_when_the_clocks_go_forward():
+    """On 28 March 2027 there is no 02:30 in Berlin; the night is trained an hour later by the wall."""
+    assert fires(clock("30 2 * * *"), berlin(2027, 3, 27, 12), 2) == ["28 03:30", "29 02:30"]
+
+
+def test_the_fire_after_a_fire_is_the_next_one():
+    """Even from within the hour that comes twice."""
+    second_half_past_two = datetime(2026, 10, 25, 2, 30, fold=1, tzinfo=BERLIN)
+    assert fires(clock("30 2 * * *"), second_half_past_two, 1) == ["26 02:30"]
+
+
+@pytest.mark.parametrize(
+    ("field", "day"), [("0", "Sun"), ("7", "Sun"), ("1", "Mon"), ("6", "Sat"), ("fri", "Fri"), ("3,9-9", None)]
+)
+def test_days_are_counted_from_sunday_as_in_crontab(field, day):
+    """APScheduler counts from Monday."""
+    if day is None:
+        with pytest.raises(ScheduleInvalid):
+            clock(f"0 4 * * {field}")
+        return
+    assert f"{clock(f'0 4 * * {field}').after(berlin(2026, 11, 23, 12)):%a}" == day
+
+
+def test_a_range_of_days_works_and_a_step_stays_a_step():
+    """1-5 are the working days; */2 is every other day, not Tuesday."""
+    assert fires(clock("0 4 * * 1-5"), berlin(2026, 11, 26, 12), 3) == ["27 04:00", "30 04:00", "01 04:00"]
+    assert len(set(fires(clock("0 4 * * */2"), berlin(2026, 11, 23, 12), 4))) == 4
+
+
+@pytest.mark.parametrize(
+    ("cron", "zone", "word"), [("often", "", "crontab"), ("0 4 * *", "", "crontab"), ("0 25 * * *", "", "crontab"),
+                               ("0 4 * * *", "Mars/Olympus", "Europe/Berlin")]
+)  # fmt: skip
+def test_a_schedule_that_cannot_be_read_is_refused_in_words(cron, zone, word):
+    """One sentence that shows what a right one looks like."""
+    with pytest.raises(ScheduleInvalid, match=word):
+        WallClock.parse(ScheduleConfig(cron, zone))
+
+
+def test_a_day_that_never_comes_never_fires():
+    """30 February is a schedule without a night."""
+    assert clock("0 4 30 2 *").after(berlin(2026, 11, 23)) is None
+
+
+def test_nothing_is_due_before_the_hour_and_one_night_after_it():
+    """The night has the date of its fire."""
+    assert due(clock(), berlin(2026, 11, 23, 3, 59), "2026-11-22") is None
+    assert due(clock(), berlin(2026, 11, 23, 4, 0), "2026-11-22") == "2026-11-23"
+
+
+def test_a_local_date_is_run_once():
+    """However often somebody asks, or the clock strikes."""
+    often = clock("0 */6 * * *")
+    assert due(often, berlin(2026, 11, 23, 18, 30), "2026-11-23") is None
+    assert due(often, berlin(2026, 11, 24, 0, 30), "2026-11-23") == "2026-11-24"
+
+
+def test_after_a_week_down_only_the_latest_night_is_caught_up():
+    """Seven runs on the same pairs would be six too many."""
+    assert due(clock(), berlin(2026, 11, 23, 12), "2026-11-16") == "2026-11-23"
+
+
+def test_down_since_before_tonight_means_last_night_is_due():
+    """At two in the morning, the last fire was yesterday's."""
+    assert due(clock(), berlin(2026, 11, 23, 2), "2026-11-20") == "2026-11-22"
+    assert due(clock(), berlin(2026, 11, 23, 2), "2026-11-22") is None
+
+
+def test_a_home_that_never_ran_is_due():
+    """Someone whose machine is off at night still gets a run."""
+    assert due(clock(), berlin(2026, 11, 23, 20), None) == "2026-11-23"
+
+
+@pytest.mark.parametrize("last", ["2026-10-24", "2027-03-27"])
+def test_the_night_the_clocks_change_is_run_exactly_once(last):
+    """Minute by minute through the day: one fire."""
+    wall_clock = clock("30 2 * * *")
+    now = datetime.fromisoformat(last).replace(tzinfo=BERLIN).astimezone(UTC) + timedelta(days=1)
+    ran = []
+    for _ in range(26 * 60):
+        now += timedelta(minutes=1)
+        if now.astimezone(BERLIN).date() > datetime.fromisoformat(last).date() + timedelta(days=1):
+            break
+        night = due(wall_clock, now, ran[-1] if ran else last)
+        if night:
+            ran.append(night)
+    assert len(ran) == 1
+
+
+def test_the_local_date_is_the_zones():
+    """Half past midnight in Berlin is still yesterday in UTC."""
+    moment = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)
+    assert local_date(moment, ScheduleConfig(timezone="Europe/Berlin")) == "2026-11-23"
+    assert local_date(moment, ScheduleConfig(timezone="UTC")) == "2026-11-22"
+
+
+class Nights:
+    """Somebody who keeps the last night and counts the runs."""
+
+    def __init__(self, last=None, fail=False):
+        self.last, self.fail, self.started = last, fail, asyncio.Event()
+        self.nights = []
+
+    async def last_local_date(self):
+        return self.last
+
+    async def start(self, night):
+        self.nights.append(night)
+        self.last = night
+        self.started.set()
+        if self.fail:
+            raise RuntimeError("no")
+
+
+async def test_a_missed_night_is_caught_up_at_start():
+    """The schedule is kept in the database, not in the scheduler's memory."""
+    nights = Nights(last="2020-01-01")
+    nightly = Nightly(ScheduleConfig("* * * * *", "UTC"), nights.last_local_date, nights.start)
+    nightly.start()
+    await asyncio.wait_for(nights.started.wait(), 5)
+    nightly.shutdown()
+    assert len(nights.nights) == 1
+
+
+async def test_a_night_that_was_run_is_not_run_again_at_a_restart():
+    """Restarting the bot at noon starts nothing."""
+    nights = Nights(last=datetime.now(UTC).date().isoformat())
+    nightly = Nightly(ScheduleConfig("0 0 * * *", "UTC"), nights.last_local_date, nights.start)
+    nightly.start()
+    await asyncio.sleep(0.2)
+    nightly.shutdown()
+    assert nights.nights == []
+    assert nightly.next_run() > datetime.now(UTC)
+
+
+async def test_a_schedule_that_is_off_does_nothing():
+    """Some operators train by hand."""
+    nights = Nights()
+    nightly = Nightly(ScheduleConfig(enabled=False), nights.last_local_date, nights.start)
+    nightly.start()
+    await asyncio.sleep(0.1)
+    nightly.shutdown()
+    assert nights.nights == []
+    assert nightly.next_run() is None
+
+
+async def test_a_night_that_fails_is_logged_and_the_schedule_goes_on(caplog):
+    """One bad night is not the end of learning."""
+    nights = Nights(fail=True)
+    nightly = Nightly(ScheduleConfig("* * * * *", "UTC"), nights.last_local_date, nights.start)
+    nightly.start()
+    await asyncio.wait_for(nights.started.wait(), 5)
+    await asyncio.sleep(0.05)
+    nightly.shutdown()
+    assert "could not be started" in caplog.text
