@@ -5,6 +5,7 @@ Works in direct messages too. What is stored and removed is the store's business
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 from collections.abc import Awaitable, Callable
@@ -22,6 +23,7 @@ from storage.writer import AsyncStore
 __all__ = ["introduction", "privacy_commands"]
 
 _TIME_TO_DECIDE = 300  # seconds a confirmation waits
+_FILE_LIMIT = 8_000_000  # bytes; Discord takes 10 MB
 
 Forgotten = Callable[[tuple[int, ...]], Awaitable[None]]
 
@@ -70,8 +72,10 @@ def privacy_commands(store: AsyncStore, settings: Settings, redacted: Forgotten)
     async def export(interaction: discord.Interaction[Any]) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         held = await store.call(Store.export_member, interaction.user.id)
-        written = json.dumps(held, ensure_ascii=False, indent=2).encode()
-        file = discord.File(io.BytesIO(written), filename="nightshift-my-data.json")
+        written, name = json.dumps(held, ensure_ascii=False, indent=2).encode(), "nightshift-my-data.json"
+        if len(written) > _FILE_LIMIT:
+            written, name = gzip.compress(written), f"{name}.gz"
+        file = discord.File(io.BytesIO(written), filename=name)
         await interaction.followup.send(texts.EXPORTED, file=file, ephemeral=True)
 
     @group.command(name="forget", description="Remove your words and my answers to you from everything I keep")

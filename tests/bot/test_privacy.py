@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
+import re
 import sqlite3
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import simcord
@@ -160,6 +163,24 @@ async def test_export_gives_a_private_file_with_everything_of_a_member_s_and_not
     assert "What about my tea?" in conversation["answer_to_you"]
     assert data["learning"]["opted_in"] is True
     assert "ben was here" not in json.dumps(conversation["your_messages"])
+
+
+async def test_a_large_export_is_packed(stage, monkeypatch):
+    """Discord takes files of 10 MB."""
+    monkeypatch.setattr("bot.privacy._FILE_LIMIT", 10)
+    await stage.ask("What about my tea?")
+    result = await stage.ada.slash(stage.world.general, "privacy export")
+    (message,) = [one for one in (result.response, *result.followups) if one and one.attachments]
+    (file,) = message.attachments
+    assert file.filename.endswith(".json.gz")
+    assert "my tea" in gzip.decompress(await file.read()).decode()
+
+
+async def test_the_page_for_members_names_every_command(stage):
+    """docs/members.md is what a server hands to its people."""
+    page = (Path(__file__).parents[2] / "docs" / "members.md").read_text(encoding="utf-8")
+    commands = {f"/{one.qualified_name}" for one in stage.app.client.tree.get_command("privacy").commands}
+    assert set(re.findall(r"`(/privacy [a-z-]+)`", page)) == commands
 
 
 # --- forget ---
