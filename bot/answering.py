@@ -36,6 +36,7 @@ from storage.writer import AsyncStore
 __all__ = ["Answering"]
 
 _log = logging.getLogger(__name__)
+_FAREWELL = 5.0  # seconds that a closing bot has for the last words of its answers
 
 
 class Answering:
@@ -94,21 +95,33 @@ class Answering:
             draft.changed(ids)
 
     async def close(self) -> None:
-        """Give up the answers that are being written."""
+        """Break off the answers that are being written, with a word to who asked."""
+        for draft, _ in list(self._drafts.values()):
+            draft.abandon()
         running = [task for task in self._running if task is not asyncio.current_task()]
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        if running:
+            _, late = await asyncio.wait(running, timeout=_FAREWELL)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
 
     async def _answer(self, question: Question, me: int, *, again: bool) -> None:
         stream = MessageStream(
             question.send,
+            edit=question.edit,
             interval=self._settings.discord.edit_seconds,
             pace=self._paces.of(question.channel.id),
             controls=controls.while_growing(question.id),
         )
         draft = Draft(self._engine, question, self._sampling(question, again=again), self._settings.persona)
         self._drafts[question.id] = draft, stream
+        try:
+            await self._say(draft, stream, me)
+        finally:
+            del self._drafts[question.id]
+
+    async def _say(self, draft: Draft, stream: MessageStream, me: int) -> None:
+        question = draft.question
         try:
             context, completion = await self._write(draft, stream, me)
         except QuestionGone:
@@ -124,8 +137,6 @@ class Answering:
             _log.warning("The answer to question %s failed", question.id, exc_info=True)
             await stream.finish(f"{stream.text}\n{notice(error)}")
             return
-        finally:
-            del self._drafts[question.id]
         text = completion.text.strip()
         if not text:
             await stream.finish(texts.STOPPED if completion.finish_reason == "cancelled" else texts.SILENT)

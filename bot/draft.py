@@ -7,7 +7,6 @@ asked to. Where the words are shown, and what becomes of them, is not its affair
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 
@@ -47,9 +46,8 @@ class Draft:
         self._sampling = sampling
         self._persona = persona
         self._watched: set[int] = {question.id}
-        self._changed = asyncio.Event()
-        self._began = False
-        self._stopped = False
+        self._first: asyncio.Task[str] | None = None
+        self._changed = self._began = self._stopped = self._abandoned = False
         self._generation: ChatGeneration | None = None
 
     async def write(
@@ -72,13 +70,13 @@ class Draft:
         """
         times = 0
         while True:
-            self._changed.clear()
+            self._changed = False
             self._began = times >= _ENOUGH
             context = await self._listen(ear)
             generation = self._submit(context)
             try:
                 pieces = aiter(generation)
-                text = await self._first(pieces, generation, waiting)
+                text = await self._first_piece(pieces, generation, waiting)
                 if text is None:
                     generation.cancel()
                     ear = replace(ear, fresh=True)
@@ -95,10 +93,18 @@ class Draft:
         if self._generation is not None:
             self._generation.cancel()
 
+    def abandon(self) -> None:
+        """End here, because the bot is going away: `write` raises EngineClosed."""
+        self._abandoned = True
+        if self._generation is not None:
+            self._generation.cancel()
+
     def changed(self, message_ids: set[int]) -> None:
         """Messages were edited or deleted. Matters only until the first word, and if they are part of this."""
         if not self._began and self._watched & message_ids:
-            self._changed.set()
+            self._changed = True
+            if self._first is not None:
+                self._first.cancel()
 
     async def _listen(self, ear: Ear) -> Context:
         room = self._engine.context_tokens - self._sampling.max_new_tokens
@@ -123,31 +129,28 @@ class Draft:
     def _submit(self, context: Context) -> ChatGeneration:
         shown = messages(context.turns, self._persona)
         self._generation = self._engine.submit(shown, self._sampling, channel=str(self.question.channel.id))
-        if self._stopped:
+        if self._stopped or self._abandoned:
             self._generation.cancel()
         return self._generation
 
-    async def _first(
+    async def _first_piece(
         self, pieces: AsyncIterator[str], generation: ChatGeneration, waiting: Callable[[int], Awaitable[None]]
     ) -> str | None:
         """The first piece ("" when there is none); None when the conversation changed before it."""
-        first = asyncio.ensure_future(_next(pieces))
-        changed = asyncio.ensure_future(self._changed.wait())
+        if self._changed:
+            return None
+        self._first = first = asyncio.ensure_future(_next(pieces))
         try:
-            while not first.done():
-                await asyncio.wait({first, changed}, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
-                if not first.done() and changed.done():
-                    return None
-                if not first.done() and (place := generation.place):
+            while not (await asyncio.wait({first}, timeout=PATIENCE))[0]:
+                if place := generation.place:
                     await waiting(place)
+            if first.cancelled():
+                return None
             self._began = True
             return first.result()
         finally:
-            for task in (first, changed):
-                if not task.done():
-                    task.cancel()
-                    with contextlib.suppress(asyncio.CancelledError):
-                        await task
+            self._first = None
+            first.cancel()
 
     async def _rest(
         self,
@@ -162,7 +165,7 @@ class Draft:
             text += piece
             await grown(text)
         completion = await generation.wait()
-        if completion.finish_reason == "cancelled" and not self._stopped:
+        if self._abandoned or (completion.finish_reason == "cancelled" and not self._stopped):
             raise EngineClosed  # nobody asked for it: the bot is going away
         return completion
 

@@ -119,7 +119,9 @@ class FrontDesk:
         if interaction.guild is not None and not welcome(settings, places_of(interaction.channel), roles):
             raise Refused(texts.NOT_HERE)
         await self._answering.patience.admit(interaction.guild_id, interaction.user.id, roles, settings)
-        await interaction.response.edit_message(view=None)  # the newest answer carries the buttons
+        await interaction.response.edit_message(
+            view=None, suppress_embeds=True
+        )  # the newest answer carries the buttons
         question = asked_by_button(interaction, reply, settings, go_on=go_on)
         await self._answering.answer(question, self._me(interaction), again=not go_on)
 

@@ -35,6 +35,7 @@ class Question:
         listen: the conversation, given an ear and what fits; None when no word was said to answer. Raises
             discord.NotFound when the question is gone.
         send: posts one part of the answer: its content, the first part (None for the first), and the controls below.
+        edit: changes a part that was posted.
         heading: stands above the answer and is no part of it.
         thinking: Discord shows already that an answer is on its way.
         prompt_message_id: the message that was answered, where there is one.
@@ -49,6 +50,7 @@ class Question:
     settings: GuildSettings
     listen: Callable[[Ear, Fits], Awaitable[Context | None]] = field(repr=False)
     send: Callable[..., Awaitable[discord.Message]] = field(repr=False)
+    edit: Callable[..., Awaitable[None]] = field(repr=False, default_factory=lambda: _edit)
     heading: str = ""
     thinking: bool = False
     prompt_message_id: int | None = None
@@ -171,3 +173,9 @@ def _in_reply(
         return message
 
     return send
+
+
+async def _edit(message: discord.Message, **changes: Any) -> None:
+    # `suppress` each time: an edit of the buttons would bring the links' previews back (discord.py 2.7 sends flags 0).
+    # The class's own method: that of an interaction's messages cannot suppress, and ends with the interaction's token.
+    await discord.Message.edit(message, suppress=True, **changes)

@@ -65,16 +65,17 @@ class MessageStream:
     """Shows a growing text as one or more messages.
 
     `send` posts one message: it gets the content, the first message of this answer (None when it is the first), and
-    as `view` the controls below it. Between two edits lie at least `interval` seconds, and the channel's `pace` must
-    have room; text that arrives earlier is shown by a later edit, and `finish` always shows the whole. Only the last
-    message carries controls: `controls` while the text grows, those given to `finish` afterwards. `text` is the
-    newest text given, shown or not.
+    as `view` the controls below it; `edit` changes a message, given what changes. Between two edits lie at least
+    `interval` seconds, and the channel's `pace` must have room; text that arrives earlier is shown by a later edit, and
+    `finish` always shows the whole. Only the last message carries controls: `controls` while the text grows, those
+    given to `finish` afterwards. `text` is the newest text given, shown or not.
     """
 
     def __init__(
         self,
         send: Callable[..., Awaitable[Any]],
         *,
+        edit: Callable[..., Awaitable[Any]] | None = None,
         interval: float = 1.0,
         pace: Pace | None = None,
         controls: Any = None,
@@ -82,6 +83,7 @@ class MessageStream:
         sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep,
     ) -> None:
         self._send = send
+        self._edit = edit or _edit
         self._interval = interval
         self._pace = pace
         self._controls = controls
@@ -92,6 +94,7 @@ class MessageStream:
         self.text = ""
         self._last_write: float | None = None
         self._last_edit: float | None = None
+        self._last_is_paid = False
 
     @property
     def messages(self) -> list[Any]:
@@ -103,13 +106,26 @@ class MessageStream:
         self.text = text
         if self._last_write is not None and self._clock() - self._last_write < self._interval:
             return
-        if self._pace is None or self._pace.room:
+        if self._has_room():
             await self._show(text, self._controls)
 
     async def notice(self, text: str) -> None:
         """Show `text` for as long as there is no answer; the answer takes its place."""
-        if self._pace is None or self._pace.room:
+        if self._has_room():
             await self._show(text, self._controls)
+
+    def _has_room(self) -> bool:
+        """Whether the channel's pace allows showing unfinished text.
+
+        What is begun needs an edit to be ended, and that one is paid for at once: of many answers in one channel, the
+        first few are seen to grow, and the others come whole instead of waiting for their last edit.
+        """
+        if self._pace is None:
+            return True
+        room = self._pace.room
+        if room and not self._shown:
+            self._last_is_paid = self._pace.take() == 0
+        return room
 
     async def finish(self, text: str, controls: Any = None) -> None:
         """Show the whole of `text`, waiting for the next edit's turn if the last was a moment ago."""
@@ -138,12 +154,18 @@ class MessageStream:
             if shown.controls is not below:
                 changes["view"] = below
             if changes:
-                pause = self._pace.take() if self._pace is not None else 0.0
+                paid = wait and self._last_is_paid
+                pause = self._pace.take() if self._pace is not None and not paid else 0.0
+                self._last_is_paid = self._last_is_paid and not paid
                 if wait and pause > 0:
                     await self._sleep(pause)
-                await shown.message.edit(**changes)
+                await self._edit(shown.message, **changes)
                 shown.content, shown.controls = content, below
                 self._last_write = self._last_edit = self._clock()
+
+
+async def _edit(message: Any, **changes: Any) -> None:
+    await message.edit(**changes)
 
 
 @dataclass

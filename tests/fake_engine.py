@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from model.chat import Message
@@ -20,23 +20,67 @@ class Fail:
     after: int = 0
 
 
+@dataclass(frozen=True)
+class Endless:
+    """A queued reply that is cut off by its length limit."""
+
+    text: str
+
+
+class Gate:
+    """Like asyncio.Event, but one that waits can be let through alone."""
+
+    def __init__(self) -> None:
+        self._open = True
+        self._waiting: dict[object, asyncio.Event] = {}
+
+    def is_set(self) -> bool:
+        return self._open
+
+    def set(self) -> None:
+        self._open = True
+        for one in list(self._waiting):
+            self.release(one)
+
+    def clear(self) -> None:
+        self._open = False
+
+    def release(self, who: object) -> None:
+        if who in self._waiting:
+            self._waiting[who].set()
+
+    async def wait(self, who: object) -> None:
+        event = self._waiting[who] = asyncio.Event()
+        try:
+            await event.wait()
+        finally:
+            del self._waiting[who]
+
+
 class FakeEngine:
     """Queue what it should say with `say`; without a queue it repeats the question.
 
     Attributes:
         seen: the messages of each request, in order.
+        samplings: how each was to be drawn.
+        place: the place in the queue of every reply that has not begun.
         refuse: what `submit` raises instead of answering.
         refuse_swap: what `swap` raises instead of swapping.
         open: clear it to hold every reply before its next word, set it to go on.
+        outside: what a reply that is held waits with; the simulated Discord gives one that it does not wait for.
+        pause_after: words after which a reply clears `open` by itself.
     """
 
     base_id = "fake-base"
     context_tokens = 512
 
-    def __init__(self, *replies: str | Fail) -> None:
+    def __init__(self, *replies: str | Fail | Endless) -> None:
         self.adapter: str | None = None
-        self.replies: deque[str | Fail] = deque(replies)
+        self.replies: deque[str | Fail | Endless] = deque(replies)
         self.seen: list[list[Message]] = []
+        self.samplings: list[Sampling | None] = []
+        self.place = 0
+        self.pause_after: int | None = None
         self.channels: list[str] = []
         self.swaps: list[AdapterRef | None] = []
         self.refuse: Exception | None = None
@@ -44,13 +88,13 @@ class FakeEngine:
         self.max_queue = 8
         self.active = 0
         self.closed = False
-        self.open = asyncio.Event()
-        self.open.set()
+        self.open = Gate()
+        self.outside: Callable[..., Awaitable[object]] | None = None
         self.asked = asyncio.Event()  # set with the first request
         self.idle = asyncio.Event()
         self.idle.set()
 
-    def say(self, *replies: str | Fail) -> None:
+    def say(self, *replies: str | Fail | Endless) -> None:
         self.replies.extend(replies)
 
     def submit(
@@ -63,6 +107,7 @@ class FakeEngine:
         if self.active >= self.max_queue:
             raise QueueFull(self.active)
         self.seen.append(list(messages))
+        self.samplings.append(sampling)
         self.asked.set()
         self.channels.append(channel)
         reply = self.replies.popleft() if self.replies else f"You said: {messages[-1].content}"
@@ -103,7 +148,7 @@ class FakeEngine:
 class FakeGeneration:
     """One reply, in words."""
 
-    def __init__(self, engine: FakeEngine, reply: str | Fail) -> None:
+    def __init__(self, engine: FakeEngine, reply: str | Fail | Endless) -> None:
         self._engine = engine
         self._reply = reply
         self._said = ""
@@ -115,13 +160,16 @@ class FakeGeneration:
 
     @property
     def place(self) -> int:
-        return 0
+        return 0 if self._said else self._engine.place
 
     async def __aiter__(self) -> AsyncIterator[str]:
         try:
-            text = "one two three" if isinstance(self._reply, Fail) else self._reply
+            text = self._reply.text if isinstance(self._reply, Endless) else self._reply
+            text = "one two three" if isinstance(text, Fail) else text
             for count, word in enumerate(re.findall(r"\s*\S+", text)):
-                await self._engine.open.wait()
+                if count == self._engine.pause_after:
+                    self._engine.open.clear()
+                await self._held()
                 await asyncio.sleep(0)
                 if isinstance(self._reply, Fail) and count >= self._reply.after:
                     raise GenerationFailed("queued to fail")
@@ -138,7 +186,7 @@ class FakeGeneration:
                 pass
         return Completion(
             text=self._said,
-            finish_reason="cancelled" if self._cancelled else "stop",
+            finish_reason="cancelled" if self._cancelled else "length" if isinstance(self._reply, Endless) else "stop",
             adapter=self._adapter,
             prompt_tokens=1,
             completion_tokens=len(self._said.split()),
@@ -148,7 +196,14 @@ class FakeGeneration:
 
     def cancel(self) -> None:
         self._cancelled = True
+        self._engine.open.release(self)
         self._leave()
+
+    async def _held(self) -> None:
+        if self._engine.open.is_set() or self._cancelled:
+            return
+        waiting = self._engine.open.wait(self)
+        await (self._engine.outside(waiting, reason="a held reply") if self._engine.outside else waiting)
 
     def _leave(self) -> None:
         if self._counted:

@@ -93,6 +93,7 @@ def open_stage(home: Home, settings: Settings) -> Opening:
             Nightshift.open(home, chosen, engine=engine, train=train or no_training) as app,
             simulate(app.client, **{"settle_timeout": 10.0, **options}) as world,
         ):
+            engine.outside = world.env.external_wait
             yield Stage(app, engine, world)
 
     return opening

@@ -1,0 +1,125 @@
+"""What is said is what counts when the answer begins: attachments, edits and deletions before the first word."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from model.chat import Message
+
+
+@pytest.fixture
+def waiting(stage):
+    """Asks a question whose answer waits for its first word; gives the task."""
+    stage.engine.open.clear()
+
+    async def ask(text="Which wood?"):
+        stage.env.backend.create_message(stage.world.general.id, stage.ada.id, f"{stage.me} {text}")
+        await stage.engine.asked.wait()
+        return stage.world.general.history()[-1]
+
+    return ask
+
+
+async def until(condition):
+    """Let the bot go on until something is so."""
+    async with asyncio.timeout(8):
+        while not condition():  # noqa: ASYNC110  (nothing tells when Discord shows something)
+            await asyncio.sleep(0.001)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("cat.png", "[image: cat.png]"), ("clip.mp4", "[video: clip.mp4]"), ("plan.zip", "[file: plan.zip]")],
+)
+async def test_attachments_are_named(stage, name, shown):
+    """The model cannot see them, but knows that they are there."""
+    await stage.ada.send(stage.world.general, f"{stage.me} what is this?", attachments=[(name, b"...")])
+    assert stage.engine.seen[-1] == [Message("user", f"what is this?\n{shown}")]
+
+
+async def test_an_attachment_alone_is_a_question(stage):
+    """A picture and the bot's name need no words."""
+    await stage.ada.send(stage.world.general, stage.me, attachments=[("cat.png", b"...")])
+    assert stage.engine.seen[-1] == [Message("user", "[image: cat.png]")]
+
+
+async def test_a_question_edited_before_its_answer_begins_is_answered_as_it_is_then(stage, waiting):
+    """A correction in time is heard."""
+    question = await waiting()
+    stage.env.backend.edit_message(stage.world.general.id, question.id, {"content": f"{stage.me} Which glue?"})
+    await until(lambda: len(stage.engine.seen) == 2)
+    stage.engine.open.set()
+    await stage.env.settle()
+    assert stage.world.general.last_message.content == "You said: Which glue?"
+    assert len(stage.world.general.history()) == 2
+    reply = await stage.reply(stage.world.general.last_message)
+    assert [turn.content for turn in reply.turns] == ["Which glue?"]
+
+
+async def test_a_question_deleted_before_its_answer_begins_gets_none(stage, waiting):
+    """Whoever takes it back need not be answered, and nothing is stored."""
+    question = await waiting()
+    stage.env.backend.delete_message(stage.world.general.id, question.id)
+    await until(lambda: not stage.app.client.answering._drafts)
+    stage.engine.open.set()
+    await stage.env.settle()
+    assert stage.world.general.history() == []
+    assert stage.engine.active == 0
+
+
+async def test_words_deleted_before_an_answer_begins_are_not_in_it(stage, waiting):
+    """A message of the conversation that is taken back is not shown to the model."""
+    said = await stage.ben.send(stage.world.general, "My password is swordfish")
+    await waiting()
+    assert "swordfish" in stage.engine.seen[-1][0].content
+    stage.env.backend.delete_message(stage.world.general.id, said.id)
+    await until(lambda: len(stage.engine.seen) == 2)
+    stage.engine.open.set()
+    await stage.env.settle()
+    assert [one.content for one in stage.engine.seen[-1]] == ["Which wood?"]
+    assert stage.world.general.last_message.content == "You said: Which wood?"
+
+
+async def test_words_edited_in_the_chain_are_read_anew(stage):
+    """The chain of replies is asked for again, not remembered."""
+    first = await stage.ask("Which wood?")
+    (asked, _) = stage.world.general.history()
+    stage.engine.open.clear()
+    stage.engine.asked.clear()
+    backend = stage.env.backend
+    reference = {"channel_id": str(first.channel.id), "message_id": str(first.id)}
+    backend.create_message(stage.world.general.id, stage.ada.id, "Why?", reference=reference)
+    await stage.engine.asked.wait()
+    backend.edit_message(stage.world.general.id, asked.id, {"content": f"{stage.me} Which glue?"})
+    await until(lambda: len(stage.engine.seen) == 3)
+    stage.engine.open.set()
+    await stage.env.settle()
+    assert [one.content for one in stage.engine.seen[-1]] == ["Which glue?", "You said: Which wood?", "Why?"]
+
+
+async def test_other_edits_disturb_nobody(stage, waiting):
+    """What is not part of the conversation starts nothing anew."""
+    other = stage.world.guild.create_text_channel("other")
+    elsewhere = await stage.ben.send(other, "Hm")
+    await waiting()
+    stage.env.backend.edit_message(other.id, elsewhere.id, {"content": "Hmm"})
+    stage.engine.open.set()
+    await stage.env.settle()
+    assert len(stage.engine.seen) == 1
+
+
+async def test_an_answer_that_is_being_written_is_no_part_of_another(stage):
+    """Half a sentence of the bot's would be read as something it said."""
+    stage.engine.say("first second third")
+    stage.engine.pause_after = 1
+    backend = stage.env.backend
+    backend.create_message(stage.world.general.id, stage.ada.id, f"{stage.me} one?")
+    await until(lambda: len(stage.world.general.history()) == 2)
+    backend.create_message(stage.world.general.id, stage.ben.id, f"{stage.me} two?")
+    await until(lambda: len(stage.engine.seen) == 2)
+    stage.engine.pause_after = None
+    stage.engine.open.set()
+    await stage.env.settle()
+    assert [one.content for one in stage.engine.seen[-1]] == ["Ada: one?", "Ben: two?"]
