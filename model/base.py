@@ -22,6 +22,7 @@ from model.base_files import BaseRef, resolve_base
 from model.chat import template_hash
 from model.config import ModelConfig
 from model.errors import BaseNotFound
+from model.memory import check_fit
 
 __all__ = ["LoadedBase", "load_base", "pick_device", "pick_dtype"]
 
@@ -72,7 +73,7 @@ def pick_dtype(name: str, device: torch.device) -> torch.dtype:
 def load_base(config: ModelConfig, cache_dir: Path) -> LoadedBase:
     """Load the configured base in NF4, converting and caching it the first time.
 
-    Raises BaseNotFound when there is no such model or it cannot be read.
+    Raises BaseNotFound when there is no such model or it cannot be read, DoesNotFit when the GPU has no room for it.
     """
     transformers.utils.logging.disable_progress_bar()  # it draws over replies and over the trainer's own bar
     ref = resolve_base(config.base)
@@ -82,6 +83,7 @@ def load_base(config: ModelConfig, cache_dir: Path) -> LoadedBase:
     try:
         if not (cached / "config.json").exists():
             _convert(ref, cached, device)
+        check_fit(cached, transformers.AutoConfig.from_pretrained(cached), config.context_tokens, dtype, device)
         model, tokenizer = _load_quantised(cached, device, dtype)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise BaseNotFound(config.base, _first_line(error)) from error

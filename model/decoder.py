@@ -5,37 +5,44 @@ Belongs to a single thread. Knows tokens and rows; text, queues and asyncio are 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 import torch
 
-from model.adapter_files import AdapterWeights, BaseIdentity
+from model.adapter_files import BaseIdentity
 from model.base import LoadedBase
 from model.config import ModelConfig
-from model.lora import AdapterSlot
+from model.graphs import StepGraphs
+from model.lean import LeanStep, has_llama_shape
+from model.lora import AdapterSlot, StagedAdapter
+from model.memory import choose_slots
+from model.packed import fuse, kernels_usable
 from model.protocol import Sampling
 from model.sampling import Sampler
 from model.slots import SlotCache, use_slot_attention
 
 __all__ = ["Decoder"]
 
-_CPU_SLOTS = 8
+log = logging.getLogger(__name__)
+
 _CPU_CHUNK = 128
 _GPU_CHUNK = 512
+_LEAN_TOLERANCE = 0.2  # relative distance of logits: bf16 rounding through all layers is a tenth, an error is 1
+_GREEDY = Sampling(temperature=0.0)
 
 
 class Decoder:
     """The model as the engine drives it.
 
     Rows 0 … n-1 are being answered. `prefill` fills one row with its prompt; `decode` gives each of the first n rows
-    its next token; `move` closes a gap. Everything runs in inference mode on one thread.
+    its next token; `move` closes a gap. Everything runs in inference mode on one thread, `warm_up` first.
     """
 
     def __init__(self, base: LoadedBase, config: ModelConfig) -> None:
-        self.base = base
-        self.device = base.device
+        self.base, self.device = base, base.device
         self.context = min(config.context_tokens, int(getattr(base.model.config, "max_position_embeddings", 1 << 30)))
-        self.rows = config.slots or _CPU_SLOTS
+        self.rows = choose_slots(config.slots, base.model.config, self.context, base.dtype, base.device)
         self.chunk = config.prefill_chunk or (_GPU_CHUNK if base.device.type == "cuda" else _CPU_CHUNK)
         self.slot = AdapterSlot(base.model, config.lora_rank, base.dtype, base.device)
         use_slot_attention(base.model)
@@ -43,8 +50,12 @@ class Decoder:
         self.cache = SlotCache(self.rows, self.context, base.dtype, base.device)
         self.sampler = Sampler(self.rows, int(base.model.get_output_embeddings().weight.shape[0]), base.device)
         self._tokens = torch.zeros(self.rows, dtype=torch.int64, device=base.device)
+        self._live = torch.zeros(self.rows, dtype=torch.int64, device=base.device)
+        self._live_rows = 0
         self._longest = [0] * self.rows
         self._drawn = [False] * self.rows
+        self._graphs = StepGraphs(base.device)
+        self._lean: LeanStep | None = None
 
     @property
     def identity(self) -> BaseIdentity:
@@ -54,8 +65,28 @@ class Decoder:
     @property
     def memory_bytes(self) -> int:
         """Weights, adapter slot and cache, in bytes."""
-        tensors = [*self._model.parameters(), *self._model.buffers()]
+        tensors = {t.data_ptr(): t for t in (*self._model.parameters(), *self._model.buffers())}.values()
         return sum(int(tensor.nbytes) for tensor in tensors) + self.cache.bytes
+
+    @property
+    def path(self) -> str:
+        """How decode steps are computed, for `/status`."""
+        modules = "lean" if self._lean else "modules"
+        return f"{modules}, captured" if self._graphs.usable else modules
+
+    def warm_up(self) -> None:
+        """Do everything that makes the first reply slow: allocate, pack, verify, compile, capture."""
+        self.begin(0, [0] * 8, _GREEDY, 0)
+        if kernels_usable(self.device, self.base.dtype):
+            if has_llama_shape(self._model):
+                self._make_lean()
+            else:
+                for linear in self.slot.linears.values():
+                    fuse([linear])
+        self.prefill(0, [0] * 8, 0, last=True)
+        self._capture()
+        self.cache.positions.zero_()
+        self._set_live(0)
 
     def begin(self, row: int, prompt: Sequence[int], sampling: Sampling, seed: int) -> None:
         """Give a row to a new conversation."""
@@ -65,28 +96,38 @@ class Decoder:
 
     def prefill(self, row: int, tokens: Sequence[int], start: int, *, last: bool) -> int | None:
         """Compute prompt `tokens` of `row` from position `start`; after the `last` chunk, the answer's first token."""
-        ids = torch.tensor(tokens, device=self.device)
         end = start + len(tokens)
         self.cache.begin_prefill(row, start, len(tokens))
-        logits = self._forward(ids[None], torch.arange(start, end, device=self.device)[None])
+        ids = torch.tensor(tokens, device=self.device)
+        if self._lean is not None:
+            logits = self._lean.prefill(ids, start)
+        else:
+            logits = self._forward(ids[None], torch.arange(start, end, device=self.device)[None])
         self.cache.positions[row] = self._longest[row] = end
         if not last:
             return None
-        token = self._next(logits, slice(row, row + 1), drawn=self._drawn[row])
+        rows = slice(row, row + 1)
+        if not self._drawn[row]:
+            token = self.sampler.greedy(logits)
+        else:
+            token = self.sampler.draw(logits, rows, self.cache.positions[rows])
+            self.sampler.mark(rows, token, torch.ones_like(token))
         self._tokens[row] = token[0]
         return int(token[0])
 
     def decode(self, count: int) -> list[int]:
         """One step for rows 0 … count-1: the next token of each."""
-        rows = slice(0, count)
-        self.cache.begin_decode(count, max(self._longest[:count]))
-        logits = self._forward(self._tokens[rows, None], self.cache.positions[rows, None])
-        self.cache.positions[rows] += 1
-        tokens = self._next(logits, rows, drawn=any(self._drawn[:count]))
-        self._tokens[rows] = tokens
+        if count != self._live_rows:
+            self._set_live(count)
+        size = self._batch(count)
+        drawn = any(self._drawn[:count])
+        if self._graphs.usable and self._lean is not None:
+            self._graphs.run((size, drawn), lambda: self._step(size, drawn=drawn))
+        else:
+            self._step(count, drawn=drawn)
         for row in range(count):
             self._longest[row] += 1
-        return [int(token) for token in tokens.tolist()]
+        return [int(token) for token in self._tokens[:count].tolist()]
 
     def move(self, source: int, target: int) -> None:
         """Let the conversation of row `source` go on in row `target`."""
@@ -95,22 +136,62 @@ class Decoder:
         self._tokens[target] = self._tokens[source]
         self._longest[target], self._drawn[target] = self._longest[source], self._drawn[source]
 
-    def write_adapter(self, weights: AdapterWeights | None) -> None:
-        """Put an adapter (None: the bare base) in place; no row may be in use."""
-        if weights is None:
-            self.slot.clear()
+    def write_adapter(self, staged: StagedAdapter) -> None:
+        """Put a staged adapter in place; no row may be in use."""
+        if self.slot.write(staged):  # the slot grew: what remembers its old addresses is made anew
+            self._graphs.clear()
+            if self._lean:
+                self._lean.bind()
+            self._capture()
+
+    def _step(self, size: int, *, drawn: bool) -> None:
+        """Advance rows 0 … size-1 on the device; rows that are not live keep their state."""
+        rows, live = slice(0, size), self._live[:size]
+        if self._lean is not None:
+            logits = self._lean(self._tokens[rows])
         else:
-            self.slot.write(weights)
+            self.cache.begin_decode(size, max(self._longest[:size]))
+            logits = self._forward(self._tokens[rows, None], self.cache.positions[rows, None])
+        self.cache.positions[rows] += live
+        if drawn:
+            tokens = self.sampler.draw(logits, rows, self.cache.positions[rows])
+            self.sampler.mark(rows, tokens, live)
+        else:
+            tokens = self.sampler.greedy(logits)
+        self._tokens[rows] = torch.where(live > 0, tokens, self._tokens[rows])
 
     def _forward(self, ids: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
-        """Logits [batch, vocabulary] of each row's last token."""
+        """Logits [batch, vocabulary] of each row's last token, by transformers' modules."""
         out = self._model(input_ids=ids, position_ids=positions, use_cache=False, slots=self.cache, logits_to_keep=1)
         logits: torch.Tensor = out.logits[:, -1]
         return logits
 
-    def _next(self, logits: torch.Tensor, rows: slice, *, drawn: bool) -> torch.Tensor:
-        if not drawn:
-            return self.sampler.greedy(logits)
-        tokens = self.sampler.draw(logits, rows, self.cache.positions[rows])
-        self.sampler.mark(rows, tokens)
-        return tokens
+    def _batch(self, count: int) -> int:
+        """The captured size that holds `count` rows."""
+        return min(self.rows, 1 << (count - 1).bit_length())
+
+    def _set_live(self, count: int) -> None:
+        self._live[:count], self._live[count:] = 1, 0
+        self._live_rows = count
+
+    def _make_lean(self) -> None:
+        """Take the lean step if it computes what the model's own modules compute."""
+        self.prefill(0, list(range(8)), 0, last=True)
+        self._set_live(1)
+        self.cache.begin_decode(1, 8)
+        expected = self._forward(self._tokens[:1, None], self.cache.positions[:1, None]).float()
+        lean = LeanStep(self._model, self.cache)
+        error = float((lean(self._tokens[:1]).float() - expected).norm() / expected.norm())
+        log.info("The lean decode step differs from the modules by %.4f", error)
+        if error < _LEAN_TOLERANCE:
+            self._lean = lean
+        else:
+            log.warning("The lean decode step is off by %.3f for this model; its own modules are used", error)
+
+    def _capture(self) -> None:
+        if self._lean is None:
+            return
+        for size in sorted({self._batch(count) for count in range(1, self.rows + 1)}, reverse=True):
+            for drawn in (False, True):
+                if self._graphs.usable:
+                    self._graphs.capture((size, drawn), lambda: self._step(size, drawn=drawn))  # noqa: B023 - run now

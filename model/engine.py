@@ -22,12 +22,13 @@ from typing import Any
 
 import torch
 
-from model.adapter_files import AdapterWeights, BaseIdentity, read_adapter
+from model.adapter_files import BaseIdentity, read_adapter
 from model.base import load_base
 from model.chat import Message, encode_prompt, end_of_turn_id
 from model.config import ModelConfig
 from model.decoder import Decoder
 from model.errors import ContextTooLong, EngineClosed, GenerationFailed, ModelError
+from model.lora import StagedAdapter
 from model.protocol import DEFAULT_SAMPLING, AdapterRef, Completion, EngineStats, FinishReason, Sampling, SwapReport
 from model.queue import FairQueue
 from model.text import TextStream
@@ -140,8 +141,7 @@ class Engine:
     async def start(cls, config: ModelConfig, cache_dir: Path, adapter: AdapterRef | None = None) -> Engine:
         """Load the base and `adapter`, and begin to answer. Raises BaseNotFound, DoesNotFit or AdapterMismatch."""
         engine = cls(config, cache_dir)
-        base = await asyncio.to_thread(load_base, config, cache_dir)
-        engine._adopt(Decoder(base, config))
+        engine._adopt(await asyncio.to_thread(_make_decoder, config, cache_dir))
         engine._thread.start()
         if adapter is not None:
             try:
@@ -240,6 +240,7 @@ class Engine:
             memory_bytes=decoder.memory_bytes if decoder else 0,
             asleep=decoder is None,
             last_swap=self._last_swap,
+            details={"decoding": decoder.path} if decoder else {},
         )
 
     async def swap(self, adapter: AdapterRef | None) -> SwapReport:
@@ -249,9 +250,9 @@ class Engine:
         weights are copied in place. Raises AdapterMismatch, and the adapter in use stays.
         """
         began = time.monotonic()
-        weights = await asyncio.to_thread(self._read, adapter)
+        staged = await asyncio.to_thread(self._stage, adapter)
         loaded = time.monotonic()
-        report: SwapReport = await self._command(lambda: self._swap_now(adapter, weights, began, loaded))
+        report: SwapReport = await self._command(lambda: self._swap_now(adapter, staged, began, loaded))
         return report
 
     async def sleep(self) -> None:
@@ -270,8 +271,12 @@ class Engine:
         if self._thread.is_alive():
             await asyncio.to_thread(self._thread.join)
 
-    def _read(self, adapter: AdapterRef | None) -> AdapterWeights | None:
-        return read_adapter(adapter.path, self._identity, self._shapes) if adapter else None
+    def _stage(self, adapter: AdapterRef | None) -> StagedAdapter | None:
+        """Read, validate and bring to the device; None while the engine sleeps, when waking does all that."""
+        weights = read_adapter(adapter.path, self._identity, self._shapes) if adapter else None
+        decoder = self._decoder
+        with torch.inference_mode():
+            return decoder.slot.stage(weights) if decoder is not None else None
 
     async def _command(self, run: Callable[[], Any]) -> Any:
         loop = asyncio.get_running_loop()
@@ -434,11 +439,11 @@ class Engine:
         command.loop.call_soon_threadsafe(settle)
 
     def _swap_now(
-        self, adapter: AdapterRef | None, weights: AdapterWeights | None, began: float, loaded: float
+        self, adapter: AdapterRef | None, staged: StagedAdapter | None, began: float, loaded: float
     ) -> SwapReport:
         barrier = time.monotonic()
         if self._decoder is not None:
-            self._decoder.write_adapter(weights)
+            self._decoder.write_adapter(staged or self._must_stage(adapter))
             if self._decoder.device.type == "cuda":
                 torch.cuda.synchronize(self._decoder.device)
         self._adapter = adapter
@@ -454,9 +459,14 @@ class Engine:
 
     def _restore(self) -> None:
         if self._decoder is None:
-            weights = self._read(self._adapter)
-            self._adopt(Decoder(load_base(self._config, self._cache_dir), self._config))
-            self._must_decoder().write_adapter(weights)
+            self._adopt(_make_decoder(self._config, self._cache_dir))
+            self._must_decoder().write_adapter(self._must_stage(self._adapter))
+
+    def _must_stage(self, adapter: AdapterRef | None) -> StagedAdapter:
+        staged = self._stage(adapter)
+        if staged is None:
+            raise EngineClosed
+        return staged
 
     def _must_decoder(self) -> Decoder:
         if self._decoder is None:
@@ -475,3 +485,11 @@ class Engine:
         for command in commands:
             command.loop.call_soon_threadsafe(command.done.cancel)
         self._decoder = None
+
+
+def _make_decoder(config: ModelConfig, cache_dir: Path) -> Decoder:
+    """Load the base and make everything ready for the first reply."""
+    with torch.inference_mode():
+        decoder = Decoder(load_base(config, cache_dir), config)
+        decoder.warm_up()
+    return decoder

@@ -64,9 +64,10 @@ class Sampler:
         choice = torch.where(temperature > 0, scaled + noise, top).argmax(-1, keepdim=True)
         return ids.gather(-1, choice)[:, 0]
 
-    def mark(self, rows: slice, tokens: torch.Tensor) -> None:
-        """Count the tokens just drawn as seen."""
-        self.seen[self._rows[rows], tokens] = True
+    def mark(self, rows: slice, tokens: torch.Tensor, live: torch.Tensor) -> None:
+        """Count the tokens just drawn as seen, in rows whose `live` is not 0."""
+        at = (self._rows[rows], tokens)
+        self.seen[at] = self.seen[at] | (live > 0)
 
 
 def _gumbel(seed: torch.Tensor, position: torch.Tensor, token: torch.Tensor) -> torch.Tensor:

@@ -15,7 +15,7 @@ from torch.nn import functional
 from transformers import AttentionInterface
 from transformers.masking_utils import AttentionMaskInterface
 
-__all__ = ["SlotCache", "use_slot_attention"]
+__all__ = ["AttentionOptions", "SlotCache", "use_slot_attention"]
 
 _NAME = "nightshift_slots"
 _BUCKET = 128  # attention reads the cache up to the longest active row, rounded up to this many positions
@@ -69,7 +69,9 @@ class SlotCache:
         """Memory held, in bytes."""
         return sum(2 * keys.numel() * keys.element_size() for keys in self.keys.values())
 
-    def attend(self, layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, options: _Options) -> torch.Tensor:
+    def attend(
+        self, layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, options: AttentionOptions
+    ) -> torch.Tensor:
         """Store the step's k and v ([batch, kv_heads, queries, head_dim]) and attend q over each row's past.
 
         Returns [batch, queries, heads, head_dim].
@@ -94,7 +96,7 @@ class SlotCache:
         return _attention(q, past_k, past_v, step.mask(options.window), options)
 
 
-class _Options:
+class AttentionOptions:
     """What a layer asks of its attention."""
 
     __slots__ = ("scale", "softcap", "window")
@@ -134,7 +136,7 @@ class _Step:
 
 
 def _attention(
-    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor, options: _Options
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor, options: AttentionOptions
 ) -> torch.Tensor:
     batch, heads, queries, dim = q.shape
     kv_heads = k.shape[1]
@@ -167,7 +169,7 @@ def _slot_attention(
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
     window = sliding_window if sliding_window is not None else getattr(module, "sliding_window", None)
-    return slots.attend(module.layer_idx, query, key, value, _Options(scaling, window, softcap)), None
+    return slots.attend(module.layer_idx, query, key, value, AttentionOptions(scaling, window, softcap)), None
 
 
 def use_slot_attention(model: Any) -> None:

@@ -1,0 +1,50 @@
+"""What serving will need, before anything is allocated: rows of the cache, and whether a base fits at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from model.errors import DoesNotFit
+
+__all__ = ["check_fit", "choose_slots", "row_bytes"]
+
+_CPU_SLOTS = 8
+_MOST_SLOTS = 32
+_SHARE = 0.5  # of the memory that is free once the weights are in; the rest is for prompts and their activations
+_WORKING_BYTES = 800_000_000  # activations of one prompt chunk, kernels, CUDA's own
+
+
+def row_bytes(config: Any, context: int, dtype: torch.dtype) -> int:
+    """Keys and values of one conversation of `context` tokens, in bytes."""
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    return int(2 * config.num_hidden_layers * heads * dim * context * dtype.itemsize)
+
+
+def choose_slots(wanted: int, config: Any, context: int, dtype: torch.dtype, device: torch.device) -> int:
+    """How many conversations are answered at once; 0 chooses from the free memory, a power of two.
+
+    Raises DoesNotFit when not even one row, or not the rows asked for, fit on a GPU.
+    """
+    if device.type != "cuda":
+        return wanted or _CPU_SLOTS
+    free = torch.cuda.mem_get_info(device)[0]
+    each = row_bytes(config, context, dtype)
+    fitting = int(max(0, free - _WORKING_BYTES) // each) if wanted else int(free * _SHARE // each)
+    if fitting < max(1, wanted):
+        raise DoesNotFit(each * max(1, wanted) + _WORKING_BYTES, free, f"A cache of {max(1, wanted)} conversations")
+    return wanted or min(_MOST_SLOTS, 1 << (fitting.bit_length() - 1))
+
+
+def check_fit(directory: Path, config: Any, context: int, dtype: torch.dtype, device: torch.device) -> None:
+    """Raise DoesNotFit when the converted base in `directory` and one conversation do not fit on the GPU."""
+    if device.type != "cuda":
+        return
+    weights = sum(file.stat().st_size for file in directory.glob("*.safetensors"))
+    needed = weights + row_bytes(config, context, dtype) + _WORKING_BYTES
+    free = torch.cuda.mem_get_info(device)[0]
+    if needed > free:
+        raise DoesNotFit(needed, free, f"The base model {directory.name}")

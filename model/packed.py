@@ -1,0 +1,131 @@
+"""NF4 layers in the layout of the GPU kernels, alone or fused with the layers that share their input.
+
+Packing replaces bitsandbytes' weights, byte for byte, so nothing is held twice. Importable without Triton; usable only
+with it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from model.lora import SlotLinear
+
+__all__ = ["FEW_ROWS", "FusedLinear", "PackedLinear", "fuse", "kernels_usable", "rebind"]
+
+
+FEW_ROWS = 32  # up to here a product reads 4-bit weights directly; beyond, de-quantising first is faster
+
+
+def kernels_usable(device: torch.device, dtype: torch.dtype) -> bool:
+    """Whether the Triton kernels run here: bf16 on a GPU that has it, with Triton installed (Linux wheels bring it)."""
+    return device.type == "cuda" and dtype == torch.bfloat16 and importlib.util.find_spec("triton") is not None
+
+
+class PackedLinear(nn.Module):
+    """A frozen NF4 layer in planes. x [..., in] -> [..., out], bf16.
+
+    `words` and `scales` may be views of a fused layer's.
+    """
+
+    def __init__(self, words: torch.Tensor, scales: torch.Tensor, inputs: int, bias: torch.Tensor | None) -> None:
+        super().__init__()
+        self.in_features, self.out_features = inputs, words.shape[0]
+        self.words, self.scales, self.bias = nn.Buffer(words), nn.Buffer(scales), bias
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        from model import kernels
+
+        weight = kernels.dequantise(self.words, self.scales, self.in_features)
+        return functional.linear(x, weight, self.bias)
+
+    def few(self, x: torch.Tensor, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        """The product of at most FEW_ROWS rows together with a LoRA pair."""
+        from model import kernels
+
+        sums, low = kernels.product(x.reshape(-1, self.in_features), self.words, self.scales, a)
+        return kernels.finish(sums, low, b, (self.out_features,), bias=self.bias).view(*x.shape[:-1], self.out_features)
+
+
+@dataclass(frozen=True)
+class FusedLinear:
+    """Layers that read the same input, as one: their outputs side by side.
+
+    Attributes:
+        words, scales: packed weights of all, [N, ...].
+        a: [layers * rank, K]; b: [N, rank]; the slot's own buffers are views of these.
+        segments: width of each layer.
+        bias: [N] or None.
+    """
+
+    words: torch.Tensor
+    scales: torch.Tensor
+    a: torch.Tensor
+    b: torch.Tensor
+    segments: tuple[int, ...]
+    bias: torch.Tensor | None
+
+    def product(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Partial sums of at most FEW_ROWS rows; see model.kernels.product."""
+        from model import kernels
+
+        return kernels.product(x, self.words, self.scales, self.a)
+
+    def __call__(self, x: torch.Tensor, residual: torch.Tensor | None = None) -> torch.Tensor:
+        """The whole layer for any number of rows: [M, K] -> [M, N]."""
+        from model import kernels
+
+        if x.shape[0] <= FEW_ROWS:
+            return kernels.finish(*self.product(x), self.b, self.segments, bias=self.bias, residual=residual)
+        y = functional.linear(x, kernels.dequantise(self.words, self.scales, x.shape[1]), self.bias)
+        low, rank, start = functional.linear(x, self.a), self.b.shape[1], 0
+        for index, width in enumerate(self.segments):
+            part = slice(start, start + width)
+            y[:, part].addmm_(low[:, index * rank : (index + 1) * rank], self.b[part].T)
+            start += width
+        return y if residual is None else y.add_(residual)
+
+
+def fuse(linears: list[SlotLinear]) -> FusedLinear:
+    """Pack slot layers that share their input and make them views of the fused whole."""
+    from model import kernels
+
+    packs = [_packed(linear, kernels) for linear in linears]
+    words, scales = torch.cat([p[0] for p in packs]), torch.cat([p[1] for p in packs])
+    biases = [own for linear in linears if isinstance(own := linear.base.bias, torch.Tensor)]
+    bias = torch.cat(biases) if len(biases) == len(linears) else None
+    start = 0
+    for linear in linears:
+        end = start + linear.out_features
+        part = PackedLinear(
+            words[start:end], scales[start:end], linear.in_features, None if bias is None else bias[start:end]
+        )
+        linear.base = part
+        linear.use_few(part.few, FEW_ROWS)
+        start = end
+    whole = FusedLinear(words, scales, words, words, tuple(linear.out_features for linear in linears), bias)
+    return rebind(whole, linears)
+
+
+def rebind(whole: FusedLinear, linears: list[SlotLinear]) -> FusedLinear:
+    """Fuse the adapter buffers of `linears`, and make theirs views of the fused ones."""
+    a, b = torch.cat([linear.a for linear in linears]), torch.cat([linear.b for linear in linears])
+    rank, start = linears[0].a.shape[0], 0
+    for index, linear in enumerate(linears):
+        linear.a, linear.b = a[index * rank : (index + 1) * rank], b[start : start + linear.out_features]
+        start += linear.out_features
+    return replace(whole, a=a, b=b)
+
+
+def _packed(linear: SlotLinear, kernels: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    base: Any = linear.base
+    if isinstance(base, PackedLinear):
+        return base.words, base.scales
+    words, scales = kernels.pack(base.weight.data, base.weight.quant_state)
+    base.weight = None  # the bitsandbytes weight goes before the next layer is packed
+    return words, scales
