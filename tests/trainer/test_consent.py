@@ -92,6 +92,19 @@ def test_the_answer_to_somebody_quoted_in_a_chain_of_replies_needs_their_consent
     assert words(store).count("my secret") == 3
 
 
+def test_answers_to_several_people_need_the_consent_of_each(store):
+    """Two answers stand next to each other where two people asked at once."""
+    said(store, Turn("user", "a", ALICE, 1), asker=ALICE, text="to alice", message_id=4)
+    said(store, Turn("user", "b", BOB, 2), asker=BOB, text="to bob", message_id=5)
+    shown = (Turn("assistant", "to bob", None, 5), Turn("assistant", "to alice", None, 4), Turn("user", "c", CAROL, 6))
+    said(store, *shown, asker=CAROL)
+    for person in (CAROL, BOB):
+        store.set_consent(person, opted_in=True)
+    assert "to alice" not in words(store)
+    store.set_consent(ALICE, opted_in=True)
+    assert words(store).count("to alice") == 2
+
+
 def test_opting_out_later_takes_the_words_out_of_the_next_snapshot(store):
     """In every conversation they are in, and those of others stay."""
     said(store, Turn("user", "alice words", ALICE, 1), asker=ALICE)
