@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 PACKAGES := bot trainer storage model tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo playground test lint format bench clean
+.PHONY: help setup demo playground test lint format bench screenshots clean
 
 help: ## Say what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 14
@@ -43,6 +43,9 @@ format: setup ## Lay the code out and mend what can be mended without thinking
 
 bench: setup ## Run the benchmarks
 	@set -e; for file in $(wildcard benchmarks/*.py); do echo "== $$file"; $(BIN)/python $$file; done
+
+screenshots: setup ## Take the pictures of docs/moderators.md (needs Chromium)
+	PYTHONPATH=. $(BIN)/python docs/screenshots.py
 
 clean: ## Remove .venv, caches and built files; never nightshift-data
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache *.egg-info

@@ -72,9 +72,9 @@ def card(
     if review is None and skipped_by is None:
         body = [_quoted(_short(question, _SHOWN)), "", _short(reply.text, _SHOWN)]
     else:
-        body = [_quoted(_line(question)), _line(reply.text)]
+        body = [_quoted(_line(question)), "", _line(reply.text)]
     if review is not None and review.edited_text is not None:
-        body += [f"**{texts.CARD_CORRECTED}**", _line(review.edited_text)]
+        body += ["", f"**{texts.CARD_CORRECTED}**", _line(review.edited_text)]
     title = words.HELD if held else texts.PENDING
     if skipped_by is not None:
         title = words.skipped(skipped_by)

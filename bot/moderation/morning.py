@@ -84,7 +84,8 @@ class Morning:
 def report_embed(run: Run) -> discord.Embed:
     """The report in words."""
     outcome = run.outcome or "failed"
-    lines = [f"**{words.MORNING_HEAD[outcome]}**", run.reason or ""]
+    reason = run.reason or ""
+    lines = [f"**{words.MORNING_HEAD[outcome]}**", reason[:1].upper() + reason[1:]]
     embed = discord.Embed(
         title=words.MORNING,
         description="\n".join(filter(None, lines)),

@@ -81,7 +81,7 @@ async def test_the_report_tells_how_the_night_went(open_stage, stage):
     (embed,) = message.embeds
     fields = {field.name: field.value for field in embed.fields}
     assert words.MORNING_HEAD["promoted"] in embed.description
-    assert "hold-out loss 3.5 to 2.5 over 12 pairs" in embed.description
+    assert "Hold-out loss 3.5 to 2.5 over 12 pairs" in embed.description
     assert fields[words.MORNING_PAIRS] == words.held_out(120, 12)
     assert fields[words.MORNING_LOSS].startswith("3.500 \u2192 **2.500**")
     (picture,) = message.attachments
