@@ -131,7 +131,7 @@ class Browser:
 async def _port(file: Path) -> int:
     """Where the browser listens; it writes that into a file when it is ready."""
     async with asyncio.timeout(_START_S):
-        while not (lines := await asyncio.to_thread(_lines, file)):
+        while not (lines := await asyncio.to_thread(_lines, file)):  # noqa: ASYNC110  (another process writes it)
             await asyncio.sleep(0.1)
     return int(lines[0])
 

@@ -63,7 +63,9 @@ def test_the_common_options_are_said_once_at_the_top():
     assert all("--home" in {o for p in command.params for o in p.opts} for _, command in ALL)
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/commands.md", "examples/README.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "CONTRIBUTING.md", "docs/commands.md", "docs/moderators.md", "examples/README.md"]
+)
 def test_links_to_files_lead_somewhere(page):
     """A link to a file that moved helps nobody."""
     text = (ROOT / page).read_text(encoding="utf-8")

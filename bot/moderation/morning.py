@@ -48,12 +48,17 @@ class Morning:
         self._office = office
 
     async def post(self, run_id: str | None, guilds: Sequence[discord.Guild]) -> int:
-        """Report a run to these servers; gives how many have heard. A run that is not stored is reported to nobody."""
+        """Report a run to these servers; gives how many have heard.
+
+        Reported is every night, and each other run that went as far as comparing two adapters.
+        """
         if run_id is None:
             return 0
         try:
             night = await self._office.store.call(_night, run_id)
         except StorageError:
+            return 0
+        if night.run.trigger != "schedule" and night.run.challenger_nll is None:
             return 0
         heard = 0
         for guild in guilds:
@@ -71,7 +76,7 @@ class Morning:
 
     async def _post(self, channel: discord.TextChannel, night: _Night, picture: bytes | None) -> None:
         embed = report_embed(night.run)
-        if picture is None:
+        if picture is None or not channel.permissions_for(channel.guild.me).attach_files:
             await channel.send(embed=embed)
         else:
             embed.set_image(url="attachment://loss.png")

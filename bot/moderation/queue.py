@@ -13,7 +13,7 @@ import discord
 from discord import app_commands
 
 from bot import texts
-from bot.cards import STYLES, WAITING, Act, CorrectionForm, ReasonMenu, card, jump, label
+from bot.cards import FORM_LIMIT, STYLES, WAITING, Act, CorrectionForm, ReasonMenu, card, jump, label
 from bot.errors import Refused
 from bot.handler import answered
 from bot.moderation import texts as words
@@ -56,6 +56,8 @@ class ReviewQueue:
         if reply.guild_id != guild.id:
             raise Refused(texts.OTHER_SERVER)
         if act == "edit":
+            if len(reply.text) > FORM_LIMIT:
+                raise Refused(texts.EDIT_TOO_LONG)
             await interaction.response.send_modal(CorrectionForm(reply.text, self._form_of(order, reply)))
         elif act in ("approve", "reject", "undo"):
             await self._record(interaction, order, reply, act)

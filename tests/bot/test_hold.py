@@ -83,6 +83,16 @@ async def test_approving_from_the_queue_posts_too(stage):
     assert stage.world.general.last_message.content == DRAFT
 
 
+async def test_an_answer_to_the_ask_command_is_held_too(stage):
+    """The question stays above the notice, and above the answer that takes its place."""
+    await hold(stage)
+    stage.engine.say(DRAFT)
+    await stage.ada.slash(stage.world.general, "ask", question="Sticky oil?")
+    assert stage.world.general.last_message.content == texts.asked("Sticky oil?") + words.HELD_NOTICE
+    await stage.world.moderator.click(stage.card, label="Approve")
+    assert stage.world.general.last_message.content == texts.asked("Sticky oil?") + DRAFT
+
+
 async def test_other_channels_and_later_answers_are_not_held(stage):
     """Hold is a channel's setting, and can be switched off."""
     await hold(stage)

@@ -7,6 +7,7 @@ import io
 import pytest
 from PIL import Image
 
+from bot import texts
 from bot.moderation import charts
 from bot.moderation import texts as words
 from bot.moderation.blind import preference_of
@@ -17,10 +18,10 @@ from trainer.result import RunResult
 SAMPLES = 4
 
 
-async def stored_run(stage, *, outcome="promoted", replies=(), **details):
+async def stored_run(stage, *, outcome="promoted", replies=(), trigger="schedule", **details):
     """A finished run as the trainer leaves it, with samples taken from these replies."""
     call = stage.app.store.call
-    run = await call(Store.start_run, "schedule", "2026-11-23", 1, {})
+    run = await call(Store.start_run, trigger, "2026-11-23", 1, {})
     for step in range(1, 6):
         values = {"loss": 4 - step / 2} | ({"eval_loss": 4 - step / 3} if step % 2 else {})
         await call(Store.log_metrics, run.id, step, values)
@@ -96,6 +97,19 @@ async def test_a_night_without_a_new_adapter_is_reported_too(open_stage, stage, 
     await a_night(open_stage, stage, outcome=outcome)
     assert words.MORNING_HEAD[outcome] in report(stage).embeds[0].description
     assert len(stage.world.review.history()) == 1
+
+
+async def test_a_run_by_day_that_compared_nothing_is_no_morning(stage):
+    """It is announced in a line, as before."""
+    run = await stage.app.store.call(Store.start_run, "discord", "2026-11-23", 1, {})
+    await stage.app.store.call(Store.finish_run, run.id, "skipped", "Nothing new.")
+
+    async def train(_home, *, force, trigger, local_date):
+        return RunResult(run=run.id, outcome="skipped", reason="Nothing new.")
+
+    stage.app._train = train
+    await stage.app.train_now(trigger="discord")
+    assert stage.card.embeds[0].description == texts.training_ended("skipped", "Nothing new.")
 
 
 async def test_without_matplotlib_the_report_is_words(open_stage, stage, monkeypatch):

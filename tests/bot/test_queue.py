@@ -67,6 +67,15 @@ async def test_edit_in_the_queue_opens_the_form_and_goes_on(stage):
     assert "Question 2?" in shown(page)
 
 
+async def test_a_reply_too_long_for_a_form_cannot_be_edited_in_the_queue(stage):
+    """The moderator is told so; the page stays."""
+    stage.engine.say("word " * 900)
+    await stage.ask("A story?")
+    result = await stage.world.moderator.click(await review(stage), label="Edit")
+    assert result.modal is None
+    assert result.response.content == texts.EDIT_TOO_LONG
+
+
 async def test_a_rejection_in_the_queue_may_be_given_a_reason_without_losing_the_place(stage):
     """The menu stands on the next page; choosing keeps that page."""
     answers = await ask_three(stage)
