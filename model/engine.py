@@ -198,7 +198,7 @@ class Engine:
         with self._lock:
             if self._closed:
                 raise EngineClosed
-            entry = (generation, time.monotonic())
+            entry = (generation, time.perf_counter())
             self._waiting.push(channel, entry)
             self._entries[generation] = entry
             self._lock.notify()
@@ -219,7 +219,7 @@ class Engine:
                 del self._entries[generation]
             self._lock.notify()
         if waiting and entry is not None:
-            seconds = time.monotonic() - entry[1]
+            seconds = time.perf_counter() - entry[1]
             generation.finish(Completion("", "cancelled", self.adapter, len(generation.prompt), 0, seconds, seconds))
 
     def stats(self) -> EngineStats:
@@ -227,7 +227,7 @@ class Engine:
         decoder = self._decoder
         with self._lock:
             active, queued = len(self._rows), len(self._waiting)
-            since = time.monotonic() - _RATE_WINDOW_S
+            since = time.perf_counter() - _RATE_WINDOW_S
             rate = sum(count for at, count in self._produced if at >= since) / _RATE_WINDOW_S
         return EngineStats(
             base_model=self.base_id,
@@ -249,9 +249,9 @@ class Engine:
         It is read and validated in full first, while replies go on; then the replies in flight are finished; then its
         weights are copied in place. Raises AdapterMismatch, and the adapter in use stays.
         """
-        began = time.monotonic()
+        began = time.perf_counter()
         staged = await asyncio.to_thread(self._stage, adapter)
-        loaded = time.monotonic()
+        loaded = time.perf_counter()
         report: SwapReport = await self._command(lambda: self._swap_now(adapter, staged, began, loaded))
         return report
 
@@ -350,7 +350,7 @@ class Engine:
             return
         row.prefilled += len(chunk)
         if token is not None:
-            row.first_token_s = time.monotonic() - row.submitted
+            row.first_token_s = time.perf_counter() - row.submitted
             self._take(index, token)
 
     def _decode_one(self) -> None:
@@ -365,7 +365,7 @@ class Engine:
                 self._finish(index, GenerationFailed(type(error).__name__))
             return
         with self._lock:
-            now = time.monotonic()
+            now = time.perf_counter()
             self._produced.append((now, count))
             while self._produced and self._produced[0][0] < now - _RATE_WINDOW_S:
                 self._produced.popleft()
@@ -402,7 +402,7 @@ class Engine:
                 prompt_tokens=len(row.generation.prompt),
                 completion_tokens=row.produced,
                 first_token_s=row.first_token_s,
-                seconds=time.monotonic() - row.submitted,
+                seconds=time.perf_counter() - row.submitted,
             ),
         )
 
@@ -441,13 +441,13 @@ class Engine:
     def _swap_now(
         self, adapter: AdapterRef | None, staged: StagedAdapter | None, began: float, loaded: float
     ) -> SwapReport:
-        barrier = time.monotonic()
+        barrier = time.perf_counter()
         if self._decoder is not None:
             self._decoder.write_adapter(staged or self._must_stage(adapter))
             if self._decoder.device.type == "cuda":
                 torch.cuda.synchronize(self._decoder.device)
         self._adapter = adapter
-        paused = time.monotonic()
+        paused = time.perf_counter()
         self._last_swap = SwapReport(self.adapter, loaded - began, barrier - loaded, paused - barrier)
         return self._last_swap
 
