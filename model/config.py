@@ -21,7 +21,6 @@ class ModelConfig:
         max_queue: requests that may wait; one more is refused at once.
         prefill_chunk: prompt tokens computed between two decode steps; 0 chooses by device.
         lora_rank: largest adapter rank that swaps without a new allocation.
-        compile: compile the decoder layers at start (slower start, faster tokens).
     """
 
     base: str = "embedded"
@@ -32,4 +31,3 @@ class ModelConfig:
     max_queue: int = 64
     prefill_chunk: int = 0
     lora_rank: int = 16
-    compile: bool = False

@@ -18,6 +18,7 @@ from model.lean import LeanStep, has_llama_shape
 from model.lora import AdapterSlot, StagedAdapter
 from model.memory import choose_slots
 from model.packed import fuse, kernels_usable
+from model.prefix import PrefixMemory
 from model.protocol import Sampling
 from model.sampling import Sampler
 from model.slots import SlotCache, use_slot_attention
@@ -54,6 +55,8 @@ class Decoder:
         self._live_rows = 0
         self._longest = [0] * self.rows
         self._drawn = [False] * self.rows
+        self._prefixes = PrefixMemory(self.rows)
+        self._fed = [0] * self.rows  # the token each row computes next
         self._graphs = StepGraphs(base.device)
         self._lean: LeanStep | None = None
 
@@ -86,13 +89,19 @@ class Decoder:
         self.prefill(0, [0] * 8, 0, last=True)
         self._capture()
         self.cache.positions.zero_()
+        self._prefixes.forget()
         self._set_live(0)
 
-    def begin(self, row: int, prompt: Sequence[int], sampling: Sampling, seed: int) -> None:
-        """Give a row to a new conversation."""
+    def begin(self, row: int, prompt: Sequence[int], sampling: Sampling, seed: int) -> int:
+        """Give a row to a new conversation; returns how many prompt tokens another row already had and lent."""
         self.sampler.set_row(row, sampling, seed, torch.tensor(prompt, device=self.device))
         self._drawn[row] = sampling.temperature > 0 or sampling.repetition_penalty != 1.0
-        self._longest[row] = 0
+        source, lent = self._prefixes.longest(prompt)
+        if lent and source != row:
+            self.cache.copy_row(source, row, lent)
+        self._prefixes.keep(row, prompt, lent)
+        self.cache.positions[row] = self._longest[row] = lent
+        return lent
 
     def prefill(self, row: int, tokens: Sequence[int], start: int, *, last: bool) -> int | None:
         """Compute prompt `tokens` of `row` from position `start`; after the `last` chunk, the answer's first token."""
@@ -104,6 +113,7 @@ class Decoder:
         else:
             logits = self._forward(ids[None], torch.arange(start, end, device=self.device)[None])
         self.cache.positions[row] = self._longest[row] = end
+        self._prefixes.extend(row, tokens)
         if not last:
             return None
         rows = slice(row, row + 1)
@@ -113,7 +123,8 @@ class Decoder:
             token = self.sampler.draw(logits, rows, self.cache.positions[rows])
             self.sampler.mark(rows, token, torch.ones_like(token))
         self._tokens[row] = token[0]
-        return int(token[0])
+        self._fed[row] = int(token[0])
+        return self._fed[row]
 
     def decode(self, count: int) -> list[int]:
         """One step for rows 0 … count-1: the next token of each."""
@@ -125,19 +136,25 @@ class Decoder:
             self._graphs.run((size, drawn), lambda: self._step(size, drawn=drawn))
         else:
             self._step(count, drawn=drawn)
+        tokens: list[int] = self._tokens[:count].tolist()
         for row in range(count):
             self._longest[row] += 1
-        return [int(token) for token in self._tokens[:count].tolist()]
+            self._prefixes.extend(row, (self._fed[row],))
+        self._fed[:count] = tokens
+        return tokens
 
     def move(self, source: int, target: int) -> None:
         """Let the conversation of row `source` go on in row `target`."""
         self.cache.copy_row(source, target, self._longest[source])
         self.sampler.copy_row(source, target)
         self._tokens[target] = self._tokens[source]
+        self._fed[target] = self._fed[source]
+        self._prefixes.move(source, target)
         self._longest[target], self._drawn[target] = self._longest[source], self._drawn[source]
 
     def write_adapter(self, staged: StagedAdapter) -> None:
         """Put a staged adapter in place; no row may be in use."""
+        self._prefixes.forget()
         if self.slot.write(staged):  # the slot grew: what remembers its old addresses is made anew
             self._graphs.clear()
             if self._lean:

@@ -330,7 +330,7 @@ class Engine:
             row = _Row(generation, stream, self.adapter, limit, submitted)
             self._rows.append(row)
         seed = generation.sampling.seed if generation.sampling.seed is not None else random.getrandbits(31)
-        self._must_decoder().begin(len(self._rows) - 1, generation.prompt, generation.sampling, seed)
+        row.prefilled = self._must_decoder().begin(len(self._rows) - 1, generation.prompt, generation.sampling, seed)
 
     def _prefilling(self, row: _Row) -> bool:
         return row.prefilled < len(row.generation.prompt)

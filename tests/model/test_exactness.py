@@ -79,3 +79,36 @@ async def test_a_prompt_in_small_chunks_gives_the_same_answers(tiny, start):
     """Chunked prefill is invisible."""
     engine = await start(tiny, tiny.a, prefill_chunk=5)
     assert await answers(engine, at_once=True) == reference(tiny, tiny.a)
+
+
+async def test_a_prompt_that_begins_like_an_earlier_one_gives_the_same_answer(tiny, start, monkeypatch):
+    """Lent keys and values change how much is computed, not what is said."""
+    engine = await start(tiny, tiny.a)
+    computed = []
+    prefill = engine._decoder.prefill
+
+    def counted(row, tokens, at, *, last):
+        computed.append(len(tokens))
+        return prefill(row, tokens, at, last=last)
+
+    monkeypatch.setattr(engine._decoder, "prefill", counted)
+    persona = Message("system", "You keep the light at the end of the harbour, and you are brief. " * 2)
+    first, second = [persona, Message("user", "Hello")], [persona, Message("user", "What is the sea?")]
+    greedy = Sampling(max_new_tokens=20, temperature=0)
+    alone = [(await engine.submit(m, greedy).wait()).text for m in (first, second)]
+    assert computed[1] < 0.5 * computed[0]
+    later = [*second, Message("assistant", alone[1]), Message("user", "Why?")]
+    with_turns = (await engine.submit(later, greedy).wait()).text
+    await engine.swap(tiny.a)  # forgets
+    computed.clear()
+    again = [(await engine.submit(m, greedy).wait()).text for m in (later, second, first)]
+    assert computed[0] == engine.count_tokens(later)
+    assert again == [with_turns, alone[1], alone[0]]
+
+
+async def test_nothing_is_lent_across_a_swap(tiny, start):
+    """Keys of one adapter never serve another."""
+    engine = await start(tiny, tiny.a)
+    await answers(engine, at_once=True)
+    await engine.swap(tiny.b)
+    assert await answers(engine, at_once=True) == reference(tiny, tiny.b)
