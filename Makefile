@@ -7,10 +7,10 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 PACKAGES := bot trainer storage model tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo playground test lint format bench screenshots clean
+.PHONY: help setup demo playground test lint format bench bench-bot screenshots clean
 
 help: ## Say what can be made
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
 setup: $(STAMP) ## Build .venv with the exact versions of constraints.txt and the embedded model
 
@@ -46,6 +46,9 @@ bench: setup ## Run the benchmarks
 
 screenshots: setup ## Take the pictures of docs/moderators.md (needs Chromium)
 	PYTHONPATH=. $(BIN)/python docs/screenshots.py
+
+bench-bot: setup ## Put the bot under load in a simulated Discord
+	$(BIN)/python benchmarks/bot_load.py
 
 clean: ## Remove .venv, caches and built files; never nightshift-data
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache *.egg-info

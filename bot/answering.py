@@ -106,8 +106,14 @@ class Answering:
             await asyncio.gather(*running, return_exceptions=True)
 
     async def _answer(self, question: Question, me: int, *, again: bool) -> None:
+
+        async def send(*args: Any, **extras: Any) -> discord.Message:
+            message = await question.send(*args, **extras)
+            self._typist.spoke(question.channel.id)
+            return message
+
         stream = MessageStream(
-            question.send,
+            send,
             edit=question.edit,
             interval=self._settings.discord.edit_seconds,
             pace=self._paces.of(question.channel.id),

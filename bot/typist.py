@@ -19,15 +19,17 @@ __all__ = ["Typist"]
 
 _log = logging.getLogger(__name__)
 _AGAIN = 5.0  # seconds; Discord shows it for ten
-_AT_ONCE = 1.0  # within so many seconds of the last time, a further question needs no sign of its own
+_PAUSE = 1.0  # seconds before it is shown again to those who waited when a message of the bot's ended it
 
 
 @dataclass
 class _Desk:
     """A channel where answers are being written."""
 
-    answers: int
+    channel: Any
+    answers: int = 0
     keeper: asyncio.Task[None] | None = None
+    shown: bool = False
     shown_at: float = 0.0
 
 
@@ -40,15 +42,12 @@ class Typist:
     @asynccontextmanager
     async def at(self, channel: Any) -> AsyncIterator[None]:
         """Raises discord.HTTPException when Discord does not let the bot write there."""
-        desk = self._desks.setdefault(channel.id, _Desk(0))
+        desk = self._desks.setdefault(channel.id, _Desk(channel))
         desk.answers += 1
         try:
-            # A message that the bot sends ends the sign for everybody, so a new question gets it again.
-            if desk.answers == 1 or time.monotonic() - desk.shown_at >= _AT_ONCE:
-                desk.shown_at = time.monotonic()
-                await channel.typing()
-            if desk.keeper is None:
-                desk.keeper = asyncio.create_task(_keep(channel))
+            if not desk.shown:
+                await _show(desk)
+                self._keep(desk, _AGAIN)
             yield
         finally:
             desk.answers -= 1
@@ -57,11 +56,33 @@ class Typist:
                 if desk.keeper is not None:
                     desk.keeper.cancel()
 
+    def spoke(self, channel_id: int) -> None:
+        """The bot sent a message there, which ends the sign for everybody who still waits."""
+        desk = self._desks.get(channel_id)
+        if desk is not None:
+            desk.shown = False
+            self._keep(desk, max(0.0, desk.shown_at + _PAUSE - time.monotonic()))
 
-async def _keep(channel: Any) -> None:
+    def _keep(self, desk: _Desk, pause: float) -> None:
+        if desk.keeper is not None:
+            desk.keeper.cancel()
+        desk.keeper = asyncio.create_task(_keep(desk, pause))
+
+
+async def _keep(desk: _Desk, pause: float) -> None:
     while True:
-        await asyncio.sleep(_AGAIN)
+        await asyncio.sleep(pause)
         try:
-            await channel.typing()
+            await _show(desk)
         except discord.HTTPException:
-            _log.info("Could not show the typing sign in channel %s", channel.id, exc_info=True)
+            _log.info("Could not show the typing sign in channel %s", desk.channel.id, exc_info=True)
+        pause = _AGAIN
+
+
+async def _show(desk: _Desk) -> None:
+    desk.shown, desk.shown_at = True, time.monotonic()
+    try:
+        await desk.channel.typing()
+    except BaseException:
+        desk.shown = False
+        raise
