@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from bot import texts
 
-__all__ = ["BotError", "IntentMissing", "Refused", "TokenMissing", "TokenRefused", "TrainingUnderway"]
+__all__ = [
+    "BotError",
+    "DiscordUnreachable",
+    "IntentMissing",
+    "Refused",
+    "TokenMissing",
+    "TokenRefused",
+    "TrainingUnderway",
+]
 
 
 class BotError(Exception):
@@ -42,6 +50,15 @@ class IntentMissing(BotError):
         super().__init__(
             "Discord refused the Message Content intent: switch it on in the Developer Portal (your application, "
             "Bot, Message Content Intent), or set message_content = false under [discord]."
+        )
+
+
+class DiscordUnreachable(BotError):
+    """Nothing answers where Discord should be."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Discord cannot be reached: check this machine's network and discordstatus.com, then try again."
         )
 
 

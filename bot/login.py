@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import gc
 
+import aiohttp
 import discord
 
 from bot.app import Nightshift
-from bot.errors import IntentMissing, TokenRefused
+from bot.errors import DiscordUnreachable, IntentMissing, TokenRefused
 from bot.settings import Settings, discord_token
 from storage.home import Home
 
@@ -20,13 +21,16 @@ async def check_login(token: str, *, message_content: bool) -> str:
     Raises:
         TokenRefused: Discord does not know the token.
         IntentMissing: the Message Content intent is wanted but not switched on.
+        DiscordUnreachable: nothing answers.
     """
     async with discord.Client(intents=discord.Intents.none()) as client:
         try:
             await client.login(token)
+            flags = (await client.application_info()).flags
         except discord.LoginFailure:
             raise TokenRefused from None
-        flags = (await client.application_info()).flags
+        except (aiohttp.ClientConnectionError, TimeoutError):
+            raise DiscordUnreachable from None
         allowed = flags.gateway_message_content or flags.gateway_message_content_limited
         if message_content and not allowed:
             raise IntentMissing
@@ -46,7 +50,7 @@ async def serve(home: Home, settings: Settings) -> None:
     """`nightshift run`: the bot on real Discord, with the nightly schedule, until it is cancelled.
 
     Raises:
-        TokenMissing, TokenRefused, IntentMissing: Discord does not let the bot in.
+        TokenMissing, TokenRefused, IntentMissing, DiscordUnreachable: Discord does not let the bot in.
         StorageError, ModelError, ScheduleInvalid: a part cannot be opened.
     """
     token = discord_token()

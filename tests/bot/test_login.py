@@ -8,7 +8,7 @@ import discord
 import pytest
 from aiohttp import web
 
-from bot.errors import IntentMissing, TokenMissing, TokenRefused
+from bot.errors import DiscordUnreachable, IntentMissing, TokenMissing, TokenRefused
 from bot.login import check_login, serve
 from bot.settings import discord_token, load_settings
 
@@ -71,6 +71,14 @@ async def test_a_missing_intent_is_a_sentence(portal, home, monkeypatch):
     portal["flags"] = 0
     monkeypatch.setenv("DISCORD_TOKEN", "good")
     with pytest.raises(IntentMissing, match="Message Content Intent"):
+        await serve(home, load_settings(home))
+
+
+async def test_an_unreachable_discord_is_a_sentence(monkeypatch, home, unused_tcp_port):
+    """`nightshift run` without a network says so, and not that nobody foresaw it."""
+    monkeypatch.setattr(discord.http.Route, "BASE", f"http://127.0.0.1:{unused_tcp_port}")
+    monkeypatch.setenv("DISCORD_TOKEN", "good")
+    with pytest.raises(DiscordUnreachable, match="network"):
         await serve(home, load_settings(home))
 
 
