@@ -135,7 +135,8 @@ class Answering:
                 await message.delete()
             return
         except NothingAsked:
-            await stream.finish(texts.ASK_ME)
+            if not question.overheard:
+                await stream.finish(texts.ASK_ME)
             return
         except discord.HTTPException:
             raise

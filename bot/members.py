@@ -67,7 +67,7 @@ class FrontDesk:
         why = wanted(spoken, settings, direct_messages=self._direct_messages)
         if why is None or (why == "overheard" and not self._may_speak_up(message.channel.id, settings)):
             return
-        question = asked_by_message(message, settings)
+        question = asked_by_message(message, settings, overheard=why == "overheard")
         try:
             await self._answering.patience.admit(question.guild_id, message.author.id, spoken.roles, settings)
         except Refused as error:

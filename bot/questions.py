@@ -38,6 +38,7 @@ class Question:
         edit: changes a part that was posted.
         heading: stands above the answer and is no part of it.
         thinking: Discord shows already that an answer is on its way.
+        overheard: nobody asked; an administrator opened the channel.
         prompt_message_id: the message that was answered, where there is one.
         asker_id: who may stop or repeat the answer; not `asker` when a moderator asked for another one.
     """
@@ -53,6 +54,7 @@ class Question:
     edit: Callable[..., Awaitable[None]] = field(repr=False, default_factory=lambda: _edit)
     heading: str = ""
     thinking: bool = False
+    overheard: bool = False
     prompt_message_id: int | None = None
 
     @property
@@ -61,7 +63,7 @@ class Question:
         return self.guild.id if self.guild is not None else None
 
 
-def asked_by_message(message: discord.Message, settings: GuildSettings) -> Question:
+def asked_by_message(message: discord.Message, settings: GuildSettings, *, overheard: bool = False) -> Question:
     """A message that mentions the bot, replies to it, or stands where the bot listens."""
 
     async def listen(ear: Ear, fits: Fits) -> Context | None:
@@ -79,6 +81,7 @@ def asked_by_message(message: discord.Message, settings: GuildSettings) -> Quest
         settings=settings,
         listen=listen,
         send=_in_reply(message.channel, message.to_reference(fail_if_not_exists=False), message.id),
+        overheard=overheard,
         prompt_message_id=message.id,
     )
 

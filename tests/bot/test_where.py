@@ -112,6 +112,14 @@ async def test_an_opened_channel_opens_no_other(stage):
     assert stage.engine.seen == []
 
 
+async def test_a_message_without_words_is_no_question_in_an_opened_channel(open_stage):
+    """As every message is that the bot may not read."""
+    async with open_stage(discord={"message_content": False}) as stage:
+        await allow(stage, stage.world.general, talk="always")
+        await stage.ada.send(stage.world.general, "Hello")
+        assert not answers(stage.world.general)
+
+
 async def test_between_answers_that_nobody_asked_for_lies_the_cooldown(stage):
     """A mention is answered meanwhile."""
     await allow(stage, stage.world.general, talk="always", talk_cooldown=30.0)
