@@ -36,6 +36,13 @@ async def test_approving_posts_the_draft(stage):
     assert stage.world.general.last_message.content == DRAFT
 
 
+async def test_a_posted_draft_shows_no_previews_of_its_links(stage):
+    """Like any other answer of the bot."""
+    await held_answer(stage)
+    await stage.world.moderator.click(stage.card, label="Approve")
+    assert stage.world.general.last_message.flags.suppress_embeds
+
+
 async def test_editing_posts_the_moderator_s_text(stage):
     """Only the edited text is ever seen in the channel."""
     await held_answer(stage)
