@@ -64,7 +64,7 @@ async def _show(
     """Let the messages `ids` say `parts`: edit those there are, send what is missing, delete what is too many."""
     kept = list(ids[: len(parts)])
     for message_id, part in zip(kept, parts, strict=False):
-        await channel.get_partial_message(message_id).edit(content=part, suppress=True)
+        await (await channel.fetch_message(message_id)).edit(content=part, suppress=True)  # a partial one cannot
     for part in parts[len(ids) :]:
         reference = discord.MessageReference(message_id=ids[0], channel_id=channel.id, fail_if_not_exists=False)
         kept.append((await channel.send(part, reference=reference, suppress_embeds=True)).id)
