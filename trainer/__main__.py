@@ -32,7 +32,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--local-date", help="the night this run belongs to (default: today)")
     options = parser.parse_args(arguments)
 
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s: %(message)s")
+    # Logs and warnings of libraries go to the run's own log file, tracebacks too: stderr is for progress.
+    logging.basicConfig(level=logging.INFO, handlers=[logging.NullHandler()])
+    logging.captureWarnings(capture=True)
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a KeyboardInterrupt: the run is closed properly
     # Threads that wait by spinning bring training to a crawl as soon as the bot answers on the same cores: 2.5 s a step
     # instead of 17 s on 2 busy ones. Read when torch is loaded, which is later.

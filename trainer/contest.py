@@ -78,7 +78,6 @@ def hold_contest(
         ModelError: the base cannot be loaded.
         torch.OutOfMemoryError, MemoryError: it does not fit.
     """
-    torch.manual_seed(settings.training.seed)
     base = _load(settings, cache_dir)
     tokenizer, config = base.tokenizer, settings.training
     if champion is not None and (stranger := _stranger(champion, base)):
@@ -102,6 +101,7 @@ def hold_contest(
     )
 
     pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+    torch.manual_seed(config.seed)  # not earlier: loading draws a different number of times when it converts
     model = attach_adapter(base.model, recipe)
     watch.stage("train")
     began = time.monotonic()
