@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -17,7 +18,7 @@ from model.graphs import StepGraphs
 from model.lean import LeanStep, has_llama_shape
 from model.lora import AdapterSlot, StagedAdapter
 from model.memory import choose_slots
-from model.packed import fuse, kernels_usable
+from model.packed import fuse, kernels_for
 from model.prefix import PrefixMemory
 from model.protocol import Sampling
 from model.sampling import Sampler
@@ -80,12 +81,12 @@ class Decoder:
     def warm_up(self) -> None:
         """Do everything that makes the first reply slow: allocate, pack, verify, compile, capture."""
         self.begin(0, [0] * 8, _GREEDY, 0)
-        if kernels_usable(self.device, self.base.dtype):
-            if has_llama_shape(self._model):
-                self._make_lean()
-            else:
-                for linear in self.slot.linears.values():
-                    fuse([linear])
+        kernels = kernels_for(self.device, self.base.dtype)
+        if kernels is not None and has_llama_shape(self._model, kernels):
+            self._make_lean(kernels)
+        elif kernels is not None and self.device.type == "cuda":  # on a CPU bitsandbytes' own layers do the same
+            for linear in self.slot.linears.values():
+                fuse([linear], kernels)
         self.prefill(0, [0] * 8, 0, last=True)
         self._capture()
         self.cache.positions.zero_()
@@ -191,13 +192,13 @@ class Decoder:
         self._live[:count], self._live[count:] = 1, 0
         self._live_rows = count
 
-    def _make_lean(self) -> None:
+    def _make_lean(self, kernels: Any) -> None:
         """Take the lean step if it computes what the model's own modules compute."""
         self.prefill(0, list(range(8)), 0, last=True)
         self._set_live(1)
         self.cache.begin_decode(1, 8)
         expected = self._forward(self._tokens[:1, None], self.cache.positions[:1, None]).float()
-        lean = LeanStep(self._model, self.cache)
+        lean = LeanStep(self._model, self.cache, kernels)
         error = float((lean(self._tokens[:1]).float() - expected).norm() / expected.norm())
         log.info("The lean decode step differs from the modules by %.4f", error)
         if error < _LEAN_TOLERANCE:

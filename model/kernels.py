@@ -5,15 +5,34 @@ Import only where Triton is (`model.packed.kernels_usable` says).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 import triton
 from bitsandbytes import functional as bnb
+from torch.nn import functional
 
 from model import triton_kernels as kernel
 
-__all__ = ["attend", "dequantise", "finish", "finish_gated", "pack", "product", "rms_norm"]
+__all__ = [
+    "FEW_ROWS",
+    "PADDED_ROWS",
+    "attend",
+    "begin_step",
+    "dequantise",
+    "finish",
+    "finish_gated",
+    "fits",
+    "make_head",
+    "pack",
+    "product",
+    "rms_norm",
+    "settled",
+]
+
+FEW_ROWS = 32  # up to here a product reads 4-bit weights directly; beyond, de-quantising first is faster
+PADDED_ROWS = FEW_ROWS  # kernels are compiled for each number of rows: a short prompt is padded to one number for all
 
 PLANE = 64  # inputs that share one scale: the NF4 block size
 TILE = 512  # inputs of one row in 64 words
@@ -22,6 +41,30 @@ TILE = 512  # inputs of one row in 64 words
 _TILE_ROWS = 64
 _SPLITS = 4
 _WIDE = 16_384  # outputs from which half the splits already fill the GPU
+
+
+def fits(inputs: int, outputs: int, head_dim: int) -> bool:
+    """Whether a linear layer of this size, in a model of this head width, can be computed here."""
+    return inputs > 0 and outputs % 64 == 0 and head_dim in (32, 64, 128, 256)  # a tile belongs to one fused layer
+
+
+def settled(scales: torch.Tensor) -> torch.Tensor:
+    """Scales of layers put together, as `product` reads them."""
+    return scales
+
+
+def make_head(weight: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
+    """The output layer: [M, hidden] -> logits [M, vocabulary]."""
+    return lambda x: functional.linear(x, weight)
+
+
+def begin_step(
+    rotary: tuple[torch.Tensor, torch.Tensor],
+    positions: torch.Tensor,
+    rows: int,  # noqa: ARG001 - the shape of qkv says it
+) -> tuple[tuple[torch.Tensor, torch.Tensor], torch.Tensor]:
+    """What the layers of one decode step share. rotary: cos and sin, [length, head_dim]; positions: [rows] at least."""
+    return rotary, positions
 
 
 def pack(weight: torch.Tensor, state: Any) -> tuple[torch.Tensor, torch.Tensor]:
@@ -56,7 +99,12 @@ def dequantise(words: torch.Tensor, scales: torch.Tensor, k: int) -> torch.Tenso
 
 
 def product(
-    x: torch.Tensor, words: torch.Tensor, scales: torch.Tensor, a: torch.Tensor
+    x: torch.Tensor,
+    words: torch.Tensor,
+    scales: torch.Tensor,
+    a: torch.Tensor,
+    *,
+    rank: int,  # noqa: ARG001 - the layers' products are one here
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Partial sums of x W^T, [splits, M, N], and of LoRA's x A^T, [splits, M, R], fp32. x: [M, K] bf16; a: [R, K]."""
     m, k = x.shape
@@ -119,10 +167,9 @@ def rms_norm(x: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
 
 def attend(
     qkv: torch.Tensor,
-    rotary: tuple[torch.Tensor, torch.Tensor],
+    step: tuple[tuple[torch.Tensor, torch.Tensor], torch.Tensor],
     keys: torch.Tensor,
     values: torch.Tensor,
-    positions: torch.Tensor,
     *,
     scale: float,
     window: int = 0,
@@ -130,9 +177,10 @@ def attend(
 ) -> torch.Tensor:
     """One decode step of attention for M rows; stores the new keys and values. Returns [M, heads * head_dim] bf16.
 
-    qkv: [M, (heads + 2 * kv_heads) * head_dim]; rotary: cos and sin, [length, head_dim]; keys, values:
-    [rows, kv_heads, length, head_dim]; positions: [M] at least; norms: query and key RMS norm weights and epsilon.
+    qkv: [M, (heads + 2 * kv_heads) * head_dim]; step: begin_step's; keys, values: [rows, kv_heads, length, head_dim];
+    norms: query and key RMS norm weights and epsilon.
     """
+    rotary, positions = step
     m = qkv.shape[0]
     _, kv, length, dim = keys.shape
     heads = qkv.shape[1] // dim - 2 * kv

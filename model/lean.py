@@ -1,4 +1,6 @@
-"""A decode step without transformers' modules, for decoders of Llama's shape on a GPU: about 12 kernels a layer.
+"""A decode step without transformers' modules, for decoders of Llama's shape: about 12 kernels a layer on a GPU.
+
+The kernels are a module of functions, handed in: model/kernels.py on a GPU, model/cpu_kernels.py on a CPU.
 
 Llama, Mistral, Qwen 2 and Qwen 3 differ only in biases, head norms and windows. After loading, the decoder compares its
 logits with the model's own; a difference beyond rounding leaves the model's own modules in charge.
@@ -14,7 +16,7 @@ import torch
 from torch.nn import functional
 
 from model.lora import SlotLinear
-from model.packed import FEW_ROWS, FusedLinear, fuse, rebind
+from model.packed import FusedLinear, fuse, rebind
 from model.slots import AttentionOptions, SlotCache
 
 __all__ = ["LeanStep", "has_llama_shape"]
@@ -22,17 +24,16 @@ __all__ = ["LeanStep", "has_llama_shape"]
 _FAMILIES = ("llama", "mistral", "qwen2", "qwen3")
 
 
-def has_llama_shape(model: Any) -> bool:
-    """Whether this file knows how the model's layers compute."""
+def has_llama_shape(model: Any, kernels: Any) -> bool:
+    """Whether this file knows how the model's layers compute, and the kernels take their sizes."""
     config = model.config
     dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     return (
         config.model_type in _FAMILIES
         and config.hidden_act == "silu"
-        and dim in (32, 64, 128, 256)
         and not getattr(config, "mlp_bias", False)
         and all(
-            isinstance(linear, SlotLinear) and linear.out_features % 64 == 0  # a tile belongs to one fused layer
+            isinstance(linear, SlotLinear) and kernels.fits(linear.in_features, linear.out_features, dim)
             for layer in model.model.layers
             for linears in _parts(layer).values()
             for linear in linears
@@ -66,8 +67,9 @@ def _parts(layer: Any) -> dict[str, list[SlotLinear]]:
 class LeanStep:
     """Computes logits and stores keys and values in the slots, for decode steps and for prompts."""
 
-    def __init__(self, model: Any, cache: SlotCache) -> None:
-        self._model, self._cache = model, cache
+    def __init__(self, model: Any, cache: SlotCache, kernels: Any) -> None:
+        self._model, self._cache, self._kernels = model, cache, kernels
+        self._head = kernels.make_head(model.lm_head.weight)
         self._eps = float(model.config.rms_norm_eps)
         self._scale = float(model.model.layers[0].self_attn.scaling)
         places = torch.arange(cache.length, device=cache.device)[None]
@@ -94,7 +96,7 @@ class LeanStep:
         window = getattr(attention, "sliding_window", None)
         if self._model.config.model_type == "mistral":
             window = self._model.config.sliding_window
-        fused = {name: fuse(linears) for name, linears in _parts(layer).items()}
+        fused = {name: fuse(linears, self._kernels) for name, linears in _parts(layer).items()}
         return _Layer(
             input_norm=layer.input_layernorm.weight,
             qkv=fused["qkv"],
@@ -108,29 +110,22 @@ class LeanStep:
 
     def __call__(self, tokens: torch.Tensor) -> torch.Tensor:
         """Logits [n, vocabulary] of one new token for each of the first n rows."""
-        from model import kernels
-
-        cache = self._cache
+        kernels, cache = self._kernels, self._cache
+        step = kernels.begin_step(self._rotary, cache.positions, len(tokens))
 
         def attend(index: int, layer: _Layer, qkv: torch.Tensor) -> torch.Tensor:
-            return kernels.attend(
-                qkv,
-                self._rotary,
-                cache.keys[index],
-                cache.values[index],
-                cache.positions,
-                scale=self._scale,
-                window=layer.window,
-                norms=layer.norms,
+            keys, values = cache.keys[index], cache.values[index]
+            mixed: torch.Tensor = kernels.attend(
+                qkv, step, keys, values, scale=self._scale, window=layer.window, norms=layer.norms
             )
+            return mixed
 
         return self._logits(self._body(tokens, attend))
 
     def prefill(self, tokens: torch.Tensor, start: int) -> torch.Tensor:
         """Logits [1, vocabulary] after prompt tokens [count] from position `start`; `begin_prefill` named the row."""
         count = len(tokens)
-        # Kernels are compiled for each number of rows: a short prompt is padded to one number for all.
-        padding = max(0, FEW_ROWS - count)
+        padding = max(0, self._kernels.PADDED_ROWS - count)
         cos, sin = (table[start : start + count, None] for table in self._rotary)
 
         def attend(index: int, layer: _Layer, qkv: torch.Tensor) -> torch.Tensor:
@@ -144,21 +139,20 @@ class LeanStep:
             options = AttentionOptions(self._scale, layer.window or None, None)
             q, k, v = (part.transpose(0, 1)[None] for part in (q, k, v))
             mixed = self._cache.attend(index, q, k, v, options).reshape(count, -1)
-            return functional.pad(mixed, (0, 0, 0, padding))
+            return functional.pad(mixed, (0, 0, 0, padding)) if padding else mixed
 
         hidden = self._body(functional.pad(tokens, (0, padding)), attend)
         return self._logits(hidden[count - 1 : count])
 
     def _body(self, tokens: torch.Tensor, attend: Callable[[int, _Layer, torch.Tensor], torch.Tensor]) -> torch.Tensor:
         """Hidden states [n, hidden] before the last norm."""
-        from model import kernels
-
+        kernels = self._kernels
         hidden: torch.Tensor = self._model.model.embed_tokens(tokens)
         for index, layer in enumerate(self._layers):
             qkv = layer.qkv(kernels.rms_norm(hidden, layer.input_norm, self._eps))
             hidden = layer.out(attend(index, layer, qkv), residual=hidden)
             x = kernels.rms_norm(hidden, layer.post_norm, self._eps)
-            if len(tokens) <= FEW_ROWS:
+            if len(tokens) <= kernels.FEW_ROWS:
                 gated = kernels.finish_gated(*layer.gate_up.product(x), layer.gate_up.b)
             else:
                 gate, up = layer.gate_up(x).chunk(2, dim=-1)
@@ -167,15 +161,12 @@ class LeanStep:
         return hidden
 
     def _logits(self, hidden: torch.Tensor) -> torch.Tensor:
-        from model import kernels
-
-        normed = kernels.rms_norm(hidden, self._model.model.norm.weight, self._eps)
-        return functional.linear(normed, self._model.lm_head.weight)
+        logits: torch.Tensor = self._head(self._kernels.rms_norm(hidden, self._model.model.norm.weight, self._eps))
+        return logits
 
     def _normed(self, heads: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-        from model import kernels
-
-        return kernels.rms_norm(heads.reshape(-1, heads.shape[-1]), weight, self._eps).view(heads.shape)
+        normed: torch.Tensor = self._kernels.rms_norm(heads.reshape(-1, heads.shape[-1]), weight, self._eps)
+        return normed.view(heads.shape)
 
 
 def _rotated(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:

@@ -1,7 +1,7 @@
-"""NF4 layers in the layout of the GPU kernels, alone or fused with the layers that share their input.
+"""NF4 layers in the layout of a device's kernels, alone or fused with the layers that share their input.
 
-Packing replaces bitsandbytes' weights, byte for byte, so nothing is held twice. Importable without Triton; usable only
-with it.
+Packing replaces bitsandbytes' weights, byte for byte, so nothing is held twice. The kernels are a module of functions,
+handed in: model/kernels.py on a GPU, model/cpu_kernels.py on a CPU.
 """
 
 from __future__ import annotations
@@ -16,40 +16,48 @@ from torch.nn import functional
 
 from model.lora import SlotLinear
 
-__all__ = ["FEW_ROWS", "FusedLinear", "PackedLinear", "fuse", "kernels_usable", "rebind"]
+__all__ = ["FusedLinear", "PackedLinear", "fuse", "kernels_for", "rebind"]
 
 
-FEW_ROWS = 32  # up to here a product reads 4-bit weights directly; beyond, de-quantising first is faster
+def kernels_for(device: torch.device, dtype: torch.dtype) -> Any:
+    """The module of kernels for a device, None where transformers' modules have to do.
 
+    On a GPU: bf16, and Triton installed (Linux wheels bring it). On a CPU: fp32 and AVX512-BF16.
+    """
+    if device.type == "cuda" and dtype == torch.bfloat16 and importlib.util.find_spec("triton") is not None:
+        from model import kernels
 
-def kernels_usable(device: torch.device, dtype: torch.dtype) -> bool:
-    """Whether the Triton kernels run here: bf16 on a GPU that has it, with Triton installed (Linux wheels bring it)."""
-    return device.type == "cuda" and dtype == torch.bfloat16 and importlib.util.find_spec("triton") is not None
+        return kernels
+    if device.type == "cpu" and dtype == torch.float32:
+        from model import cpu_kernels
+
+        return cpu_kernels if cpu_kernels.usable() else None
+    return None
 
 
 class PackedLinear(nn.Module):
-    """A frozen NF4 layer in planes. x [..., in] -> [..., out], bf16.
+    """A frozen NF4 layer as its kernels read it. x [..., in] -> [..., out], bf16 on a GPU, fp32 on a CPU.
 
     `words` and `scales` may be views of a fused layer's.
     """
 
-    def __init__(self, words: torch.Tensor, scales: torch.Tensor, inputs: int, bias: torch.Tensor | None) -> None:
+    def __init__(
+        self, kernels: Any, words: torch.Tensor, scales: torch.Tensor, inputs: int, bias: torch.Tensor | None
+    ) -> None:
         super().__init__()
+        self._kernels = kernels
         self.in_features, self.out_features = inputs, words.shape[0]
         self.words, self.scales, self.bias = nn.Buffer(words), nn.Buffer(scales), bias
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        from model import kernels
-
-        weight = kernels.dequantise(self.words, self.scales, self.in_features)
+        weight = self._kernels.dequantise(self.words, self.scales, self.in_features)
         return functional.linear(x, weight, self.bias)
 
     def few(self, x: torch.Tensor, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        """The product of at most FEW_ROWS rows together with a LoRA pair."""
-        from model import kernels
-
-        sums, low = kernels.product(x.reshape(-1, self.in_features), self.words, self.scales, a)
-        return kernels.finish(sums, low, b, (self.out_features,), bias=self.bias).view(*x.shape[:-1], self.out_features)
+        """The product of at most `kernels.FEW_ROWS` rows together with a LoRA pair."""
+        sums, low = self._kernels.product(x.reshape(-1, self.in_features), self.words, self.scales, a, rank=a.shape[0])
+        y: torch.Tensor = self._kernels.finish(sums, low, b, (self.out_features,), bias=self.bias)
+        return y.view(*x.shape[:-1], self.out_features)
 
 
 @dataclass(frozen=True)
@@ -57,12 +65,14 @@ class FusedLinear:
     """Layers that read the same input, as one: their outputs side by side.
 
     Attributes:
+        kernels: the module that computes it.
         words, scales: packed weights of all, [N, ...].
         a: [layers * rank, K]; b: [N, rank]; the slot's own buffers are views of these.
         segments: width of each layer.
         bias: [N] or None.
     """
 
+    kernels: Any
     words: torch.Tensor
     scales: torch.Tensor
     a: torch.Tensor
@@ -71,18 +81,17 @@ class FusedLinear:
     bias: torch.Tensor | None
 
     def product(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Partial sums of at most FEW_ROWS rows; see model.kernels.product."""
-        from model import kernels
-
-        return kernels.product(x, self.words, self.scales, self.a)
+        """Partial sums of at most `kernels.FEW_ROWS` rows; see model.kernels.product."""
+        sums, low = self.kernels.product(x, self.words, self.scales, self.a, rank=self.b.shape[1])
+        return sums, low
 
     def __call__(self, x: torch.Tensor, residual: torch.Tensor | None = None) -> torch.Tensor:
         """The whole layer for any number of rows: [M, K] -> [M, N]."""
-        from model import kernels
-
-        if x.shape[0] <= FEW_ROWS:
-            return kernels.finish(*self.product(x), self.b, self.segments, bias=self.bias, residual=residual)
-        y = functional.linear(x, kernels.dequantise(self.words, self.scales, x.shape[1]), self.bias)
+        y: torch.Tensor
+        if x.shape[0] <= self.kernels.FEW_ROWS:
+            y = self.kernels.finish(*self.product(x), self.b, self.segments, bias=self.bias, residual=residual)
+            return y
+        y = functional.linear(x, self.kernels.dequantise(self.words, self.scales, x.shape[1]), self.bias)
         low, rank, start = functional.linear(x, self.a), self.b.shape[1], 0
         for index, width in enumerate(self.segments):
             part = slice(start, start + width)
@@ -91,24 +100,22 @@ class FusedLinear:
         return y if residual is None else y.add_(residual)
 
 
-def fuse(linears: list[SlotLinear]) -> FusedLinear:
+def fuse(linears: list[SlotLinear], kernels: Any) -> FusedLinear:
     """Pack slot layers that share their input and make them views of the fused whole."""
-    from model import kernels
-
     packs = [_packed(linear, kernels) for linear in linears]
-    words, scales = torch.cat([p[0] for p in packs]), torch.cat([p[1] for p in packs])
+    words, scales = torch.cat([p[0] for p in packs]), kernels.settled(torch.cat([p[1] for p in packs]))
     biases = [own for linear in linears if isinstance(own := linear.base.bias, torch.Tensor)]
     bias = torch.cat(biases) if len(biases) == len(linears) else None
     start = 0
     for linear in linears:
         end = start + linear.out_features
-        part = PackedLinear(
-            words[start:end], scales[start:end], linear.in_features, None if bias is None else bias[start:end]
-        )
+        own_bias = None if bias is None else bias[start:end]
+        part = PackedLinear(kernels, words[start:end], scales[start:end], linear.in_features, own_bias)
         linear.base = part
-        linear.use_few(part.few, FEW_ROWS)
+        linear.use_few(part.few, kernels.FEW_ROWS)
         start = end
-    whole = FusedLinear(words, scales, words, words, tuple(linear.out_features for linear in linears), bias)
+    segments = tuple(linear.out_features for linear in linears)
+    whole = FusedLinear(kernels, words, scales, words, words, segments, bias)
     return rebind(whole, linears)
 
 

@@ -94,7 +94,8 @@ async def test_a_prompt_that_begins_like_an_earlier_one_gives_the_same_answer(ti
     monkeypatch.setattr(engine._decoder, "prefill", counted)
     persona = Message("system", "You keep the light at the end of the harbour, and you are brief. " * 2)
     first, second = [persona, Message("user", "Hello")], [persona, Message("user", "What is the sea?")]
-    greedy = Sampling(max_new_tokens=20, temperature=0)
+    # One token more is a tie: the two likeliest are 2e-5 apart, with a spread of 0.23, and bf16 rounding decides.
+    greedy = Sampling(max_new_tokens=18, temperature=0)
     alone = [(await engine.submit(m, greedy).wait()).text for m in (first, second)]
     assert computed[1] < 0.5 * computed[0]
     later = [*second, Message("assistant", alone[1]), Message("user", "Why?")]
