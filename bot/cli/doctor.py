@@ -177,7 +177,7 @@ def _discord(settings: Settings) -> Finding:
     import aiohttp
     import discord
 
-    from bot.errors import BotError, TokenMissing
+    from bot.errors import BotError, DiscordUnreachable, TokenMissing
     from bot.login import check_login
     from bot.settings import discord_token
 
@@ -189,8 +189,8 @@ def _discord(settings: Settings) -> Finding:
         name = asyncio.run(ask())
     except TokenMissing as error:
         return Finding("note", "discord", f"{error} Until then the intents cannot be checked either.")
+    except (DiscordUnreachable, aiohttp.ClientError, discord.HTTPException, OSError, TimeoutError):
+        return Finding("note", "discord", "Discord cannot be reached from here, so token and intents are unchecked.")
     except BotError as error:
         return Finding("broken", "discord", str(error))
-    except (aiohttp.ClientError, discord.HTTPException, OSError, TimeoutError):
-        return Finding("note", "discord", "Discord cannot be reached from here, so token and intents are unchecked.")
     return Finding("good", "discord", f"the token is {name}'s, and the intents are allowed")
