@@ -30,7 +30,7 @@ playground: setup ## Open the simulated Discord in the browser
 	$(BIN)/nightshift playground
 
 test: setup ## Run the tests
-	$(BIN)/python -m pytest -q
+	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -q
 
 lint: setup ## Check style and types
 	$(BIN)/ruff check .

@@ -200,7 +200,7 @@ class Decoder:
         expected = self._forward(self._tokens[:1, None], self.cache.positions[:1, None]).float()
         lean = LeanStep(self._model, self.cache, kernels)
         error = float((lean(self._tokens[:1]).float() - expected).norm() / expected.norm())
-        log.info("The lean decode step differs from the modules by %.4f", error)
+        log.debug("The lean decode step differs from the modules by %.4f", error)
         if error < _LEAN_TOLERANCE:
             self._lean = lean
         else:
