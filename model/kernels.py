@@ -1,6 +1,6 @@
 """The GPU kernels as functions on tensors: shapes, grids and scratch space. The kernels are model/triton_kernels.py's.
 
-Import only where Triton is (`model.packed.kernels_usable` says).
+Import only where Triton is (`model.packed.kernels_for` says).
 """
 
 from __future__ import annotations
