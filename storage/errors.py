@@ -97,6 +97,27 @@ class NothingToUndo(StorageError):
         self.reply_id = reply_id
 
 
+class NotInQuarantine(StorageError):
+    """A decision was made about a pair that does not wait for one."""
+
+    def __init__(self, reply_id: int) -> None:
+        super().__init__(
+            f"Reply {reply_id} does not wait in quarantine: it was decided already, changed since, or never set aside."
+        )
+        self.reply_id = reply_id
+
+
+class SecondModeratorNeeded(StorageError):
+    """Whoever approved a pair was about to decide on its quarantine too."""
+
+    def __init__(self, reply_id: int) -> None:
+        super().__init__(
+            f"Reply {reply_id} was approved by you: another moderator, or the operator with `nightshift quarantine`, "
+            "decides about it."
+        )
+        self.reply_id = reply_id
+
+
 class RunNotFound(StorageError):
     """No run has this id."""
 

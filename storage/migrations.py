@@ -266,6 +266,23 @@ def m010_members(db: Database) -> None:
     """)
 
 
+def m011_quarantine(db: Database) -> None:
+    # words: the content hash of the pair that was judged. state: 'held', 'confirmed' or 'dismissed'.
+    db.execute("""
+        create table quarantine (
+            reply_id integer primary key references replies (id) on delete cascade,
+            reason text not null,
+            run_id text not null references runs (id) on delete cascade,
+            created_at text not null,
+            words text not null,
+            state text not null,
+            decided_by text,
+            decided_by_id integer,
+            decided_at text
+        )
+    """)
+
+
 STEPS: tuple[Callable[[Database], None], ...] = (
     m001_replies_and_reviews,
     m002_people_in_replies,
@@ -276,4 +293,5 @@ STEPS: tuple[Callable[[Database], None], ...] = (
     m007_moderation,
     m008_quotas,
     m010_members,
+    m011_quarantine,
 )

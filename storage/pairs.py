@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from sqlite3 import Connection
 
+from storage.quarantine import NOT_SET_ASIDE
 from storage.records import ConsentRule, Pair, PairCounts
 from storage.replies import WAITING
 from storage.turns import decode_turns
@@ -36,12 +37,12 @@ _PAIRS = f"""
 
 
 def eligible(db: Connection, consent: ConsentRule) -> Iterator[Pair]:
-    """Pairs that may be trained on, by reply number, one at a time from one consistent view.
+    """Pairs that may be trained on, by reply number, one at a time from one consistent view; none from quarantine.
 
     `"members"` wants the consent of everybody whose words are in the turns; `"operator"` takes every approved pair.
     Read to the end (or close the iterator) before writing with the same store.
     """
-    return _read(db, f"{_PAIRS} and {_consent_clause(consent)} order by replies.id")
+    return _read(db, f"{_PAIRS} and {NOT_SET_ASIDE} and {_consent_clause(consent)} order by replies.id")
 
 
 def approved(db: Connection) -> Iterator[Pair]:
@@ -69,7 +70,7 @@ def counts(db: Connection, consent: ConsentRule) -> PairCounts:
     pending = f"select count(*) from replies where {WAITING}"  # noqa: S608
     judged = f"""
         select coalesce(sum({_APPROVED}), 0), coalesce(sum(reviews.verdict = 'reject' and redacted = 0), 0),
-            coalesce(sum({_APPROVED} and {_consent_clause(consent)}), 0)
+            coalesce(sum({_APPROVED} and {NOT_SET_ASIDE} and {_consent_clause(consent)}), 0)
         from {_JUDGED}
     """  # noqa: S608
     (waiting,) = db.execute(pending).fetchone()

@@ -117,8 +117,29 @@ class NewPair:
 
 
 @dataclass(frozen=True, slots=True)
+class Quarantined:
+    """An approved pair that waits for a second person, with what a card shows of it.
+
+    `prompt` is the last turn, `completion` the reply as it would be learned; `reviewer` approved it.
+    """
+
+    reply_id: int
+    reason: str
+    run_id: str
+    created_at: str
+    guild_id: int | None
+    prompt: str
+    completion: str
+    reviewer: str
+    reviewer_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class PairCounts:
-    """How many replies wait for a verdict, were approved (or edited), were rejected, and may be trained on."""
+    """How many replies wait for a verdict, were approved (or edited), were rejected, and may be trained on.
+
+    What waits in quarantine is approved and not eligible.
+    """
 
     pending: int
     approved: int

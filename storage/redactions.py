@@ -86,6 +86,7 @@ def _redact(db: Connection, reply: Reply, *, gone: Callable[[Turn], bool], answe
         [encode_turns(turns), REDACTED if answer_gone else reply.text, reply.id],
     )
     db.execute("update reviews set content_hash = null where reply_id = ?", [reply.id])
+    db.execute("delete from quarantine where reply_id = ?", [reply.id])  # its reason may quote the reply
     if answer_gone:
         db.execute(
             "update reviews set edited_text = ? where reply_id = ? and edited_text is not null", [REDACTED, reply.id]

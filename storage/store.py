@@ -23,6 +23,7 @@ from storage import (
     members,
     pairs,
     promotions,
+    quarantine,
     quotas,
     redactions,
     registry,
@@ -51,6 +52,7 @@ from storage.records import (
     Promotion,
     PromotionKind,
     Purge,
+    Quarantined,
     Reply,
     Review,
     Run,
@@ -149,6 +151,24 @@ class Store:
     ) -> ImportCount:
         """Take in a file's pairs; they belong to a server, or (None) to the operator."""
         return imports.add(self._db, new, approved_by, guild_id=guild_id, by=by)
+
+    # Quarantine
+
+    def quarantine(self, run_id: str, outliers: Iterable[tuple[int, str]]) -> int:
+        """Set pairs (reply, why) aside until a second person decides; gives how many are newly held."""
+        return quarantine.put(self._db, run_id, outliers)
+
+    def quarantined(self, *, guild_id: int | None = None, limit: int | None = 50) -> list[Quarantined]:
+        """Pairs of a server (None: of all) that wait for a decision, the longest waiting first."""
+        return quarantine.held(self._db, guild_id, limit)
+
+    def decide_quarantine(self, reply_id: int, *, confirmed: bool, actor: str, actor_id: int | None) -> None:
+        """Let a held pair in or keep it out. Raises NotInQuarantine, SecondModeratorNeeded."""
+        quarantine.decide(self._db, reply_id, confirmed=confirmed, actor=actor, actor_id=actor_id)
+
+    def confirmed_pairs(self) -> frozenset[int]:
+        """Replies whose words were let in by a second person, for good."""
+        return quarantine.confirmed(self._db)
 
     # Members: consent, what is held of them, forgetting
 

@@ -30,6 +30,7 @@ TABLES = {
     "guild_settings",
     "holds",
     "votes",
+    "quarantine",
 }
 
 

@@ -1,0 +1,121 @@
+"""Quarantine: approved pairs that a night set aside until a second person has looked at them.
+
+A row is about the words that were judged (their content hash), not about the reply for ever: an edit makes other words,
+which the next night judges afresh, while taking an approval back and giving it again changes nothing. Held and
+dismissed words are no part of the eligible pairs; confirmed words are, and are never set aside again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from sqlite3 import Connection
+
+from storage import audit, runs
+from storage.database import writing
+from storage.errors import NotInQuarantine, SecondModeratorNeeded
+from storage.records import Quarantined
+from storage.timestamps import now
+from storage.turns import decode_turns
+
+# The words that a reply stands for now: the moderator's, if its standing review is an edit.
+_WORDS = "coalesce(reviews.content_hash, replies.content_hash)"
+
+# For a statement over `replies` with the standing review as `reviews`. An approval has no hash of its own.
+NOT_SET_ASIDE = f"""
+    not exists (
+        select 1 from quarantine
+        where quarantine.reply_id = replies.id and quarantine.state <> 'confirmed' and quarantine.words = {_WORDS}
+    )
+"""  # noqa: S608
+
+_STANDING = f"""
+    quarantine join replies on replies.id = quarantine.reply_id
+    join reviews on reviews.id = (select max(id) from reviews as latest where latest.reply_id = replies.id)
+        and reviews.verdict in ('approve', 'edit') and replies.redacted = 0 and quarantine.words = {_WORDS}
+"""  # noqa: S608
+
+
+def put(db: Connection, run_id: str, outliers: Iterable[tuple[int, str]]) -> int:
+    """Set pairs aside, each with the sentence that says why; gives how many are held now that were not before.
+
+    What has been decided about the same words stays decided, and what is no pair any more is passed over.
+
+    Raises:
+        RunNotFound: there is no such run.
+    """
+    with writing(db):
+        runs.get(db, run_id)
+        moment, held = now(), 0
+        for reply_id, reason in outliers:
+            # `_WORDS` is the constant above, never a caller's text.
+            cursor = db.execute(
+                f"""
+                insert into quarantine (reply_id, reason, run_id, created_at, words, state)
+                select replies.id, ?, ?, ?, {_WORDS}, 'held' from replies join reviews on reviews.id = (
+                    select max(id) from reviews as latest where latest.reply_id = replies.id)
+                where replies.id = ? and redacted = 0 and verdict in ('approve', 'edit') and {_WORDS} is not null
+                on conflict (reply_id) do update set reason = excluded.reason, run_id = excluded.run_id,
+                    created_at = excluded.created_at, words = excluded.words, state = 'held',
+                    decided_by = null, decided_by_id = null, decided_at = null
+                where quarantine.words <> excluded.words
+                """,  # noqa: S608
+                [reason, run_id, moment, reply_id],
+            )
+            held += cursor.rowcount
+    return held
+
+
+def held(db: Connection, guild_id: int | None, limit: int | None) -> list[Quarantined]:
+    """Pairs that wait for a decision, the longest waiting first; of one server, or (None) all there are."""
+    rows = db.execute(
+        f"""
+        select quarantine.reply_id, quarantine.reason, quarantine.run_id, quarantine.created_at, replies.guild_id,
+            turns, coalesce(edited_text, text), reviewer, reviewer_id
+        from {_STANDING}
+        where quarantine.state = 'held' and (?1 is null or replies.guild_id = ?1)
+        order by quarantine.created_at, quarantine.reply_id limit ?2
+        """,  # noqa: S608 - `_STANDING` is the constant above
+        [guild_id, -1 if limit is None else limit],
+    )
+    return [
+        Quarantined(reply_id, reason, run_id, created_at, guild, decode_turns(turns)[-1].content, *rest)
+        for reply_id, reason, run_id, created_at, guild, turns, *rest in rows
+    ]
+
+
+def decide(db: Connection, reply_id: int, *, confirmed: bool, actor: str, actor_id: int | None) -> None:
+    """Let a held pair in, or keep it out, and write it down in the audit.
+
+    Args:
+        db: an open database.
+        reply_id: the pair's reply.
+        confirmed: whether it may be learned from.
+        actor: who decides, for the record.
+        actor_id: their Discord id; None is the operator at the command line, who may decide alone and may also
+            change what was decided.
+
+    Raises:
+        NotInQuarantine: it does not wait for a decision.
+        SecondModeratorNeeded: who approved it cannot be the one to confirm it.
+    """
+    with writing(db):
+        row = db.execute(
+            f"select state, reviewer_id, guild_id from {_STANDING} where quarantine.reply_id = ?",  # noqa: S608
+            [reply_id],
+        ).fetchone()
+        if row is None or (row["state"] != "held" and actor_id is not None):
+            raise NotInQuarantine(reply_id)
+        if actor_id is not None and actor_id == row["reviewer_id"]:
+            raise SecondModeratorNeeded(reply_id)
+        state, action = ("confirmed", "quarantine.confirm") if confirmed else ("dismissed", "quarantine.dismiss")
+        db.execute(
+            "update quarantine set state = ?, decided_by = ?, decided_by_id = ?, decided_at = ? where reply_id = ?",
+            [state, actor, actor_id, now(), reply_id],
+        )
+        audit.insert(db, actor_id, actor, action, str(reply_id), guild_id=row["guild_id"])
+
+
+def confirmed(db: Connection) -> frozenset[int]:
+    """Replies whose present words a second person has let in: they are not to be judged again."""
+    rows = db.execute(f"select quarantine.reply_id from {_STANDING} where quarantine.state = 'confirmed'")  # noqa: S608
+    return frozenset(int(row[0]) for row in rows)
