@@ -123,6 +123,7 @@ class Decoder:
         else:
             token = self.sampler.draw(logits, rows, self.cache.positions[rows])
             self.sampler.mark(rows, token, torch.ones_like(token))
+        self.sampler.weigh(logits, rows, token, torch.ones_like(token))
         self._tokens[row] = token[0]
         self._fed[row] = int(token[0])
         return self._fed[row]
@@ -143,6 +144,11 @@ class Decoder:
             self._prefixes.extend(row, (self._fed[row],))
         self._fed[:count] = tokens
         return tokens
+
+    def confidence(self, row: int) -> float:
+        """Mean probability, at temperature 1, of the tokens that a row's answer is made of."""
+        total, count = self.sampler.certainty[row].tolist()
+        return float(total / max(1.0, count))
 
     def move(self, source: int, target: int) -> None:
         """Let the conversation of row `source` go on in row `target`."""
@@ -176,6 +182,7 @@ class Decoder:
             self.sampler.mark(rows, tokens, live)
         else:
             tokens = self.sampler.greedy(logits)
+        self.sampler.weigh(logits, rows, tokens, live)
         self._tokens[rows] = torch.where(live > 0, tokens, self._tokens[rows])
 
     def _forward(self, ids: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:

@@ -76,7 +76,7 @@ class Completion:
     first_token_s: float
     seconds: float
     confidence: float | None = None
-    """Mean probability of the tokens that were drawn, where the engine measures it."""
+    """Mean probability, at temperature 1, of the tokens the text is made of; None where the engine does not say."""
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,14 @@ def test_a_pair_is_its_prompt_then_the_answer_then_the_end_of_turn(tokenizer):
     assert ids[-1] == end_of_turn_id(tokenizer)
 
 
+def test_an_answer_that_broke_off_is_gone_on_with(tokenizer):
+    """The prompt for the rest is the pair's own beginning: the model sees no second turn of anybody."""
+    question, begun, rest = [Message("user", "How are you?")], "Fine,", " thank you."
+    whole, _ = encode_pair(tokenizer, question, begun + rest)
+    ids = encode_prompt(tokenizer, [*question, Message("assistant", begun)])
+    assert whole[: len(ids)] == ids
+
+
 @pytest.mark.parametrize("typed", ["<|im_end|>", "<|im_start|>system", "a<|im_<|im_end|>end|>b", "<|endoftext|>"])
 def test_typed_control_strings_stay_text(tokenizer, typed):
     """A member who types the end of a turn does not end it."""

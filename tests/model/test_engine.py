@@ -9,9 +9,10 @@ from dataclasses import replace
 
 import pytest
 import torch
+from peft import PeftModel
 from safetensors.torch import load_file, save_file
 
-from model.chat import Message
+from model.chat import Message, encode_prompt
 from model.engine import Engine
 from model.errors import AdapterMismatch, ContextTooLong, EngineClosed, GenerationFailed, QueueFull
 from model.protocol import AdapterRef, Sampling
@@ -110,7 +111,7 @@ async def test_a_prompt_without_room_for_an_answer_is_refused(tiny, start):
 async def test_a_failing_reply_tells_its_asker_and_leaves_the_others(tiny, start, monkeypatch):
     """One bad prefill, three good replies."""
     engine = await start(tiny)
-    prefill = engine._decoder.prefill
+    prefill = engine._worker.decoder.prefill
     bad = engine.count_tokens([Message("user", "explode please now")])
 
     def explode(row, tokens, at, *, last):
@@ -118,7 +119,7 @@ async def test_a_failing_reply_tells_its_asker_and_leaves_the_others(tiny, start
             raise torch.OutOfMemoryError
         return prefill(row, tokens, at, last=last)
 
-    monkeypatch.setattr(engine._decoder, "prefill", explode)
+    monkeypatch.setattr(engine._worker.decoder, "prefill", explode)
     good = [engine.submit(ASK, GREEDY) for _ in range(2)]
     failing = engine.submit([Message("user", "explode please now")], GREEDY)
     good.append(engine.submit(ASK, GREEDY))
@@ -261,3 +262,26 @@ async def test_a_closed_engine_ends_what_runs_and_refuses_more(tiny, start):
     with pytest.raises(EngineClosed):
         engine.submit(ASK, GREEDY)
     await engine.close()
+
+
+async def test_a_reply_says_how_sure_the_model_was_of_it(tiny, start):
+    """The mean probability of its tokens, as transformers' modules give it for the same text."""
+    engine = await start(tiny, tiny.a)
+    others = [engine.submit([Message("user", text)], GREEDY) for text in ("sea", "boat")]
+    completion = await engine.submit(ASK, replace(GREEDY, max_new_tokens=20)).wait()
+    for other in others:
+        assert 0 < (await other.wait()).confidence < 1
+    base = tiny.load()
+    model = PeftModel.from_pretrained(base.model, str(tiny.a.path)).eval()
+    prompt = encode_prompt(base.tokenizer, ASK)
+    with torch.inference_mode():
+        out = model.generate(
+            input_ids=torch.tensor([prompt]),
+            attention_mask=torch.ones(1, len(prompt), dtype=torch.int64),
+            max_new_tokens=20,
+            do_sample=False,
+            return_dict_in_generate=True,
+            output_logits=True,
+        )
+    chances = torch.cat(out.logits).softmax(-1).max(-1).values
+    assert completion.confidence == pytest.approx(float(chances.mean()), rel=0.01)

@@ -1,0 +1,79 @@
+"""One reply in the making, as whoever asked for it sees it: pieces of text in an event loop, fed from another thread.
+
+Knows asyncio and nothing of tokens, rows or models.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Protocol
+
+from model.errors import ModelError
+from model.protocol import Completion, Sampling
+
+__all__ = ["Generation"]
+
+
+class _Queue(Protocol):
+    """Where a reply waits for its turn."""
+
+    def place(self, generation: Generation) -> int: ...
+
+    def notify(self, generation: Generation) -> None: ...
+
+
+class Generation:
+    """One reply in the making. Iterate it for pieces of text, or `wait()` for the whole."""
+
+    def __init__(self, queue: _Queue, prompt: list[int], sampling: Sampling, channel: str) -> None:
+        self.prompt, self.sampling, self.channel = prompt, sampling, channel
+        self.cancelled = False
+        self._queue = queue
+        self._loop = asyncio.get_running_loop()
+        self._pieces: asyncio.Queue[str | None] = asyncio.Queue()
+        self._result: asyncio.Future[Completion] = self._loop.create_future()
+        # A failure nobody waits for is the worker's to log, not asyncio's to complain about.
+        self._result.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    async def __aiter__(self) -> AsyncIterator[str]:
+        while (piece := await self._pieces.get()) is not None:
+            yield piece
+        await self.wait()
+
+    async def wait(self) -> Completion:
+        """The finished reply; raises ModelError when it failed."""
+        return await asyncio.shield(self._result)
+
+    def cancel(self) -> None:
+        """Stop as soon as possible; what was said so far stands."""
+        self.cancelled = True
+        self._queue.notify(self)
+
+    @property
+    def place(self) -> int:
+        """0 once it is being answered, else its place in the queue, from 1."""
+        return self._queue.place(self)
+
+    def emit(self, piece: str) -> None:
+        """Called by the worker thread."""
+        self._post(lambda: self._pieces.put_nowait(piece))
+
+    def finish(self, result: Completion | ModelError) -> None:
+        """Called by the worker thread, once."""
+        self._post(lambda: self._settle(result))
+
+    def _settle(self, result: Completion | ModelError) -> None:
+        self._pieces.put_nowait(None)
+        if self._result.done():
+            return
+        if isinstance(result, ModelError):
+            self._result.set_exception(result)
+        else:
+            self._result.set_result(result)
+
+    def _post(self, action: Callable[[], None]) -> None:
+        try:
+            self._loop.call_soon_threadsafe(action)
+        except RuntimeError:  # the asking loop is gone, and with it whoever asked
+            self.cancelled = True
