@@ -65,8 +65,14 @@ def _control_pattern(controls: tuple[str, ...]) -> re.Pattern[str]:
 
 
 def encode_prompt(tokenizer: Any, messages: Sequence[Message]) -> list[int]:
-    """Token ids of a conversation that ends with a user turn, up to and including the generation prompt."""
-    return _render(tokenizer, messages, generation_prompt=True)
+    """Token ids of a conversation up to and including the generation prompt.
+
+    One that ends with an assistant turn is to be gone on with: its words follow the generation prompt, as the
+    completion does in `encode_pair`, so what is generated next belongs to the same answer.
+    """
+    begun = messages[-1].content if messages and messages[-1].role == "assistant" else ""
+    prompt = _render(tokenizer, messages[:-1] if begun else messages, generation_prompt=True)
+    return [*prompt, *_completion(tokenizer, begun)] if begun else prompt
 
 
 def encode_pair(tokenizer: Any, messages: Sequence[Message], completion: str) -> tuple[list[int], int]:
@@ -76,8 +82,11 @@ def encode_pair(tokenizer: Any, messages: Sequence[Message], completion: str) ->
     end-of-turn token.
     """
     prompt = encode_prompt(tokenizer, messages)
-    answer = tokenizer.encode(neutralise(completion, tokenizer), add_special_tokens=False)
-    return [*prompt, *answer, end_of_turn_id(tokenizer)], len(prompt)
+    return [*prompt, *_completion(tokenizer, completion), end_of_turn_id(tokenizer)], len(prompt)
+
+
+def _completion(tokenizer: Any, text: str) -> list[int]:
+    return [int(id_) for id_ in tokenizer.encode(neutralise(text, tokenizer), add_special_tokens=False)]
 
 
 def end_of_turn_id(tokenizer: Any) -> int:

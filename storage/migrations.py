@@ -283,6 +283,12 @@ def m011_quarantine(db: Database) -> None:
     """)
 
 
+def m012_replaced_answers(db: Database) -> None:
+    # Another answer takes the place of the first in its Discord message: both are replies, the newest stands there.
+    db.execute("drop index replies_message")
+    db.execute("create index replies_message on replies (message_id) where message_id is not null")
+
+
 STEPS: tuple[Callable[[Database], None], ...] = (
     m001_replies_and_reviews,
     m002_people_in_replies,
@@ -294,4 +300,5 @@ STEPS: tuple[Callable[[Database], None], ...] = (
     m008_quotas,
     m010_members,
     m011_quarantine,
+    m012_replaced_answers,
 )

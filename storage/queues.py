@@ -10,12 +10,12 @@ from sqlite3 import Connection
 from storage.records import QueueCard, QueueOrder
 from storage.replies import WAITING, read_row
 
-# Smaller comes first; equal ones in the order of their numbers. A reply whose confidence was not measured counts as
-# sure, unless it did not come to its end.
+# Smaller comes first; equal ones in the order of their numbers. Unsure are those that did not come to their end, then
+# the others from the lowest confidence up, then those where it was not measured.
 _RANK: dict[QueueOrder, str] = {
     "newest": "-id",
     "oldest": "id",
-    "unsure": "coalesce(confidence, case finish_reason when 'stop' then 1.0 else 0.0 end)",
+    "unsure": "case finish_reason when 'stop' then coalesce(confidence, 2.0) else coalesce(confidence, 0.0) - 1.0 end",
 }
 
 

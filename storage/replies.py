@@ -82,10 +82,36 @@ def get(db: Connection, reply_id: int) -> Reply:
 
 
 def by_message(db: Connection, message_id: int) -> Reply | None:
-    """The reply that stands in this Discord message, if one does."""
-    for row in db.execute("select * from replies where message_id = ?", [message_id]):
+    """The reply that stands in this Discord message, if one does: the newest, where others stood there before it."""
+    for row in db.execute("select * from replies where message_id = ? order by id desc limit 1", [message_id]):
         return read_row(row)
     return None
+
+
+def extend(
+    db: Connection, reply_id: int, text: str, *, finish_reason: str, confidence: float | None, adapter: str | None
+) -> bool:
+    """Let a reply that broke off say `text` from now on, the whole of it.
+
+    Only while it waits for its first verdict and was made by the same adapter: a verdict is about the words that were
+    read, and one reply has one adapter. Gives whether it was done.
+    """
+    with writing(db):
+        row = db.execute(
+            f"""
+            select * from replies where id = ? and adapter is ? and {WAITING}
+                and not exists (select 1 from reviews where reply_id = replies.id)
+                and not exists (select 1 from holds where reply_id = replies.id)
+            """,  # noqa: S608  (`WAITING` is the constant above)
+            [reply_id, adapter],
+        ).fetchone()
+        if row is None:
+            return False
+        db.execute(
+            "update replies set text = ?, finish_reason = ?, confidence = ?, content_hash = ? where id = ?",
+            [text, finish_reason, confidence, content_hash(read_row(row).turns, text), reply_id],
+        )
+    return True
 
 
 def set_message_id(db: Connection, reply_id: int, message_id: int) -> None:

@@ -21,6 +21,7 @@ from storage import (
     imports,
     lineage,
     members,
+    messages,
     pairs,
     promotions,
     quarantine,
@@ -97,6 +98,14 @@ class Store:
 
     def reply_by_message(self, message_id: int) -> Reply | None:
         return replies.by_message(self._db, message_id)
+
+    def extend_reply(
+        self, reply_id: int, text: str, *, finish_reason: str, confidence: float | None, adapter: str | None
+    ) -> bool:
+        """Let a reply that broke off say `text`; False where it was judged already, or by another adapter."""
+        return replies.extend(
+            self._db, reply_id, text, finish_reason=finish_reason, confidence=confidence, adapter=adapter
+        )
 
     def set_message_id(self, reply_id: int, message_id: int) -> None:
         replies.set_message_id(self._db, reply_id, message_id)
@@ -189,6 +198,10 @@ class Store:
     def redact_messages(self, message_ids: Iterable[int]) -> list[int]:
         """Remove the words of many messages at once; gives the numbers of the replies that showed them."""
         return redactions.redact_messages(self._db, message_ids)
+
+    def standing_messages(self, since: str, limit: int) -> dict[int, list[int]]:
+        """Discord messages whose words are stored, by channel and newest first, of the newest `limit` replies."""
+        return messages.standing(self._db, since, limit)
 
     def introduce(self, user_id: int) -> bool:
         """Whether a person is to be told now how learning works; true once for each."""

@@ -35,6 +35,18 @@ def test_the_queue_goes_through_one_server_s_waiting_replies(store, asked, order
     assert left == [4, 3, 2, 1]
 
 
+def test_least_sure_are_those_that_broke_off_then_the_measured_then_the_others(store):
+    """However sure the model was of an answer's beginning, one that was cut off wants looking at first."""
+    cut = {"finish_reason": "length"}
+    for fields in ({}, {"confidence": 0.9}, {"confidence": 0.2}, cut, {**cut, "confidence": 0.99}):
+        store.add_reply(a_reply(guild_id=HOME, **fields))
+    seen, after = [], None
+    while card := store.moderation.next_card(HOME, "unsure", after):
+        after = card.reply.id
+        seen.append(after)
+    assert seen == [4, 5, 3, 2, 1]
+
+
 def test_a_judged_reply_leaves_the_queue_and_its_place_still_leads_on(store, asked):
     """The reply after one that was just judged is found by the judged one's number."""
     store.moderation.judge(asked[0], "approve", reviewer="Mo", reviewer_id=1)

@@ -55,6 +55,59 @@ def test_the_message_of_a_reply_can_be_named_later(store):
     assert store.reply_by_message(700).id == reply_id
 
 
+def test_of_two_answers_in_one_message_the_newer_stands_there(store):
+    """Another answer takes the place of the first, which stays a reply of its own until the message is deleted."""
+    first, second = (store.add_reply(a_reply(text=text, message_id=700)) for text in ("Oak.", "Ash."))
+    assert store.reply_by_message(700).id == second
+    assert store.reply(first).text == "Oak."
+    assert store.redact_messages([700]) == [first, second]
+    assert store.reply(first).text == REDACTED
+
+
+WHOLE = {"finish_reason": "stop", "confidence": 0.5, "adapter": None}
+
+
+def test_a_reply_that_broke_off_is_gone_on_with(store):
+    """The pair that is approved afterwards is the prompt and the whole answer."""
+    reply_id = store.add_reply(a_reply(text="Once upon", finish_reason="length"))
+    assert store.extend_reply(reply_id, "Once upon a time.", **WHOLE)
+    store.add_review(reply_id, "approve", reviewer="Mo")
+    assert [pair.completion for pair in store.pairs()] == ["Once upon a time."]
+    assert (store.reply(reply_id).finish_reason, store.reply(reply_id).confidence) == ("stop", 0.5)
+
+
+@pytest.mark.parametrize("fate", ["approved", "taken back", "redacted", "another adapter", "held", "unknown"])
+def test_what_was_judged_or_made_otherwise_is_not_gone_on_with(store, fate):
+    """A verdict is about the words that were read; one reply has one adapter."""
+    reply_id = store.add_reply(
+        a_reply(text="Once upon", message_id=700, adapter="v1" if fate == "another adapter" else None)
+    )
+    if fate in ("approved", "taken back"):
+        store.add_review(reply_id, "approve", reviewer="Mo")
+    if fate == "taken back":
+        store.add_review(reply_id, "undo", reviewer="Mo")
+    if fate == "redacted":
+        store.redact_message(700)
+    if fate == "held":
+        store.moderation.hold(reply_id, [700])
+    before = store.reply(reply_id).text
+    assert not store.extend_reply(reply_id if fate != "unknown" else 99, "Once upon a time.", **WHOLE)
+    assert store.reply(reply_id).text == before
+
+
+def test_the_messages_whose_words_are_stored_are_listed_by_channel(store):
+    """The newest replies' own messages, what they answered and what they were shown; redacted ones no longer."""
+    store.add_reply(a_reply(channel_id=1, message_id=1, prompt_message_id=2))
+    turns = (Turn("user", "Tea", ALICE, 11), Turn("assistant", "?", message_id=12), Turn("user", "Tea!", ALICE, 13))
+    store.add_reply(a_reply(turns=turns, channel_id=1, message_id=14, prompt_message_id=13))
+    store.add_reply(a_reply(channel_id=2, message_id=22, prompt_message_id=21))
+    gone = store.add_reply(a_reply(channel_id=2, message_id=24, prompt_message_id=23))
+    store.redact_message(23)
+    assert store.reply(gone).redacted
+    assert store.standing_messages("", 2) == {1: [14, 13, 12, 11], 2: [22, 21]}
+    assert store.standing_messages("2999", 9) == {}
+
+
 def test_a_reply_to_nothing_is_refused(store):
     """A pair needs a prompt: turns end with a user turn."""
     for turns in ((), (Turn("system", "Be kind."),), (Turn("user", "a", 1), Turn("assistant", "b"))):
