@@ -41,10 +41,12 @@ class AdapterWeights:
 
     Attributes:
         rank: LoRA rank r.
-        matrices: module path -> (A of shape [r, in], B of shape [out, r]); LoRA's scaling is folded into B.
+        scaling: LoRA's factor, alpha / r (rsLoRA: alpha / sqrt(r)).
+        matrices: module path -> (A of shape [r, in], B of shape [out, r]); the factor is folded into B.
     """
 
     rank: int
+    scaling: float
     matrices: Mapping[str, tuple[torch.Tensor, torch.Tensor]]
 
 
@@ -63,7 +65,7 @@ def read_adapter(path: Path, base: BaseIdentity, shapes: Mapping[str, tuple[int,
         tensors = load_file(path / "adapter_model.safetensors")
     except (OSError, SafetensorError) as error:
         raise AdapterMismatch(path, "its weights cannot be read") from error
-    return AdapterWeights(rank, _pair_up(path, tensors, shapes, rank, scaling))
+    return AdapterWeights(rank, scaling, _pair_up(path, tensors, shapes, rank, scaling))
 
 
 def _read_json(path: Path, name: str, *, required: bool) -> dict[str, Any]:

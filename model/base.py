@@ -10,6 +10,8 @@ import importlib.util
 import logging
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,7 @@ from model.config import ModelConfig
 from model.errors import BaseNotFound
 from model.memory import check_fit
 
-__all__ = ["LoadedBase", "load_base", "pick_device", "pick_dtype"]
+__all__ = ["LoadedBase", "convert_base", "load_base", "pick_device", "pick_dtype"]
 
 log = logging.getLogger(__name__)
 
@@ -76,20 +78,36 @@ def load_base(config: ModelConfig, cache_dir: Path) -> LoadedBase:
     Raises BaseNotFound when there is no such model or it cannot be read, DoesNotFit when the GPU has no room for it.
     """
     transformers.utils.logging.disable_progress_bar()  # it draws over replies and over the trainer's own bar
-    ref = resolve_base(config.base)
+    ref, cached = convert_base(config, cache_dir)
     device = pick_device(config.device)
     dtype = pick_dtype(config.dtype, device)
-    cached = cache_dir / f"{ref.slug}-nf4"
-    try:
-        if not (cached / "config.json").exists():
-            _convert(ref, cached, device)
+    with _readable(config.base):
         check_fit(cached, transformers.AutoConfig.from_pretrained(cached), config.context_tokens, dtype, device)
         model, tokenizer = _load_quantised(cached, device, dtype)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise BaseNotFound(config.base, _first_line(error)) from error
     if not tokenizer.chat_template:
         raise BaseNotFound(config.base, "its tokenizer has no chat template, so it is not a chat model")
     return LoadedBase(model, tokenizer, ref.id, ref.revision, template_hash(tokenizer), device, dtype)
+
+
+def convert_base(config: ModelConfig, cache_dir: Path) -> tuple[BaseRef, Path]:
+    """The configured base and the directory of its NF4 form, which is made now if it was not yet.
+
+    Raises BaseNotFound when there is no such model or it cannot be read.
+    """
+    ref = resolve_base(config.base)
+    cached = cache_dir / f"{ref.slug}-nf4"
+    if not (cached / "config.json").exists():
+        with _readable(config.base):
+            _convert(ref, cached, pick_device(config.device))
+    return ref, cached
+
+
+@contextmanager
+def _readable(name: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise BaseNotFound(name, _first_line(error)) from error
 
 
 def _first_line(error: BaseException) -> str:

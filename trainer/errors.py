@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["RunBusy", "RunStopped", "ScheduleInvalid", "SettingsInvalid", "TrainerError", "TrainingDiverged"]
+__all__ = [
+    "AdoptionRefused",
+    "ExportRefused",
+    "RunBusy",
+    "RunStopped",
+    "ScheduleInvalid",
+    "SettingsInvalid",
+    "TrainerError",
+    "TrainingDiverged",
+]
 
 
 class TrainerError(Exception):
@@ -42,3 +51,19 @@ class TrainingDiverged(TrainerError):
 
     def __init__(self) -> None:
         super().__init__("Training diverged, the loss was not a number: lower training.learning_rate.")
+
+
+class AdoptionRefused(TrainerError):
+    """An adapter from elsewhere cannot be taken in; nothing was changed."""
+
+    def __init__(self, source: str, why: str) -> None:
+        super().__init__(f"{source} cannot be adopted: {why}.")
+        self.source, self.why = source, why
+
+
+class ExportRefused(TrainerError):
+    """An adapter cannot be written in the form that was asked for; nothing was written."""
+
+    def __init__(self, adapter: str, why: str) -> None:
+        super().__init__(f"Adapter {adapter} cannot be exported: {why}.")
+        self.adapter, self.why = adapter, why

@@ -1,4 +1,7 @@
-"""`adapters`: list, use, roll back, verify and prune what the nights have made."""
+"""`adapters`: list, use, roll back, verify and prune what the nights have made.
+
+`adopt` and `export`, which reach beyond the home, are in bot/cli/interchange.py.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bot.cli import interchange
 from bot.cli.options import HomeOption, JsonOption, operator
 
 if TYPE_CHECKING:
@@ -17,7 +21,8 @@ __all__ = ["register"]
 
 ReasonOption = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the history.")]
 
-group = typer.Typer(help="List, choose, check and remove adapters.", invoke_without_command=True)
+group = typer.Typer(help="List, choose, check, adopt, export and remove adapters.", invoke_without_command=True)
+interchange.register(group)
 
 
 def register(app: typer.Typer) -> None:
@@ -27,7 +32,7 @@ def register(app: typer.Typer) -> None:
 
 @group.callback()
 def listing_by_default(ctx: typer.Context, as_json: JsonOption = False, home: HomeOption = None) -> None:
-    """List, choose, check and remove adapters."""
+    """List, choose, check, adopt, export and remove adapters."""
     if ctx.invoked_subcommand is None:
         show(as_json=as_json, home=home)
     elif as_json:
