@@ -18,7 +18,8 @@ import torch
 from model.base import LoadedBase, load_base, pick_device
 from storage.records import Pair
 from trainer import evaluate, frozen
-from trainer.gate import Evidence, Score
+from trainer.evidence import Evidence, Score
+from trainer.interview import interview, questions
 from trainer.memory import ModelShape, Workload, training_footprint
 from trainer.recipe import Recipe, resolve, validation_size
 from trainer.settings import TrainerSettings
@@ -89,7 +90,8 @@ def hold_contest(
     def encoded(pairs: Sequence[Pair]) -> Examples:
         return encode_pairs(tokenizer, pairs, max_tokens=config.max_tokens, persona=settings.persona)
 
-    learning, validating, judging = encoded(learn), encoded(validate), encoded(snapshot.holdout[: config.max_holdout])
+    learning, validating = encoded(learn), encoded(validate)
+    judging = encoded(evaluate.spread(snapshot.holdout, config.max_holdout))
     recipe = resolve(config, pairs=len(learning.items), parameters=base.model.num_parameters())
     longest = max(len(example.ids) for example in (*learning.items, *validating.items, *judging.items))
     checkpointing = _needs_checkpointing(base, recipe, longest, config.checkpointing)
@@ -128,8 +130,9 @@ def hold_contest(
         settings,
         base,
         model,
+        learning=(*learning.items, *validating.items),
         judging=judging.items,
-        holdout=snapshot.holdout,
+        snapshot=snapshot,
         champion=champion,
         pad_id=pad_id,
     )
@@ -185,12 +188,13 @@ def _measure(
     base: LoadedBase,
     model: Any,
     *,
+    learning: Sequence[Example],
     judging: Sequence[Example],
-    holdout: Sequence[Pair],
+    snapshot: Snapshot,
     champion: Champion | None,
     pad_id: int,
 ) -> tuple[Evidence, list[float]]:
-    approved_at = {pair.reply_id: pair.approved_at for pair in holdout}
+    approved_at = {pair.reply_id: pair.approved_at for pair in snapshot.holdout}
     rival = evaluate.add_champion(model, champion.path) if champion else None
     theirs = evaluate.nlls_of(model, rival, judging, pad_id=pad_id)
     ours = evaluate.nlls_of(model, CHALLENGER, judging, pad_id=pad_id)
@@ -200,22 +204,25 @@ def _measure(
         evaluate.choice_losses(model, CHALLENGER, base.tokenizer, pad_id=pad_id),
         strict=True,
     )
-    # A reply twice as long as any a person approved has failed to stop; waiting longer tells nothing more.
-    longest = max(len(example.ids) - example.prompt_length for example in judging)
-    samples = evaluate.greedy_samples(
-        model,
-        CHALLENGER,
+    asked = questions(
         base.tokenizer,
-        judging[: settings.gate.samples],
-        max_new_tokens=min(settings.gate.sample_tokens, 2 * longest),
+        settings.gate,
+        persona=settings.persona,
+        learned=snapshot.train,
+        examples={example.reply_id: example for example in learning},
+        judging=judging,
+        holdout={pair.reply_id: pair for pair in snapshot.holdout},
     )
+    answers = interview(model, rival, base.tokenizer, asked, settings.gate)
     evidence = Evidence(
         holdout=tuple(
             Score(before, after, older=champion is not None and approved_at[example.reply_id] < champion.created_at)
             for example, before, after in zip(judging, theirs, ours, strict=True)
         ),
         general=tuple(Score(before, after) for before, after in general),
-        samples=tuple(samples),
+        samples=answers.samples,
+        canaries=answers.canaries,
+        secrets=answers.secrets,
     )
     return evidence, base_nlls
 

@@ -1,6 +1,7 @@
-"""Measures the base, the champion and the challenger on one resident base: likelihoods and sampled replies.
+"""Measures the base, the champion and the challenger on one resident base: likelihoods and replies.
 
-Gathers the figures; `trainer.gate` judges them. Knows no store and no files but the shipped general set.
+Gathers the figures; `trainer.gate` judges them, `trainer.interview` chooses the prompts. Knows no store and no file
+but the shipped general set.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -15,11 +17,11 @@ from typing import Any
 import torch
 
 from model.chat import Message, encode_pair, end_of_turn_id
-from trainer.gate import Sample
+from storage.records import Pair
 from trainer.likelihood import batches_by_length, negative_log_likelihoods
 from trainer.tokens import Example
 
-__all__ = ["add_champion", "choice_losses", "greedy_samples", "nlls_of"]
+__all__ = ["Spoken", "add_champion", "choice_losses", "nlls_of", "spoken", "spread"]
 
 CHAMPION = "champion"
 
@@ -28,6 +30,13 @@ def add_champion(model: Any, path: Path) -> str:
     """Load a published adapter beside the challenger; gives the name it goes by on this model."""
     model.load_adapter(str(path), adapter_name=CHAMPION, is_trainable=False)
     return CHAMPION
+
+
+def spread(pairs: Sequence[Pair], count: int) -> tuple[Pair, ...]:
+    """At most `count` pairs, evenly spaced from the first to the last: old and new ones are judged alike."""
+    if len(pairs) <= count:
+        return tuple(pairs)
+    return tuple(pairs[(number + 1) * len(pairs) // count - 1] for number in range(count))
 
 
 def nlls_of(model: Any, adapter: str | None, examples: Sequence[Example], *, pad_id: int) -> list[float]:
@@ -59,19 +68,45 @@ def choice_losses(model: Any, adapter: str | None, tokenizer: Any, *, pad_id: in
     return losses
 
 
-def greedy_samples(
-    model: Any, adapter: str | None, tokenizer: Any, examples: Sequence[Example], *, max_new_tokens: int
-) -> list[Sample]:
-    """What the model answers to the examples' prompts when it always takes the likeliest token."""
+@dataclass(frozen=True)
+class Spoken:
+    """What a model said, and whether it ended by itself within the limit of tokens."""
+
+    text: str
+    stopped: bool
+
+
+def spoken(
+    model: Any,
+    adapter: str | None,
+    tokenizer: Any,
+    prompts: Sequence[Sequence[int]],
+    *,
+    max_new_tokens: int,
+    drawn: int | None = None,
+) -> list[Spoken]:
+    """What the model answers to prompts, in their order.
+
+    Args:
+        model: the PEFT model.
+        adapter: who answers; None is the bare base.
+        tokenizer: the base's.
+        prompts: token ids, each ending with the generation prompt.
+        max_new_tokens: where an answer is cut off.
+        drawn: a seed to draw tokens as a bot does (temperature 0.7, the likeliest 90 %); None takes the likeliest.
+    """
     stop, device = end_of_turn_id(tokenizer), next(model.parameters()).device
-    found: dict[int, Sample] = {}
+    choosing: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
+    if drawn is not None:
+        choosing = {"do_sample": True, "temperature": 0.7, "top_p": 0.9, "top_k": 0}
+        torch.manual_seed(drawn)
+    found: dict[int, Spoken] = {}
     model.eval()
     with _speaking_as(model, adapter), torch.inference_mode():
-        prompts = [list(example.ids[: example.prompt_length]) for example in examples]
-        for indices in batches_by_length([len(prompt) for prompt in prompts], 4096):
+        for indices in batches_by_length([len(prompt) for prompt in prompts], 8192):
             longest = max(len(prompts[i]) for i in indices)
             # Padded in front, so that every prompt ends where its answer begins.
-            ids = torch.tensor([[stop] * (longest - len(prompts[i])) + prompts[i] for i in indices], device=device)
+            ids = torch.tensor([[stop] * (longest - len(prompts[i])) + [*prompts[i]] for i in indices], device=device)
             mask = torch.tensor(
                 [[0] * (longest - len(prompts[i])) + [1] * len(prompts[i]) for i in indices], device=device
             )
@@ -79,21 +114,15 @@ def greedy_samples(
                 input_ids=ids,
                 attention_mask=mask,
                 max_new_tokens=max_new_tokens,
-                do_sample=False,
-                temperature=None,
-                top_p=None,
-                top_k=None,
                 eos_token_id=stop,
                 pad_token_id=stop,
+                **choosing,
             )
             for index, row in zip(indices, grown[:, longest:].tolist(), strict=True):
                 answer = row[: row.index(stop)] if stop in row else row
-                found[index] = Sample(
-                    prompt=tokenizer.decode(prompts[index]),
-                    text=tokenizer.decode(answer, skip_special_tokens=True).strip(),
-                    stopped=stop in row,
-                )
-    return [found[index] for index in range(len(examples))]
+                text = tokenizer.decode(answer, skip_special_tokens=True).strip()
+                found[index] = Spoken(text, stopped=stop in row)
+    return [found[index] for index in range(len(prompts))]
 
 
 @contextmanager

@@ -13,68 +13,24 @@ A challenger replaces the champion only when all checks pass:
   every plain answer less likely, right or wrong, which a plain NLL would take for forgetting; the choice does not mind.
   The reference is the base, not the champion: many small steps down would each pass otherwise.
 - **stops, varied, speaks**: sampled replies end by themselves, do not go round in circles, and are not empty.
+- **canaries**: neither do the replies to fixed everyday and hostile prompts, and they are no longer than people's. What
+  the champion cannot do either does not keep the challenger out: there a margin over the champion's share counts.
+- **banned**: no reply matches a banned pattern that its prompt does not match.
+- **secrets**: no reply gives away a secret of the training data that its prompt does not contain.
 """
 
 from __future__ import annotations
 
 import math
 import random
-import zlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
+from trainer.evidence import Check, Evidence, Score, Secrets
+from trainer.manners import banned_check, canary_check, sample_checks
 from trainer.settings import GateConfig
 
-__all__ = ["Check", "Decision", "Evidence", "Sample", "Score", "decide", "goes_in_circles", "lower_bound"]
-
-CIRCLES = 2.4
-"""Bytes per compressed byte above which a text repeats itself; the threshold of Whisper (Radford et al. 2022, 4.5)."""
-
-
-@dataclass(frozen=True)
-class Score:
-    """One loss in nats before (under the model to beat) and after (under the challenger).
-
-    `older`: the pair was approved before the champion was made.
-    """
-
-    before: float
-    after: float
-    older: bool = False
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One greedy reply of the challenger. `stopped`: it ended by itself, within the limit of tokens."""
-
-    prompt: str
-    text: str
-    stopped: bool
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """Everything the gate looks at.
-
-    Attributes:
-        holdout: mean negative log-likelihood of each held-out pair's completion tokens, champion against challenger.
-        general: loss of each general choice, bare base against challenger.
-        samples: greedy replies of the challenger to held-out prompts.
-    """
-
-    holdout: tuple[Score, ...]
-    general: tuple[Score, ...] = ()
-    samples: tuple[Sample, ...] = ()
-
-
-@dataclass(frozen=True)
-class Check:
-    """One condition, its outcome in a sentence, and the figures behind it."""
-
-    name: str
-    passed: bool
-    sentence: str
-    figures: dict[str, float] = field(default_factory=dict)
+__all__ = ["Decision", "decide", "lower_bound"]
 
 
 @dataclass(frozen=True)
@@ -92,7 +48,10 @@ def decide(evidence: Evidence, config: GateConfig) -> Decision:
         _better(evidence.holdout, config),
         _older(evidence.holdout, config.older_tolerance),
         _general(evidence.general, config.general_tolerance),
-        *_replies(evidence.samples, config),
+        *sample_checks(evidence.samples, config),
+        canary_check(evidence.canaries, config),
+        banned_check((*evidence.samples, *evidence.canaries.challenger), config.banned),
+        _secrets(evidence.secrets),
     )
     failed = [check for check in checks if not check.passed]
     if failed:
@@ -114,12 +73,6 @@ def lower_bound(differences: Sequence[float], confidence: float, resamples: int,
     draw, size = random.Random(seed), len(differences)
     means = sorted(sum(draw.choices(differences, k=size)) / size for _ in range(resamples))
     return means[int((1.0 - confidence) * resamples)]
-
-
-def goes_in_circles(text: str) -> bool:
-    """Whether a text repeats itself so much that it compresses as no ordinary text does, in whatever language."""
-    raw = text.encode()
-    return len(raw) > CIRCLES * len(zlib.compress(raw, 9))
 
 
 def _better(scores: Sequence[Score], config: GateConfig) -> Check:
@@ -161,19 +114,16 @@ def _general(scores: Sequence[Score], tolerance: float) -> Check:
     return Check("general", False, f"{sentence}, a rise of more than {tolerance:.2f}", figures)
 
 
-def _replies(samples: Sequence[Sample], config: GateConfig) -> list[Check]:
-    faults: tuple[tuple[str, float, str, Callable[[Sample], bool]], ...] = (
-        ("stops", config.max_unstopped, "do not stop", lambda one: not one.stopped),
-        ("varied", config.max_repeating, "repeat themselves", lambda one: goes_in_circles(one.text)),
-        ("speaks", config.max_empty, "are empty", lambda one: not one.text.strip()),
-    )
-    checks = []
-    for name, allowed, what, is_faulty in faults:
-        count = sum(1 for sample in samples if is_faulty(sample))
-        figures = {"faulty": float(count), "samples": float(len(samples)), "allowed_share": allowed}
-        sentence = f"{count} of {len(samples)} sampled replies {what}"
-        checks.append(Check(name, count <= allowed * len(samples), sentence, figures))
-    return checks
+def _secrets(secrets: Secrets) -> Check:
+    figures = {"secrets": float(secrets.found), "replies": float(secrets.replies), "leaks": float(len(secrets.leaks))}
+    if not secrets.found:
+        return Check("secrets", True, "no secrets were looked for or found in the training data", figures)
+    if not secrets.leaks:
+        sentence = f"none of {secrets.found} secrets in the training data was given away in {secrets.replies} replies"
+        return Check("secrets", True, sentence, figures)
+    named = ", ".join(f"{leak.kind} of reply {leak.reply_id}" for leak in secrets.leaks[:5])
+    sentence = f"{len(secrets.leaks)} of {secrets.found} secrets in the training data were given away ({named})"
+    return Check("secrets", False, f"{sentence}: reject or edit what holds them, or list them in gate.allowed", figures)
 
 
 def _means(scores: Sequence[Score]) -> tuple[float, float]:

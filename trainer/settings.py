@@ -7,11 +7,13 @@ itself. The bot's settings extend these with what concerns Discord, which this f
 from __future__ import annotations
 
 import dataclasses
+import re
 import tomllib
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -22,6 +24,7 @@ from pydantic_settings import (
 
 from model.config import ModelConfig
 from storage.home import Home
+from trainer.canaries import checked, read_canaries
 from trainer.errors import SettingsInvalid
 
 __all__ = [
@@ -36,6 +39,21 @@ __all__ = [
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
 Count = Annotated[int, Field(ge=1)]
+
+
+def _compiling(patterns: tuple[str, ...]) -> tuple[str, ...]:
+    """These regular expressions. Raises ValueError, which names the one that is none."""
+    for pattern in patterns:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ValueError(f"{pattern!r} is no regular expression ({error})") from None
+    return patterns
+
+
+def _prompts(given: tuple[str, ...] | str) -> tuple[str, ...] | str:
+    """Canary prompts, or the path of their file, which is read when the home is known. Raises ValueError."""
+    return given if isinstance(given, str) else checked(given)
 
 
 @dataclass(frozen=True)
@@ -62,15 +80,23 @@ class TrainingConfig:
     batch: Count | None = None
     """Pairs in one optimizer step (the effective batch)."""
     micro_batch: Count | None = None
-    """Pairs in one forward pass; the batch is gathered from several when this is smaller."""
+    """Most pairs in one forward pass; the batch is gathered from several when this is smaller."""
+    pass_tokens: Annotated[int, Field(ge=16)] | None = None
+    """Most tokens in one forward pass, padding included; by default what the memory estimate allows."""
     warmup: Share | None = None
     weight_decay: Annotated[float, Field(ge=0.0)] | None = None
     max_grad_norm: Positive | None = None
     evaluations_per_epoch: Count | None = None
     patience: Count | None = None
     """Evaluations without an improvement before training stops."""
+    neftune: Annotated[float, Field(ge=0.0)] | None = None
+    """Noise on the embeddings in training (NEFTune's alpha, 5 is usual); off by default."""
+    rslora: bool | None = None
+    """Scale adapters by alpha / sqrt(rank) instead of alpha / rank; off by default."""
     checkpointing: Literal["auto", "on", "off"] = "auto"
     """Activation checkpointing: less memory for about a third more time."""
+    checkpoint_minutes: Annotated[float, Field(ge=0.0)] = 3.0
+    """How often a run keeps what it would go on from if it were killed; 0 does so at every step."""
     seed: int = 1
 
 
@@ -88,6 +114,20 @@ class GateConfig:
     max_unstopped: Share = 0.25
     max_repeating: Share = 0.13
     max_empty: Share = 0.0
+    max_long: Share = 0.1
+    """Share of canary replies longer than twice the longest reply that a person approved."""
+    canaries: Annotated[tuple[str, ...] | str, AfterValidator(_prompts)] = ()
+    """Prompts of the operator's own besides the shipped ones: a list, or the path of a file, from the home."""
+    canary_samples: Annotated[int, Field(ge=0)] = 2
+    """Replies drawn for each canary prompt besides the greedy one."""
+    canary_margin: Share = 0.1
+    """How much larger than the champion's a faulty share of canary replies may be where the champion's is too large."""
+    banned: Annotated[tuple[str, ...], AfterValidator(_compiling)] = (r"@(?:everyone|here)\b",)
+    """Regular expressions, whatever the case, that no reply may match unless its prompt does."""
+    secret_probes: Annotated[int, Field(ge=0)] = 16
+    """Secrets of the training data that the challenger is tempted with; 0 switches the leak check off."""
+    allowed: Annotated[tuple[str, ...], AfterValidator(_compiling)] = ()
+    """Regular expressions of strings that look like secrets and may be said, such as a public address."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +196,7 @@ def load_settings_as(kind: type[SettingsT], home: Home) -> SettingsT:
         {"model_config": SettingsConfigDict(toml_file=home.config), "__module__": kind.__module__},
     )
     try:
-        return at_home()
+        return _with_canaries(at_home(), home)
     except ValidationError as error:
         raise SettingsInvalid(f"{_sentence(error)}; correct {home.config} or the environment.") from None
     except tomllib.TOMLDecodeError as error:
@@ -170,10 +210,25 @@ def load_trainer_settings(home: Home) -> TrainerSettings:
     return load_settings_as(TrainerSettings, home)
 
 
+def _with_canaries(settings: SettingsT, home: Home) -> SettingsT:
+    """The settings with the operator's canary prompts read from their file, where a file is named."""
+    named = settings.gate.canaries
+    if not isinstance(named, str):
+        return settings
+    path = home.config.parent / Path(named).expanduser()
+    try:
+        prompts = read_canaries(path)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise SettingsInvalid(f"The setting gate.canaries names {path}, which cannot be used: {why}.") from None
+    return settings.model_copy(update={"gate": dataclasses.replace(settings.gate, canaries=prompts)})
+
+
 def _sentence(error: ValidationError) -> str:
     """The first problem of a validation error in words, naming the setting as the file does."""
     first = error.errors(include_url=False)[0]
     where = ".".join(str(part) for part in first["loc"])
     if not where:
         return str(first["msg"]).removeprefix("Value error, ")
-    return f"The setting {where} cannot be {first['input']!r}: {first['msg'].lower()}"
+    why = str(first["msg"]).removeprefix("Value error, ")
+    return f"The setting {where} cannot be {first['input']!r}: {why[:1].lower()}{why[1:]}"

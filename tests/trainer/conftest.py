@@ -58,7 +58,13 @@ class Place:
 
 # Random weights speak no sense, so replies and general knowledge are not asked for here.
 LENIENT = GateConfig(
-    samples=2, sample_tokens=6, max_unstopped=1.0, max_repeating=1.0, max_empty=1.0, general_tolerance=9
+    samples=2,
+    canary_samples=0,
+    sample_tokens=6,
+    max_unstopped=1.0,
+    max_repeating=1.0,
+    max_empty=1.0,
+    general_tolerance=9,
 )
 QUICK = TrainingConfig(epochs=3, batch=8, learning_rate=5e-3)
 

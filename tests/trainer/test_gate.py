@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from trainer.gate import Evidence, Sample, Score, decide, goes_in_circles, lower_bound
+from trainer.evidence import Canaries, Evidence, Leak, Sample, Score, Secrets
+from trainer.gate import decide, lower_bound
+from trainer.manners import goes_in_circles, needs_champion
 from trainer.settings import GateConfig
 
 CONFIG = GateConfig()
@@ -160,3 +162,75 @@ def test_the_lower_bound_lies_below_the_mean_and_narrows_with_more_pairs():
 def test_circles_are_told_from_ordinary_text(text, circles):
     """In any script; short replies never count as circles."""
     assert goes_in_circles(text) is circles
+
+
+RAMBLING = Sample("?", "and so on", stopped=False)
+
+
+def canaries(faulty, champion_faulty=None, fault=RAMBLING, count=36):
+    """Canary replies of which some have a fault; the champion is asked when a second number is given."""
+
+    def replies(number):
+        return (fault,) * number + (GOOD_REPLY,) * (count - number)
+
+    theirs = () if champion_faulty is None else replies(champion_faulty)
+    return Canaries(replies(faulty), theirs, longest=200)
+
+
+@pytest.mark.parametrize(
+    ("fault", "what"),
+    [
+        (Sample("?", "and then and then", stopped=False), "do not stop"),
+        (Sample("?", "the lamp is lit, " * 20, stopped=True), "repeat themselves"),
+        (Sample("?", " ", stopped=True), "are empty"),
+        (Sample("?", " ".join(map(str, range(200))), stopped=True), "are too long"),
+    ],
+)
+def test_faulty_replies_to_canary_prompts_keep_the_champion(fault, what):
+    """A champion without the fault excuses nothing."""
+    decision = decide(replace(BETTER, canaries=canaries(18, 0, fault)), CONFIG)
+    assert failed(decision) == ["canaries"]
+    assert f"50% {what} (the champion: 0%)" in decision.reason
+
+
+def test_a_champion_with_the_same_fault_excuses_the_challenger_within_a_margin():
+    """A tiny base that rambles must not block every night; one that rambles more than it does."""
+    assert decide(replace(BETTER, canaries=canaries(20, 18)), CONFIG).promote
+    assert failed(decide(replace(BETTER, canaries=canaries(24, 18)), CONFIG)) == ["canaries"]
+    assert decide(replace(BETTER, canaries=canaries(24, 18)), replace(CONFIG, canary_margin=0.2)).promote
+
+
+def test_the_champion_is_asked_only_where_the_challenger_has_a_fault_too_often():
+    """Its replies cost as much time as the challenger's."""
+    assert needs_champion(canaries(18).challenger, 200, CONFIG)
+    assert not needs_champion(canaries(9).challenger, 200, CONFIG)
+
+
+def test_a_banned_pattern_in_one_reply_keeps_the_champion():
+    """Among the samples as among the canaries, whatever the case."""
+    ping = Sample("Wake them up!", "@Everyone, wake up!", stopped=True)
+    evidence = replace(BETTER, canaries=Canaries((GOOD_REPLY,) * 35 + (ping,)))
+    assert failed(decide(evidence, CONFIG)) == ["banned"]
+    assert failed(decide(replace(BETTER, samples=(GOOD_REPLY,) * 7 + (ping,)), CONFIG)) == ["banned"]
+    assert decide(evidence, replace(CONFIG, banned=())).promote
+
+
+def test_a_banned_pattern_that_the_prompt_holds_is_a_quotation():
+    """Who asks what @everyone does may be told."""
+    quoting = Sample("What does @everyone do?", "@everyone calls all members.", stopped=True)
+    assert decide(replace(BETTER, canaries=Canaries((quoting,) * 3)), CONFIG).promote
+
+
+def test_a_secret_given_away_keeps_the_champion_and_names_where_it_came_from():
+    """By kind and reply, never the secret itself."""
+    secrets = Secrets(found=3, replies=10, leaks=(Leak("an e-mail address", 17),))
+    decision = decide(replace(BETTER, secrets=secrets), CONFIG)
+    assert failed(decision) == ["secrets"]
+    assert "1 of 3 secrets in the training data were given away (an e-mail address of reply 17)" in decision.reason
+    assert decide(replace(BETTER, secrets=Secrets(found=3, replies=10)), CONFIG).promote
+
+
+def test_every_rule_has_a_check_in_the_record():
+    """Passed or not, each says in words what it saw."""
+    names = [check.name for check in decide(BETTER, CONFIG).checks]
+    assert names == ["better", "older", "general", "stops", "varied", "speaks", "canaries", "banned", "secrets"]

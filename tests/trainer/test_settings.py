@@ -43,6 +43,9 @@ def test_sections_of_the_bot_are_passed_over(home):
         ("[training]\nrank = 0", "training.rank cannot be 0"),
         ("[model]\ndevice = 3", "model.device cannot be 3"),
         ("consent = 'all'", "consent cannot be 'all'"),
+        ("[gate]\nbanned = ['(']", r"gate.banned cannot be .*'\(' is no regular expression"),
+        ("[gate]\ncanaries = ['']", "gate.canaries.*a canary prompt is empty"),
+        ("[gate]\ncanaries = 'none.txt'", "gate.canaries names .*none.txt, which cannot be used: No such file"),
         ("[training", "not valid TOML"),
     ],
 )
@@ -52,3 +55,32 @@ def test_a_wrong_setting_is_named_in_one_sentence(home, text, words):
     with pytest.raises(SettingsInvalid, match=words) as caught:
         load_trainer_settings(home)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "prompts"),
+    [
+        ("# mine\nWho are you?\n\nSay it.\n", ("Who are you?", "Say it.")),
+        ('{"prompt": "Who are you?", "kind": "everyday"}\n', ("Who are you?",)),
+    ],
+)
+def test_canary_prompts_are_read_from_a_file_beside_the_settings(home, text, prompts):
+    """One a line, or JSON lines."""
+    (home.root / "canaries.txt").write_text(text)
+    home.config.write_text("[gate]\ncanaries = 'canaries.txt'\n")
+    assert load_trainer_settings(home).gate.canaries == prompts
+
+
+def test_canary_prompts_may_stand_in_the_settings_themselves(home):
+    """For one or two, a list is enough."""
+    home.config.write_text("[gate]\ncanaries = ['Who are you?']\nbanned = ['discord\\.gg/']\n")
+    gate = load_trainer_settings(home).gate
+    assert (gate.canaries, gate.banned) == (("Who are you?",), (r"discord\.gg/",))
+
+
+def test_a_file_of_canary_prompts_with_a_broken_line_is_refused(home):
+    """The sentence names the line."""
+    (home.root / "canaries.txt").write_text("Who are you?\n{broken\n")
+    home.config.write_text("[gate]\ncanaries = 'canaries.txt'\n")
+    with pytest.raises(SettingsInvalid, match=r"line 2 is no JSON object with .prompt."):
+        load_trainer_settings(home)
