@@ -41,8 +41,8 @@ format: setup ## Lay the code out and mend what can be mended without thinking
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup ## Run the benchmarks
-	@set -e; for file in $(wildcard benchmarks/*.py); do echo "== $$file"; $(BIN)/python $$file; done
+bench: setup ## Measure the engine beside its peers (llama.cpp and vLLM where installed)
+	$(BIN)/python benchmarks/engine.py
 
 screenshots: setup ## Take the pictures of docs/moderators.md (needs Chromium)
 	PYTHONPATH=. $(BIN)/python docs/screenshots.py

@@ -1,0 +1,351 @@
+"""One arm of benchmarks/engine.py in a process of its own: reads commands as lines of JSON, answers with lines of JSON.
+
+Roles: `prepare` makes the base and the adapters; `engine`, `generate` and `continuous` answer prompts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import Any, TextIO
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from transformers import AutoModelForCausalLM, AutoTokenizer, ContinuousBatchingConfig, GenerationConfig, MistralConfig
+
+from model.adapter_files import read_adapter
+from model.base import convert_base, load_base
+from model.base_files import resolve_base
+from model.chat import Message, encode_prompt
+from model.config import ModelConfig
+from model.engine import Engine
+from model.gguf_adapter import write_gguf_adapter
+from model.protocol import AdapterRef, Completion, Sampling
+from model.skeleton import read_skeleton
+from tests.tiny import tiny_tokenizer
+
+CONTEXT = 512
+ROWS = 32
+_SHORT = 12  # tokens of a reply between two swaps
+
+
+class Prepare:
+    """Makes what all arms share."""
+
+    def make(self, base: str, rank: int, folder: str, plain: bool) -> dict[str, Any]:
+        """A base in NF4, two adapters, and where llama.cpp or vLLM may run, their files."""
+        root, on_gpu = Path(folder), torch.cuda.is_available()
+        rank = rank or (16 if on_gpu else 8)
+        title = base or ("Mistral 7B's shape, random weights" if on_gpu else "SmolLM2-135M")
+        if not base:
+            base = str(_random_7b(root / "base")) if on_gpu else "embedded"
+        config = ModelConfig(base=base, context_tokens=CONTEXT)
+        loaded = load_base(config, root / "models")
+        adapters = [str(_adapter(root / name, loaded.model, rank, seed)) for seed, name in enumerate("ab", start=1)]
+        made = {"base": base, "title": title, "rank": rank, "cache": str(root / "models"), "adapters": adapters}
+        made |= {"machine": _machine(), "gguf": None, "adapter_gguf": None, "plain": None}
+        ref = resolve_base(base)
+        if ref.gguf_file:
+            skeleton = read_skeleton(config, root / "models")
+            weights = read_adapter(Path(adapters[0]), skeleton.identity, skeleton.shapes)
+            write_gguf_adapter(root / "a.gguf", weights, skeleton.config, name="a")
+            made |= {"gguf": str(Path(ref.source) / ref.gguf_file), "adapter_gguf": str(root / "a.gguf")}
+            if plain:
+                made["plain"] = str(_unquantised(Path(ref.source), ref.gguf_file, root / "plain"))
+        return made
+
+
+def _unquantised(source: Path, gguf_file: str, target: Path) -> Path:
+    """The base in bf16, for vLLM."""
+    read = AutoModelForCausalLM.from_pretrained(source, gguf_file=gguf_file, dtype=torch.bfloat16)
+    config = read.config
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
+    model.load_state_dict(read.state_dict())
+    model.save_pretrained(target)
+    AutoTokenizer.from_pretrained(source, gguf_file=gguf_file).save_pretrained(target)
+    return target
+
+
+def _random_7b(path: Path) -> Path:
+    config = MistralConfig(vocab_size=49152, sliding_window=None, eos_token_id=49151, pad_token_id=0, bos_token_id=None)
+    with torch.device("cuda"):
+        model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
+    model.save_pretrained(path)
+    tiny_tokenizer().save_pretrained(path)
+    del model
+    gc.collect()
+    torch.cuda.empty_cache()
+    return path
+
+
+def _adapter(path: Path, base: Any, rank: int, seed: int) -> Path:
+    """A random adapter in PEFT's format."""
+    torch.manual_seed(seed)
+    model = get_peft_model(
+        base, LoraConfig(r=rank, lora_alpha=rank, target_modules="all-linear", task_type="CAUSAL_LM")
+    )
+    for name, weight in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.02)
+    model.save_pretrained(path)
+    model.unload()
+    return path
+
+
+def _machine() -> str:
+    if torch.cuda.is_available():
+        return f"{torch.cuda.get_device_name()}, torch {torch.__version__}"
+    models = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    name = models[0].split(":", 1)[1].strip() if models else platform.processor()
+    return f"{name}, {len(os.sched_getaffinity(0))} cores, torch {torch.__version__}"
+
+
+class Transformers:
+    """A loaded base with adapter A by PEFT."""
+
+    def start(self, made: dict[str, Any]) -> None:
+        loaded = load_base(ModelConfig(base=made["base"], context_tokens=CONTEXT), Path(made["cache"]))
+        self.pad = loaded.tokenizer.pad_token_id or 0
+        self.device = loaded.device
+        self.model = PeftModel.from_pretrained(loaded.model, made["adapters"][0]).eval()
+        _forget_peak()
+
+    def peak_bytes(self) -> int:
+        """Of the GPU, or of this process on a CPU."""
+        return _peak()
+
+
+class Generate(Transformers):
+    """`generate`, with all prompts padded to one batch."""
+
+    def run(self, prompts: list[list[int]], tokens: int) -> dict[str, float]:
+        first = self._seconds(prompts, 1)
+        return {
+            "tokens": tokens * len(prompts),
+            "seconds": self._seconds(prompts, tokens),
+            "first_token_s": first,
+        }
+
+    def _seconds(self, prompts: list[list[int]], tokens: int) -> float:
+        longest = max(map(len, prompts))
+        ids = torch.tensor([[self.pad] * (longest - len(ids)) + ids for ids in prompts], device=self.device)
+        mask = torch.tensor([[0] * (longest - len(ids)) + [1] * len(ids) for ids in prompts], device=self.device)
+        began = time.perf_counter()
+        with torch.inference_mode():
+            self.model.generate(
+                input_ids=ids,
+                attention_mask=mask,
+                min_new_tokens=tokens,
+                max_new_tokens=tokens,
+                do_sample=False,
+                pad_token_id=self.pad,
+            )
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter() - began
+
+
+class Continuous(Transformers):
+    """transformers' continuous batching. Without `num_blocks` it takes most of the memory."""
+
+    def run(self, prompts: list[list[int]], tokens: int) -> dict[str, float]:
+        config = GenerationConfig(max_new_tokens=tokens, do_sample=False, eos_token_id=-1, pad_token_id=self.pad)
+        batching = ContinuousBatchingConfig(num_blocks=4 * ROWS, max_batch_tokens=CONTEXT, allow_block_sharing=False)
+        began = time.perf_counter()
+        answers = self.model.get_base_model().generate_batch(
+            prompts, generation_config=config, continuous_batching_config=batching, record_timestamps=True
+        )
+        seconds = time.perf_counter() - began
+        if len(answers) < len(prompts):
+            raise RuntimeError(f"it answered {len(answers)} of {len(prompts)} prompts")
+        produced = sum(len(answer.generated_tokens) for answer in answers.values())
+        first = [answer.timestamps[0] - answer.created_time for answer in answers.values()]
+        return {"tokens": produced, "seconds": seconds, "first_token_s": statistics.median(first)}
+
+
+class Ours:
+    """This engine. Prompts are handed in as questions rendered before, so that every arm sees the same tokens."""
+
+    def start(self, made: dict[str, Any]) -> None:
+        config = ModelConfig(base=made["base"], context_tokens=CONTEXT, slots=ROWS, lora_rank=made["rank"])
+        self._adapters = [AdapterRef(name, Path(path)) for name, path in zip("ab", made["adapters"], strict=True)]
+        self._config, self._cache, self._rank = config, Path(made["cache"]), made["rank"]
+        self._tokenizer = AutoTokenizer.from_pretrained(convert_base(config, self._cache)[1])
+        self._loop = asyncio.new_event_loop()
+        self._engine = self._loop.run_until_complete(Engine.start(config, Path(made["cache"]), self._adapters[0]))
+        self._asked: dict[tuple[int, ...], str] = {}
+        _forget_peak()
+
+    def render(self, questions: list[str]) -> list[list[int]]:
+        """Token ids of prompts."""
+        prompts = [encode_prompt(self._tokenizer, [Message("user", question)]) for question in questions]
+        self._asked |= {tuple(prompt): question for prompt, question in zip(prompts, questions, strict=True)}
+        return prompts
+
+    def run(self, prompts: list[list[int]], tokens: int) -> dict[str, float]:
+        questions = [self._asked[tuple(prompt)] for prompt in prompts]
+        began = time.perf_counter()
+        answers = self._loop.run_until_complete(self._answers(questions, tokens))
+        seconds = time.perf_counter() - began
+        return {
+            "tokens": sum(answer.completion_tokens for answer in answers),
+            "seconds": seconds,
+            "first_token_s": statistics.median(answer.first_token_s for answer in answers),
+        }
+
+    async def _answers(self, questions: list[str], tokens: int) -> list[Completion]:
+        sampling = Sampling(max_new_tokens=tokens, temperature=0)
+        generations = [self._engine.submit([Message("user", question)], sampling) for question in questions]
+        return list(await asyncio.gather(*[generation.wait() for generation in generations]))
+
+    def peak_bytes(self) -> int:
+        """Of the GPU, or of this process on a CPU."""
+        return _peak()
+
+    def limits(self) -> dict[str, float]:
+        """What one decode step must read, and how fast this machine reads."""
+        skeleton = read_skeleton(self._config, self._cache)
+        linear = sum(rows * columns for rows, columns in skeleton.shapes.values())
+        adapter = sum(self._rank * (rows + columns) for rows, columns in skeleton.shapes.values())
+        output = skeleton.config.vocab_size * skeleton.config.hidden_size
+        wide = 2 if torch.cuda.is_available() else 4
+        # NF4: half a byte a weight and a byte for each 64 (the scales of scales are next to nothing).
+        read = linear * (1 / 2 + 1 / 64) + adapter * wide + output * 2
+        return {"bytes_per_step": read, "bytes_per_second": _bandwidth()}
+
+    def swaps(self, count: int, questions: list[str]) -> dict[str, Any]:
+        """Swap `count` times among A, B and the bare base while every question is asked again and again."""
+        return self._loop.run_until_complete(self._swaps(count, questions))
+
+    async def _swaps(self, count: int, questions: list[str]) -> dict[str, Any]:
+        choices = (self._adapters[0], self._adapters[1], None)
+        said: dict[tuple[str, str | None], set[str]] = {}
+        for choice in choices:  # what each adapter says undisturbed: alone, and beside the others
+            await self._engine.swap(choice)
+            alone = [(await self._answers([question], _SHORT))[0] for question in questions]
+            for question, answer in zip(
+                [*questions, *questions], [*alone, *await self._answers(questions, _SHORT)], strict=True
+            ):
+                said.setdefault((question, answer.adapter), set()).add(answer.text)
+        replies: list[tuple[str, Completion]] = []
+        failures: list[str] = []
+        over = False
+
+        async def chat(question: str) -> None:
+            while not over:
+                try:
+                    replies.append((question, (await self._answers([question], _SHORT))[0]))
+                except Exception as error:  # noqa: BLE001 - counted
+                    failures.append(f"{type(error).__name__}: {error}")
+
+        chats = [asyncio.create_task(chat(question)) for question in questions]
+        pauses = []
+        for number in range(count):
+            pauses.append(1e3 * (await self._engine.swap(choices[number % 3])).pause_s)
+            await asyncio.sleep(0)
+        over = True
+        await asyncio.gather(*chats)
+        strange = [(question, reply) for question, reply in replies if reply.text not in said[question, reply.adapter]]
+        return {
+            "count": count,
+            "replies": len(replies),
+            "failed": len(failures),
+            "failures": failures[:3],
+            "unlike_before": len(strange),
+            "mixed": self._mixed(strange),
+            "pause_ms": {"median": statistics.median(pauses), "most": max(pauses)},
+        }
+
+    def _mixed(self, strange: list[tuple[str, Completion]]) -> int:
+        """Of replies unlike what their adapter said before, those it would not have said.
+
+        Rounding lets near-ties fall otherwise beside other replies. PEFT judges: each token of an honest reply is the
+        likeliest by its adapter, or within a tenth of the spread of all scores; after a swap within a reply it is not.
+        """
+        if not strange:
+            return 0
+        loaded = load_base(self._config, self._cache)
+        model = PeftModel.from_pretrained(loaded.model, self._adapters[0].path, adapter_name="a")
+        model.load_adapter(self._adapters[1].path, adapter_name="b")
+        model.eval()
+        mixed = 0
+        for question, reply in strange:
+            prompt = encode_prompt(self._tokenizer, [Message("user", question)])
+            answer = self._tokenizer(reply.text, add_special_tokens=False)["input_ids"]
+            ids = torch.tensor([prompt + answer], device=loaded.device)
+            with torch.inference_mode():
+                if reply.adapter is None:
+                    with model.disable_adapter():
+                        scores = model(input_ids=ids).logits
+                else:
+                    model.set_adapter(reply.adapter)
+                    scores = model(input_ids=ids).logits
+            scores = scores[0, len(prompt) - 1 : -1].float()
+            behind = scores.max(-1).values - scores.gather(1, ids[0, len(prompt) :, None])[:, 0]
+            mixed += bool((behind > 0.1 * scores.std(-1)).any())
+        return mixed
+
+
+def _bandwidth() -> float:
+    """Bytes a second that a copy reads and writes, the best of some."""
+    on_gpu = torch.cuda.is_available()
+    source = torch.zeros((2 if on_gpu else 1) << 28, dtype=torch.int32, device="cuda" if on_gpu else "cpu")
+    target, best = torch.empty_like(source), float("inf")
+    for _ in range(8):
+        began = time.perf_counter()
+        target.copy_(source)
+        if on_gpu:
+            torch.cuda.synchronize()
+        best = min(best, time.perf_counter() - began)
+    return 2 * source.nbytes / best
+
+
+def _forget_peak() -> None:
+    """Loading is over: the peak counts from now."""
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+    else:
+        gc.collect()
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def _peak() -> int:
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    status = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
+
+
+ROLES = {"prepare": Prepare, "engine": Ours, "generate": Generate, "continuous": Continuous}
+
+
+def main(answers: TextIO) -> None:
+    role = ROLES[sys.argv[1]]()
+    for line in sys.stdin:
+        arguments = json.loads(line)
+        try:
+            result = getattr(role, arguments.pop("command"))(**arguments)
+        except Exception as error:  # noqa: BLE001 - the parent decides what a failure means
+            answer = {"error": f"{type(error).__name__}: {error}"[:300]}
+        else:
+            answer = {"result": result}
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    # Libraries print to stdout: answers go to what stdout was, and stdout to stderr.
+    wire = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    main(wire)
