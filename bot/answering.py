@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import discord
@@ -25,12 +25,12 @@ from bot.pace import Paces
 from bot.patience import Patience
 from bot.privacy import introduction
 from bot.questions import Question
+from bot.recording import Written, write_down
+from bot.sending import UNSENT, surely
 from bot.settings import Settings
 from bot.streaming import MessageStream
 from bot.typist import Typist
 from model.protocol import ChatEngine, Completion, Sampling
-from storage.records import NewReply
-from storage.store import Store
 from storage.writer import AsyncStore
 
 __all__ = ["Answering"]
@@ -40,14 +40,14 @@ _FAREWELL = 5.0  # seconds that a closing bot has for the last words of its answ
 
 
 class Answering:
-    """Answers questions, many at once. `on_reply` hears of each reply that was written down, with its id."""
+    """Answers questions, many at once. `on_reply` hears of each reply that was written down."""
 
     def __init__(
         self,
         engine: ChatEngine,
         store: AsyncStore,
         settings: Settings,
-        on_reply: Callable[[int, Question], Awaitable[None]],
+        on_reply: Callable[[Written, Question], Awaitable[None]],
     ) -> None:
         self._engine = engine
         self._store = store
@@ -71,7 +71,7 @@ class Answering:
             with self.patience.answering(question.guild_id, question.asker_id):
                 async with contextlib.nullcontext() if question.thinking else self._typist.at(question.channel):
                     await self._answer(question, me, again=again)
-        except discord.HTTPException:
+        except UNSENT:
             # Discord refused us the channel, or the answer was deleted while it was written: nobody to tell.
             _log.warning("Could not answer question %s", question.id, exc_info=True)
         finally:
@@ -81,7 +81,7 @@ class Answering:
         """Say why there is no answer."""
         try:
             await question.send(notice(error), None)
-        except discord.HTTPException:
+        except UNSENT:
             _log.warning("Could not refuse question %s", question.id, exc_info=True)
 
     def draft(self, question_id: int) -> Draft | None:
@@ -118,6 +118,7 @@ class Answering:
             interval=self._settings.discord.edit_seconds,
             pace=self._paces.of(question.channel.id),
             controls=controls.while_growing(question.id),
+            standing=question.standing.messages if question.standing is not None else (),
         )
         draft = Draft(self._engine, question, self._sampling(question, again=again), self._settings.persona)
         self._drafts[question.id] = draft, stream
@@ -127,7 +128,7 @@ class Answering:
             del self._drafts[question.id]
 
     async def _say(self, draft: Draft, stream: MessageStream, me: int) -> None:
-        question = draft.question
+        question, standing = draft.question, draft.question.standing
         try:
             context, completion = await self._write(draft, stream, me)
         except QuestionGone:
@@ -142,31 +143,48 @@ class Answering:
             raise
         except Exception as error:  # noqa: BLE001  (whatever failed, the asker hears of it)
             _log.warning("The answer to question %s failed", question.id, exc_info=True)
-            await stream.finish(f"{stream.text}\n{notice(error)}")
+            failure = error
+            await _fall_short(question, stream, lambda: notice(failure))
             return
-        text = completion.text.strip()
-        if not text:
-            await stream.finish(texts.STOPPED if completion.finish_reason == "cancelled" else texts.SILENT)
+        cancelled = completion.finish_reason == "cancelled"
+        # Where an answer is gone on with, no further word means that it was complete.
+        if not completion.text.strip() and (cancelled or not question.begun):
+            await _fall_short(question, stream, lambda: texts.STOPPED if cancelled else texts.SILENT)
             return
+        text = (question.begun + completion.text).strip()
+        aside = standing.aside if standing else await introduction(self._store, self._settings, question.asker.id)
         if question.settings.hold:
-            await stream.finish(question.heading + held.HELD_NOTICE)
-            await self._write_down(question, context, completion, stream.messages)
-            return
-        aside = await introduction(self._store, self._settings, question.asker.id)
-        await stream.finish(question.heading + polite(text) + aside, controls.after(completion.finish_reason))
-        await self._write_down(question, context, completion, stream.messages)
+            final, below = question.heading + held.HELD_NOTICE + aside, None
+        else:
+            final, below = question.heading + polite(text) + aside, controls.after(completion.finish_reason)
+        await surely(lambda: stream.finish(final, below))
+        shown_in = [message.id for message in stream.messages]
+        written = await write_down(
+            self._store, question, context, completion, text, base_model=self._engine.base_id, shown_in=shown_in
+        )
+        try:
+            await self._on_reply(written, question)
+        except UNSENT:
+            _log.warning("Reply %s is stored, but its card could not be shown", written.reply_id, exc_info=True)
 
     async def _write(self, draft: Draft, stream: MessageStream, me: int) -> tuple[Context, Completion]:
         """The finished answer, shown in `stream` while it grows. Raises what the draft raises."""
+        question = draft.question
         unfinished = {message.id for _, other in self._drafts.values() for message in other.messages}
         ear = Ear(me, self._settings.discord.context_messages, unfinished)
+        told = False
 
         async def grown(text: str) -> None:
-            if text.strip() and not draft.question.settings.hold:
-                await _show(stream.update(draft.question.heading + polite(text)))
+            if text.strip() and not question.settings.hold:
+                await _show(stream.update(question.heading + polite(question.begun + text)))
 
         async def waiting(place: int) -> None:
-            await _show(stream.notice(texts.queue_place(place)))
+            nonlocal told
+            if question.standing is None:
+                await _show(stream.notice(texts.queue_place(place)))
+            elif not told:  # the answer that stands there is worth more than a notice in its place
+                told = True
+                await _show(question.standing.tell(lambda: texts.queue_place(place)))
 
         return await draft.write(ear, grown=grown, waiting=waiting)
 
@@ -181,40 +199,17 @@ class Answering:
             repetition_penalty=chosen.repetition_penalty,
         )
 
-    async def _write_down(
-        self, question: Question, context: Context, completion: Completion, shown: Sequence[discord.Message]
-    ) -> None:
-        reply_id = await self._store.call(
-            _keep,
-            [message.id for message in shown] if question.settings.hold else None,
-            NewReply(
-                source="discord",
-                conversation=context.conversation,
-                turns=context.turns,
-                text=completion.text.strip(),
-                adapter=completion.adapter,
-                base_model=self._engine.base_id,
-                guild_id=question.guild_id,
-                channel_id=question.channel.id,
-                message_id=shown[0].id,
-                asker_id=question.asker_id,
-                prompt_message_id=question.prompt_message_id,
-                finish_reason=completion.finish_reason,
-                confidence=completion.confidence,
-            ),
-        )
-        try:
-            await self._on_reply(reply_id, question)
-        except discord.HTTPException:
-            _log.warning("Reply %s is stored, but its card could not be posted", reply_id, exc_info=True)
 
-
-def _keep(store: Store, held_in: Sequence[int] | None, reply: NewReply) -> int:
-    """Store a reply, as a held one with the messages that stand for it if there are any; gives its number."""
-    reply_id = store.add_reply(reply)
-    if held_in is not None:
-        store.moderation.hold(reply_id, held_in)
-    return reply_id
+async def _fall_short(question: Question, stream: MessageStream, why: Callable[[], str]) -> None:
+    """There is no answer, or no more of it: say why. One that stood there before stands there again."""
+    if question.standing is None:
+        text = f"{stream.text}\n{why()}"
+        await surely(lambda: stream.finish(text))
+        return
+    below = controls.after(question.standing.reply.finish_reason)
+    await surely(lambda: stream.restore(below))
+    with contextlib.suppress(*UNSENT):  # who pressed may have gone, or waited for 15 minutes
+        await question.standing.tell(why)
 
 
 async def _show(edit: Awaitable[None]) -> None:
@@ -223,5 +218,5 @@ async def _show(edit: Awaitable[None]) -> None:
         await edit
     except discord.NotFound:
         raise
-    except discord.HTTPException:
+    except UNSENT:
         _log.warning("An edit of a growing answer failed", exc_info=True)

@@ -65,9 +65,18 @@ def label(act: Act) -> str:
 
 
 def card(
-    reply: Reply, review: Review | None, asker: str, *, held: bool = False, skipped_by: str | None = None
+    reply: Reply,
+    review: Review | None,
+    asker: str,
+    *,
+    held: bool = False,
+    skipped_by: str | None = None,
+    replaced_by: int | None = None,
 ) -> discord.Embed:
-    """The card of one reply. Once it is done or skipped it is short, so that the channel stays easy to read."""
+    """The card of one reply. Once it is done or skipped it is short, so that the channel stays easy to read.
+
+    `replaced_by` is the reply that stands in its place on Discord now.
+    """
     question = next((turn.content for turn in reversed(reply.turns) if turn.role == "user"), "") or texts.NO_WORDS
     if review is None and skipped_by is None:
         body = [_quoted(_short(question, _SHOWN)), "", _short(reply.text, _SHOWN)]
@@ -82,7 +91,9 @@ def card(
         title = words.ruling(review.verdict, review.reviewer, review.reason)
     embed = discord.Embed(title=title, description="\n".join(body), colour=_COLOURS[review.verdict if review else None])
     embed.set_author(name=asker)
-    embed.set_footer(text=f"{texts.CARD_REPLY} {reply.id} \u00b7 {reply.adapter or texts.BASE_MODEL}")
+    footer = [f"{texts.CARD_REPLY} {reply.id}", reply.adapter or texts.BASE_MODEL]
+    footer += [words.replaced_by(replaced_by)] if replaced_by is not None else []
+    embed.set_footer(text=" \u00b7 ".join(footer))
     return embed
 
 

@@ -22,6 +22,7 @@ from bot.controls import AgainButton, MoreButton, StopButton
 from bot.guild_settings import SettingsBook
 from bot.handler import respond_with
 from bot.language import speak, speaking
+from bot.lookback import gone_while_away
 from bot.members import FrontDesk, ask_command
 from bot.moderation.blind import VoteButton
 from bot.moderation.morning import Morning
@@ -32,6 +33,7 @@ from bot.moderation.setup import SetupChannel, SetupDesk, SetupRole, SetupStep
 from bot.operations import Operations
 from bot.privacy import privacy_commands
 from bot.questions import Question
+from bot.recording import Written
 from bot.retention import Deletions, let_go
 from bot.review import ReviewDesk, message_commands
 from bot.settings import Settings
@@ -87,9 +89,7 @@ class NightshiftClient(discord.Client):
         self.morning = Morning(self.office)
         self._reactions = Reactions(self.office, self.desk)
         self.answering = Answering(engine, store, settings, self._on_reply)
-        self.front = FrontDesk(
-            self.answering, store, self.book, self.office.reviews, direct_messages=config.direct_messages
-        )
+        self.front = FrontDesk(self.answering, store, self.book, self.office, direct_messages=config.direct_messages)
         self.tree = _Tree(self)
         for menu in message_commands(self.desk, hidden=config.moderator_role is None):
             self.tree.add_command(menu)
@@ -103,6 +103,8 @@ class NightshiftClient(discord.Client):
         self._retention_days = settings.privacy.retention_days
         self._retention = tasks.loop(hours=_RETENTION_HOURS)(self._let_go)
         self._poll = tasks.loop(seconds=config.poll_seconds)(self._look_for_adapter)
+        self._looks_back = settings.privacy.look_back
+        self._look_back = tasks.loop(count=1)(self._look_for_deleted)
 
     async def setup_hook(self) -> None:
         await self.book.load()
@@ -115,6 +117,8 @@ class NightshiftClient(discord.Client):
 
     async def on_ready(self) -> None:
         _log.info("Ready as %s on %d servers", self.user, len(self.guilds))
+        if self._looks_back and not self._look_back.is_running():
+            self._look_back.start()
 
     async def on_message(self, message: discord.Message) -> None:
         if self.user is not None:
@@ -138,6 +142,12 @@ class NightshiftClient(discord.Client):
     async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
         await self._deleted(payload.message_ids)
 
+    async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
+        await self._deleted(await self._store.call(Store.messages_in, channel.id))
+
+    async def on_raw_thread_delete(self, payload: discord.RawThreadDeleteEvent) -> None:
+        await self._deleted(await self._store.call(Store.messages_in, payload.thread_id))
+
     async def announce(self, text: Callable[[], str], *, guild: discord.Guild | None = None) -> None:
         """Tell the review channel of `guild`, or of every server, each in its language. One without hears nothing."""
         for one in [guild] if guild is not None else list(self.guilds):
@@ -146,21 +156,25 @@ class NightshiftClient(discord.Client):
                 continue
             with speaking(self.office.locale(one)):
                 said = text()
-            try:
-                await channel.send(embed=discord.Embed(description=said, colour=discord.Colour.blurple()))
-            except discord.HTTPException:
-                _log.warning("Could not announce in %s", channel, exc_info=True)
+            await self.office.say(channel, said)
 
     async def close(self) -> None:
         self._poll.cancel()
         self._retention.cancel()
+        self._look_back.cancel()
         await self.answering.close()
         await super().close()
 
-    async def _on_reply(self, reply_id: int, question: Question) -> None:
-        gone = await self._deletions.catch_up(reply_id)
-        if question.guild is not None and not gone:
-            await self.desk.board.post(reply_id, question.guild, question.asker.display_name)
+    async def _on_reply(self, written: Written, question: Question) -> None:
+        gone = await self._deletions.catch_up(written.reply_id)
+        if question.guild is None:
+            return
+        if written.extended:
+            await self.desk.changed(question.guild, written.reply_id)
+        elif not gone:
+            await self.desk.board.post(written.reply_id, question.guild, question.asker.display_name)
+        if question.standing is not None and not written.extended:
+            await self.desk.changed(question.guild, question.standing.reply.id)  # another stands in its place
 
     async def _deleted(self, message_ids: Iterable[int]) -> None:
         self.answering.changed(message_ids)
@@ -179,6 +193,14 @@ class NightshiftClient(discord.Client):
             await let_go(self._store, self._retention_days)
         except Exception:  # noqa: BLE001  (a loop that dies would never look again)
             _log.exception("Letting go of old replies failed; trying again in %d h", _RETENTION_HOURS)
+
+    async def _look_for_deleted(self) -> None:
+        try:
+            gone = await gone_while_away(self, self._store, self._retention_days)
+            if gone:
+                await self._deleted(gone)
+        except Exception:  # noqa: BLE001  (the bot answers on, whatever came of this)
+            _log.exception("Looking for messages deleted meanwhile failed; trying again after the next start")
 
     async def _look_for_adapter(self) -> None:
         try:

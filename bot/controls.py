@@ -7,7 +7,7 @@ for whom, is bot/members.py's.
 from __future__ import annotations
 
 import re
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import discord
 
@@ -23,7 +23,7 @@ def while_growing(question_id: int) -> discord.ui.View:
     return view
 
 
-def after(finish_reason: Literal["stop", "length", "cancelled"]) -> discord.ui.View:
+def after(finish_reason: str) -> discord.ui.View:
     """Below a finished answer; one that did not end by itself can go on."""
     view = discord.ui.View(timeout=None)
     view.add_item(AgainButton())

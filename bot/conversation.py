@@ -112,7 +112,7 @@ def _without_notice(one: Heard) -> Heard:
     """What the bot says about itself (an answer failed, how learning works) is no part of the conversation."""
     if not one.ours:
         return one
-    text = one.text.partition(texts.NOTICE)[0].partition(texts.ASIDE)[0]
+    text, _ = texts.without_aside(one.text.partition(texts.NOTICE)[0])
     return replace(one, text=text.rstrip())
 
 

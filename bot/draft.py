@@ -49,6 +49,8 @@ class Draft:
         self._first: asyncio.Task[str] | None = None
         self._changed = self._began = self._stopped = self._abandoned = False
         self._generation: ChatGeneration | None = None
+        # A conversation that ends with the bot's own words is gone on with.
+        self._begun = [Message("assistant", question.begun)] if question.begun else []
 
     async def write(
         self,
@@ -111,7 +113,7 @@ class Draft:
         led = messages((), self.question.settings.persona)
 
         def fits(shown: Sequence[Message]) -> bool:
-            return self._engine.count_tokens([*led, *shown]) <= room
+            return self._engine.count_tokens([*led, *shown, *self._begun]) <= room
 
         try:
             context = await self.question.listen(ear, fits)
@@ -127,7 +129,7 @@ class Draft:
         return context
 
     def _submit(self, context: Context) -> ChatGeneration:
-        shown = messages(context.turns, self._persona)
+        shown = [*messages(context.turns, self._persona), *self._begun]
         self._generation = self._engine.submit(shown, self._sampling, channel=str(self.question.channel.id))
         if self._stopped or self._abandoned:
             self._generation.cancel()

@@ -5,9 +5,11 @@ Here it is decided who may, where and how often; the answers are bot/answering.p
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -17,39 +19,46 @@ from discord import app_commands
 from bot import texts
 from bot.addressing import wanted, welcome
 from bot.answering import Answering
+from bot.controls import while_growing
 from bot.errors import Refused
 from bot.guild_settings import GuildSettings, SettingsBook
 from bot.handler import answered
 from bot.hearing import Ear, places_of, roles_of
+from bot.language import speak
+from bot.moderation.office import Office
 from bot.questions import asked_by_button, asked_by_command, asked_by_message
-from storage.records import Reply
+from bot.standing import reply_shown_by, standing_at
 from storage.store import Store
 from storage.writer import AsyncStore
 
 __all__ = ["FrontDesk", "ask_command"]
 
 _log = logging.getLogger(__name__)
+_REMEMBERED = 10_000  # messages that will not be answered again
 _QUESTION = 1500  # characters of a question to /ask: it stands above the answer, in the same message
 
 
 class FrontDesk:
-    """Lets questions through to `answering`, or says why not. `moderates` tells who is a moderator."""
+    """Lets questions through to `answering`, or says why not."""
 
     def __init__(
         self,
         answering: Answering,
         store: AsyncStore,
         book: SettingsBook,
-        moderates: Callable[[discord.abc.User, discord.Permissions], bool],
+        office: Office,
         *,
         direct_messages: bool,
     ) -> None:
         self._answering = answering
         self._store = store
         self._book = book
-        self._moderates = moderates
+        self._moderates = office.reviews
+        self._locale = office.locale
         self._direct_messages = direct_messages
         self._since: datetime | None = None
+        self._heard: dict[int, None] = {}  # messages, in the order they came
+        self._rewritten: set[int | None] = set()  # first messages of answers that are replaced or gone on with
         self._spoke: dict[int, float] = {}  # by channel: when the bot last answered what nobody had asked it
 
     def open(self) -> None:
@@ -58,7 +67,7 @@ class FrontDesk:
 
     async def hear(self, message: discord.Message, me: int) -> None:
         """Answer `message` if it is for the bot, whose user id is `me`."""
-        if self._since is None or message.created_at < self._since:
+        if self._since is None or message.created_at < self._since or self._heard_before(message.id):
             return
         spoken = await Ear(me, 0).spoken(message)
         if spoken is None:
@@ -87,6 +96,7 @@ class FrontDesk:
         elif not welcome(settings, places_of(interaction.channel), roles):
             raise Refused(texts.NOT_HERE)
         await self._answering.patience.admit(interaction.guild_id, interaction.user.id, roles, settings)
+        self._speak_here(interaction)
         response = await interaction.response.defer(thinking=True)
         message_id = (response.message_id if response is not None else None) or interaction.id
         await self._answering.answer(asked_by_command(interaction, words, message_id, settings), self._me(interaction))
@@ -103,42 +113,60 @@ class FrontDesk:
 
     @answered
     async def again(self, interaction: discord.Interaction[Any]) -> None:
-        """Another answer to the same question."""
+        """Another answer to the same question, in the place of the one that stands there."""
         await self._repeat(interaction, go_on=False)
 
     @answered
     async def more(self, interaction: discord.Interaction[Any]) -> None:
-        """The continuation of an answer that broke off."""
+        """The rest of an answer that broke off, in the same message."""
         await self._repeat(interaction, go_on=True)
 
     async def _repeat(self, interaction: discord.Interaction[Any], *, go_on: bool) -> None:
-        reply = await self._shown_by(interaction.message)
+        reply = await reply_shown_by(self._store, interaction.message)
+        if reply is None or reply.redacted:
+            raise Refused(texts.ANSWER_GONE)
         self._require(interaction, reply.asker_id)
         settings = self._settings(interaction.guild, interaction.channel)
         roles = roles_of(interaction.user)
         if interaction.guild is not None and not welcome(settings, places_of(interaction.channel), roles):
             raise Refused(texts.NOT_HERE)
-        await self._answering.patience.admit(interaction.guild_id, interaction.user.id, roles, settings)
-        await interaction.response.edit_message(
-            view=None, suppress_embeds=True
-        )  # the newest answer carries the buttons
-        question = asked_by_button(interaction, reply, settings, go_on=go_on)
-        await self._answering.answer(question, self._me(interaction), again=not go_on)
+        with self._one_at_a_time(reply.message_id):
+            await self._answering.patience.admit(interaction.guild_id, interaction.user.id, roles, settings)
+            standing = await standing_at(interaction, reply, go_on=go_on)
+            recall = functools.partial(self._store.call, Store.reply, reply.id)
+            self._speak_here(interaction)
+            question = asked_by_button(interaction, standing, settings, recall)
+            await interaction.response.edit_message(view=while_growing(question.id), suppress_embeds=True)
+            await self._answering.answer(question, self._me(interaction), again=not go_on)
 
-    async def _shown_by(self, message: discord.Message | None) -> Reply:
-        """The reply that a message shows, be it its first part or a later one. Raises Refused."""
-        reply = None
-        if message is not None:
-            reply = await self._store.call(Store.reply_by_message, message.id)
-            if reply is None and message.reference is not None and message.reference.message_id is not None:
-                reply = await self._store.call(Store.reply_by_message, message.reference.message_id)
-        if reply is None or reply.redacted:
-            raise Refused(texts.ANSWER_GONE)
-        return reply
+    @contextmanager
+    def _one_at_a_time(self, message_id: int | None) -> Iterator[None]:
+        """Raises Refused while something is being written into that answer already."""
+        if message_id in self._rewritten:
+            raise Refused(texts.ALREADY)
+        self._rewritten.add(message_id)
+        try:
+            yield
+        finally:
+            self._rewritten.discard(message_id)
+
+    def _speak_here(self, interaction: discord.Interaction[Any]) -> None:
+        """An answer on a server is read by everybody there: from now on, its language is spoken."""
+        if interaction.guild is not None:
+            speak(self._locale(interaction.guild))
 
     def _require(self, interaction: discord.Interaction[Any], asker_id: int | None) -> None:
         if interaction.user.id != asker_id and not self._moderates(interaction.user, interaction.permissions):
             raise Refused(texts.NOT_YOURS)
+
+    def _heard_before(self, message_id: int) -> bool:
+        """After a lost connection Discord tells again what it does not know to have arrived."""
+        if message_id in self._heard:
+            return True
+        self._heard[message_id] = None
+        while len(self._heard) > _REMEMBERED:
+            del self._heard[next(iter(self._heard))]
+        return False
 
     def _settings(self, guild: discord.Guild | None, channel: Any) -> GuildSettings:
         return self._book.of(guild.id if guild is not None else None, *places_of(channel))

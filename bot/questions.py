@@ -6,6 +6,7 @@ whether, is bot/answering.py's.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,10 +15,12 @@ import discord
 
 from bot import texts
 from bot.conversation import Context, Heard, Names, compose, plain_text, shorten
+from bot.errors import Refused
 from bot.guild_settings import GuildSettings
 from bot.hearing import Ear
+from bot.standing import Standing
 from model.chat import Message
-from storage.records import Reply, Turn
+from storage.records import Reply
 
 __all__ = ["Fits", "Question", "asked_by_button", "asked_by_command", "asked_by_message"]
 
@@ -40,6 +43,7 @@ class Question:
         thinking: Discord shows already that an answer is on its way.
         overheard: nobody asked; an administrator opened the channel.
         prompt_message_id: the message that was answered, where there is one.
+        standing: the answer that is to be replaced or gone on with, where one stands there already.
         asker_id: who may stop or repeat the answer; not `asker` when a moderator asked for another one.
     """
 
@@ -56,6 +60,12 @@ class Question:
     thinking: bool = False
     overheard: bool = False
     prompt_message_id: int | None = None
+    standing: Standing | None = None
+
+    @property
+    def begun(self) -> str:
+        """What the answer says already, where it is gone on with."""
+        return self.standing.begun if self.standing is not None else ""
 
     @property
     def guild_id(self) -> int | None:
@@ -104,8 +114,17 @@ def asked_by_command(
         heard = await ear.lately(interaction.channel, before=message_id)
         return compose([*heard, question], channel_id=interaction.channel_id or 0, root=message_id, fits=fits)
 
-    async def send(content: str, _first: discord.Message | None, **extras: Any) -> discord.Message:
-        return await interaction.followup.send(content, wait=True, suppress_embeds=True, **extras)
+    further = _in_reply(interaction.channel, None, interaction.id)
+
+    async def send(content: str, first: discord.Message | None, **extras: Any) -> discord.Message:
+        if first is not None:
+            return await further(content, first, **extras)
+        # The deferred message is filled in: done again, that is no second message, as a follow-up would be.
+        message = await interaction.edit_original_response(content=content, **extras)
+        if "://" in content:
+            with contextlib.suppress(discord.HTTPException):  # a preview more is no reason to fail
+                await _edit(message)
+        return message
 
     return Question(
         id=interaction.id,
@@ -122,27 +141,25 @@ def asked_by_command(
 
 
 def asked_by_button(
-    interaction: discord.Interaction[Any], reply: Reply, settings: GuildSettings, *, go_on: bool
+    interaction: discord.Interaction[Any],
+    standing: Standing,
+    settings: GuildSettings,
+    recall: Callable[[], Awaitable[Reply]],
 ) -> Question:
-    """Another answer to the question behind `reply`, or with `go_on` the continuation of it.
+    """Another answer in the place of the one that stands there, or the rest of it.
 
     The conversation is the stored one, so it can be asked for after a restart, and holds no more than was shown then.
+    `recall` gives the reply as it is stored now: what was deleted meanwhile is not generated from.
     """
-    turns = [turn for turn in reply.turns if turn.role != "system"]
-    target = reply.prompt_message_id
-    if go_on:
-        turns.append(Turn("assistant", reply.text, message_id=reply.message_id))
-        turns.append(Turn("user", texts.GO_ON, author_id=interaction.user.id))
-        target = None
-    if target is None:
-        target = interaction.message.id if interaction.message is not None else reply.message_id
+    reply = standing.reply
 
     async def listen(_ear: Ear, fits: Fits) -> Context | None:
-        return Context(shorten(turns, fits), reply.conversation)
+        now = await recall()
+        if now.redacted:
+            raise Refused(texts.ANSWER_GONE)
+        return Context(shorten([turn for turn in now.turns if turn.role != "system"], fits), reply.conversation)
 
-    reference = discord.MessageReference(
-        message_id=target or 0, channel_id=interaction.channel_id or 0, fail_if_not_exists=False
-    )
+    first = standing.messages[0]
     return Question(
         id=interaction.id,
         asker=interaction.user,
@@ -151,28 +168,30 @@ def asked_by_button(
         channel=interaction.channel,
         settings=settings,
         listen=listen,
-        send=_in_reply(interaction.channel, reference, interaction.id),
+        send=_in_reply(interaction.channel, first.to_reference(fail_if_not_exists=False), interaction.id),
+        heading=standing.heading,
         prompt_message_id=reply.prompt_message_id,
+        standing=standing,
     )
 
 
 def _in_reply(
-    channel: Any, reference: discord.MessageReference, number: int
+    channel: Any, reference: discord.MessageReference | None, number: int
 ) -> Callable[..., Awaitable[discord.Message]]:
     """Sends the parts of one answer: the first replies to the question, each further one to the first."""
-    count = 0
+    count = 1
 
     async def send(content: str, first: discord.Message | None, **extras: Any) -> discord.Message:
         nonlocal count
-        count += 1
         message: discord.Message = await channel.send(
             content,
             reference=first.to_reference(fail_if_not_exists=False) if first is not None else reference,
             allowed_mentions=discord.AllowedMentions.none(),
-            nonce=f"{number}-{count}",  # a send that is tried again after a lost answer is not posted twice
+            nonce=f"{number}-{count}",  # the same until it is posted: a send that is tried again posts nothing twice
             suppress_embeds=True,
             **extras,
         )
+        count += 1
         return message
 
     return send

@@ -12,7 +12,7 @@ import discord
 from discord import app_commands
 
 from bot import texts
-from bot.cards import FORM_LIMIT, Act, CorrectionForm, card, card_asker, card_buttons, card_of, reason_menu
+from bot.cards import FORM_LIMIT, Act, CorrectionForm, card_asker, card_of, reason_menu
 from bot.errors import Refused
 from bot.handler import answered
 from bot.moderation import texts as words
@@ -20,6 +20,7 @@ from bot.moderation.board import ReviewBoard
 from bot.moderation.office import Office
 from bot.moderation.queue import ReviewQueue
 from bot.moderation.verdicts import Verdicts
+from bot.standing import reply_shown_by
 from storage.records import Reason, Reply, Verdict
 from storage.store import Store
 
@@ -84,9 +85,7 @@ class ReviewDesk:
         carded = card_of(message)
         if carded is not None:
             return carded
-        reply = await self.office.store.call(Store.reply_by_message, message.id)
-        if reply is None and message.reference is not None and message.reference.message_id is not None:
-            reply = await self.office.store.call(Store.reply_by_message, message.reference.message_id)
+        reply = await reply_shown_by(self.office.store, message)
         if reply is None:
             raise Refused(texts.NOT_RECORDED)
         return reply.id
@@ -121,7 +120,7 @@ class ReviewDesk:
             told = "\n".join(filter(None, lines))
             view = reason_menu(reply.id) if verdict == "reject" else discord.utils.MISSING
             if message is not None and card_of(message) == reply.id:
-                embed, buttons = await self.board.face(reply, card_asker(message))
+                embed, buttons = await self.board.face(guild, reply, card_asker(message))
                 await interaction.response.edit_message(embed=embed, view=buttons)
                 if verdict == "reject" or ruling.remark:
                     await interaction.followup.send(told, view=view, ephemeral=True)
@@ -132,14 +131,10 @@ class ReviewDesk:
 
     async def _skip(self, interaction: discord.Interaction[Any], reply: Reply) -> None:
         """Fold the card; the reply waits on, for somebody else or for the queue."""
-        message = interaction.message
+        message, guild = interaction.message, self.office.require(interaction)
         if message is None:
             return
-        if await self.office.store.call(Store.latest_review, reply.id) is not None:
-            embed, view = await self.board.face(reply, card_asker(message))
-        else:
-            embed = card(reply, None, card_asker(message), skipped_by=interaction.user.display_name)
-            view = card_buttons(reply)
+        embed, view = await self.board.face(guild, reply, card_asker(message), skipped_by=interaction.user.display_name)
         await interaction.response.edit_message(embed=embed, view=view)
 
 

@@ -60,6 +60,9 @@ class PrivacyConfig:
     retention_days: Annotated[float, Field(ge=0)] = 30.0
     """Days until a reply is deleted that nobody reviewed and not everyone in it consented to; 0 keeps them."""
 
+    look_back: bool = True
+    """Whether to look, at the start, for messages deleted while the bot was away, and take them out of the store."""
+
 
 @dataclass(frozen=True)
 class GenerationConfig:

@@ -56,9 +56,13 @@ class World:
 
 
 def simulated(settings: Settings, *, review_channel: str = REVIEW_CHANNEL) -> Settings:
-    """The same settings, pointed at the simulated server's moderator role and one of its channels for review."""
+    """The same settings, pointed at the simulated server's moderator role and one of its channels for review.
+
+    A simulated server is new each time: messages of an earlier one are not taken for deleted.
+    """
     discord_ = replace(settings.discord, moderator_role=MODERATOR_ROLE, review_channel=review_channel)
-    return settings.model_copy(update={"discord": discord_})
+    privacy = replace(settings.privacy, look_back=False)
+    return settings.model_copy(update={"discord": discord_, "privacy": privacy})
 
 
 @asynccontextmanager

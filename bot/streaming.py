@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,6 +69,8 @@ class MessageStream:
     `interval` seconds, and the channel's `pace` must have room; text that arrives earlier is shown by a later edit, and
     `finish` always shows the whole. Only the last message carries controls: `controls` while the text grows, those
     given to `finish` afterwards. `text` is the newest text given, shown or not.
+
+    With `standing`, messages of an earlier answer, the text takes their place; `restore` gives it back to them.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class MessageStream:
         interval: float = 1.0,
         pace: Pace | None = None,
         controls: Any = None,
+        standing: Sequence[Any] = (),
         clock: Callable[[], float] | None = None,
         sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep,
     ) -> None:
@@ -90,7 +93,8 @@ class MessageStream:
         # Not a default argument: a simulated Discord replaces the clock while its world runs.
         self._clock = clock or time.monotonic
         self._sleep = sleep
-        self._shown: list[_Shown] = []
+        self._shown = [_Shown(one, one.content, controls if one is standing[-1] else None) for one in standing]
+        self._before = [one.content for one in self._shown]
         self.text = ""
         self._last_write: float | None = None
         self._last_edit: float | None = None
@@ -107,12 +111,12 @@ class MessageStream:
         if self._last_write is not None and self._clock() - self._last_write < self._interval:
             return
         if self._has_room():
-            await self._show(text, self._controls)
+            await self._show(_parts(text, self._controls))
 
     async def notice(self, text: str) -> None:
         """Show `text` for as long as there is no answer; the answer takes its place."""
         if self._has_room():
-            await self._show(text, self._controls)
+            await self._show(_parts(text, self._controls))
 
     def _has_room(self) -> bool:
         """Whether the channel's pace allows showing unfinished text.
@@ -123,24 +127,31 @@ class MessageStream:
         if self._pace is None:
             return True
         room = self._pace.room
-        if room and not self._shown:
+        if room and self._last_write is None:
             self._last_is_paid = self._pace.take() == 0
         return room
 
     async def finish(self, text: str, controls: Any = None) -> None:
         """Show the whole of `text`, waiting for the next edit's turn if the last was a moment ago."""
         self.text = text
-        if self._last_edit is not None and not self._shows(text, controls):
+        await self._end(_parts(text, controls))
+
+    async def restore(self, controls: Any = None) -> None:
+        """Show again what stood there before, with these controls below it."""
+        await self._end(_below(self._before, controls))
+
+    async def _end(self, parts: list[tuple[str, Any]]) -> None:
+        if self._last_edit is not None and parts != [(shown.content, shown.controls) for shown in self._shown]:
             wait = self._last_edit + self._interval - self._clock()
             if wait > 0:
                 await self._sleep(wait)
-        await self._show(text, controls, wait=True)
+        await self._show(parts, wait=True)
+        for shown in self._shown[len(parts) :]:
+            await shown.message.delete()
+        del self._shown[len(parts) :]
 
-    def _shows(self, text: str, controls: Any) -> bool:
-        return _parts(text, controls) == [(shown.content, shown.controls) for shown in self._shown]
-
-    async def _show(self, text: str, controls: Any, *, wait: bool = False) -> None:
-        for index, (content, below) in enumerate(_parts(text, controls)):
+    async def _show(self, parts: list[tuple[str, Any]], *, wait: bool = False) -> None:
+        for index, (content, below) in enumerate(parts):
             if index >= len(self._shown):
                 first = self._shown[0].message if self._shown else None
                 view = {} if below is None else {"view": below}
@@ -179,5 +190,9 @@ class _Shown:
 
 def _parts(text: str, controls: Any) -> list[tuple[str, Any]]:
     """The messages that show `text`, each with what stands below it."""
-    contents = split(text)
+    return _below(split(text), controls)
+
+
+def _below(contents: Sequence[str], controls: Any) -> list[tuple[str, Any]]:
+    """Only the last message carries controls."""
     return [(content, controls if index == len(contents) else None) for index, content in enumerate(contents, start=1)]

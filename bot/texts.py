@@ -25,9 +25,9 @@ STOPPED = NOTICE + "Stopped. Ask again whenever you like."
 STOP = "Stop"
 AGAIN = "Try another"
 MORE = "Go on"
-GO_ON = "Please go on exactly where you stopped."
 NOT_YOURS = "Only the one who asked, or a moderator, can do that."
 NOT_WRITING = "That answer is no longer being written."
+ALREADY = "I am already writing there. One moment please."
 ANSWER_GONE = "I no longer have what led to that answer. Please ask again."
 NOT_HERE = "I am not set up to answer you in this channel. An administrator can change that with `/settings`."
 NO_DIRECT = "I do not answer direct messages. Please ask me on a server that we share."
@@ -201,6 +201,15 @@ def last_run(outcome: str | None, when: str, reason: str | None) -> str:
 
 # A line under an answer starts with this mark and, like a notice, is left out of later conversations.
 ASIDE = "\n-# \U0001f319 "
+
+
+def without_aside(content: str) -> tuple[str, str]:
+    """A message's text, and the line below it that is no part of the answer (empty where there is none)."""
+    if content.startswith(ASIDE.lstrip()):  # the last part of a long answer may hold nothing else
+        return "", f"\n{content}"
+    text, mark, line = content.partition(ASIDE)
+    return text, mark + line
+
 
 EXPORTED = "This is everything I have stored of you: your messages, my answers to them, and what you decided."
 FORGET_YES = "Forget me"

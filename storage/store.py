@@ -199,9 +199,13 @@ class Store:
         """Remove the words of many messages at once; gives the numbers of the replies that showed them."""
         return redactions.redact_messages(self._db, message_ids)
 
-    def standing_messages(self, since: str, limit: int) -> dict[int, list[int]]:
-        """Discord messages whose words are stored, by channel and newest first, of the newest `limit` replies."""
+    def standing_messages(self, since: str, limit: int) -> dict[tuple[int | None, int], list[int]]:
+        """Discord messages whose words the newest `limit` replies hold, by server and channel, newest first."""
         return messages.standing(self._db, since, limit)
+
+    def messages_in(self, channel_id: int) -> list[int]:
+        """Discord messages of one channel whose words are stored."""
+        return messages.in_channel(self._db, channel_id)
 
     def introduce(self, user_id: int) -> bool:
         """Whether a person is to be told now how learning works; true once for each."""

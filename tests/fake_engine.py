@@ -68,6 +68,7 @@ class FakeEngine:
         refuse_swap: what `swap` raises instead of swapping.
         open: clear it to hold every reply before its next word, set it to go on.
         outside: what a reply that is held waits with; the simulated Discord gives one that it does not wait for.
+        confidence: how sure it says it was of each answer.
         pause_after: words after which a reply clears `open` by itself.
     """
 
@@ -81,6 +82,7 @@ class FakeEngine:
         self.samplings: list[Sampling | None] = []
         self.place = 0
         self.pause_after: int | None = None
+        self.confidence: float | None = None
         self.channels: list[str] = []
         self.swaps: list[AdapterRef | None] = []
         self.refuse: Exception | None = None
@@ -192,6 +194,7 @@ class FakeGeneration:
             completion_tokens=len(self._said.split()),
             first_token_s=0.0,
             seconds=0.0,
+            confidence=self._engine.confidence,
         )
 
     def cancel(self) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 
 import discord
 
 from bot.cards import card, card_asker, card_buttons, card_of
 from bot.language import speaking
 from bot.moderation.office import Office
+from bot.sending import UNSENT, nonce_of, surely
 from storage.records import Reply, Review
 from storage.store import Store
 
@@ -31,37 +33,42 @@ class ReviewBoard:
         channel = self._office.review_channel(guild)
         if channel is None:
             return
-        reply, held = await self._office.store.call(_reply_and_hold, reply_id)
-        with speaking(self._office.locale(guild)):
-            embed, view = card(reply, None, asker, held=held), card_buttons(reply)
-        message = await channel.send(embed=embed, view=view)
+        embed, view = await self.face(guild, await self._office.store.call(Store.reply, reply_id), asker)
+        nonce = nonce_of(channel.id, "card", reply_id)
+        message = await surely(lambda: channel.send(embed=embed, view=view, nonce=nonce))
         self._remember(reply_id, message)
 
-    async def face(self, reply: Reply, asker: str) -> tuple[discord.Embed, discord.ui.View]:
-        """How a reply's card looks now."""
-        review, held = await self._office.store.call(_review_and_hold, reply.id)
-        return card(reply, review, asker, held=held), card_buttons(reply, review)
+    async def face(
+        self, guild: discord.Guild, reply: Reply, asker: str, *, skipped_by: str | None = None
+    ) -> tuple[discord.Embed, discord.ui.View]:
+        """How a reply's card looks now: to all moderators, so in the server's language, whoever used it."""
+        now = await self._office.store.call(_now, reply.id)
+        with speaking(self._office.locale(guild)):
+            embed = card(
+                now.reply,
+                now.review,
+                asker,
+                held=now.held,
+                skipped_by=skipped_by if now.review is None else None,
+                replaced_by=now.replaced_by,
+            )
+            return embed, card_buttons(now.reply, now.review)
 
     async def redraw(self, guild: discord.Guild, reply: Reply) -> None:
         """Bring the card in step. A card that cannot be found or edited is no failure of the verdict."""
         try:
             message = await self._find(guild, reply.id)
             if message is not None:
-                with speaking(self._office.locale(guild)):
-                    embed, view = await self.face(reply, card_asker(message))
+                embed, view = await self.face(guild, reply, card_asker(message))
                 await message.edit(embed=embed, view=view)
-        except discord.HTTPException:
+        except UNSENT:
             _log.warning("The card of reply %s could not be updated", reply.id, exc_info=True)
 
     async def tell(self, guild: discord.Guild, text: str) -> None:
         """Say something in the review channel, if there is one."""
         channel = self._office.review_channel(guild)
-        if channel is None:
-            return
-        try:
-            await channel.send(embed=discord.Embed(description=text, colour=discord.Colour.blurple()))
-        except discord.HTTPException:
-            _log.warning("Could not write in %s", channel, exc_info=True)
+        if channel is not None:
+            await self._office.say(channel, text)
 
     async def _find(self, guild: discord.Guild, reply_id: int) -> discord.Message | None:
         """The card of a reply: where it is remembered to be, else wherever it is among the newest messages."""
@@ -83,9 +90,22 @@ class ReviewBoard:
         self._cards[reply_id] = message.id
 
 
-def _reply_and_hold(store: Store, reply_id: int) -> tuple[Reply, bool]:
-    return store.reply(reply_id), store.moderation.held_in(reply_id) is not None
+@dataclass(frozen=True)
+class _Now:
+    """What a card shows of the store."""
+
+    reply: Reply
+    review: Review | None
+    held: bool
+    replaced_by: int | None
 
 
-def _review_and_hold(store: Store, reply_id: int) -> tuple[Review | None, bool]:
-    return store.latest_review(reply_id), store.moderation.held_in(reply_id) is not None
+def _now(store: Store, reply_id: int) -> _Now:
+    reply = store.reply(reply_id)
+    standing = store.reply_by_message(reply.message_id) if reply.message_id is not None else None
+    return _Now(
+        reply,
+        store.latest_review(reply_id),
+        store.moderation.held_in(reply_id) is not None,
+        standing.id if standing is not None and standing.id != reply_id else None,
+    )

@@ -7,13 +7,15 @@ refusal, and a verdict taken back into the notice again. So what is posted is al
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 import discord
 
 from bot.manners import polite
 from bot.moderation import texts
+from bot.sending import UNSENT, nonce_of
 from bot.streaming import split
-from bot.texts import asked, asked_and_answered
+from bot.texts import asked, asked_and_answered, without_aside
 from storage.records import Reply, Review
 from storage.store import Store
 from storage.writer import AsyncStore
@@ -47,11 +49,13 @@ class HeldAnswers:
         if not isinstance(channel, discord.TextChannel | discord.Thread | discord.VoiceChannel):
             return
         try:
-            # What /ask answered stands above the answer and nowhere else.
-            question, _ = asked_and_answered((await channel.fetch_message(ids[0])).content)
+            shown = [await channel.fetch_message(message_id) for message_id in ids]
+            # What /ask answered stands above the answer and nowhere else; so does the line on how learning works below.
+            question, _ = asked_and_answered(shown[0].content)
+            _, aside = without_aside(shown[-1].content)
             heading = asked(question) if question else ""
-            kept = await _show(channel, ids, split(heading + shown_for(reply, review)))
-        except discord.HTTPException:
+            kept = await _show(channel, shown, split(heading + shown_for(reply, review) + aside))
+        except UNSENT:
             _log.warning("The held reply %s could not be shown", reply.id, exc_info=True)
             return
         if kept != ids:
@@ -59,19 +63,26 @@ class HeldAnswers:
 
 
 async def _show(
-    channel: discord.TextChannel | discord.Thread | discord.VoiceChannel, ids: tuple[int, ...], parts: list[str]
+    channel: discord.TextChannel | discord.Thread | discord.VoiceChannel,
+    shown: Sequence[discord.Message],
+    parts: list[str],
 ) -> tuple[int, ...]:
-    """Let the messages `ids` say `parts`: edit those there are, send what is missing, delete what is too many."""
-    kept = list(ids[: len(parts)])
-    for message_id, part in zip(kept, parts, strict=False):
-        await (await channel.fetch_message(message_id)).edit(content=part, suppress=True)  # a partial one cannot
-    for part in parts[len(ids) :]:
-        reference = discord.MessageReference(message_id=ids[0], channel_id=channel.id, fail_if_not_exists=False)
-        kept.append((await channel.send(part, reference=reference, suppress_embeds=True)).id)
-    for message_id in ids[len(parts) :]:
-        await channel.get_partial_message(message_id).delete()
+    """Let messages say `parts`: edit those there are, send what is missing, delete what is too many."""
+    for message, part in zip(shown, parts, strict=False):
+        await message.edit(content=part, suppress=True)
+    kept = [message.id for message in shown[: len(parts)]]
+    for number, part in enumerate(parts[len(shown) :], start=len(shown)):
+        first = shown[0].to_reference(fail_if_not_exists=False)
+        nonce = nonce_of(channel.id, "held", shown[0].id, number, part)
+        kept.append((await channel.send(part, reference=first, nonce=nonce, suppress_embeds=True)).id)
+    for message in shown[len(parts) :]:
+        await message.delete()
     return tuple(kept)
 
 
 def _standing(store: Store, reply_id: int) -> tuple[Review | None, tuple[int, ...] | None]:
-    return store.latest_review(reply_id), store.moderation.held_in(reply_id)
+    """The verdict that stands, and the reply's messages: None where it is not held, or another stands there now."""
+    reply = store.reply(reply_id)
+    newest = store.reply_by_message(reply.message_id) if reply.message_id is not None else None
+    stands = newest is None or newest.id == reply_id
+    return store.latest_review(reply_id), store.moderation.held_in(reply_id) if stands else None

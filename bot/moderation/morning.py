@@ -22,6 +22,7 @@ from bot.moderation import texts as words
 from bot.moderation.blind import Contest, ballot, comparison
 from bot.moderation.charts import loss_curve
 from bot.moderation.office import Office
+from bot.sending import UNSENT, nonce_of
 from storage.errors import StorageError
 from storage.records import Metric, Run
 from storage.store import Store
@@ -68,7 +69,7 @@ class Morning:
             try:
                 with speaking(self._office.locale(guild)):
                     await self._post(channel, night, await asyncio.to_thread(loss_curve, night.metrics))
-            except discord.HTTPException:
+            except UNSENT:
                 _log.warning("The morning report could not be posted in %s", channel, exc_info=True)
             else:
                 heard += 1
@@ -77,13 +78,15 @@ class Morning:
     async def _post(self, channel: discord.TextChannel, night: _Night, picture: bytes | None) -> None:
         embed = report_embed(night.run)
         if picture is None or not channel.permissions_for(channel.guild.me).attach_files:
-            await channel.send(embed=embed)
+            await channel.send(embed=embed, nonce=nonce_of(channel.id, night.run.id))
         else:
             embed.set_image(url="attachment://loss.png")
-            await channel.send(embed=embed, file=discord.File(io.BytesIO(picture), "loss.png"))
+            file = discord.File(io.BytesIO(picture), "loss.png")
+            await channel.send(embed=embed, file=file, nonce=nonce_of(channel.id, night.run.id))
         theirs = [contest for contest, guild_id in night.samples if guild_id in (None, channel.guild.id)]
         for contest in theirs[:_QUESTIONS]:
-            await channel.send(embed=comparison(contest), view=ballot(contest))
+            nonce = nonce_of(channel.id, contest.run_id, contest.number)
+            await channel.send(embed=comparison(contest), view=ballot(contest), nonce=nonce)
 
 
 def report_embed(run: Run) -> discord.Embed:

@@ -16,6 +16,7 @@ from bot import texts
 from bot.errors import Refused
 from bot.guild_settings import Actor
 from bot.handler import answered
+from bot.language import speaking
 from bot.moderation import texts as words
 from bot.moderation.office import Office
 
@@ -58,7 +59,9 @@ class SetupDesk:
         _administered(interaction)
         if not isinstance(interaction.channel, discord.abc.Messageable):
             raise Refused(texts.SERVER_ONLY)
-        await interaction.channel.send(words.CONSENT_POST)
+        with speaking(self._office.locale(interaction.guild)):
+            said = words.CONSENT_POST
+        await interaction.channel.send(said)
         await interaction.response.send_message(words.CONSENT_POSTED, ephemeral=True)
         await self._office.note(interaction, "setup.consent", str(interaction.channel_id))
 

@@ -32,6 +32,11 @@ def skipped(moderator: str) -> str:
     return f"Skipped by {moderator} \u00b7 still waiting"
 
 
+def replaced_by(reply_id: int) -> str:
+    """On the card of an answer in whose place another stands now."""
+    return f"replaced by reply {reply_id}"
+
+
 def rejected_because(reason: str) -> str:
     return f"Rejected. Kept with it: {REASONS[reason].lower()}."
 

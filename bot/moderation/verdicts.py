@@ -94,12 +94,16 @@ class Verdicts:
         other = ruling.overruled
         if other is None:
             return
-        text = texts.overruled(ruling.review.reviewer, ruling.review.verdict, other.verdict, reply.id)
+
+        def said(locale: str) -> str:
+            with speaking(locale):
+                return texts.overruled(ruling.review.reviewer, ruling.review.verdict, other.verdict, reply.id)
+
         if earlier is not None and earlier.user.id == other.reviewer_id and not earlier.is_expired():
             try:
-                await earlier.followup.send(text, ephemeral=True)
+                await earlier.followup.send(said(str(earlier.locale)), ephemeral=True)
             except discord.HTTPException:
                 _log.info("%s could not be told in private", other.reviewer, exc_info=True)
             else:
                 return
-        await self._board.tell(guild, f"{other.reviewer}: {text}")
+        await self._board.tell(guild, f"{other.reviewer}: {said(self._office.locale(guild))}")

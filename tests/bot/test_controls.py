@@ -8,9 +8,7 @@ import pytest
 
 from bot import texts
 from bot.controls import while_growing
-from model.chat import Message
 from storage.store import Store
-from tests.fake_engine import Endless
 
 
 async def until(condition):
@@ -88,21 +86,6 @@ async def test_a_finished_answer_offers_another(stage):
     assert labels(await stage.ask("Which wood?")) == [texts.AGAIN]
 
 
-async def test_another_answer_is_a_reply_to_the_same_question(stage):
-    """The first stays as it was judged or may be; the newest carries the buttons."""
-    stage.engine.say("Oak.", "Ash.")
-    first = await stage.ask("Which wood?")
-    question = stage.world.general.history()[0]
-    await stage.ada.click(first, label=texts.AGAIN)
-    _, old, new = stage.world.general.history()
-    assert (old.content, labels(old)) == ("Oak.", [])
-    assert (new.content, labels(new)) == ("Ash.", [texts.AGAIN])
-    assert new.reference.message_id == question.id
-    assert stage.engine.seen[0] == stage.engine.seen[1]
-    one, two = await stage.reply(old), await stage.reply(new)
-    assert (one.turns, one.conversation, one.asker_id) == (two.turns, two.conversation, two.asker_id)
-
-
 async def test_another_greedy_answer_is_drawn_freely(open_stage, settings):
     """With temperature 0 it would be the same again."""
     generation = {"max_new_tokens": 100, "temperature": 0.0}
@@ -112,51 +95,16 @@ async def test_another_greedy_answer_is_drawn_freely(open_stage, settings):
         assert stage.engine.samplings[1].temperature > 0
 
 
-async def test_buttons_survive_a_restart(stage):
-    """All they need is in the store."""
-    stage.engine.say("Oak.", "Ash.")
-    first = await stage.ask("Which wood?")
-    await stage.env.restart_bot(stage.app.new_client())
-    await stage.ada.click(first, label=texts.AGAIN)
-    assert stage.world.general.last_message.content == "Ash."
-
-
 async def test_only_the_asker_or_a_moderator_gets_another(stage):
     """Others ask themselves."""
-    first = await stage.ask("Which wood?")
-    result = await stage.ben.click(first, label=texts.AGAIN)
+    stage.engine.say("Oak.", "Ash.", "Elm.")
+    answer = await stage.ask("Which wood?")
+    result = await stage.ben.click(answer, label=texts.AGAIN)
     assert result.response.content == texts.NOT_YOURS
-    await stage.world.moderator.click(first, label=texts.AGAIN)
-    second = stage.world.general.last_message
-    assert second.id != first.id
-    await stage.ada.click(second, label=texts.AGAIN)  # it is still Ada's question
-
-
-async def test_an_answer_that_was_cut_off_can_go_on(stage):
-    """The continuation follows in a message of its own, with everything before it in mind."""
-    stage.engine.say(Endless("Once upon a"), "time.")
-    first = await stage.ask("Tell me a story")
-    assert labels(first) == [texts.AGAIN, texts.MORE]
-    await stage.ada.click(first, label=texts.MORE)
-    second = stage.world.general.last_message
-    assert second.content == "time."
-    assert second.reference.message_id == first.id
-    assert stage.engine.seen[-1] == [
-        Message("user", "Tell me a story"),
-        Message("assistant", "Once upon a"),
-        Message("user", texts.GO_ON),
-    ]
-    assert (await stage.reply(second)).conversation == (await stage.reply(first)).conversation
-
-
-async def test_the_last_part_of_a_long_answer_carries_the_buttons(stage):
-    """And they find the reply that it belongs to."""
-    stage.engine.say("\n\n".join(f"Paragraph {number}. " + "word " * 80 for number in range(8)).strip(), "Short.")
-    await stage.ask("Tell me everything")
-    _, one, two = stage.world.general.history()
-    assert (labels(one), labels(two)) == ([], [texts.AGAIN])
-    await stage.ada.click(two, label=texts.AGAIN)
-    assert stage.world.general.last_message.content == "Short."
+    await stage.world.moderator.click(answer, label=texts.AGAIN)
+    assert stage.world.general.last_message.content == "Ash."
+    await stage.ada.click(stage.world.general.last_message, label=texts.AGAIN)  # it is still Ada's question
+    assert stage.world.general.last_message.content == "Elm."
 
 
 async def test_an_answer_whose_words_were_taken_out_cannot_be_repeated(stage):

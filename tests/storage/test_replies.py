@@ -100,11 +100,13 @@ def test_the_messages_whose_words_are_stored_are_listed_by_channel(store):
     store.add_reply(a_reply(channel_id=1, message_id=1, prompt_message_id=2))
     turns = (Turn("user", "Tea", ALICE, 11), Turn("assistant", "?", message_id=12), Turn("user", "Tea!", ALICE, 13))
     store.add_reply(a_reply(turns=turns, channel_id=1, message_id=14, prompt_message_id=13))
-    store.add_reply(a_reply(channel_id=2, message_id=22, prompt_message_id=21))
-    gone = store.add_reply(a_reply(channel_id=2, message_id=24, prompt_message_id=23))
+    store.add_reply(a_reply(guild_id=7, channel_id=2, message_id=22, prompt_message_id=21))
+    gone = store.add_reply(a_reply(guild_id=7, channel_id=2, message_id=24, prompt_message_id=23))
     store.redact_message(23)
     assert store.reply(gone).redacted
-    assert store.standing_messages("", 2) == {1: [14, 13, 12, 11], 2: [22, 21]}
+    assert store.standing_messages("", 2) == {(None, 1): [14, 13, 12, 11], (7, 2): [22, 21]}
+    assert sorted(store.messages_in(1)) == [1, 2, 11, 12, 13, 14]
+    assert sorted(store.messages_in(2)) == [21, 22]
     assert store.standing_messages("2999", 9) == {}
 
 

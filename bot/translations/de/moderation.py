@@ -29,6 +29,10 @@ def skipped(moderator: str) -> str:
     return f"Übersprungen von {moderator} \u00b7 wartet noch"
 
 
+def replaced_by(reply_id: int) -> str:
+    return f"ersetzt durch Antwort {reply_id}"
+
+
 def rejected_because(reason: str) -> str:
     return f"Abgelehnt. Dabei vermerkt: {REASONS[reason]}."
 

@@ -1,0 +1,96 @@
+"""Writing an answer down: as a reply of its own, or as the rest of one that broke off."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.conversation import Context
+from bot.questions import Question
+from model.protocol import Completion
+from storage.records import NewReply, Reply
+from storage.store import Store
+from storage.writer import AsyncStore
+
+__all__ = ["Written", "write_down"]
+
+
+@dataclass(frozen=True)
+class Written:
+    """Where an answer was written down; `extended`: into the reply that it goes on with."""
+
+    reply_id: int
+    extended: bool
+
+
+async def write_down(
+    store: AsyncStore,
+    question: Question,
+    context: Context,
+    completion: Completion,
+    text: str,
+    *,
+    base_model: str,
+    shown_in: Sequence[int],
+) -> Written:
+    """Store an answer.
+
+    Args:
+        store: the store.
+        question: what was asked.
+        context: what the model was shown.
+        completion: what it said now.
+        text: the whole answer, with what was said before where it was gone on with.
+        base_model: id of the base.
+        shown_in: the messages that stand for it on Discord, first to last.
+    """
+    begun = question.standing.reply if question.standing is not None and question.standing.go_on else None
+    return await store.call(
+        _write,
+        begun,
+        list(shown_in) if question.settings.hold else None,
+        NewReply(
+            source="discord",
+            conversation=context.conversation,
+            turns=context.turns,
+            text=text,
+            adapter=completion.adapter,
+            base_model=base_model,
+            guild_id=question.guild_id,
+            channel_id=question.channel.id,
+            message_id=shown_in[0],
+            asker_id=question.asker_id,
+            prompt_message_id=question.prompt_message_id,
+            finish_reason=completion.finish_reason,
+            confidence=_confidence(begun, completion),
+        ),
+    )
+
+
+def _write(store: Store, begun: Reply | None, held_in: list[int] | None, reply: NewReply) -> Written:
+    if (
+        begun is not None
+        and held_in is None
+        and store.extend_reply(
+            begun.id,
+            reply.text,
+            finish_reason=reply.finish_reason,
+            confidence=reply.confidence,
+            adapter=reply.adapter,
+        )
+    ):
+        return Written(begun.id, extended=True)
+    reply_id = store.add_reply(reply)
+    if held_in is not None:
+        store.moderation.hold(reply_id, held_in)
+    return Written(reply_id, extended=False)
+
+
+def _confidence(begun: Reply | None, completion: Completion) -> float | None:
+    """Of the whole answer: that of its two parts by their lengths, which are known in characters only."""
+    if begun is None:
+        return completion.confidence
+    if begun.confidence is None or completion.confidence is None:
+        return begun.confidence if not completion.text else None
+    before, now = len(begun.text), len(completion.text)
+    return (begun.confidence * before + completion.confidence * now) / max(1, before + now)

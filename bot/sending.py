@@ -1,0 +1,43 @@
+"""Sending so that nothing is lost and nothing is posted twice, whatever becomes of the connection to Discord.
+
+discord.py waits out rate limits and tries again after most failures of Discord's. What it gives up on, and a network
+that breaks in the middle, is met here. Sending again is safe: an edit can be repeated, and a new message carries a
+number of its own (`nonce`), by which Discord knows it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import aiohttp
+import discord
+
+__all__ = ["UNREACHED", "UNSENT", "nonce_of", "surely"]
+
+T = TypeVar("T")
+
+UNREACHED = (discord.DiscordServerError, aiohttp.ClientError, TimeoutError, ConnectionError)
+"""Discord failed or could not be reached, so that the same may be tried again."""
+
+UNSENT = (discord.HTTPException, *UNREACHED)
+"""Whatever kept a request from being carried out, Discord's refusal included."""
+
+_PAUSES = (1.0, 3.0, 9.0)  # seconds before each further attempt
+
+
+async def surely(attempt: Callable[[], Awaitable[T]]) -> T:
+    """Do what can be done twice, again where Discord was not reached; raises what the last attempt raised."""
+    for pause in _PAUSES:
+        try:
+            return await attempt()
+        except UNREACHED:
+            await asyncio.sleep(pause)
+    return await attempt()
+
+
+def nonce_of(channel_id: int, *purpose: object) -> str:
+    """The number of a message with this purpose in this channel: 24 characters, where Discord takes 25."""
+    return hashlib.blake2b(repr((channel_id, *purpose)).encode(), digest_size=12).hexdigest()
