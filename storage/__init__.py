@@ -29,6 +29,7 @@ from storage.home import Home, find_home
 from storage.records import (
     Adapter,
     AuditEntry,
+    Choice,
     Consent,
     ConsentRule,
     Forgotten,
@@ -68,6 +69,7 @@ __all__ = [
     "AsyncStore",
     "AuditEntry",
     "BadRow",
+    "Choice",
     "Consent",
     "ConsentRule",
     "DatabaseBusy",

@@ -17,6 +17,7 @@ Verdict = Literal["approve", "edit", "reject", "undo"]
 Reason = Literal["wrong", "rude", "off-topic", "unsafe", "other"]
 QueueOrder = Literal["newest", "oldest", "unsure"]
 Preference = Literal["champion", "challenger", "tie"]
+ChoiceOrigin = Literal["edit", "rejection", "vote"]
 ConsentRule = Literal["members", "operator"]
 PromotionKind = Literal["gate", "use", "rollback"]
 Outcome = Literal["promoted", "kept", "skipped", "failed"]
@@ -106,6 +107,16 @@ class Pair:
     reviewer: str
     adapter: str | None
     authors: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One answer that people preferred to another, to the prompt of a stored reply. Derived, never stored."""
+
+    reply_id: int
+    better: str
+    worse: str
+    origin: ChoiceOrigin
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from storage import (
     members,
     messages,
     pairs,
+    preferences,
     promotions,
     quarantine,
     quotas,
@@ -38,6 +39,7 @@ from storage.moderation import Moderation
 from storage.records import (
     Adapter,
     AuditEntry,
+    Choice,
     Consent,
     ConsentRule,
     Forgotten,
@@ -150,6 +152,10 @@ class Store:
     def eligible_pairs(self, consent: ConsentRule) -> Iterator[Pair]:
         """Pairs to train on, streamed by reply number. Read to the end before writing with this store."""
         return pairs.eligible(self._db, consent)
+
+    def choices(self, reply_ids: Iterable[int], consent: ConsentRule) -> Iterator[Choice]:
+        """Which answers were preferred to which others on the prompts of these eligible pairs."""
+        return preferences.of_pairs(self._db, reply_ids, consent)
 
     def pairs(self) -> Iterator[Pair]:
         """Every approved pair, whoever consented: for an export. Read to the end before writing."""

@@ -1,0 +1,83 @@
+"""Preferences: which answer people liked better than which other, derived from verdicts and votes and never copied.
+
+An edit prefers the moderator's words to the bot's; an approved answer is preferred to a rejected one to the very same
+prompt; a vote prefers one adapter's answer to another's. What is asked for is given by the pairs' reply numbers, so
+consent, redaction and quarantine are those of the pairs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from sqlite3 import Connection
+
+from storage.fingerprints import normalise
+from storage.pairs import CONSENTED
+from storage.records import Choice, ConsentRule
+
+_STANDING = "(select max(id) from reviews as latest where latest.reply_id = replies.id)"
+
+_EDITS = f"""
+    select replies.id, edited_text, text
+    from json_each(?) as wanted join replies on replies.id = wanted.value
+    join reviews on reviews.id = {_STANDING} and verdict = 'edit'
+    where redacted = 0 order by replies.id
+"""  # noqa: S608 - put together from constants, as below
+
+# Turns name messages and authors, so equal turns are one moment of one conversation, answered twice.
+_REJECTED = f"""
+    with rejected as materialized (
+        select replies.id, conversation, turns, text from replies
+        join reviews on reviews.id = {_STANDING} and verdict = 'reject'
+        where source <> 'import' and redacted = 0 and (? = 'operator' or {CONSENTED})
+    )
+    select replies.id, coalesce(edited_text, replies.text), rejected.text
+    from rejected join replies on replies.conversation = rejected.conversation and replies.turns = rejected.turns
+    join json_each(?) as wanted on replies.id = wanted.value
+    join reviews on reviews.id = {_STANDING} and verdict in ('approve', 'edit')
+    where replies.redacted = 0 order by replies.id, rejected.id
+"""  # noqa: S608
+
+# Once words were withdrawn from a run, its samples may have moved up: the numbers in its votes lead nowhere.
+_VOTES = """
+    select json_extract(details, '$.samples[' || sample || ']'),
+        sum(preference = 'challenger'), sum(preference = 'champion')
+    from votes join runs on runs.id = votes.run_id
+    where not exists (
+        select 1 from run_replies join replies on replies.id between run_replies.first_id and run_replies.last_id
+        where run_replies.run_id = runs.id and replies.redacted = 1
+    )
+    group by run_id, sample order by run_id, sample
+"""
+
+
+def of_pairs(db: Connection, reply_ids: Iterable[int], consent: ConsentRule) -> Iterator[Choice]:
+    """Choices on the prompts of these eligible pairs: edits, then rejections, then votes with a majority.
+
+    Answers that differ in spacing only are no choice. Read to the end before writing with the same store.
+
+    Args:
+        db: an open database.
+        reply_ids: the pairs' replies, which the caller has found eligible.
+        consent: as the pairs were chosen by; a rejected answer needs it too.
+    """
+    chosen = frozenset(reply_ids)
+    wanted = json.dumps(sorted(chosen))
+    for reply_id, better, worse in db.execute(_EDITS, [wanted]):
+        if normalise(better) != normalise(worse):
+            yield Choice(reply_id, better, worse, "edit")
+    for reply_id, better, worse in db.execute(_REJECTED, [consent, wanted]):
+        if normalise(better) != normalise(worse):
+            yield Choice(reply_id, better, worse, "rejection")
+    yield from _votes(db, chosen)
+
+
+def _votes(db: Connection, reply_ids: frozenset[int]) -> Iterator[Choice]:
+    for text, challenger, champion in db.execute(_VOTES):
+        sample = json.loads(text) if text else {}
+        reply_id, ours, theirs = (sample.get(name) for name in ("reply_id", "text", "champion"))
+        if reply_id not in reply_ids or not isinstance(ours, str) or not isinstance(theirs, str):
+            continue
+        if challenger != champion and normalise(ours) != normalise(theirs):
+            better, worse = (ours, theirs) if challenger > champion else (theirs, ours)
+            yield Choice(reply_id, better, worse, "vote")

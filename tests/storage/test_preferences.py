@@ -1,0 +1,106 @@
+"""Which answer was liked better than which: edits, rejections and votes, under the rules of the pairs."""
+
+from __future__ import annotations
+
+import pytest
+
+from storage import Choice
+from tests.storage.conftest import ALICE, BOB, a_reply
+
+
+@pytest.fixture
+def choices(store):
+    """The choices on the pairs that are eligible now."""
+
+    def ask(consent="members"):
+        pairs = list(store.eligible_pairs(consent))
+        return list(store.choices([pair.reply_id for pair in pairs], consent))
+
+    store.set_consent(ALICE, opted_in=True)
+    return ask
+
+
+def judge(store, reply, verdict, text=None):
+    """Store a reply with its verdict; gives its number."""
+    number = store.add_reply(reply)
+    store.add_review(number, verdict, reviewer="mod", edited_text=text)
+    return number
+
+
+def a_vote(store, pair, *preferences, champion="Old words.", challenger="New words."):
+    """A run whose only sample was taken from `pair`, with one vote for each preference."""
+    run = store.start_run("manual", "2026-11-23", 1, {})
+    store.record_snapshot(run.id, [pair])
+    sample = {"prompt": "Where?", "text": challenger, "champion": champion, "stopped": True, "reply_id": pair}
+    store.update_run(run.id, details={"samples": [sample]})
+    for voter, preference in enumerate(preferences, start=1):
+        store.moderation.vote(run.id, 0, preference, voter_id=voter, guild_id=5)
+
+
+def test_an_edit_prefers_the_moderator_s_words(store, choices):
+    """An approval prefers nothing, and neither does an edit that changed the spacing."""
+    judge(store, a_reply("One?"), "approve")
+    judge(store, a_reply("Two?", text="First  shelf."), "edit", "First shelf. ")
+    number = judge(store, a_reply("Three?"), "edit", "Third shelf.")
+    assert choices() == [Choice(number, "Third shelf.", "Second shelf.", "edit")]
+
+
+def test_the_latest_verdict_counts(store, choices):
+    """An edit that was taken back prefers nothing."""
+    number = judge(store, a_reply(), "edit", "Third shelf.")
+    store.add_review(number, "undo", reviewer="mod")
+    assert choices() == []
+
+
+def test_a_rejected_answer_loses_against_an_approved_one_to_the_same_prompt(store, choices):
+    """The same turns of the same conversation, that is; another conversation has another prompt."""
+    judge(store, a_reply(text="In the attic."), "reject")
+    judge(store, a_reply(text="On the roof.", conversation="discord:7:71"), "reject")
+    good = judge(store, a_reply(), "approve")
+    assert choices() == [Choice(good, "Second shelf.", "In the attic.", "rejection")]
+
+
+def test_a_majority_of_votes_decides_and_a_tie_does_not(store, choices):
+    """The winner's words against the loser's."""
+    pair = judge(store, a_reply(), "approve")
+    a_vote(store, pair, "challenger", "tie", "challenger", "champion")
+    a_vote(store, pair, "champion", challenger="Newer words.")
+    a_vote(store, pair, "champion", "challenger", "tie")
+    assert sorted(choices(), key=lambda choice: choice.better) == [
+        Choice(pair, "New words.", "Old words.", "vote"),
+        Choice(pair, "Old words.", "Newer words.", "vote"),
+    ]
+
+
+def test_nothing_is_preferred_without_consent(store, choices):
+    """Neither on a pair that is not eligible, nor against an answer to somebody who has not opted in."""
+    judge(store, a_reply(asker=BOB), "edit", "Third shelf.")
+    judge(store, a_reply(text="In the attic.", asker_id=BOB), "reject")
+    judge(store, a_reply(), "approve")
+    assert choices() == []
+    assert {choice.origin for choice in choices("operator")} == {"edit", "rejection"}
+
+
+def test_withdrawn_words_prefer_nothing(store, choices):
+    """A redacted reply is out on either side, and a run that saw one keeps no vote."""
+    bad = judge(store, a_reply(text="In the attic.", message_id=50), "reject")
+    good = judge(store, a_reply(), "approve")
+    other = judge(store, a_reply("Where is the milk?", message_id=60, conversation="discord:7:80"), "edit", "Gone.")
+    a_vote(store, good, "champion")
+    store.record_snapshot(store.last_run().id, [good, other])
+    assert {choice.origin for choice in choices()} == {"edit", "rejection", "vote"}
+    store.redact_message(60)
+    assert {choice.origin for choice in choices()} == {"rejection"}
+    store.redact_message(50)
+    assert store.reply(bad).redacted
+    assert choices() == []
+
+
+def test_a_pair_in_quarantine_prefers_nothing(store, choices):
+    """Until somebody else has confirmed it."""
+    number = judge(store, a_reply(), "edit", "Third shelf.")
+    run = store.start_run("manual", "2026-11-23", 1, {})
+    store.quarantine(run.id, [(number, "It stands out.")])
+    assert choices() == []
+    store.decide_quarantine(number, confirmed=True, actor="operator", actor_id=None)
+    assert [choice.reply_id for choice in choices()] == [number]
