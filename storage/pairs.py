@@ -6,6 +6,7 @@ opting out takes effect on the next snapshot with nothing to update.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from sqlite3 import Connection
 
@@ -36,13 +37,18 @@ _PAIRS = f"""
 """  # noqa: S608
 
 
-def eligible(db: Connection, consent: ConsentRule) -> Iterator[Pair]:
+def eligible(db: Connection, consent: ConsentRule, reply_ids: Sequence[int] | None = None) -> Iterator[Pair]:
     """Pairs that may be trained on, by reply number, one at a time from one consistent view; none from quarantine.
 
-    `"members"` wants the consent of everybody whose words are in the turns; `"operator"` takes every approved pair.
+    With `reply_ids`, those of these that are eligible still. `"members"` wants the consent of everybody whose words are
+    in the turns; `"operator"` takes every approved pair.
     Read to the end (or close the iterator) before writing with the same store.
     """
-    return _read(db, f"{_PAIRS} and {NOT_SET_ASIDE} and {_consent_clause(consent)} order by replies.id")
+    clauses = f"{_PAIRS} and {NOT_SET_ASIDE} and {_consent_clause(consent)}"
+    if reply_ids is None:
+        return _read(db, f"{clauses} order by replies.id")
+    clauses += " and replies.id in (select value from json_each(?)) order by replies.id"
+    return _read(db, clauses, [json.dumps(list(reply_ids))])
 
 
 def approved(db: Connection) -> Iterator[Pair]:

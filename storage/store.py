@@ -7,7 +7,7 @@ record that does not exist say so with ReplyNotFound, RunNotFound or AdapterMiss
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from sqlite3 import Connection
@@ -149,9 +149,9 @@ class Store:
     def counts(self, consent: ConsentRule = "members") -> PairCounts:
         return pairs.counts(self._db, consent)
 
-    def eligible_pairs(self, consent: ConsentRule) -> Iterator[Pair]:
-        """Pairs to train on, streamed by reply number. Read to the end before writing with this store."""
-        return pairs.eligible(self._db, consent)
+    def eligible_pairs(self, consent: ConsentRule, reply_ids: Sequence[int] | None = None) -> Iterator[Pair]:
+        """Pairs to train on (or those of some replies), by number. Read to the end before writing with this store."""
+        return pairs.eligible(self._db, consent, reply_ids)
 
     def choices(self, reply_ids: Iterable[int], consent: ConsentRule) -> Iterator[Choice]:
         """Which answers were preferred to which others on the prompts of these eligible pairs."""

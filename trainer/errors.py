@@ -9,6 +9,7 @@ __all__ = [
     "RunStopped",
     "ScheduleInvalid",
     "SettingsInvalid",
+    "SnapshotGone",
     "TrainerError",
     "TrainingDiverged",
 ]
@@ -44,6 +45,23 @@ class RunStopped(TrainerError):
 
     def __init__(self) -> None:
         super().__init__("The run was stopped before it finished.")
+
+
+class SnapshotGone(TrainerError):
+    """A snapshot cannot be had again.
+
+    Attributes:
+        reply_ids: whose words are no longer what they were; empty when the manifest itself does not fit together.
+    """
+
+    def __init__(self, reply_ids: tuple[int, ...]) -> None:
+        self.reply_ids = reply_ids
+        what = (
+            f"{len(reply_ids)} of its pairs were withdrawn, edited or set aside since"
+            if reply_ids
+            else "its manifest was changed"
+        )
+        super().__init__(f"That snapshot is gone ({what}): take a new one with `nightshift train`.")
 
 
 class TrainingDiverged(TrainerError):

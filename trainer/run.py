@@ -9,10 +9,11 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,12 +27,12 @@ from trainer.errors import RunStopped, TrainerError
 from trainer.gate import Decision, decide
 from trainer.lock import run_lock
 from trainer.progress import Progress
-from trainer.provenance import provenance_of, write_provenance
+from trainer.provenance import manifest_of, provenance_of, write_manifest
 from trainer.readiness import why_not_train
 from trainer.result import RunResult
 from trainer.schedule import local_date as date_in_zone
 from trainer.settings import TrainerSettings
-from trainer.snapshot import Snapshot, take_snapshot
+from trainer.snapshot import Snapshot, stream_snapshot
 
 if TYPE_CHECKING:
     from trainer.contest import Champion, Contest
@@ -102,26 +103,46 @@ class _Run:
 
     def go(self, *, force: bool) -> RunResult:
         self._stage("snapshot")
-        snapshot = take_snapshot(
-            self._store.eligible_pairs(self._settings.consent), self._settings.training.holdout_share
-        )
+        former = self._former()
+        snapshot = self._snapshot(former)
         self._store.update_run(
             self._run.id,
             snapshot_hash=snapshot.hash,
             train_pairs=len(snapshot.train),
             holdout_pairs=len(snapshot.holdout),
         )
-        refusal = why_not_train(snapshot, self._former(), self._settings.training, force=force)
+        refusal = why_not_train(snapshot, _digests(former), self._settings.training, force=force)
         if refusal is not None:
             self._store.finish_run(self._run.id, "skipped", refusal)
             return RunResult(self._run.id, "skipped", refusal)
-        write_provenance(self._directory, snapshot)
+        self._describe(snapshot)
         self._store.record_snapshot(self._run.id, (pair.reply_id for pair in (*snapshot.train, *snapshot.holdout)))
         seated = self._store.champion()
         contest = self._contest(snapshot, self._champion(seated))
         self._stage("gate")
         decision = decide(contest.evidence, self._settings.gate)
         return self._conclude(snapshot, contest, decision, seated)
+
+    def _snapshot(self, former: Mapping[int, str] | None) -> Snapshot:
+        """The eligible pairs of this moment, chosen by the settings."""
+        return stream_snapshot(
+            partial(self._store.eligible_pairs, self._settings.consent),
+            self._settings.training.holdout_share,
+            self._settings.snapshot,
+            max_holdout=self._settings.training.max_holdout,
+            former=former,
+        )
+
+    def _describe(self, snapshot: Snapshot) -> None:
+        """Keep which pairs the run sees, beside its log."""
+        manifest = manifest_of(
+            snapshot,
+            taken_at=self._run.started_at,
+            consent=self._settings.consent,
+            holdout_share=self._settings.training.holdout_share,
+            rules=self._settings.snapshot,
+        )
+        write_manifest(self._directory, manifest)
 
     def _contest(self, snapshot: Snapshot, champion: Champion | None) -> Contest:
         from trainer.contest import Watch, hold_contest
@@ -145,7 +166,7 @@ class _Run:
         }
         details = {
             **contest.details,
-            "duplicates": snapshot.duplicates,
+            "left_out": dict(snapshot.left_out),
             "recipe": contest.recipe.described(),
             "learned": asdict(contest.learned),
             "checks": [asdict(check) for check in decision.checks],
@@ -215,13 +236,13 @@ class _Run:
             return None
         return Champion(seated, self._adapters.path(seated), self._store.adapter(seated).created_at, manifest)
 
-    def _former(self) -> frozenset[str] | None:
-        """Digests of what the last completed run on this base saw."""
+    def _former(self) -> dict[int, str] | None:
+        """Digest by reply number of what the last completed run on this base saw."""
         for run in self._store.runs(limit=200):
             if run.outcome in TRAINED:
                 seen = provenance_of(self._home.runs / run.id)
                 same_base = run.config.get("base") == self._run.config["base"]
-                return frozenset(seen.values()) if seen is not None and same_base else None
+                return seen if same_base else None
         return None
 
     def _stage(self, name: str) -> None:
@@ -237,6 +258,10 @@ class _Run:
         self._progress.step(step, total, ", ".join(f"{name} {value:.4g}" for name, value in figures.items()))
 
 
+def _digests(seen: Mapping[int, str] | None) -> frozenset[str] | None:
+    return None if seen is None else frozenset(seen.values())
+
+
 def _config(settings: TrainerSettings) -> dict[str, Any]:
     """What the run's row keeps of the settings."""
     return {
@@ -244,6 +269,8 @@ def _config(settings: TrainerSettings) -> dict[str, Any]:
         "consent": settings.consent,
         "persona": settings.persona,
         "training": asdict(settings.training),
+        "snapshot": asdict(settings.snapshot),
+        "quarantine": asdict(settings.quarantine),
         "gate": asdict(settings.gate),
     }
 

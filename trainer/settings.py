@@ -25,6 +25,7 @@ from pydantic_settings import (
 from model.config import ModelConfig
 from storage.home import Home
 from trainer.canaries import checked, read_canaries
+from trainer.data_settings import QuarantineConfig, SnapshotConfig
 from trainer.errors import SettingsInvalid
 
 __all__ = [
@@ -148,6 +149,8 @@ class TrainerSettings(BaseSettings):
 
     model: ModelConfig = field(default_factory=ModelConfig)
     training: TrainingConfig = TrainingConfig()
+    snapshot: SnapshotConfig = SnapshotConfig()
+    quarantine: QuarantineConfig = QuarantineConfig()
     gate: GateConfig = GateConfig()
     schedule: ScheduleConfig = ScheduleConfig()
     consent: Literal["members", "operator"] = "members"

@@ -202,7 +202,7 @@ def test_an_adapter_that_knows_withdrawn_words_is_retired_by_the_next_success(pl
             store.add_review(reply, "approve", reviewer="mod")
     tainted = place.run().challenger
     with place.store() as store:
-        assert store.run(store.last_run().id).details["duplicates"] == 0
+        assert store.run(store.last_run().id).details["left_out"] == {}
         store.forget(7)
     result = place.run()
     assert result.outcome == "promoted"

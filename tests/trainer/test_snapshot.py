@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
 from storage.records import Turn
 from tests.trainer.pairs import a_pair
+from trainer.data_settings import SnapshotConfig
+from trainer.duplicates import digest
 from trainer.readiness import why_not_train
 from trainer.settings import TrainingConfig
-from trainer.snapshot import change_since, is_held_out, take_snapshot, validation_split
+from trainer.snapshot import change_since, is_held_out, stream_snapshot, take_snapshot, validation_split, without
 
 SHARE = 0.15
 
@@ -40,7 +45,7 @@ def test_all_pairs_of_a_conversation_are_on_one_side():
 
 
 def test_duplicates_in_other_clothes_are_kept_once():
-    """Case, width and spacing make no new pair; the first reply stays."""
+    """Case, width and spacing make no new pair; the newest reply stays."""
     pairs = [
         a_pair(3, question="WHERE is  the tea?", completion="second shelf."),
         a_pair(1),
@@ -48,14 +53,14 @@ def test_duplicates_in_other_clothes_are_kept_once():
         a_pair(4, completion="Third shelf."),
     ]
     snapshot = take_snapshot(pairs, SHARE)
-    assert snapshot.duplicates == 2
-    assert sorted(p.reply_id for p in (*snapshot.train, *snapshot.holdout)) == [1, 4]
+    assert snapshot.left_out == {"duplicates": 2}
+    assert sorted(p.reply_id for p in (*snapshot.train, *snapshot.holdout)) == [3, 4]
 
 
 def test_the_hash_names_the_words_and_nothing_else():
     """Numbers, times and order do not change it; a word does."""
     one = take_snapshot([a_pair(1), a_pair(2, question="Who?")], SHARE)
-    same = take_snapshot([a_pair(9, question="Who?"), a_pair(12, approved_at="2027")], SHARE)
+    same = take_snapshot([a_pair(9, question="Who?"), a_pair(12, approved_at="2027-01-01T00:00:00.000+00:00")], SHARE)
     other = take_snapshot([a_pair(1), a_pair(2, question="who?")], SHARE)
     assert one.hash == same.hash
     assert one.hash != other.hash
@@ -123,3 +128,139 @@ def test_turns_count_as_words():
     """The same answer after another conversation is another pair."""
     longer = a_pair(2, turns=(Turn("user", "Hi", 1), Turn("assistant", "Hello."), Turn("user", "Where is the tea?", 1)))
     assert len(take_snapshot([a_pair(1), longer], SHARE)) == 2
+
+
+def test_of_duplicates_the_edited_one_stays_however_old():
+    """A moderator's words are worth more than the same words once more."""
+    pairs = [
+        a_pair(1, edited=True),
+        a_pair(2, completion="second shelf.", approved_at="2026-12-01T00:00:00.000+00:00"),
+    ]
+    assert reply_ids(take_snapshot(pairs, SHARE)) == [1]
+
+
+def test_duplicates_stay_on_the_side_of_the_oldest():
+    """Words that were trained on once would judge the adapters that know them."""
+    train, held = on_side(held_out=False), on_side(held_out=True)
+    pairs = [a_pair(1, conversation=train), a_pair(2, conversation=held), a_pair(3, conversation=train)]
+    snapshot = take_snapshot(pairs, SHARE)
+    assert ([p.reply_id for p in snapshot.train], snapshot.holdout) == ([3], ())
+    snapshot = take_snapshot([a_pair(1, conversation=held), a_pair(2, conversation=train)], SHARE)
+    assert (snapshot.train, [p.reply_id for p in snapshot.holdout]) == ((), [1])
+
+
+LONG = "Under the third shelf behind the kettle, where it has always been"
+
+
+def test_near_duplicates_count_once_and_never_leak_into_the_hold_out():
+    """A typing error makes no new pair, and a training pair's twin judges nobody."""
+    train, held = on_side(held_out=False), on_side(held_out=True)
+    question = "Where on earth do you keep the good tea?"
+    pairs = [
+        a_pair(1, question, LONG + ".", conversation=train),
+        a_pair(2, question.replace("earth", "Earth"), LONG + "!", conversation=held),
+        a_pair(3, question, LONG + " :)", conversation=train),
+        a_pair(4, question, "Ask the cat, she has hidden it again somewhere.", conversation=train),
+        a_pair(5, "And where do you keep the bad tea, then?", LONG + ".", conversation=train),
+    ]
+    snapshot = take_snapshot(pairs, SHARE)
+    assert reply_ids(snapshot) == [3, 4, 5]
+    assert snapshot.left_out == {"near duplicates": 2}
+    assert reply_ids(take_snapshot(pairs, SHARE, SnapshotConfig(near_duplicate=1.0))) == [1, 2, 3, 4, 5]
+
+
+def test_one_author_and_one_moderator_have_at_most_their_share():
+    """Whoever talks most does not decide alone how the bot talks; the newest of theirs stay."""
+    rules = SnapshotConfig(share_floor=10, max_author_share=0.5, max_moderator_share=0.6, half_life_days=1e-3)
+    rest = [a_pair(n, f"What is {n}?", turns=asked_by(n, n % 5), reviewer=f"mod {n % 3}") for n in range(1, 41)]
+    flood = [a_pair(n, turns=asked_by(n, 99), reviewer="mod 0", approved_at=at(n)) for n in range(100, 400)]
+    snapshot = take_snapshot([*rest, *flood], 1e-9, rules)
+    theirs = [p.reply_id for p in snapshot.train if p.turns[-1].author_id == 99]
+    by_one = [p for p in snapshot.train if p.reviewer == "mod 0"]
+    assert len(theirs) <= 0.5 * len(snapshot)
+    assert 0.5 < len(by_one) / len(snapshot) <= 0.6
+    assert min(theirs) > 350
+    assert snapshot.left_out["one author's share"] + snapshot.left_out["one moderator's share"] == 340 - len(snapshot)
+
+
+def test_a_small_server_is_not_cut_down_by_shares():
+    """One moderator and two people, or few pairs: everything stays."""
+    pairs = [a_pair(n, turns=asked_by(n, n % 2)) for n in range(1, 500)]
+    assert len(take_snapshot(pairs, SHARE)) == 499
+    few = [a_pair(n, turns=asked_by(n, 1 if n > 9 else n), reviewer=f"mod {n == 1}") for n in range(1, 150)]
+    assert len(take_snapshot(few, 1e-9)) == 149
+
+
+def test_imports_count_towards_nobodys_share():
+    """A file is one deliberate act, and belongs to whoever may do it."""
+    imported = [a_pair(n, turns=asked_by(n, None), source="import", reviewer="op") for n in range(1, 400)]
+    asked = [a_pair(n, turns=asked_by(n, n % 4), reviewer=f"mod {n % 2}") for n in range(400, 420)]
+    assert len(take_snapshot([*imported, *asked], 1e-9, SnapshotConfig(share_floor=1))) == 419
+
+
+def test_above_the_limit_a_reservoir_prefers_new_and_edited_pairs():
+    """Seeded, so the same night twice is the same; the hold-out has a limit of its own."""
+    pairs = [
+        a_pair(n, turns=asked_by(n, n), edited=n % 4 == 0, approved_at=at(n), conversation=f"discord:1:{n}")
+        for n in range(1, 4001)
+    ]
+    rules = SnapshotConfig(max_pairs=800, half_life_days=1.0, edited_weight=3.0)
+    snapshot = take_snapshot(pairs, 0.2, rules, max_holdout=100)
+    assert (len(snapshot.train), len(snapshot.holdout)) == (800, 100)
+    assert sum(p.reply_id > 2000 for p in snapshot.train) > 450
+    assert sum(p.edited for p in snapshot.train) > 300
+    assert snapshot.hash == take_snapshot(reversed(pairs), 0.2, rules, max_holdout=100).hash
+    other = take_snapshot(pairs, 0.2, replace(rules, seed=1), max_holdout=100)
+    assert snapshot.hash != other.hash
+    assert snapshot.left_out == {"reservoir": 3100}
+
+
+def test_one_more_pair_changes_one_place_in_the_reservoir():
+    """What a night learns is mostly what the night before learned."""
+    pairs = [a_pair(n, turns=asked_by(n, n), approved_at=at(n)) for n in range(1, 1002)]
+    rules = SnapshotConfig(max_pairs=200)
+    before, after = (set(reply_ids(take_snapshot(some, 1e-9, rules))) for some in (pairs[:-1], pairs))
+    assert len(before - after) <= 1
+
+
+def test_pairs_that_lost_their_place_were_not_withdrawn():
+    """A newer duplicate or the reservoir is no reason to train at once."""
+    old = [a_pair(1), a_pair(2, "Who is there?")]
+    former = {p.reply_id: digest(p) for p in old}
+    now = {p.reply_id: p for p in [*old, a_pair(3, "WHERE is the tea?")]}
+    snapshot = stream_snapshot(
+        lambda ids: now.values() if ids is None else [now[n] for n in ids],
+        SHARE,
+        SnapshotConfig(),
+        max_holdout=500,
+        former=former,
+    )
+    assert reply_ids(snapshot) == [2, 3]
+    change = change_since(snapshot, frozenset(former.values()))
+    assert (change.new, change.withdrawn) == (1, 0)
+
+
+def test_pairs_are_left_out_by_name_and_the_hash_follows():
+    """As if they had never been approved, but counted."""
+    snapshot = take_snapshot(many(30), SHARE)
+    fewer = without(snapshot, frozenset(range(1, 6)), "quarantine")
+    assert fewer.hash == take_snapshot(many(25, start=6), SHARE).hash
+    assert fewer.left_out == {"quarantine": 5}
+    assert without(snapshot, frozenset(), "quarantine") == snapshot
+
+
+def reply_ids(snapshot):
+    return sorted(p.reply_id for p in (*snapshot.train, *snapshot.holdout))
+
+
+def on_side(*, held_out):
+    """A conversation's name on one side."""
+    return next(name for name in map("discord:9:{}".format, range(1000)) if is_held_out(name, SHARE) == held_out)
+
+
+def asked_by(number, author):
+    return (Turn("user", f"What is {number}?", author),)
+
+
+def at(minute):
+    return (datetime(2026, 11, 1, tzinfo=UTC) + timedelta(minutes=minute)).isoformat(timespec="milliseconds")

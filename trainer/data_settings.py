@@ -1,0 +1,47 @@
+"""Settings of what a night sees: the snapshot and the quarantine. Plain values; `trainer.settings` reads them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
+__all__ = ["QuarantineConfig", "SnapshotConfig"]
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Part = Annotated[float, Field(gt=0.0, le=1.0)]
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0.0)]
+
+
+@dataclass(frozen=True)
+class SnapshotConfig:
+    """Which eligible pairs a run learns from."""
+
+    max_pairs: Count = 20_000
+    """Training pairs; above it a seeded weighted reservoir chooses."""
+    half_life_days: Positive = 180.0
+    """Age at which a pair weighs half as much in the reservoir."""
+    edited_weight: Positive = 2.0
+    """How many times as much a pair weighs there whose words a moderator wrote."""
+    seed: int = 0
+    near_duplicate: Part = 0.85
+    """Overlap of character 5-grams from which two pairs count as one; 1 keeps all but exact duplicates."""
+    max_author_share: Part = 0.5
+    """Largest part of the pairs that may answer one person; 1 limits nobody. Imports count towards no share."""
+    max_moderator_share: Part = 0.8
+    """Largest part that one moderator may have approved; 1 limits nobody."""
+    min_authors: Count = 3
+    """With fewer people than this among the pairs, no author's share is limited."""
+    min_moderators: Count = 2
+    """With fewer moderators than this, no moderator's share is limited."""
+    share_floor: Count = 200
+    """So many pairs of one person stay whatever their share: a small server is not cut down."""
+
+
+@dataclass(frozen=True)
+class QuarantineConfig:
+    """Which new pairs are set aside until a second person has looked at them."""
+
+    enabled: bool = True
