@@ -1,0 +1,265 @@
+"""Discord on this machine's loopback, as far as one server and its messages go, that fails when it is told to.
+
+For what the simulated Discord of the other tests has no route for: it stands in for the network. Here the real
+client's own requests, retries and gateway run. A message with a nonce seen before is not posted again, as on Discord.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import discord
+import yarl
+from aiohttp import web
+
+BOT, MEMBER, GUILD, GENERAL, REVIEW = 1, 2, 5, 10, 11
+_PEOPLE = {
+    BOT: {"id": str(BOT), "username": "nightshift", "discriminator": "0", "avatar": None, "bot": True},
+    MEMBER: {"id": str(MEMBER), "username": "ada", "discriminator": "0", "avatar": None},
+}
+_EVERYTHING = str(discord.Permissions.all().value)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What a request meets instead of an answer.
+
+    Attributes:
+        method, path: the request; the path is the end of it.
+        status: Discord's; 0 cuts the connection.
+        carried_out: whether the request was carried out before that.
+        body: of the answer.
+    """
+
+    method: str
+    path: str
+    status: int
+    carried_out: bool = False
+    body: dict[str, Any] | None = None
+
+
+class Loopback:
+    """`messages` by channel and number, `faults` waiting, `requests` and gateway `sessions` so far."""
+
+    def __init__(self) -> None:
+        self.messages: dict[int, dict[int, dict[str, Any]]] = {GENERAL: {}, REVIEW: {}}
+        self.faults: deque[Fault] = deque()
+        self.requests: list[tuple[str, str]] = []
+        self.sessions: list[str] = []
+        self.forgotten = False  # whether a session cannot be resumed
+        self._nonces: dict[str, dict[str, Any]] = {}
+        self._sequence = 0
+        self._sent: list[dict[str, Any]] = []
+        self._socket: web.WebSocketResponse | None = None
+        self._ready = asyncio.Event()
+
+    # --- what a test does ---
+
+    async def say(self, text: str, *, reply_to: int | None = None) -> int:
+        """A member writes in #general; gives the message's number."""
+        message = self._store(GENERAL, MEMBER, {"content": text})
+        if reply_to is not None:
+            message["message_reference"] = {"message_id": str(reply_to), "channel_id": str(GENERAL)}
+        await self._dispatch("MESSAGE_CREATE", message)
+        return int(message["id"])
+
+    async def lose(self, *, tell_again: int = 0) -> None:
+        """Cut the gateway; the newest `tell_again` events are told again when the session is resumed."""
+        self._again = self._sent[len(self._sent) - tell_again :]
+        self._ready.clear()
+        assert self._socket is not None
+        await self._socket.close(code=4000)
+        await self.connected()
+
+    async def connected(self) -> None:
+        """Wait until the bot is on the gateway."""
+        await asyncio.wait_for(self._ready.wait(), 10)
+
+    def said(self, channel: int = GENERAL) -> list[str]:
+        """What the bot's messages in a channel say now."""
+        return [one["content"] for one in self.messages[channel].values() if one["author"]["id"] == str(BOT)]
+
+    # --- HTTP ---
+
+    @web.middleware
+    async def fail(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        self.requests.append((request.method, request.path))
+        fault = next((f for f in self.faults if f.method == request.method and request.path.endswith(f.path)), None)
+        if fault is None:
+            return await handler(request)
+        self.faults.remove(fault)
+        if fault.carried_out:
+            await handler(request)
+        if not fault.status:
+            assert request.transport is not None
+            request.transport.close()
+            return web.Response()
+        # discord.py takes a 429 without this header for a ban by the network in front of Discord.
+        return _json(fault.body or {"message": "no", "code": 0}, status=fault.status, headers={"Via": "1.1 loopback"})
+
+    async def me(self, _request: web.Request) -> web.Response:
+        return _json(_PEOPLE[BOT])
+
+    async def application(self, _request: web.Request) -> web.Response:
+        about = {"id": "1", "name": "Nightshift", "description": "", "icon": None, "owner": _PEOPLE[MEMBER]}
+        return _json({**about, "flags": 1 << 19, "bot_public": True, "bot_require_code_grant": False, "verify_key": ""})
+
+    async def commands(self, _request: web.Request) -> web.Response:
+        return _json([])
+
+    async def typing(self, _request: web.Request) -> web.Response:
+        return web.Response(status=204)
+
+    async def post(self, request: web.Request) -> web.Response:
+        sent = await _body(request)
+        nonce = sent.get("nonce")
+        if nonce in self._nonces and sent.get("enforce_nonce"):
+            return _json(self._nonces[nonce])
+        message = self._store(int(request.match_info["channel"]), BOT, sent)
+        if nonce:
+            self._nonces[nonce] = message
+        return _json(message)
+
+    async def edit(self, request: web.Request) -> web.Response:
+        message = self.messages[int(request.match_info["channel"])][int(request.match_info["message"])]
+        message.update({name: value for name, value in (await _body(request)).items() if name in message})
+        return _json(message)
+
+    async def history(self, request: web.Request) -> web.Response:
+        before = int(request.query.get("before", 1 << 62))
+        found = [m for number, m in self.messages[int(request.match_info["channel"])].items() if number < before]
+        return _json(found[::-1][: int(request.query.get("limit", 50))])
+
+    def _store(self, channel: int, author: int, sent: dict[str, Any]) -> dict[str, Any]:
+        content = sent.get("content") or ""
+        number = discord.utils.time_snowflake(datetime.now(UTC)) + sum(map(len, self.messages.values()))
+        message = {
+            "id": str(number),
+            "channel_id": str(channel),
+            "guild_id": str(GUILD),
+            "author": _PEOPLE[author],
+            "content": content,
+            "timestamp": datetime.now(UTC).isoformat(),
+            "edited_timestamp": None,
+            "tts": False,
+            "mention_everyone": False,
+            "mentions": [_PEOPLE[BOT]] if f"<@{BOT}>" in content else [],
+            "mention_roles": [],
+            "attachments": [],
+            "embeds": sent.get("embeds", []),
+            "components": sent.get("components", []),
+            "pinned": False,
+            "type": 0,
+            "flags": sent.get("flags", 0),
+        }
+        self.messages[channel][number] = message
+        return message
+
+    # --- gateway ---
+
+    async def gateway(self, request: web.Request) -> web.WebSocketResponse:
+        self._socket = socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        await socket.send_json({"op": 10, "d": {"heartbeat_interval": 40_000}})
+        async for frame in socket:
+            received = json.loads(frame.data)
+            if received["op"] == 1:
+                await socket.send_json({"op": 11})
+            elif received["op"] == 2:
+                self.sessions.append("identified")
+                self.forgotten = False
+                resume = str(request.url.with_scheme("ws"))
+                about = {"v": 10, "user": _PEOPLE[BOT], "session_id": "s", "resume_gateway_url": resume}
+                await self._dispatch("READY", {**about, "guilds": [{"id": str(GUILD), "unavailable": True}]})
+                await self._dispatch("GUILD_CREATE", _guild())
+                self._ready.set()
+            elif received["op"] == 6 and self.forgotten:
+                await socket.send_json({"op": 9, "d": False})
+            elif received["op"] == 6:
+                self.sessions.append("resumed")
+                for event in self._again:
+                    await socket.send_json(event)
+                await self._dispatch("RESUMED", {})
+                self._ready.set()
+        return socket
+
+    async def _dispatch(self, kind: str, payload: dict[str, Any]) -> None:
+        assert self._socket is not None
+        self._sequence += 1
+        event = {"op": 0, "t": kind, "s": self._sequence, "d": payload}
+        if kind == "MESSAGE_CREATE":
+            self._sent.append(event)
+        await self._socket.send_json(event)
+
+
+@asynccontextmanager
+async def loopback(monkeypatch: Any) -> AsyncIterator[Loopback]:
+    """Let discord.py take this machine for Discord."""
+    place = Loopback()
+    app = web.Application(middlewares=[place.fail])
+    app.router.add_get("/users/@me", place.me)
+    app.router.add_get("/oauth2/applications/@me", place.application)
+    app.router.add_put("/applications/1/commands", place.commands)
+    app.router.add_post("/channels/{channel}/typing", place.typing)
+    app.router.add_post("/channels/{channel}/messages", place.post)
+    app.router.add_get("/channels/{channel}/messages", place.history)
+    app.router.add_patch("/channels/{channel}/messages/{message}", place.edit)
+    app.router.add_get("/gateway", place.gateway)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    here = f"127.0.0.1:{runner.addresses[0][1]}"
+    monkeypatch.setattr(discord.http.Route, "BASE", f"http://{here}")
+    monkeypatch.setattr(discord.gateway.DiscordWebSocket, "DEFAULT_GATEWAY", yarl.URL(f"ws://{here}/gateway"))
+    yield place
+    await runner.cleanup()
+
+
+def _json(body: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    # discord.py compares the content type as a whole.
+    headers = {"Content-Type": "application/json", **(headers or {})}
+    return web.Response(body=json.dumps(body).encode(), status=status, headers=headers)
+
+
+async def _body(request: web.Request) -> dict[str, Any]:
+    if request.content_type == "application/json":
+        return dict(await request.json())
+    form = await request.post()  # with files
+    return dict(json.loads(str(form["payload_json"])))
+
+
+def _guild() -> dict[str, Any]:
+    def channel(number: int, name: str) -> dict[str, Any]:
+        return {"id": str(number), "type": 0, "name": name, "position": number, "permission_overwrites": []}
+
+    role = {"id": str(GUILD), "name": "@everyone", "permissions": _EVERYTHING, "color": 0, "position": 0, "flags": 0}
+    extras = {"hoist": False, "managed": False, "mentionable": False, "colors": {"primary_color": 0}}
+    mine = {"user": _PEOPLE[BOT], "roles": [], "joined_at": "2026-01-01T00:00:00+00:00", "deaf": False, "mute": False}
+    return {
+        "id": str(GUILD),
+        "name": "Workshop",
+        "owner_id": "9",
+        "preferred_locale": "en-US",
+        "roles": [{**role, **extras}],
+        "channels": [channel(GENERAL, "general"), channel(REVIEW, "review")],
+        "members": [{**mine, "flags": 0}],
+        "member_count": 2,
+        "emojis": [],
+        "stickers": [],
+        "features": [],
+        "threads": [],
+    }
+
+
+async def until(condition: Any, seconds: float = 10.0) -> None:
+    """Wait until something is so."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110  (nothing tells)
+            await asyncio.sleep(0.01)
