@@ -40,7 +40,7 @@ def build(database: Path, pairs: int) -> None:
     said = ""
     for number in range(1, pairs + 1):
         member = 1 + int(rng.paretovariate(1.2)) % MEMBERS
-        if number % 50 or not said:
+        if number % 50 != 1 or not said:
             said = " ".join(rng.choices(words, k=12))
         turns = [{"role": "user", "content": said, "author_id": member, "message_id": number}]
         if number % 3 == 0:

@@ -28,12 +28,16 @@ MIN_SHINGLES = 20
 
 def digest(pair: Pair) -> str:
     """A hash of a pair's words: roles, turns and completion. Who said them and when does not count."""
-    return _hash([[turn.role, turn.content] for turn in pair.turns], pair.completion).hex()
+    parts = [*([turn.role, turn.content] for turn in pair.turns), pair.completion]
+    return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()[:32]
 
 
 def sameness(pair: Pair) -> bytes:
-    """Equal (16 bytes) for two pairs that differ in case, width or spacing at most: duplicates to a reader."""
-    return _hash([[turn.role, _normalised(turn.content)] for turn in pair.turns], _normalised(pair.completion))
+    """Equal (8 bytes) for two pairs that differ in case, width or spacing at most: duplicates to a reader."""
+    parts = [f"{turn.role}\x1f{_normalised(turn.content)}" for turn in pair.turns]
+    parts.append(_normalised(pair.completion))
+    # A separator is white space, of which normalised text has nothing but spaces.
+    return hashlib.blake2b("\x1e".join(parts).encode(), digest_size=8).digest()
 
 
 def similarity(first: frozenset[int], second: frozenset[int]) -> float:
@@ -106,10 +110,6 @@ def _shingles(text: str) -> frozenset[int]:
 
 def _identity(value: int) -> int:
     return value
-
-
-def _hash(turns: list[list[str]], completion: str) -> bytes:
-    return hashlib.sha256(json.dumps([*turns, completion], ensure_ascii=False).encode()).digest()[:16]
 
 
 def _normalised(text: str) -> str:

@@ -59,7 +59,7 @@ class Table:
             self._moderators.setdefault(pair.reviewer, len(self._moderators)) if counted else NOBODY
         )
         # 64 bits: that any two of a million differing pairs agree happens once in 37 million stores.
-        self._words.append(int.from_bytes(sameness(pair)[:8]))
+        self._words.append(int.from_bytes(sameness(pair)))
         self._approved_s.append(datetime.fromisoformat(pair.approved_at).timestamp())
         self._edited.append(pair.edited)
         self._held_out.append(held_out)
