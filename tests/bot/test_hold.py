@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
 from bot import texts
 from bot.moderation import texts as words
 from tests.bot.test_review import verdicts
@@ -98,6 +102,25 @@ async def test_an_answer_to_the_ask_command_is_held_too(stage):
     assert stage.world.general.last_message.content == texts.asked("Sticky oil?") + words.HELD_NOTICE
     await stage.world.moderator.click(stage.card, label="Approve")
     assert stage.world.general.last_message.content == texts.asked("Sticky oil?") + DRAFT
+
+
+@pytest.mark.parametrize("length", [1, 600])
+async def test_a_new_member_is_told_how_learning_works_in_a_held_channel_too(open_stage, settings, length):
+    """Below the notice, and below whatever takes its place; it is no part of what is stored."""
+    introducing = settings.model_copy(update={"privacy": replace(settings.privacy, introduce=True)})
+    async with open_stage(base=introducing) as stage:
+        await hold(stage)
+        stage.engine.say("word " * length)
+        line = texts.introduction(False)
+        held = await stage.ask("A story?")
+        assert held.content == words.HELD_NOTICE + line
+        for label in ("Approve", words.UNDO, "Approve"):
+            await stage.world.moderator.click(stage.card, label=label)
+            assert stage.world.general.last_message.content.endswith(line)
+        assert len(stage.world.general.history()) == 2 + (length > 1)
+        assert "opt-in" not in (await stage.reply(held)).text
+        stage.engine.say("Again.")
+        assert (await stage.ask("Another?")).content == words.HELD_NOTICE
 
 
 async def test_other_channels_and_later_answers_are_not_held(stage):

@@ -213,6 +213,49 @@ async def test_answers_and_cards_speak_the_server_s_language(stage):
     assert stage.card.embeds[0].title == german.PENDING
 
 
+@pytest.mark.parametrize("act", ["APPROVE", "REJECT", "SKIP"])
+async def test_a_card_keeps_the_server_s_language_whoever_uses_it(stage, speaks, act):
+    """All moderators read it; only what one of them is told alone is in theirs."""
+    answer = await stage.ask("Which wood?")
+    speaks("de")
+    label = getattr(moderation if act == "SKIP" else texts, act)
+    await stage.world.moderator.click(stage.card, label=label)
+    expected = {
+        "APPROVE": texts.verdict_line("approve", "Mo"),
+        "REJECT": texts.verdict_line("reject", "Mo"),
+        "SKIP": moderation.skipped("Mo"),
+    }
+    assert stage.card.embeds[0].title == expected[act]
+    (first, *_) = [item.label for row in stage.card.components for item in row.children]
+    assert first == (texts.APPROVE if act == "SKIP" else moderation.UNDO)
+    await stage.ada.click(answer, label=texts.AGAIN)
+    assert stage.card.embeds[0].title == texts.PENDING
+
+
+async def test_a_card_edited_by_a_moderator_keeps_the_server_s_language(stage, speaks):
+    """The form is the moderator's, the card everybody's."""
+    await stage.ask("Which wood?")
+    speaks("de")
+    form = await stage.world.moderator.click(stage.card, label=texts.EDIT)
+    await stage.world.moderator.submit_modal(form, {"answer": "Oak."})
+    assert stage.card.embeds[0].title == texts.verdict_line("edit", "Mo")
+    assert texts.CARD_CORRECTED in stage.card.embeds[0].description
+
+
+async def test_what_is_said_to_everybody_is_in_the_server_s_language(stage, speaks):
+    """Also where one member's command or button led to it."""
+    speaks("de")
+    await stage.ada.slash(stage.world.general, "ask", question="Which wood?")
+    answer = stage.world.general.last_message
+    assert [item.label for row in answer.components for item in row.children] == [texts.AGAIN]
+    await stage.ada.click(answer, label=texts.AGAIN)
+    answer = stage.world.general.last_message
+    assert [item.label for row in answer.components for item in row.children] == [texts.AGAIN]
+    stage.engine.say("")
+    silent = await stage.ada.click(answer, label=texts.AGAIN)
+    assert [one.content for one in silent.followups] == [german.SILENT]
+
+
 async def test_the_operator_can_choose_the_language_of_channels(open_stage):
     """Most servers never set one."""
     async with open_stage(discord={"language": "de"}) as stage:

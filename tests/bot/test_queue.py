@@ -46,6 +46,17 @@ async def test_unsure_replies_come_first(stage):
     assert "Question 2?" in shown(await review(stage, order="unsure"))
 
 
+async def test_of_finished_replies_the_one_that_the_model_was_least_sure_of_comes_first(stage):
+    """By the mean probability of its words, which is stored with each reply; those not measured come last."""
+    for number, confidence in enumerate((None, 0.9, 0.4), start=1):
+        stage.engine.confidence = confidence
+        await stage.ask(f"Question {number}?")
+    page = await review(stage, order="unsure")
+    assert "Question 3?" in shown(page)
+    await stage.world.moderator.click(page, label=words.SKIP)
+    assert "Question 2?" in shown(page)
+
+
 async def test_a_verdict_leads_to_the_next_card(stage):
     """One click records the verdict, brings the card in the review channel in step, and shows the next."""
     answers = await ask_three(stage)
