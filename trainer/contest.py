@@ -19,8 +19,9 @@ from model.base import LoadedBase, load_base, pick_device
 from storage.records import Pair
 from trainer import evaluate, frozen
 from trainer.evidence import Evidence, Score
+from trainer.frozen import free_bytes
 from trainer.interview import interview, questions
-from trainer.memory import ModelShape, Workload, training_footprint
+from trainer.memory import Fit, ModelShape, Workload, choose_fit
 from trainer.recipe import Recipe, resolve, validation_size
 from trainer.settings import TrainerSettings
 from trainer.snapshot import Snapshot, validation_split
@@ -73,6 +74,7 @@ def hold_contest(
     scratch: Path,
     watch: Watch,
 ) -> Contest:
+    checkpoints: Path,
     """Train on the snapshot's training part and measure on its hold-out.
 
     Raises:
@@ -94,9 +96,9 @@ def hold_contest(
     judging = encoded(evaluate.spread(snapshot.holdout, config.max_holdout))
     recipe = resolve(config, pairs=len(learning.items), parameters=base.model.num_parameters())
     longest = max(len(example.ids) for example in (*learning.items, *validating.items, *judging.items))
-    checkpointing = _needs_checkpointing(base, recipe, longest, config.checkpointing)
+    fit = _fit(base, recipe, learning.items, settings)
     frozen.choose_attention(base.model, base.device, longest)
-    watch.say(f"Recipe (* set by you): {recipe.line()}, checkpointing {'on' if checkpointing else 'off'}")
+    watch.say(f"Recipe (* set by you): {recipe.line()}, {fit.line()}")
     watch.say(
         f"Learning from {len(learning.items)} pairs, validating on {len(validating.items)}, "
         f"judging on {len(judging.items)} that are never trained on"
@@ -114,13 +116,15 @@ def hold_contest(
         recipe,
         pad_id=pad_id,
         seed=config.seed,
-        checkpointing=checkpointing,
-        scratch=scratch / "trainer",
+        fit=fit,
+        checkpoints=checkpoints,
+        minutes=config.checkpoint_minutes,
         report=watch.step,
     )
     trained_s = time.monotonic() - began
     watch.say(
         f"Trained {learned.steps} steps in {trained_s:.0f} s ({learned.tokens / trained_s:.0f} tokens/s), "
+        say=watch.say,
         f"best at step {learned.best_step} with validation loss {learned.eval_loss:.3f}"
     )
 
@@ -141,7 +145,7 @@ def hold_contest(
         "tokens": learned.tokens,
         "windowed": learning.windowed + validating.windowed + judging.windowed,
         "dropped": learning.dropped + validating.dropped + judging.dropped,
-        "checkpointing": checkpointing,
+        "checkpointing": learned.checkpointing,
         "compute": str(base.dtype).removeprefix("torch."),
         "seconds": {"train": round(trained_s, 1), "evaluate": round(time.monotonic() - began, 1)},
     }
@@ -168,19 +172,17 @@ def _stranger(champion: Champion, base: LoadedBase) -> str | None:
     return None
 
 
-def _needs_checkpointing(base: LoadedBase, recipe: Recipe, longest: int, wish: str) -> bool:
-    """Activation checkpointing costs a third more time: only where the activations would not fit on a GPU."""
-    if wish != "auto":
-        return wish == "on"
-    if base.device.type != "cuda":
-        return False
-    work = Workload(recipe.micro_batch, longest, recipe.rank, dropout=recipe.dropout > 0, checkpointing=False)
+def _fit(base: LoadedBase, recipe: Recipe, learning: Sequence[Example], settings: TrainerSettings) -> Fit:
+    """How much goes into a forward pass, from the shape of the base and the memory that is free now."""
+    config = settings.training
+    longest = max(len(example.ids) for example in learning)
+    work = Workload(recipe.batch, longest, recipe.rank, dropout=recipe.dropout > 0, compute=base.dtype.itemsize)
     try:
-        need = training_footprint(ModelShape.from_config(base.model.config.to_dict()), "qlora", work)
+        shape = ModelShape.from_config(base.model.config.to_dict())
     except KeyError:  # not a shape that can be estimated: the careful choice
-        return True
-    free, _ = torch.cuda.mem_get_info(base.device)
-    return need.activations + max(need.logits, need.workspace) > 0.8 * free
+        return Fit(config.checkpointing != "off", config.pass_tokens or longest)
+    fit = choose_fit(shape, work, free_bytes(base.device), longest=longest, wish=config.checkpointing)
+    return replace(fit, tokens=config.pass_tokens) if config.pass_tokens else fit
 
 
 def _measure(

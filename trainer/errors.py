@@ -5,7 +5,9 @@ from __future__ import annotations
 __all__ = [
     "AdoptionRefused",
     "ExportRefused",
+    "MemoryShort",
     "RunBusy",
+    "RunInterrupted",
     "RunStopped",
     "ScheduleInvalid",
     "SettingsInvalid",
@@ -41,10 +43,43 @@ class RunBusy(TrainerError):
 
 
 class RunStopped(TrainerError):
-    """Somebody asked the run to stop (a signal); it is closed as failed and nothing is published."""
+    """Somebody asked the run to stop (a signal); nothing is published.
 
-    def __init__(self) -> None:
-        super().__init__("The run was stopped before it finished.")
+    Attributes:
+        goes_on: it left a checkpoint to go on from; otherwise it is closed as failed.
+    """
+
+    def __init__(self, *, goes_on: bool = False) -> None:
+        self.goes_on = goes_on
+        rest = " and goes on at the next start." if goes_on else "."
+        super().__init__(f"The run was stopped before it finished{rest}")
+
+
+class RunInterrupted(TrainerError):
+    """A signal stopped the training between two steps; a checkpoint was written.
+
+    Attributes:
+        step: the last step that was made.
+    """
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+        super().__init__(f"The run was stopped at step {step} and goes on from there at the next start.")
+
+
+class MemoryShort(TrainerError):
+    """One pair alone does not fit into memory, even with activations computed again.
+
+    Attributes:
+        tokens: of that pair.
+    """
+
+    def __init__(self, tokens: int) -> None:
+        self.tokens = tokens
+        super().__init__(
+            f"Memory ran out in training with a single pair of {tokens} tokens: lower training.max_tokens, "
+            f"or choose a smaller base model."
+        )
 
 
 class SnapshotGone(TrainerError):

@@ -5,13 +5,14 @@ Works on the model it is given, before any adapter is put on it. Knows no data a
 
 from __future__ import annotations
 
+import os
 from typing import Any, Literal
 
 import torch
 
 DtypeName = Literal["auto", "bfloat16", "float32"]
 
-__all__ = ["DtypeName", "choose_attention", "forbid_repacking", "settle_dtype", "training_dtype"]
+__all__ = ["DtypeName", "choose_attention", "forbid_repacking", "free_bytes", "settle_dtype", "training_dtype"]
 
 SHORT = 256
 """Tokens up to which plain attention is the faster one on a CPU; its score matrices grow with the square."""
@@ -61,3 +62,13 @@ def choose_attention(model: Any, device: torch.device, longest: int) -> None:
     """
     if device.type == "cpu" and longest <= SHORT:
         model.set_attn_implementation("eager")
+
+
+def free_bytes(device: torch.device) -> float:
+    """What training may take of the memory that is free on a device; the rest is for what no estimate counts."""
+    if device.type == "cuda":
+        # What the allocator keeps for itself is free for us too.
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return 0.9 * (torch.cuda.mem_get_info(device)[0] + kept)
+    # Others live on this memory too, and a process that takes too much of it is killed without a word.
+    return 0.5 * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")

@@ -15,6 +15,7 @@ from pathlib import Path
 from storage.home import Home
 from storage.store import Store
 from trainer.result import RunResult
+from trainer.resumption import can_go_on
 
 __all__ = ["RunResult", "run_training"]
 
@@ -87,11 +88,15 @@ async def _stop(child: asyncio.subprocess.Process) -> None:
 
 
 def _close_dead_run(home: Path, pid: int, how: str) -> RunResult:
-    """The child left no result: close its run, so that nobody waits for it."""
+    """The child left no result: close its run, so that nobody waits for it, unless it can be gone on with."""
     reason = f"The training process {how}; nothing was published."
     with Store.open(Home(home).db) as store:
         for run in store.runs(limit=5):
             if run.pid == pid and run.outcome is None:
+                if can_go_on(Home(home), run.id):
+                    return RunResult(
+                        run.id, "failed", f"The training process {how}; the run goes on at the next start."
+                    )
                 store.finish_run(run.id, "failed", reason)
                 return RunResult(run.id, "failed", reason)
     return RunResult(None, "failed", reason)

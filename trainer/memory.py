@@ -15,17 +15,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 __all__ = [
     "EMBEDDED_SHAPE",
     "METHODS",
+    "Fit",
     "Footprint",
     "Method",
     "ModelShape",
     "Workload",
     "article_footprint",
+    "choose_fit",
     "parse_size",
     "training_footprint",
 ]
@@ -37,6 +39,8 @@ _HALF, _SINGLE = 2, 4
 _NF4 = 0.5 + 1 / 64 + 4 / (64 * 256)
 _ADAM_8BIT = 2 * (1 + 4 / 256)
 _ADAM_MIXED = 12  # fp32 master copy and two fp32 moments
+_USEFUL_PASS = 2048  # tokens; with fewer, unpacking the weights for each pass costs more than computing again
+_CHUNK_TOKENS = 512  # whose scores exist at the same time, as in trainer/likelihood.py
 
 
 @dataclass(frozen=True)
@@ -121,6 +125,7 @@ class Workload:
         rank: LoRA rank.
         dropout: whether the adapters have dropout, which keeps a mask of one byte an element.
         checkpointing: keep only each layer's input and compute the rest again on the way back.
+        compute: bytes of a number in the products, 2 for bf16 and 4 for fp32.
     """
 
     rows: int = 4
@@ -128,6 +133,24 @@ class Workload:
     rank: int = 16
     dropout: bool = False
     checkpointing: bool = True
+    compute: int = 2
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What a training does to fit into memory.
+
+    Attributes:
+        checkpointing: compute activations again instead of keeping them.
+        tokens: most tokens in a forward pass, padding included.
+    """
+
+    checkpointing: bool
+    tokens: int
+
+    def line(self) -> str:
+        """For the line that says how a run trains."""
+        return f"at most {self.tokens} tokens in a pass, checkpointing {'on' if self.checkpointing else 'off'}"
 
 
 @dataclass(frozen=True)
@@ -168,13 +191,46 @@ def training_footprint(shape: ModelShape, method: Method, work: Workload) -> Foo
         )
     trained = shape.adapter_parameters(work.rank)
     packed = _NF4 if method == "qlora" else _HALF
+    copies = work.compute if work.compute < _SINGLE else 0  # of the fp32 adapter, for its products
     return Footprint(
         method,
-        weights=packed * shape.linear_parameters + _HALF * shape.other_parameters + _SINGLE * trained,
+        weights=packed * shape.linear_parameters + _HALF * shape.other_parameters + (_SINGLE + copies) * trained,
         gradients=_SINGLE * trained,
         optimizer=_ADAM_8BIT * trained,
         **passing,
     )
+
+
+def choose_fit(
+    shape: ModelShape, work: Workload, free: float, *, longest: int, wish: Literal["auto", "on", "off"] = "auto"
+) -> Fit:
+    """How much text goes into a QLoRA pass, and whether activations must be computed again.
+
+    Args:
+        shape: of the base, whose weights are in memory already.
+        work: what a whole optimizer step would be in one pass; its `checkpointing` does not matter.
+        free: bytes that a pass and the adapter's gradients and optimizer may take.
+        longest: tokens of the longest example, which must fit whatever the estimate says.
+        wish: the setting; "auto" computes again only where keeping leaves no room for a pass of a useful size.
+    """
+    step = work.rows * work.tokens
+
+    def fitting(*, checkpointing: bool) -> int:
+        """Tokens that fit; all that the parts of the footprint add up to is linear in them."""
+
+        def need(tokens: int) -> float:
+            one = replace(work, rows=1, tokens=tokens, checkpointing=checkpointing)
+            takes = training_footprint(shape, "qlora", one)
+            return takes.gradients + takes.optimizer + takes.activations + max(takes.logits, takes.workspace)
+
+        fixed = need(0)
+        return int((free - fixed) / ((need(4096) - fixed) / 4096))
+
+    kept = fitting(checkpointing=False)
+    enough = kept >= max(longest, min(step, _USEFUL_PASS))
+    if wish == "off" or (wish == "auto" and enough):
+        return Fit(checkpointing=False, tokens=max(longest, min(step, kept)))
+    return Fit(checkpointing=True, tokens=max(longest, min(step, fitting(checkpointing=True))))
 
 
 def article_footprint(parameters: float, method: Method) -> Footprint:
@@ -209,22 +265,42 @@ def _passing(shape: ModelShape, method: Method, work: Workload) -> dict[str, flo
     tokens = work.rows * work.tokens
     layer = tokens * _layer_bytes_per_token(shape, method, work)
     unpacked = _HALF * max(inputs * outputs for inputs, outputs in shape.linears) if method == "qlora" else 0
+    kept = tokens * shape.layers * shape.hidden * work.compute if work.checkpointing else shape.layers * layer
+    last = tokens * shape.hidden * (_SINGLE + 2 * work.compute)  # the last norm's fp32 copy and its result, twice
     return {
-        "activations": shape.layers * (tokens * _HALF * shape.hidden if work.checkpointing else layer),
-        # Scores in bf16, their fp32 copy for the loss, and the gradient of that copy.
-        "logits": tokens * shape.vocabulary * (_HALF + _SINGLE + _SINGLE),
-        "workspace": unpacked + (layer if work.checkpointing else 0),
+        "activations": kept + last,
+        "logits": _logits(shape, method, work, tokens),
+        "workspace": unpacked + _backward(shape, work, tokens) + (layer if work.checkpointing else 0),
     }
 
 
+def _logits(shape: ModelShape, method: Method, work: Workload, tokens: int) -> float:
+    """Scores as computed, their fp32 copy for the loss, and the gradient of that copy (here a chunk at a time)."""
+    at_once = tokens if method == "full" else min(tokens, _CHUNK_TOKENS)
+    return at_once * shape.vocabulary * (work.compute + _SINGLE + _SINGLE)
+
+
+def _backward(shape: ModelShape, work: Workload, tokens: int) -> float:
+    """Gradients on their way through the widest place: the feed-forward's, beside that of the residual."""
+    return tokens * work.compute * (3 * shape.intermediate + 2 * shape.hidden)
+
+
 def _layer_bytes_per_token(shape: ModelShape, method: Method, work: Workload) -> float:
-    """What one decoder layer keeps for a token when attention is fused (no score matrix)."""
+    """What one decoder layer keeps for a token when attention is fused (no score matrix).
+
+    Counted with the hooks that autograd offers for saved tensors; a test does it again.
+    """
     queries, keys = shape.heads * shape.head_size, shape.kv_heads * shape.head_size
-    norms = 2 * shape.hidden * (2 * _SINGLE + _HALF)  # computed in fp32, kept with the bf16 result
-    attention = _HALF * (2 * (queries + 2 * keys) + queries)  # before and after rotation, and the output
-    feed_forward = _HALF * 4 * shape.intermediate  # gate, its activation, up, their product
-    plain = norms + attention + feed_forward
+    norms = 2 * shape.hidden * _SINGLE  # the fp32 copy that is squared
+    attention = work.compute * (queries + 2 * keys + queries)  # rotated queries and keys, values, the output
+    feed_forward = work.compute * 4 * shape.intermediate  # gate, its activation, up, their product
+    # Behind each norm; q, k, v share one input, gate and up another.
+    inputs = work.compute * 2 * shape.hidden
+    plain = norms + attention + feed_forward + inputs
     if method == "full":
         return plain
-    inputs = sum(inputs for inputs, _ in shape.linears)  # each adapter keeps its input in fp32
-    return plain + inputs * (_SINGLE + (1 if work.dropout else 0))
+    low_rank = 2 * work.compute * 7 * work.rank
+    wide = sum(inputs for inputs, _ in shape.linears)
+    # Each adapter drops other numbers, so each keeps an input of its own and a mask of one byte.
+    dropped = (work.compute + 1) * wide if work.dropout else 0
+    return plain + low_rank + dropped

@@ -8,6 +8,8 @@ Pure: figures in, figures out. Defaults follow the size of the data and of the b
 - **epochs by the size of data and model.** A small model takes one more pass and a higher rate; early stopping on the
   validation slice ends either sooner.
 - **no dropout for a small model.** It brought nothing there, and on a CPU drawing the masks is a fifth of a step.
+- **NEFTune and rsLoRA off.** Noise on the embeddings (Jain et al. 2023, arXiv:2310.05914; `neftune` is its alpha, 5 is
+  usual) and the factor alpha / sqrt(r) instead of alpha / r (Kalajdzievski 2023, arXiv:2312.03732) are there to try.
 
 The figures behind the defaults are in docs/learning.md.
 """
@@ -16,9 +18,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from trainer.settings import TrainingConfig
+if TYPE_CHECKING:
+    from trainer.settings import TrainingConfig
 
 __all__ = ["Origin", "Recipe", "resolve", "validation_size"]
 
@@ -30,7 +33,10 @@ SMALL_MODEL = 1_000_000_000
 
 @dataclass(frozen=True)
 class Recipe:
-    """What the training loop is given. Lengths are in pairs, optimizer steps or epochs as the names say."""
+    """What the training loop is given. Lengths are in pairs, optimizer steps or epochs as the names say.
+
+    `batch` is the pairs of one optimizer step, of all processes together; `micro_batch` the most in one forward pass.
+    """
 
     rank: int
     alpha: int
@@ -44,12 +50,9 @@ class Recipe:
     max_grad_norm: float
     evaluations_per_epoch: int
     patience: int
+    neftune: float
+    rslora: bool
     origins: dict[str, Origin]
-
-    @property
-    def accumulation(self) -> int:
-        """Forward passes in one optimizer step."""
-        return max(1, self.batch // self.micro_batch)
 
     def described(self) -> dict[str, dict[str, float | str]]:
         """Each value with its origin, as it is stored with the run and in the adapter's manifest."""
@@ -93,6 +96,8 @@ def resolve(config: TrainingConfig, *, pairs: int, parameters: int) -> Recipe:
         "max_grad_norm": 0.3,
         "evaluations_per_epoch": 2 if pairs < 200 else 4,
         "patience": 2,
+        "neftune": 0.0,
+        "rslora": False,
     }
     chosen = {name: getattr(config, name) for name in defaults}
     values = {name: defaults[name] if value is None else value for name, value in chosen.items()}

@@ -23,13 +23,14 @@ from storage.errors import AdapterDamaged, AdapterMissing, DatabaseBusy, Storage
 from storage.home import Home
 from storage.records import Adapter, Outcome, Run
 from storage.store import Store
-from trainer.errors import RunStopped, TrainerError
+from trainer.errors import RunInterrupted, RunStopped, TrainerError
 from trainer.gate import Decision, decide
 from trainer.lock import run_lock
 from trainer.progress import Progress
 from trainer.provenance import manifest_of, provenance_of, write_manifest
 from trainer.readiness import why_not_train
 from trainer.result import RunResult
+from trainer.resumption import CHECKPOINTS, can_go_on, take_up
 from trainer.schedule import local_date as date_in_zone
 from trainer.settings import TrainerSettings
 from trainer.snapshot import Snapshot, stream_snapshot
@@ -37,7 +38,7 @@ from trainer.snapshot import Snapshot, stream_snapshot
 if TYPE_CHECKING:
     from trainer.contest import Champion, Contest
 
-__all__ = ["close_stale_runs", "run_once"]
+__all__ = ["run_once"]
 
 log = logging.getLogger(__name__)
 
@@ -62,15 +63,26 @@ def run_once(
     """
     night = local_date or date_in_zone(datetime.now(UTC), settings.schedule)
     with run_lock(home.runs / "lock"), Store.open(home.db) as store:
-        close_stale_runs(store)
         AdapterDirectory(home.adapters).sweep()
-        run = store.start_run(trigger, night, os.getpid(), _config(settings))
+        unfinished = take_up(store, home, _config(settings), night)
+        if unfinished is not None:
+            run, snapshot = unfinished
+            store.update_run(run.id, pid=os.getpid())
+            progress.say(
+                f"Going on with run {run.id} of {run.local_date}, which was stopped in stage {run.stage!r}"
+            )
+        else:
+            run, snapshot = store.start_run(trigger, night, os.getpid(), _config(settings)), None
         directory = home.runs / run.id
-        directory.mkdir()
+        directory.mkdir(exist_ok=True)
         with _logged_to(directory / "log"):
             try:
-                return _Run(home, settings, store, run, progress).go(force=force)
+                return _Run(home, settings, store, run, progress).go(force=force, snapshot=snapshot)
+            except RunInterrupted as stopped:
+                return RunResult(run.id, "failed", str(stopped))  # its row stays open for the next start
             except BaseException as error:
+                if isinstance(error, KeyboardInterrupt | SystemExit) and can_go_on(home, run.id):
+                    return RunResult(run.id, "failed", str(RunStopped(goes_on=True)))
                 log.exception("Run %s failed", run.id)
                 reason = _reason(error, store.run(run.id).stage, directory / "log")
                 store.finish_run(run.id, "failed", reason)
@@ -79,14 +91,8 @@ def run_once(
                 raise
             finally:
                 shutil.rmtree(directory / "scratch", ignore_errors=True)
-
-
-def close_stale_runs(store: Store) -> list[str]:
-    """Close runs that no process works on any more; gives their ids. To be called by whoever holds the lock."""
-    stale = [run for run in store.runs(limit=50) if run.outcome is None]
-    for run in stale:
-        store.finish_run(run.id, "failed", f"The trainer died in stage {run.stage!r}; nothing was published.")
-    return [run.id for run in stale]
+                if store.run(run.id).outcome is not None:
+                    shutil.rmtree(directory / CHECKPOINTS, ignore_errors=True)
 
 
 class _Run:
@@ -101,7 +107,21 @@ class _Run:
         self._directory = home.runs / run.id
         self._adapters = AdapterDirectory(home.adapters)
 
-    def go(self, *, force: bool) -> RunResult:
+    def go(self, *, force: bool, snapshot: Snapshot | None = None) -> RunResult:
+        """All stages, or what is left of a run that was stopped and whose snapshot is given."""
+        if snapshot is None:
+            taken = self._begin(force=force)
+            if isinstance(taken, RunResult):
+                return taken
+            snapshot = taken
+        seated = self._store.champion()
+        contest = self._contest(snapshot, self._champion(seated))
+        self._stage("gate")
+        decision = decide(contest.evidence, self._settings.gate)
+        return self._conclude(snapshot, contest, decision, seated)
+
+    def _begin(self, *, force: bool) -> Snapshot | RunResult:
+        """Take the snapshot and keep which pairs are in it; the result instead, when there is no reason to train."""
         self._stage("snapshot")
         former = self._former()
         snapshot = self._snapshot(former)
@@ -117,11 +137,7 @@ class _Run:
             return RunResult(self._run.id, "skipped", refusal)
         self._describe(snapshot)
         self._store.record_snapshot(self._run.id, (pair.reply_id for pair in (*snapshot.train, *snapshot.holdout)))
-        seated = self._store.champion()
-        contest = self._contest(snapshot, self._champion(seated))
-        self._stage("gate")
-        decision = decide(contest.evidence, self._settings.gate)
-        return self._conclude(snapshot, contest, decision, seated)
+        return snapshot
 
     def _snapshot(self, former: Mapping[int, str] | None) -> Snapshot:
         """The eligible pairs of this moment, chosen by the settings."""
@@ -155,6 +171,7 @@ class _Run:
             cache_dir=self._home.models,
             scratch=self._directory / "scratch",
             watch=watch,
+            checkpoints=self._directory / CHECKPOINTS,
         )
 
     def _conclude(self, snapshot: Snapshot, contest: Contest, decision: Decision, seated: str | None) -> RunResult:

@@ -98,6 +98,16 @@ class TrainingConfig:
     """Activation checkpointing: less memory for about a third more time."""
     checkpoint_minutes: Annotated[float, Field(ge=0.0)] = 3.0
     """How often a run keeps what it would go on from if it were killed; 0 does so at every step."""
+    preferences: bool = True
+    """Train on by what people preferred (edits, rejections, votes), if the extra `dpo` is installed."""
+    preference_pairs: Count = 200
+    """Fewer preferences to learn from than this and the supervised adapter stands."""
+    preference_beta: Positive = 0.1
+    """DPO's beta: how much a step away from the supervised adapter counts."""
+    preference_learning_rate: Positive | None = None
+    """None: a fifth of the supervised default, 1e-4 for a base under a billion parameters, else 4e-5."""
+    preference_tolerance: Annotated[float, Field(ge=0.0)] = 0.01
+    """Share by which the hold-out loss may rise for the sake of preferences."""
     seed: int = 1
 
 

@@ -35,6 +35,11 @@ class Example:
         """As long as `ids`; the prompt is ignored."""
         return [IGNORED] * self.prompt_length + list(self.ids[self.prompt_length :])
 
+    @property
+    def labelled(self) -> int:
+        """Tokens that the loss falls on; nothing predicts the first of all."""
+        return len(self.ids) - max(1, self.prompt_length)
+
 
 @dataclass(frozen=True)
 class Examples:

@@ -1,26 +1,36 @@
-"""QLoRA: trains one adapter on a frozen 4-bit base with transformers' Trainer. Touches no file but its scratch folder.
+"""QLoRA: trains one adapter on a frozen 4-bit base with transformers' Trainer. Touches no file but its checkpoints.
 
 h = W x + (alpha / r) B A x, with W the frozen NF4 weights and A, B in fp32 (Hu et al. 2021; Dettmers et al. 2023). The
 adapters stay in fp32 because bf16 loses the small updates; they are never merged.
+
+The Trainer is given whole optimizer steps (`trainer.batches`) and leaves it to `trainer.steps` how each is computed. It
+keeps what it is good at: optimizer, schedule, clipping, logging, checkpoints and going on from them.
 """
 
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from datasets import Dataset
 from peft import LoraConfig, get_peft_model
+from peft.helpers import disable_input_dtype_casting
+from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
-from trainer.errors import TrainingDiverged
-from trainer.likelihood import completion_losses
+from trainer import checkpoint, ranks
+from trainer.batches import plan_steps
+from trainer.checkpoint import FINISHED, Standing
+from trainer.errors import RunInterrupted, TrainingDiverged
+from trainer.interruption import Interruption
+from trainer.memory import Fit
 from trainer.recipe import Recipe
-from trainer.tokens import Collator, Example
+from trainer.steps import Passes
+from trainer.tokens import Example
 
 __all__ = ["CHALLENGER", "Learned", "Report", "attach_adapter", "train"]
 
@@ -37,13 +47,17 @@ class Learned:
 
     Attributes:
         eval_loss: mean over the validation tokens at the best step, in nats.
-        tokens: learned from, counted as often as they were seen.
+        tokens: learned from, counted as often as they were seen, without padding.
+        checkpointing: whether activations were computed again at the end.
+        pass_tokens: most tokens in a forward pass at the end.
     """
 
     steps: int
     best_step: int
     eval_loss: float
     tokens: int
+    checkpointing: bool
+    pass_tokens: int
 
 
 def attach_adapter(model: Any, recipe: Recipe) -> Any:
@@ -52,6 +66,7 @@ def attach_adapter(model: Any, recipe: Recipe) -> Any:
         r=recipe.rank,
         lora_alpha=recipe.alpha,
         lora_dropout=recipe.dropout,
+        use_rslora=recipe.rslora,
         target_modules="all-linear",
         task_type="CAUSAL_LM",
     )
@@ -66,11 +81,15 @@ def train(
     *,
     pad_id: int,
     seed: int,
-    checkpointing: bool,
-    scratch: Path,
+    fit: Fit,
+    checkpoints: Path,
+    minutes: float,
     report: Report,
+    say: Callable[[str], None],
 ) -> Learned:
-    """Train the challenger in place and leave it at its best step.
+    """Train the challenger in place and leave it at its best step, going on from a checkpoint when there is one.
+
+    Every process of an `accelerate launch` calls this with the same arguments; each computes its share of every step.
 
     Args:
         model: from `attach_adapter`.
@@ -78,65 +97,171 @@ def train(
         validation: only to find the best step and when to stop; never the hold-out.
         recipe: every value resolved.
         pad_id: what batches are padded with.
-        seed: of order, dropout and initial weights' use.
-        checkpointing: compute activations twice instead of keeping them.
-        scratch: a folder for whatever the Trainer wants to write.
+        seed: of order, dropout and noise.
+        fit: how much goes into a forward pass; lowered when memory runs out all the same.
+        checkpoints: a folder for what a stopped training goes on from. Emptying it is the caller's business.
+        minutes: between two checkpoints; 0 writes one at every step.
         report: hears of each step.
+        say: hears of what is out of the ordinary.
 
     Raises:
+        RunInterrupted: a signal asked it to stop; a checkpoint was written.
+        MemoryShort: not even one pair fits.
         TrainingDiverged: no evaluation gave a number.
     """
-    keep_best = _KeepBest(model, recipe.patience)
-    trainer = _CompletionTrainer(
-        model=model,
-        args=_arguments(model, recipe, len(examples), seed=seed, checkpointing=checkpointing, scratch=scratch),
-        train_dataset=_rows(examples),
-        eval_dataset=_rows(validation),
-        data_collator=Collator(pad_id),
-        callbacks=[keep_best, _Reporter(report)],
-    )
-    trainer.pop_callback(_printer())
-    trainer.train()
-    if keep_best.best_step < 0:  # too few steps for the rhythm of evaluations
-        trainer.evaluate()
-    if keep_best.best_step < 0:
+    trained = [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
+    mark = checkpoint.fingerprint(examples, validation, recipe, seed)
+    found = checkpoint.latest(checkpoints, mark)
+    if found is not None:
+        standing = found[1]
+        fit = Fit(standing.checkpointing, standing.pass_tokens)
+        ended = found[0].name == FINISHED
+        say(f"Training {'had ended' if ended else 'goes on'} at step {standing.step}")
+    plan = plan_steps([len(e.ids) for e in examples], batch=recipe.batch, epochs=recipe.epochs, seed=seed)
+    if found is not None and (ended or standing.without_progress >= recipe.patience):
+        checkpoint.copy_into(trained, found[0], best=True)
+        return _learned(standing, plan, examples)
+
+    passes = Passes(model, examples, validation, recipe.micro_batch, fit, pad_id=pad_id, say=say)
+    with Interruption() as interruption, disable_input_dtype_casting(model):
+        keeper = _Keeper(trained, passes, interruption, mark=mark, patience=recipe.patience, minutes=minutes)
+        if found is not None:
+            keeper.resume(*found)
+        trainer = _StepTrainer(
+            passes,
+            keeper,
+            model=model,
+            args=_arguments(
+                model, recipe, len(examples), seed=seed, checkpoints=checkpoints, owed=keeper.owes_evaluation
+            ),
+            train_dataset=plan,
+            eval_dataset=validation,
+            callbacks=[keeper, _Reporter(report)],
+        )
+        trainer.pop_callback(_printer())
+        trainer.train(resume_from_checkpoint=str(found[0]) if found is not None else None)
+        if keeper.stopped:
+            raise RunInterrupted(int(trainer.state.global_step))
+        if keeper.best_step < 0:  # too few steps for the rhythm of evaluations
+            trainer.evaluate()
+    if keeper.best_step < 0:
         raise TrainingDiverged
-    keep_best.restore()
-    steps = int(trainer.state.global_step)
-    per_epoch = sum(len(example.ids) for example in examples)
-    tokens = round(per_epoch * steps / recipe.steps_per_epoch(len(examples)))
-    return Learned(steps, keep_best.best_step, keep_best.best_loss, tokens)
+    keeper.restore()
+    standing = keeper.standing(int(trainer.state.global_step))
+    if ranks.is_first():
+        checkpoint.save_finished(checkpoints, standing, keeper.best)
+    return _learned(standing, plan, examples)
 
 
-class _CompletionTrainer(Trainer):
-    """Trainer with the loss on completions only, which computes no scores for the prompt."""
+def _learned(standing: Standing, plan: Sequence[tuple[int, ...]], examples: Sequence[Example]) -> Learned:
+    assert standing.best_loss is not None  # noqa: S101 - a training that ended has a best step
+    tokens = sum(len(examples[index].ids) for step in plan[: standing.step] for index in step)
+    return Learned(
+        standing.step, standing.best_step, standing.best_loss, tokens, standing.checkpointing, standing.pass_tokens
+    )
 
-    loss_is_scaled_for_ga = True
 
-    def compute_loss(
+class _StepTrainer(Trainer):
+    """Trainer whose items are whole optimizer steps, computed by `Passes` on all processes together."""
+
+    def __init__(self, passes: Passes, keeper: _Keeper, **options: Any) -> None:
+        self._passes = passes
+        self._keeper = keeper
+        super().__init__(**options)
+        # Gradients of all processes are summed once a step by `Passes`: a wrapped model would sum them at every pass,
+        # and divide by the number of processes, whatever share of the labelled tokens each of them had.
+        self.accelerator.prepare_model = lambda model, **_options: model
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """Every process gets every step, and takes its share of it."""
+        steps: Any = self.train_dataset
+        return DataLoader(steps, batch_size=1, shuffle=False, collate_fn=lambda items: items[0])
+
+    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:  # noqa: ARG002
+        """The gradients of one optimizer step; gives its mean loss over labelled tokens."""
+        return self._passes.backward(inputs)
+
+    def evaluate(self, *_args: Any, **_options: Any) -> dict[str, float]:
+        """Mean loss over the validation tokens; put off when somebody wants the process to stop."""
+        loss = self._passes.validation_loss(self._keeper.is_asked)
+        if loss is None:
+            self._keeper.owes_evaluation = True
+            self._keeper.stop(self.control)
+            return {}
+        self._keeper.owes_evaluation = False
+        metrics = {"eval_loss": loss}
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+    def floating_point_ops(self, inputs: Any) -> int:  # noqa: ARG002 - the signature is the library's
+        """Not counted."""
+        return 0
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:  # noqa: ARG002 - as above
+        """Only the folder: `_Keeper` writes the adapter. PEFT's way would look the base up on the network."""
+        if output_dir is not None:
+            Path(output_dir).mkdir(parents=True, exist_ok=True)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:  # noqa: ARG002 - as above
+        checkpoint.copy_into(self._keeper.trained, Path(resume_from_checkpoint))
+
+
+class _Keeper(TrainerCallback):
+    """Keeps what must not be lost: the best adapter, the checkpoints. Says when to stop: no progress, or a signal."""
+
+    def __init__(
         self,
-        model: Any,
-        inputs: dict[str, torch.Tensor],
-        return_outputs: bool = False,
-        num_items_in_batch: torch.Tensor | int | None = None,
-    ) -> Any:
-        """Mean loss over the labelled tokens of the whole accumulated batch."""
-        losses, _ = completion_losses(model, inputs)
-        count = num_items_in_batch if num_items_in_batch is not None else losses.numel()
-        loss = losses.sum() / count
-        return (loss, {"losses": losses}) if return_outputs else loss
-
-
-class _KeepBest(TrainerCallback):
-    """Remembers the adapter of the best evaluation in memory, and stops when `patience` of them brought nothing."""
-
-    def __init__(self, model: Any, patience: int) -> None:
-        self._model = model
+        trained: list[tuple[str, torch.nn.Parameter]],
+        passes: Passes,
+        interruption: Interruption,
+        *,
+        mark: str,
+        patience: int,
+        minutes: float,
+    ) -> None:
+        self.trained = trained
+        self._mark = mark
         self._patience = patience
+        self._seconds = 60 * minutes
+        self._saved_at = time.monotonic()
+        self._passes = passes
+        self._interruption = interruption
         self._without_progress = 0
-        self._best: dict[str, torch.Tensor] = {}
+        self.best: dict[str, torch.Tensor] = {}
         self.best_loss = math.inf
         self.best_step = -1
+        self.owes_evaluation = False
+        self.stopped = False
+
+    def resume(self, directory: Path, standing: Standing) -> None:
+        """Remember what the process before this one knew."""
+        self.best = checkpoint.best_of(directory)
+        self.best_loss = math.inf if standing.best_loss is None else standing.best_loss
+        self.best_step = standing.best_step
+        self._without_progress = standing.without_progress
+        self.owes_evaluation = standing.owes_evaluation
+
+    def is_asked(self) -> bool:
+        """Whether to stop in the middle of something. Several processes agree on it only at the end of a step."""
+        return self.stopped or (self._interruption.asked and ranks.count() == 1)
+
+    def stop(self, control: Any) -> None:
+        """Save, then leave the loop."""
+        self.stopped = True
+        control.should_save = control.should_training_stop = True
+
+    def on_step_end(
+        self,
+        args: Any,  # noqa: ARG002 - the signature is the library's
+        state: Any,  # noqa: ARG002 - as above
+        control: Any,
+        **kwargs: Any,  # noqa: ARG002 - as above
+    ) -> None:
+        stop, save = ranks.any_of(self._interruption.asked, time.monotonic() - self._saved_at >= self._seconds)
+        if stop:
+            self.stop(control)
+        control.should_save |= save
 
     def on_evaluate(
         self,
@@ -148,19 +273,43 @@ class _KeepBest(TrainerCallback):
         loss = kwargs["metrics"]["eval_loss"]
         if loss < self.best_loss:
             self.best_loss, self.best_step, self._without_progress = loss, state.global_step, 0
-            self._best = {name: weight.detach().cpu().clone() for name, weight in self._trained()}
+            self.best = {name: weight.detach().cpu().clone() for name, weight in self.trained}
             return
         self._without_progress += 1
         control.should_training_stop |= self._without_progress >= self._patience
 
+    def on_save(
+        self,
+        args: Any,
+        state: Any,
+        control: Any,  # noqa: ARG002 - the signature is the library's
+        **kwargs: Any,  # noqa: ARG002 - as above
+    ) -> None:
+        ranks.wait_for_all()  # each has written its random state
+        self._saved_at = time.monotonic()
+        if ranks.is_first():
+            adapter = {name: weight.detach().cpu() for name, weight in self.trained}
+            directory = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+            checkpoint.write(directory, self.standing(state.global_step), adapter, self.best)
+
+    def standing(self, step: int) -> Standing:
+        """What a checkpoint at this step says of the training."""
+        return Standing(
+            fingerprint=self._mark,
+            step=step,
+            best_step=self.best_step,
+            best_loss=self.best_loss if self.best_step >= 0 else None,
+            without_progress=self._without_progress,
+            owes_evaluation=self.owes_evaluation,
+            pass_tokens=self._passes.fit.tokens,
+            checkpointing=self._passes.fit.checkpointing,
+        )
+
     def restore(self) -> None:
         """Put the best adapter back in place."""
         with torch.no_grad():
-            for name, weight in self._trained():
-                weight.copy_(self._best[name])
-
-    def _trained(self) -> list[tuple[str, torch.nn.Parameter]]:
-        return [(name, weight) for name, weight in self._model.named_parameters() if weight.requires_grad]
+            for name, weight in self.trained:
+                weight.copy_(self.best[name])
 
 
 class _Reporter(TrainerCallback):
@@ -184,44 +333,35 @@ class _Reporter(TrainerCallback):
 
 
 def _arguments(
-    model: Any, recipe: Recipe, pairs: int, *, seed: int, checkpointing: bool, scratch: Path
+    model: Any, recipe: Recipe, pairs: int, *, seed: int, checkpoints: Path, owed: bool
 ) -> TrainingArguments:
-    device = next(model.parameters()).device
-    every = recipe.steps_between_evaluations(pairs)
+    """One item of the loader is one step and one epoch is the whole plan, so everything is counted in steps."""
     return TrainingArguments(
-        output_dir=str(scratch),
-        num_train_epochs=recipe.epochs,
-        per_device_train_batch_size=recipe.micro_batch,
-        per_device_eval_batch_size=2 * recipe.micro_batch,
-        gradient_accumulation_steps=recipe.accumulation,
+        output_dir=str(checkpoints),
+        num_train_epochs=1,
+        per_device_train_batch_size=1,
+        gradient_accumulation_steps=1,
         learning_rate=recipe.learning_rate,
         lr_scheduler_type="cosine",
         warmup_steps=recipe.warmup,
         weight_decay=recipe.weight_decay,
         max_grad_norm=recipe.max_grad_norm,
+        neftune_noise_alpha=recipe.neftune or None,
         optim="paged_adamw_8bit",
-        bf16=model.dtype == torch.bfloat16,
-        activation_checkpointing=checkpointing,
-        train_sampling_strategy="group_by_length",
         eval_strategy="steps",
-        eval_steps=every,
-        prediction_loss_only=True,
-        save_strategy="no",
+        eval_steps=recipe.steps_between_evaluations(pairs),
+        eval_on_start=owed,
+        save_strategy="no",  # `_Keeper` says when
+        save_total_limit=2,  # the one being written is not complete yet
         logging_strategy="steps",
         logging_steps=1,
         report_to="none",
         disable_tqdm=True,
         remove_unused_columns=False,
-        dataloader_pin_memory=device.type == "cuda",
-        use_cpu=device.type == "cpu",
+        dataloader_pin_memory=False,
+        use_cpu=next(model.parameters()).device.type == "cpu",
         seed=seed,
         data_seed=seed,
-    )
-
-
-def _rows(examples: Sequence[Example]) -> Dataset:
-    return Dataset.from_list(
-        [{"input_ids": list(example.ids), "labels": example.labels, "length": len(example.ids)} for example in examples]
     )
 
 

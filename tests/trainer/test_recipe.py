@@ -49,13 +49,14 @@ def test_what_the_operator_set_is_kept_and_marked():
 def test_a_smaller_micro_batch_gathers_the_same_batch():
     """Memory is saved, the optimizer step stays."""
     recipe = resolve(TrainingConfig(batch=16, micro_batch=4), pairs=60, parameters=LARGE)
-    assert recipe.accumulation == 4
+    assert (recipe.batch, recipe.micro_batch) == (16, 4)
+    assert recipe.steps_per_epoch(60) == 4
 
 
 def test_a_micro_batch_is_never_larger_than_the_batch():
     """The batch is what the operator asked for."""
     recipe = resolve(TrainingConfig(batch=2, micro_batch=8), pairs=60, parameters=LARGE)
-    assert (recipe.micro_batch, recipe.accumulation) == (2, 1)
+    assert recipe.micro_batch == 2
 
 
 def test_evaluations_come_several_times_an_epoch():
@@ -68,3 +69,14 @@ def test_evaluations_come_several_times_an_epoch():
 def test_the_validation_slice_is_a_tenth_within_limits(pairs, size):
     """Enough to choose a moment by, little enough to spare."""
     assert validation_size(pairs) == size
+
+
+def test_noise_and_rank_stabilised_scaling_are_off_unless_set():
+    """Both are resolved, printed and stored like every other value."""
+    plain, tried = (
+        resolve(config, pairs=60, parameters=SMALL)
+        for config in (TrainingConfig(), TrainingConfig(neftune=5, rslora=True))
+    )
+    assert plain.described()["neftune"] == {"value": 0.0, "origin": "default"}
+    assert plain.described()["rslora"] == {"value": False, "origin": "default"}
+    assert "neftune 5*, rslora True*" in tried.line()

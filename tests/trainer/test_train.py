@@ -10,9 +10,10 @@ from model.base import load_base
 from model.config import ModelConfig
 from tests.tiny import make_tiny_base
 from tests.trainer.pairs import COLOURS, a_pair
-from trainer import frozen
-from trainer.evaluate import add_champion, choice_losses, greedy_samples, nlls_of
-from trainer.likelihood import batches_by_length, completion_losses, negative_log_likelihoods
+from trainer import frozen, likelihood
+from trainer.evaluate import add_champion, choice_losses, nlls_of, spoken
+from trainer.likelihood import batches_by_length, completion_losses, has_plain_scores, negative_log_likelihoods
+from trainer.memory import Fit
 from trainer.recipe import resolve
 from trainer.settings import TrainingConfig
 from trainer.tokens import Collator, encode_pairs
@@ -22,6 +23,11 @@ from trainer.train import CHALLENGER, attach_adapter, train
 def recipe_of(**changes):
     values = {"epochs": 2, "learning_rate": 5e-3, "dropout": 0.0, **changes}
     return resolve(TrainingConfig(**values), pairs=40, parameters=10**6)
+
+
+def into(checkpoints, *, checkpointing=False, tokens=4096, minutes=60.0):
+    """What a training is told beside what it learns from."""
+    return {"fit": Fit(checkpointing, tokens), "checkpoints": checkpoints, "minutes": minutes, "say": lambda _: None}
 
 
 def examples_of(base, count=40):
@@ -103,6 +109,32 @@ def test_the_loss_is_the_one_transformers_computes(tmp_path, family):
     assert set(rows.tolist()) == set(range(5))
 
 
+def test_scores_a_chunk_at_a_time_give_the_same_losses_and_gradients(base, monkeypatch):
+    """Less memory, the same learning: whatever weight each token's loss has."""
+    monkeypatch.setattr(likelihood, "_CHUNK", 7)
+    assert has_plain_scores(base.model)
+    model = attach_adapter(base.model, recipe_of())
+    wake(model)
+    batch = batch_of(examples_of(base, 5))
+    found = []
+    for in_chunks in (False, True):
+        model.zero_grad()
+        losses, _ = completion_losses(model, batch, in_chunks=in_chunks)
+        (losses * torch.linspace(0.1, 1.0, len(losses))).sum().backward()
+        found.append((losses.detach(), [weight.grad.clone() for weight in model.parameters() if weight.requires_grad]))
+    assert torch.allclose(found[0][0], found[1][0], atol=1e-5)
+    assert all(torch.allclose(one, other, atol=1e-5) for one, other in zip(found[0][1], found[1][1], strict=True))
+
+
+def test_a_model_that_caps_its_scores_is_found_out(tmp_path):
+    """Its scores are not the output layer's, so they are computed by the model itself."""
+    changes = {"final_logit_softcapping": 0.001}
+    config = ModelConfig(
+        base=str(make_tiny_base(tmp_path / "capped", "gemma3", **changes)), device="cpu", dtype="float32"
+    )
+    assert not has_plain_scores(load_base(config, tmp_path / "models").model)
+
+
 def test_a_pair_scores_the_same_alone_and_in_a_batch(base):
     """Padding and neighbours have no part in a pair's likelihood."""
     examples = examples_of(base, 6)
@@ -133,8 +165,7 @@ def test_training_learns_and_leaves_the_base_as_it_was(base, tmp_path):
         recipe_of(epochs=8),
         pad_id=0,
         seed=1,
-        checkpointing=False,
-        scratch=tmp_path,
+        **into(tmp_path),
         report=lambda step, total, figures: heard.append((step, total, figures)),
     )
     after = nlls_of(model, CHALLENGER, examples, pad_id=0)
@@ -162,8 +193,7 @@ def test_the_best_step_is_the_one_that_stays(base, tmp_path):
         recipe_of(epochs=12, learning_rate=0.3, max_grad_norm=100.0, warmup=0.5),
         pad_id=0,
         seed=1,
-        checkpointing=False,
-        scratch=tmp_path,
+        **into(tmp_path),
         report=lambda _step, _total, figures: losses.append(figures["eval_loss"]) if "eval_loss" in figures else None,
     )
     assert learned.eval_loss == min(losses)
@@ -191,8 +221,7 @@ def test_checkpointing_changes_the_memory_and_not_the_learning(tiny_base, tmp_pa
             recipe_of(epochs=1),
             pad_id=0,
             seed=1,
-            checkpointing=checkpointing,
-            scratch=tmp_path,
+            **into(tmp_path / str(checkpointing), checkpointing=checkpointing),
             report=lambda _step, _total, figures, curve=curve: curve.append(figures.get("loss")),
         )
         curves.append([loss for loss in curve if loss is not None])
@@ -217,17 +246,17 @@ def test_champion_and_challenger_share_one_base(base, tmp_path):
     assert trained != pytest.approx(bare)
 
 
-def test_samples_come_in_the_order_of_the_prompts_and_know_whether_they_stopped(base):
+def test_replies_come_in_the_order_of_the_prompts_and_know_whether_they_stopped(base):
     """Prompts of different lengths are padded in front; a reply cut by the limit has not stopped."""
     model = attach_adapter(base.model, recipe_of())
     examples = encode_pairs(
         base.tokenizer, [a_pair(1, question="boat " * 9), a_pair(2, question="Hi")], max_tokens=200
     ).items
-    together = greedy_samples(model, None, base.tokenizer, examples, max_new_tokens=5)
-    alone = [greedy_samples(model, None, base.tokenizer, [example], max_new_tokens=5)[0] for example in examples]
-    assert [sample.text for sample in together] == [sample.text for sample in alone]
-    assert "boat" in together[0].prompt
-    assert not any(sample.stopped for sample in together)
+    prompts = [example.ids[: example.prompt_length] for example in examples]
+    together = spoken(model, None, base.tokenizer, prompts, max_new_tokens=5)
+    alone = [spoken(model, None, base.tokenizer, [prompt], max_new_tokens=5)[0] for prompt in prompts]
+    assert together == alone
+    assert not any(reply.stopped for reply in together)
 
 
 def test_general_choices_of_random_weights_are_undecided(base):
