@@ -72,9 +72,9 @@ def hold_contest(
     *,
     cache_dir: Path,
     scratch: Path,
+    checkpoints: Path,
     watch: Watch,
 ) -> Contest:
-    checkpoints: Path,
     """Train on the snapshot's training part and measure on its hold-out.
 
     Raises:
@@ -120,11 +120,11 @@ def hold_contest(
         checkpoints=checkpoints,
         minutes=config.checkpoint_minutes,
         report=watch.step,
+        say=watch.say,
     )
     trained_s = time.monotonic() - began
     watch.say(
         f"Trained {learned.steps} steps in {trained_s:.0f} s ({learned.tokens / trained_s:.0f} tokens/s), "
-        say=watch.say,
         f"best at step {learned.best_step} with validation loss {learned.eval_loss:.3f}"
     )
 
