@@ -181,7 +181,8 @@ class Nightshift:
             self._run_task = None
         _log.info("Training run %s: %s (%s)", result.run, result.outcome, result.reason)
         swapped = await self.sync_adapter() is not None
-        reported = await self.client.morning.post(result.run, [guild] if guild else self.client.guilds)
+        guilds = self.client.guilds
+        reported = await self.client.morning.post(result.run, [guild] if guild else guilds, alone=len(guilds) == 1)
         if not swapped and not reported:
             await self.client.announce(lambda: texts.training_ended(result.outcome, result.reason), guild=guild)
         return result

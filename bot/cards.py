@@ -13,6 +13,7 @@ from typing import Any, Literal, Self
 import discord
 
 from bot import texts
+from bot.excerpts import line, quoted, short
 from bot.moderation import texts as words
 from storage.records import Reply, Review
 
@@ -79,11 +80,11 @@ def card(
     """
     question = next((turn.content for turn in reversed(reply.turns) if turn.role == "user"), "") or texts.NO_WORDS
     if review is None and skipped_by is None:
-        body = [_quoted(_short(question, _SHOWN)), "", _short(reply.text, _SHOWN)]
+        body = [quoted(short(question, _SHOWN)), "", short(reply.text, _SHOWN)]
     else:
-        body = [_quoted(_line(question)), "", _line(reply.text)]
+        body = [quoted(line(question, _FOLDED)), "", line(reply.text, _FOLDED)]
     if review is not None and review.edited_text is not None:
-        body += ["", f"**{texts.CARD_CORRECTED}**", _line(review.edited_text)]
+        body += ["", f"**{texts.CARD_CORRECTED}**", line(review.edited_text, _FOLDED)]
     title = words.HELD if held else texts.PENDING
     if skipped_by is not None:
         title = words.skipped(skipped_by)
@@ -203,15 +204,3 @@ class CorrectionForm(discord.ui.Modal):
 
     async def on_submit(self, interaction: discord.Interaction[Any]) -> None:
         await self._submit(interaction, self.answer.value)
-
-
-def _short(text: str, limit: int) -> str:
-    return text if len(text) <= limit else text[: limit - 1].rstrip() + "\u2026"
-
-
-def _line(text: str) -> str:
-    return _short(" ".join(text.split()), _FOLDED)
-
-
-def _quoted(text: str) -> str:
-    return "\n".join(f"> {line}" for line in text.splitlines())

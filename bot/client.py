@@ -27,6 +27,7 @@ from bot.members import FrontDesk, ask_command
 from bot.moderation.blind import VoteButton
 from bot.moderation.morning import Morning
 from bot.moderation.office import Office
+from bot.moderation.quarantine import QuarantineButton
 from bot.moderation.queue import QueueButton
 from bot.moderation.reactions import Reactions
 from bot.moderation.setup import SetupChannel, SetupDesk, SetupRole, SetupStep
@@ -45,7 +46,7 @@ from storage.writer import AsyncStore
 __all__ = ["NightshiftClient", "intents"]
 
 _log = logging.getLogger(__name__)
-_ITEMS = (CardButton, ReasonMenu, QueueButton, VoteButton, SetupChannel, SetupRole, SetupStep)
+_ITEMS = (CardButton, ReasonMenu, QueueButton, QuarantineButton, VoteButton, SetupChannel, SetupRole, SetupStep)
 _RETENTION_HOURS = 6  # between two looks for what is too old
 _CARDS = 100  # cards brought in step when words are removed; older ones have scrolled away
 

@@ -27,8 +27,10 @@ from storage.errors import (
     EditEmpty,
     NothingToRollBack,
     NothingToUndo,
+    NotInQuarantine,
     ReplyNotFound,
     ReplyRedacted,
+    SecondModeratorNeeded,
 )
 
 __all__ = ["answered", "notice", "respond_with", "sentence"]
@@ -59,6 +61,8 @@ def _foreseen() -> dict[type[Exception], str]:
         ReplyRedacted: texts.REPLY_GONE,
         NothingToUndo: moderation.NOTHING_TO_UNDO,
         EditEmpty: texts.EDIT_EMPTY,
+        NotInQuarantine: moderation.SET_ASIDE_GONE,
+        SecondModeratorNeeded: moderation.SET_ASIDE_OWN,
         AdapterMissing: moderation.ADAPTER_GONE,
         AdapterRetired: moderation.ADAPTER_RETIRED,
         AdapterDamaged: moderation.ADAPTER_DAMAGED,

@@ -13,6 +13,7 @@ from typing import Any, Literal, Self, get_args
 
 import discord
 
+from bot.excerpts import quoted, short
 from bot.handler import answered
 from bot.moderation import texts as words
 from storage.records import Preference
@@ -45,12 +46,12 @@ def preference_of(run_id: str, number: int, side: Side) -> Preference:
 def comparison(contest: Contest) -> discord.Embed:
     """The question and both answers."""
     embed = discord.Embed(
-        title=words.BLIND_TITLE, description=_quoted(contest.question[:_SHOWN]), colour=discord.Colour.blurple()
+        title=words.BLIND_TITLE, description=quoted(short(contest.question, _SHOWN)), colour=discord.Colour.blurple()
     )
     for side in ("a", "b"):
         answers = {"champion": contest.champion, "challenger": contest.challenger}
         text = answers[preference_of(contest.run_id, contest.number, side)]
-        embed.add_field(name=side.upper(), value=text[:_SHOWN] or "\u2014", inline=False)
+        embed.add_field(name=side.upper(), value=short(text, _SHOWN) or "\u2014", inline=False)
     embed.set_footer(text=words.BLIND_FOOTER)
     return embed
 
@@ -96,7 +97,3 @@ class VoteButton(
             )
         )
         await interaction.response.send_message(words.BLIND_STORED, ephemeral=True)
-
-
-def _quoted(text: str) -> str:
-    return "\n".join(f"> {line}" for line in text.splitlines())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,7 @@ from typing import Any
 import discord
 
 from bot import texts
+from bot.excerpts import line
 from bot.language import speaking
 from bot.moderation import texts as words
 from bot.moderation.blind import Contest, ballot, comparison
@@ -24,13 +26,14 @@ from bot.moderation.charts import loss_curve
 from bot.moderation.office import Office
 from bot.sending import UNSENT, nonce_of
 from storage.errors import StorageError
-from storage.records import Metric, Run
+from storage.records import Metric, Quarantined, Run
 from storage.store import Store
 
 __all__ = ["Morning", "contests_of", "report_embed"]
 
 _log = logging.getLogger(__name__)
 _QUESTIONS = 3
+_REASONS, _REASON = 3, 250  # for pairs set aside that are named, and the characters of each
 _COLOURS = {"promoted": discord.Colour.green(), "kept": discord.Colour.gold(), "failed": discord.Colour.red()}
 
 
@@ -40,6 +43,8 @@ class _Night:
     metrics: list[Metric]
     samples: list[tuple[Contest, int | None]]
     """With the server that each question belongs to, None for the operator's own material."""
+    aside: list[Quarantined]
+    """What this run set aside and still waits."""
 
 
 class Morning:
@@ -48,8 +53,8 @@ class Morning:
     def __init__(self, office: Office) -> None:
         self._office = office
 
-    async def post(self, run_id: str | None, guilds: Sequence[discord.Guild]) -> int:
-        """Report a run to these servers; gives how many have heard.
+    async def post(self, run_id: str | None, guilds: Sequence[discord.Guild], *, alone: bool) -> int:
+        """Report a run to these servers; gives how many have heard. `alone`: the bot serves one server only.
 
         Reported is every night, and each other run that went as far as comparing two adapters.
         """
@@ -68,15 +73,17 @@ class Morning:
                 continue
             try:
                 with speaking(self._office.locale(guild)):
-                    await self._post(channel, night, await asyncio.to_thread(loss_curve, night.metrics))
+                    picture = await asyncio.to_thread(loss_curve, night.metrics)
+                    await self._post(channel, night, picture, alone=alone)
             except UNSENT:
                 _log.warning("The morning report could not be posted in %s", channel, exc_info=True)
             else:
                 heard += 1
         return heard
 
-    async def _post(self, channel: discord.TextChannel, night: _Night, picture: bytes | None) -> None:
-        embed = report_embed(night.run)
+    async def _post(self, channel: discord.TextChannel, night: _Night, picture: bytes | None, *, alone: bool) -> None:
+        here = (None, channel.guild.id) if alone else (channel.guild.id,)
+        embed = report_embed(night.run, [one.reason for one in night.aside if one.guild_id in here])
         if picture is None or not channel.permissions_for(channel.guild.me).attach_files:
             await channel.send(embed=embed, nonce=nonce_of(channel.id, night.run.id))
         else:
@@ -89,8 +96,8 @@ class Morning:
             await channel.send(embed=comparison(contest), view=ballot(contest), nonce=nonce)
 
 
-def report_embed(run: Run) -> discord.Embed:
-    """The report in words."""
+def report_embed(run: Run, aside: Sequence[str] = ()) -> discord.Embed:
+    """The report in words. `aside`: why each pair was set aside that waits for a second moderator."""
     outcome = run.outcome or "failed"
     reason = run.reason or ""
     lines = [f"**{words.MORNING_HEAD[outcome]}**", reason[:1].upper() + reason[1:]]
@@ -110,6 +117,11 @@ def report_embed(run: Run) -> discord.Embed:
     if run.finished_at:
         took = datetime.fromisoformat(run.finished_at) - datetime.fromisoformat(run.started_at)
         embed.add_field(name=words.MORNING_TIME, value=texts.minutes(took.total_seconds() / 60))
+    if aside:
+        reasons = Counter(aside).most_common(_REASONS)
+        more = len(aside) - sum(count for _, count in reasons)
+        shown = [(line(reason, _REASON), count) for reason, count in reasons]
+        embed.add_field(name=words.MORNING_ASIDE, value=words.set_aside_tonight(shown, more), inline=False)
     if run.challenger:
         embed.add_field(name=words.MORNING_ADAPTER, value=f"`{run.challenger}`", inline=False)
     return embed
@@ -144,6 +156,8 @@ def _night(store: Store, run_id: str) -> _Night:
             reply = store.reply(reply_id)
         except StorageError:
             continue
-        if not reply.redacted:
+        private = reply.source == "discord" and reply.guild_id is None
+        if not reply.redacted and not private:
             samples.append((contest, reply.guild_id))
-    return _Night(run, store.metrics(run_id), samples)
+    aside = [one for one in store.quarantined(limit=None) if one.run_id == run_id]
+    return _Night(run, store.metrics(run_id), samples, aside)

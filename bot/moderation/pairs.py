@@ -12,9 +12,11 @@ import discord
 from discord import app_commands
 
 from bot.errors import Refused
+from bot.excerpts import line
 from bot.handler import answered
 from bot.moderation import texts as words
 from bot.moderation.office import Office
+from bot.moderation.quarantine import add_quarantine
 from bot.moderation.transfer import add_transfers
 from storage.errors import ReplyNotFound
 from storage.records import Pair
@@ -24,6 +26,7 @@ __all__ = ["pair_commands"]
 
 _FOUND = 5
 _CHOICES = 25  # Discord offers no more
+_CHOICE = 100  # characters
 _SHOWN = 160
 
 
@@ -68,6 +71,7 @@ def pair_commands(office: Office) -> app_commands.Group:
             return []
         return [app_commands.Choice(name=_choice(one), value=str(one.reply_id)) for one in pairs]
 
+    add_quarantine(group, office)
     add_transfers(group, office)
     return group
 
@@ -85,14 +89,9 @@ def _remove(store: Store, reply_id: int, guild_id: int, by: discord.abc.User, *,
 
 
 def _shown(pair: Pair) -> str:
-    return f"**{pair.reply_id}** \u00b7 {pair.reviewer}\n> {_short(pair.turns[-1].content)}\n{_short(pair.completion)}"
+    question, answer = line(pair.turns[-1].content, _SHOWN), line(pair.completion, _SHOWN)
+    return f"**{pair.reply_id}** \u00b7 {pair.reviewer}\n> {question}\n{answer}"
 
 
 def _choice(pair: Pair) -> str:
-    text = f"{pair.reply_id}: {' '.join(pair.turns[-1].content.split())}"
-    return text if len(text) <= 100 else text[:99] + "\u2026"
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "\u2026"
+    return line(f"{pair.reply_id}: {pair.turns[-1].content}", _CHOICE)

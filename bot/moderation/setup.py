@@ -14,6 +14,7 @@ from discord import app_commands
 
 from bot import texts
 from bot.errors import Refused
+from bot.excerpts import short
 from bot.guild_settings import Actor
 from bot.handler import answered
 from bot.language import speaking
@@ -21,6 +22,8 @@ from bot.moderation import texts as words
 from bot.moderation.office import Office
 
 __all__ = ["SetupChannel", "SetupDesk", "SetupRole", "SetupStep", "hold_command", "setup_command"]
+
+_SHOWN = 200  # characters of a persona
 
 
 class SetupDesk:
@@ -84,7 +87,7 @@ class SetupDesk:
         embed.add_field(name=words.SETUP_CHANNEL, value=where.strip(), inline=False)
         embed.add_field(name=words.SETUP_ROLE, value=role.mention if role else words.SETUP_NOT_SET, inline=False)
         persona = office.book.of(guild.id).persona
-        embed.add_field(name=words.SETUP_PERSONA, value=_short(persona) or words.SETUP_NOT_SET, inline=False)
+        embed.add_field(name=words.SETUP_PERSONA, value=short(persona, _SHOWN) or words.SETUP_NOT_SET, inline=False)
         embed.add_field(name=words.SETUP_CONSENT, value=words.CONSENT_RULE[self._consent], inline=False)
         view = discord.ui.View(timeout=None)
         view.add_item(SetupChannel()).add_item(SetupRole())
@@ -109,10 +112,6 @@ def _warnings(channel: discord.TextChannel) -> str:
     if not (mine.view_channel and mine.send_messages and mine.embed_links):
         return words.SETUP_MUTE
     return words.SETUP_PUBLIC if channel.permissions_for(channel.guild.default_role).view_channel else ""
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 200 else text[:199] + "\u2026"
 
 
 class SetupChannel(discord.ui.DynamicItem[discord.ui.ChannelSelect[Any]], template="nightshift:setup:channel"):

@@ -101,6 +101,7 @@ STAGES = {
     "started": "starting",
     "snapshot": "gathering what was approved",
     "train": "learning",
+    "prefer": "learning what was preferred",
     "evaluate": "comparing with the adapter in use",
     "gate": "judging",
     "publish": "publishing",
@@ -200,6 +201,45 @@ def imported(count: int, duplicates: int, bad: list[tuple[int, str]]) -> str:
     lines += [f"row {number}: {reason}" for number, reason in bad[:10]]
     lines += [f"\u2026 and {len(bad) - 10} more"] if len(bad) > 10 else []
     return "\n".join(lines)
+
+
+# --- /pairs quarantine -------------------------------------------------------------------------------------
+
+SET_ASIDE_CONFIRM = "Let it in"
+SET_ASIDE_DISMISS = "Leave it out"
+SET_ASIDE_WHY = "Why it was set aside"
+SET_ASIDE_BY = "Approved by"
+SET_ASIDE_EMPTY = "No pair is set aside."
+SET_ASIDE_GONE = "That pair does not wait for a decision any more: it was decided already, or changed since."
+SET_ASIDE_OWN = "You approved that pair yourself, so another moderator decides about it."
+MORNING_ASIDE = "Set aside"
+
+
+def set_aside_title(left: int) -> str:
+    return f"{left} set aside"
+
+
+def set_aside_by(reviewer: str, *, own: bool) -> str:
+    return f"{reviewer} (you: another moderator decides)" if own else reviewer
+
+
+def set_aside_end(left: int) -> str:
+    return f"That was the last one. {_pairs(left)} still set aside."
+
+
+def set_aside_done(reply_id: int, *, confirmed: bool) -> str:
+    return f"Let in: pair {reply_id}" if confirmed else f"Left out: pair {reply_id}"
+
+
+def set_aside_tonight(reasons: list[tuple[str, int]], more: int) -> str:
+    """In the morning report: why, and how often; `more` have other reasons."""
+    lines = [f"{_pairs(count)}: {reason}" for reason, count in reasons]
+    lines += [f"{_pairs(more)} for other reasons"] if more else []
+    return "\n".join([*lines, "A second moderator decides: `/pairs quarantine`"])
+
+
+def _pairs(count: int) -> str:
+    return f"{count} pair" if count == 1 else f"{count} pairs"
 
 
 # --- /stats ------------------------------------------------------------------------------------------------

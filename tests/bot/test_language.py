@@ -42,6 +42,7 @@ SAMPLES = {
     "allowed": ["#tools"],
     "denied": ["#off-topic"],
     "bad": [(3, "its prompt is empty")],
+    "reasons": [("It is much shorter.", 2)],
     "approved": 2,
     "reviews": 4,
 }

@@ -18,13 +18,14 @@ from trainer.result import RunResult
 SAMPLES = 4
 
 
-async def stored_run(stage, *, outcome="promoted", replies=(), trigger="schedule", **details):
-    """A finished run as the trainer leaves it, with samples taken from these replies."""
+async def stored_run(stage, *, outcome="promoted", replies=(), trigger="schedule", aside=None, **details):
+    """A finished run as the trainer leaves it, with samples taken from these replies; `aside`: reasons by reply."""
     call = stage.app.store.call
     run = await call(Store.start_run, trigger, "2026-11-23", 1, {})
     for step in range(1, 6):
         values = {"loss": 4 - step / 2} | ({"eval_loss": 4 - step / 3} if step % 2 else {})
         await call(Store.log_metrics, run.id, step, values)
+    await call(Store.quarantine, run.id, (aside or {}).items())
     samples = [
         {
             "prompt": f"Held-out question {n}?",
@@ -173,6 +174,14 @@ async def test_another_server_s_questions_are_not_shown(open_stage, stage):
     theirs = other.create_text_channel("review")
     await a_night(open_stage, stage, replies=replies)
     assert [one.embeds[0].title for one in theirs.history()] == [words.MORNING]
+
+
+async def test_what_was_said_in_private_is_shown_to_no_server(open_stage, stage):
+    """A direct message belongs to no server, like what the operator imported; but it is somebody's."""
+    replies = await asked(stage, 1)
+    await stage.app.store.call(lambda store: store._db.execute("update replies set guild_id = null"))
+    await a_night(open_stage, stage, replies=replies)
+    assert words.BLIND_TITLE not in [one.embeds[0].title for one in stage.world.review.history()]
 
 
 async def test_words_removed_meanwhile_are_not_shown(open_stage, stage):

@@ -97,6 +97,7 @@ STAGES = {
     "started": "beginnt",
     "snapshot": "sammelt, was angenommen ist",
     "train": "lernt",
+    "prefer": "lernt, was lieber gesehen wurde",
     "evaluate": "vergleicht mit dem bisherigen Adapter",
     "gate": "urteilt",
     "publish": "veröffentlicht",
@@ -204,6 +205,42 @@ def imported(count: int, duplicates: int, bad: list[tuple[int, str]]) -> str:
 
 
 # --- /stats ------------------------------------------------------------------------------------------------
+
+SET_ASIDE_CONFIRM = "Zulassen"
+SET_ASIDE_DISMISS = "Weglassen"
+SET_ASIDE_WHY = "Warum es beiseitegelegt wurde"
+SET_ASIDE_BY = "Angenommen von"
+SET_ASIDE_EMPTY = "Kein Paar ist beiseitegelegt."
+SET_ASIDE_GONE = "Über dieses Paar ist nichts mehr zu entscheiden: Es ist schon entschieden oder hat sich geändert."
+SET_ASIDE_OWN = "Dieses Paar hast du selbst angenommen, also entscheidet jemand anderes aus der Moderation."
+MORNING_ASIDE = "Beiseitegelegt"
+
+
+def set_aside_title(left: int) -> str:
+    return f"{left} beiseitegelegt"
+
+
+def set_aside_by(reviewer: str, *, own: bool) -> str:
+    return f"{reviewer} (du: jemand anderes entscheidet)" if own else reviewer
+
+
+def set_aside_end(left: int) -> str:
+    return f"Das war das letzte. Noch beiseitegelegt: {_pairs(left)}."
+
+
+def set_aside_done(reply_id: int, *, confirmed: bool) -> str:
+    return f"Zugelassen: Paar {reply_id}" if confirmed else f"Weggelassen: Paar {reply_id}"
+
+
+def set_aside_tonight(reasons: list[tuple[str, int]], more: int) -> str:
+    lines = [f"{_pairs(count)}: {reason}" for reason, count in reasons]
+    lines += [f"{_pairs(more)} aus anderen Gründen"] if more else []
+    return "\n".join([*lines, "Eine zweite Person entscheidet: `/pairs quarantine`"])
+
+
+def _pairs(count: int) -> str:
+    return f"{count} Paar" if count == 1 else f"{count} Paare"
+
 
 STATS = "Urteile"
 STATS_NONE = "Hier hat noch niemand über eine Antwort von mir geurteilt."
