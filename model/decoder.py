@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -24,7 +24,7 @@ from model.protocol import Sampling
 from model.sampling import Sampler
 from model.slots import SlotCache, use_slot_attention
 
-__all__ = ["Decoder"]
+__all__ = ["Decoder", "Drawn"]
 
 log = logging.getLogger(__name__)
 
@@ -34,11 +34,19 @@ _LEAN_TOLERANCE = 0.2  # relative distance of logits: bf16 rounding through all 
 _GREEDY = Sampling(temperature=0.0)
 
 
+class Drawn(NamedTuple):
+    """A row's next token, and how probable it was at temperature 1."""
+
+    token: int
+    chance: float
+
+
 class Decoder:
     """The model as the engine drives it.
 
-    Rows 0 … n-1 are being answered. `prefill` fills one row with its prompt; `decode` gives each of the first n rows
-    its next token; `move` closes a gap. Everything runs in inference mode on one thread, `warm_up` first.
+    Rows 0 … n-1 are being answered. `prefill` fills one row with its prompt; `launch` begins a step that gives each of
+    the first n rows its next token, `collect` waits for it; `move` closes a gap. Everything runs in inference mode on
+    one thread, `warm_up` first.
     """
 
     def __init__(self, base: LoadedBase, config: ModelConfig) -> None:
@@ -57,7 +65,7 @@ class Decoder:
         self._longest = [0] * self.rows
         self._drawn = [False] * self.rows
         self._prefixes = PrefixMemory(self.rows)
-        self._fed = [0] * self.rows  # the token each row computes next
+        self._landing = _Landing(self.rows, base.device)
         self._graphs = StepGraphs(base.device)
         self._lean: LeanStep | None = None
 
@@ -71,6 +79,11 @@ class Decoder:
         """Weights, adapter slot and cache, in bytes."""
         tensors = {t.data_ptr(): t for t in (*self._model.parameters(), *self._model.buffers())}.values()
         return sum(int(tensor.nbytes) for tensor in tensors) + self.cache.bytes
+
+    @property
+    def ahead(self) -> bool:
+        """Whether a step goes on by itself after `launch`: a GPU computes while the host reads the last tokens."""
+        return self.device.type == "cuda"
 
     @property
     def path(self) -> str:
@@ -104,7 +117,7 @@ class Decoder:
         self.cache.positions[row] = self._longest[row] = lent
         return lent
 
-    def prefill(self, row: int, tokens: Sequence[int], start: int, *, last: bool) -> int | None:
+    def prefill(self, row: int, tokens: Sequence[int], start: int, *, last: bool) -> Drawn | None:
         """Compute prompt `tokens` of `row` from position `start`; after the `last` chunk, the answer's first token."""
         end = start + len(tokens)
         self.cache.begin_prefill(row, start, len(tokens))
@@ -123,13 +136,13 @@ class Decoder:
         else:
             token = self.sampler.draw(logits, rows, self.cache.positions[rows])
             self.sampler.mark(rows, token, torch.ones_like(token))
-        self.sampler.weigh(logits, rows, token, torch.ones_like(token))
+        self.sampler.weigh(logits, rows, token)
         self._tokens[row] = token[0]
-        self._fed[row] = int(token[0])
-        return self._fed[row]
+        return Drawn(int(token[0]), float(self.sampler.chance[row]))
 
-    def decode(self, count: int) -> list[int]:
-        """One step for rows 0 … count-1: the next token of each."""
+    def launch(self, fed: Sequence[int]) -> None:
+        """Begin a step for the first rows. `fed`: the last token of each, which the step computes with."""
+        count = len(fed)
         if count != self._live_rows:
             self._set_live(count)
         size = self._batch(count)
@@ -138,24 +151,20 @@ class Decoder:
             self._graphs.run((size, drawn), lambda: self._step(size, drawn=drawn))
         else:
             self._step(count, drawn=drawn)
-        tokens: list[int] = self._tokens[:count].tolist()
-        for row in range(count):
+        self._landing.take(self._tokens[:count], self.sampler.chance[:count])
+        for row, token in enumerate(fed):
             self._longest[row] += 1
-            self._prefixes.extend(row, (self._fed[row],))
-        self._fed[:count] = tokens
-        return tokens
+            self._prefixes.extend(row, (token,))
 
-    def confidence(self, row: int) -> float:
-        """Mean probability, at temperature 1, of the tokens that a row's answer is made of."""
-        total, count = self.sampler.certainty[row].tolist()
-        return float(total / max(1.0, count))
+    def collect(self) -> list[Drawn]:
+        """The next token of each row that the last `launch` was for, in that order."""
+        return self._landing.read()
 
     def move(self, source: int, target: int) -> None:
         """Let the conversation of row `source` go on in row `target`."""
         self.cache.copy_row(source, target, self._longest[source])
         self.sampler.copy_row(source, target)
         self._tokens[target] = self._tokens[source]
-        self._fed[target] = self._fed[source]
         self._prefixes.move(source, target)
         self._longest[target], self._drawn[target] = self._longest[source], self._drawn[source]
 
@@ -182,7 +191,7 @@ class Decoder:
             self.sampler.mark(rows, tokens, live)
         else:
             tokens = self.sampler.greedy(logits)
-        self.sampler.weigh(logits, rows, tokens, live)
+        self.sampler.weigh(logits, rows, tokens)
         self._tokens[rows] = torch.where(live > 0, tokens, self._tokens[rows])
 
     def _forward(self, ids: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
@@ -220,3 +229,27 @@ class Decoder:
             for drawn in (False, True):
                 if self._graphs.usable:
                     self._graphs.capture((size, drawn), lambda: self._step(size, drawn=drawn))  # noqa: B023 - run now
+
+
+class _Landing:
+    """Where a step's results arrive on the host: copied by the device itself, so that nobody has to wait for them."""
+
+    def __init__(self, rows: int, device: torch.device) -> None:
+        pinned = device.type == "cuda"
+        self._tokens = torch.zeros(rows, dtype=torch.int64, pin_memory=pinned)
+        self._chances = torch.zeros(rows, pin_memory=pinned)
+        self._arrived = torch.cuda.Event() if pinned else None
+        self._count = 0
+
+    def take(self, tokens: torch.Tensor, chances: torch.Tensor) -> None:
+        self._count = len(tokens)
+        self._tokens[: self._count].copy_(tokens, non_blocking=True)
+        self._chances[: self._count].copy_(chances, non_blocking=True)
+        if self._arrived is not None:
+            self._arrived.record()
+
+    def read(self) -> list[Drawn]:
+        if self._arrived is not None:
+            self._arrived.synchronize()
+        pairs = zip(self._tokens[: self._count].tolist(), self._chances[: self._count].tolist(), strict=True)
+        return [Drawn(token, chance) for token, chance in pairs]

@@ -6,13 +6,13 @@ Knows asyncio and nothing of tokens, rows or models.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Protocol
 
 from model.errors import ModelError
 from model.protocol import Completion, Sampling
 
-__all__ = ["Generation"]
+__all__ = ["Generation", "Outbox"]
 
 
 class _Queue(Protocol):
@@ -30,9 +30,9 @@ class Generation:
         self.prompt, self.sampling, self.channel = prompt, sampling, channel
         self.cancelled = False
         self._queue = queue
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._pieces: asyncio.Queue[str | None] = asyncio.Queue()
-        self._result: asyncio.Future[Completion] = self._loop.create_future()
+        self._result: asyncio.Future[Completion] = self.loop.create_future()
         # A failure nobody waits for is the worker's to log, not asyncio's to complain about.
         self._result.add_done_callback(lambda done: done.cancelled() or done.exception())
 
@@ -55,25 +55,47 @@ class Generation:
         """0 once it is being answered, else its place in the queue, from 1."""
         return self._queue.place(self)
 
-    def emit(self, piece: str) -> None:
-        """Called by the worker thread."""
-        self._post(lambda: self._pieces.put_nowait(piece))
-
     def finish(self, result: Completion | ModelError) -> None:
-        """Called by the worker thread, once."""
-        self._post(lambda: self._settle(result))
+        """End it, from another thread than the asking loop's."""
+        outbox = Outbox()
+        outbox.put(self, result)
+        outbox.send()
 
-    def _settle(self, result: Completion | ModelError) -> None:
+    def receive(self, news: str | Completion | ModelError) -> None:
+        """A piece of text or the end, in the asking loop's own thread."""
+        if isinstance(news, str):
+            self._pieces.put_nowait(news)
+            return
         self._pieces.put_nowait(None)
         if self._result.done():
             return
-        if isinstance(result, ModelError):
-            self._result.set_exception(result)
+        if isinstance(news, ModelError):
+            self._result.set_exception(news)
         else:
-            self._result.set_result(result)
+            self._result.set_result(news)
 
-    def _post(self, action: Callable[[], None]) -> None:
-        try:
-            self._loop.call_soon_threadsafe(action)
-        except RuntimeError:  # the asking loop is gone, and with it whoever asked
-            self.cancelled = True
+
+class Outbox:
+    """What a thread has to tell generations, in order: waking an event loop once for all costs less than for each."""
+
+    def __init__(self) -> None:
+        self._news: dict[asyncio.AbstractEventLoop, list[tuple[Generation, str | Completion | ModelError]]] = {}
+
+    def put(self, generation: Generation, news: str | Completion | ModelError) -> None:
+        """Something for the next `send`."""
+        self._news.setdefault(generation.loop, []).append((generation, news))
+
+    def send(self) -> None:
+        """Hand everything over."""
+        for loop, items in self._news.items():
+            try:
+                loop.call_soon_threadsafe(_deliver, items)
+            except RuntimeError:  # the asking loop is gone, and with it whoever asked
+                for generation, _ in items:
+                    generation.cancelled = True
+        self._news = {}
+
+
+def _deliver(items: list[tuple[Generation, str | Completion | ModelError]]) -> None:
+    for generation, news in items:
+        generation.receive(news)

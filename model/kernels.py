@@ -1,11 +1,16 @@
-"""The GPU kernels as functions on tensors: shapes, grids and scratch space. The kernels are model/triton_kernels.py's.
+"""The GPU kernels as functions on tensors: shapes, grids and scratch space.
+
+The kernels themselves are CUDA (model/nf4.cu) and Triton (model/triton_kernels.py).
 
 Import only where Triton is (`model.packed.kernels_for` says).
 """
 
 from __future__ import annotations
 
+import functools
+import logging
 from collections.abc import Callable
+from importlib.resources import files
 from typing import Any
 
 import torch
@@ -14,6 +19,7 @@ from bitsandbytes import functional as bnb
 from torch.nn import functional
 
 from model import triton_kernels as kernel
+from model.nvrtc import CompilationFailed, compile_kernels
 
 __all__ = [
     "FEW_ROWS",
@@ -29,23 +35,33 @@ __all__ = [
     "product",
     "rms_norm",
     "settled",
+    "usable",
 ]
+
+log = logging.getLogger(__name__)
 
 FEW_ROWS = 32  # up to here a product reads 4-bit weights directly; beyond, de-quantising first is faster
 PADDED_ROWS = FEW_ROWS  # kernels are compiled for each number of rows: a short prompt is padded to one number for all
 
-PLANE = 64  # inputs that share one scale: the NF4 block size
-TILE = 512  # inputs of one row in 64 words
+BLOCK = 64  # inputs that share one scale: the NF4 block size
 
-# Measured on one H100: other sizes and deeper splits were slower for every shape of a 7B model.
-_TILE_ROWS = 64
-_SPLITS = 4
-_WIDE = 16_384  # outputs from which half the splits already fill the GPU
+# Eights of rows, and tiles for each block of threads. Measured on one H100: other tiles, 4 or 16 warps were slower.
+_VARIANTS = ((1, 1), (2, 2), (4, 2))
+
+
+def usable() -> bool:
+    """Whether the CUDA kernels can be compiled here; the log says why not."""
+    try:
+        _cuda()
+    except CompilationFailed as error:
+        log.warning("The 4-bit kernels cannot be compiled (%s); transformers' modules are used, and slower", error)
+        return False
+    return True
 
 
 def fits(inputs: int, outputs: int, head_dim: int) -> bool:
     """Whether a linear layer of this size, in a model of this head width, can be computed here."""
-    return inputs > 0 and outputs % 64 == 0 and head_dim in (32, 64, 128, 256)  # a tile belongs to one fused layer
+    return inputs % BLOCK == 0 and outputs % 64 == 0 and head_dim in (32, 64, 128, 256)
 
 
 def settled(scales: torch.Tensor) -> torch.Tensor:
@@ -68,33 +84,37 @@ def begin_step(
 
 
 def pack(weight: torch.Tensor, state: Any) -> tuple[torch.Tensor, torch.Tensor]:
-    """Bitsandbytes' NF4 weight in planes: words [N, tiles * 64] int32 and scales [N, tiles * 8] fp16.
+    """Bitsandbytes' NF4 weight in tiles (model/nf4.cu): words [N, groups * 32] int32 and scales [N, groups * 4] fp16.
 
-    Inputs beyond a multiple of 512 are padded with scale 0. The scales are the de-quantised absmax values, rounded to
-    fp16 (relative error 2^-11, below the rounding of a weight to bf16).
+    A group is 256 inputs; inputs beyond K are padded with scale 0. 16 rows are one tile and cannot be told apart, so
+    cut at multiples of 16. The scales are the de-quantised absmax values, rounded to fp16 (relative error 2^-11, below
+    the rounding of a weight to bf16).
     """
     n, k = state.shape
-    tiles = -(-k // TILE)
+    blocks = k // BLOCK
+    groups = -(-blocks // 4)
     absmax = state.absmax
     if state.nested:
         absmax = bnb.dequantize_blockwise(absmax, state.state2) + state.offset
-    scales = torch.zeros(n, tiles * 8, dtype=torch.float16, device=weight.device)
-    scales[:, : k // PLANE] = absmax.view(n, k // PLANE).half()
-    packed = weight.view(torch.uint8).view(n, k // 2)
-    codes = torch.zeros(n, tiles * TILE, dtype=torch.uint8, device=weight.device)
-    codes[:, 0:k:2], codes[:, 1:k:2] = packed >> 4, packed & 15
-    planes = codes.view(n, tiles, 8, 64)
-    words = torch.zeros(n, tiles, 64, dtype=torch.int32, device=weight.device)
-    for plane in range(8):
-        words |= planes[:, :, plane].to(torch.int32) << (4 * plane)
-    return words.view(n, tiles * 64), scales
+    padding = groups * 4 - blocks
+    codes = functional.pad(weight.view(torch.uint8).view(n, blocks, 32), (0, 0, 0, padding)).view(torch.int32)
+    # [tile, half, g, block, t, word] -> [tile, block, g, t, half, word]
+    words = codes.view(n // 16, 2, 8, groups * 4, 4, 2).permute(0, 3, 2, 4, 1, 5)
+    # [tile, half, g, group, block] -> [tile, group, g, block, half]
+    scales = functional.pad(absmax.view(n, blocks).half(), (0, padding)).view(n // 16, 2, 8, groups, 4)
+    return words.reshape(n, groups * 32), scales.permute(0, 3, 2, 4, 1).reshape(n, groups * 4)
 
 
 def dequantise(words: torch.Tensor, scales: torch.Tensor, k: int) -> torch.Tensor:
     """Weights [N, k] in bf16."""
-    n, tiles = words.shape[0], words.shape[1] // 64
+    n, groups = words.shape[0], words.shape[1] // 32
     out = torch.empty(n, k, dtype=torch.bfloat16, device=words.device)
-    kernel.dequantise[(triton.cdiv(n, 16), tiles)](words, scales, out, N=n, K=k, TILES=tiles, BN=16, num_warps=4)
+    warps = n // 16 * groups * 4
+    _cuda()["dequantise"](
+        grid=(triton.cdiv(warps, 8), 1, 1),
+        block=(256, 1, 1),
+        args=[words, scales, _pairs(words.device), out, k, groups, n // 16],
+    )
     return out
 
 
@@ -106,18 +126,17 @@ def product(
     *,
     rank: int,  # noqa: ARG001 - the layers' products are one here
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Partial sums of x W^T, [splits, M, N], and of LoRA's x A^T, [splits, M, R], fp32. x: [M, K] bf16; a: [R, K]."""
-    m, k = x.shape
-    n, tiles, r = words.shape[0], words.shape[1] // 64, a.shape[0]
-    splits = min(_SPLITS if n < _WIDE else _SPLITS // 2, tiles)
-    sums = torch.empty(splits, m, n, dtype=torch.float32, device=x.device)
-    low = torch.empty(splits, m, r, dtype=torch.float32, device=x.device)
-    rows = max(16, triton.next_power_of_2(m))
-    grid = (triton.cdiv(n, _TILE_ROWS) + 1, splits)
-    kernel.product[grid](
-        x, words, scales, a, sums, low, M=m, K=k, TILES=tiles, N=n, R=r, BM=rows, BN=_TILE_ROWS,
-        BR=max(16, triton.next_power_of_2(r)), SPLITS=splits, num_warps=4,
-    )  # fmt: skip
+    """Returns x W^T, [M, N], and LoRA's x A^T, [M, R], in fp32. x: [M, K] bf16, M <= FEW_ROWS; a: [R, K]."""
+    x = x.contiguous()
+    (m, k), n, r = x.shape, words.shape[0], a.shape[0]
+    sums = torch.empty(m, n, dtype=torch.float32, device=x.device)
+    low = torch.empty(m, r, dtype=torch.float32, device=x.device)
+    rows, tiles = next(variant for variant in _VARIANTS if m <= 8 * variant[0])
+    _cuda()[f"product<{rows}, {tiles}>"](
+        grid=(n // (16 * tiles) + triton.cdiv(r, 16), 1, 1),
+        block=(256, 1, 1),
+        args=[x, words, scales, a, _pairs(x.device), sums, low, m, k, words.shape[1] // 32, n, r],
+    )
     return sums, low
 
 
@@ -130,17 +149,17 @@ def finish(
     bias: torch.Tensor | None = None,
     residual: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """[M, N] bf16: the summed product, plus LoRA's B, plus bias, plus residual.
+    """[M, N] bf16: the product, plus LoRA's B, plus bias, plus residual.
 
     `segments` are the widths of the layers fused into N (at most three); `b` is [N, rank].
     """
-    splits, m, n = sums.shape
+    m, n = sums.shape
     edges = (*segments, 1 << 30, 1 << 30)
     first, second = edges[0], edges[0] + edges[1]
     out = torch.empty(m, n, dtype=torch.bfloat16, device=sums.device)
     kernel.finish[(triton.cdiv(n, 64), m)](
         sums, low, b, b if bias is None else bias, b if residual is None else residual, out, FIRST=first, SECOND=second,
-        M=m, N=n, R=low.shape[2], RANK=b.shape[1], SPLITS=splits, BN=64, HAS_BIAS=bias is not None,
+        N=n, R=low.shape[1], RANK=b.shape[1], BN=64, HAS_BIAS=bias is not None,
         HAS_RESIDUAL=residual is not None, num_warps=2,
     )  # fmt: skip
     return out
@@ -148,10 +167,10 @@ def finish(
 
 def finish_gated(sums: torch.Tensor, low: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     """[M, N / 2] bf16: silu(gate) * up of a fused gate and up product."""
-    splits, m, n = sums.shape
+    m, n = sums.shape
     out = torch.empty(m, n // 2, dtype=torch.bfloat16, device=sums.device)
     kernel.finish_gated[(triton.cdiv(n // 2, 64), m)](
-        sums, low, b, out, M=m, HALF=n // 2, R=low.shape[2], RANK=b.shape[1], SPLITS=splits, BN=64, num_warps=2
+        sums, low, b, out, HALF=n // 2, R=low.shape[1], RANK=b.shape[1], BN=64, num_warps=2
     )
     return out
 
@@ -197,3 +216,17 @@ def attend(
     out = torch.empty(m, heads * dim, dtype=torch.bfloat16, device=qkv.device)
     kernel.combine[(m * heads,)](top, total, mixed, out, D=dim, SPLITS=splits, num_warps=2)
     return out
+
+
+@functools.cache
+def _cuda() -> dict[str, Any]:
+    source = files("model").joinpath("nf4.cu").read_text("utf-8")
+    return compile_kernels(source, ["dequantise", *(f"product<{rows}, {tiles}>" for rows, tiles in _VARIANTS)])
+
+
+@functools.cache
+def _pairs(device: torch.device) -> torch.Tensor:
+    """[256] int32: the two bf16 values that a byte of codes means, the first code's in the low half."""
+    codes = bnb.get_4bit_type("nf4", device="cpu").to(torch.bfloat16)
+    byte = torch.arange(256)
+    return torch.stack((codes[byte >> 4], codes[byte & 15]), dim=1).view(torch.int32)[:, 0].contiguous().to(device)

@@ -22,12 +22,12 @@ __all__ = ["FusedLinear", "PackedLinear", "fuse", "kernels_for", "rebind"]
 def kernels_for(device: torch.device, dtype: torch.dtype) -> Any:
     """The module of kernels for a device, None where transformers' modules have to do.
 
-    On a GPU: bf16, and Triton installed (Linux wheels bring it). On a CPU: fp32 and AVX512-BF16.
+    On a GPU: bf16, and Triton installed (Linux wheels of torch bring it). On a CPU: fp32 and AVX512-BF16.
     """
     if device.type == "cuda" and dtype == torch.bfloat16 and importlib.util.find_spec("triton") is not None:
         from model import kernels
 
-        return kernels
+        return kernels if kernels.usable() else None
     if device.type == "cpu" and dtype == torch.float32:
         from model import cpu_kernels
 
@@ -81,7 +81,7 @@ class FusedLinear:
     bias: torch.Tensor | None
 
     def product(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Partial sums of at most `kernels.FEW_ROWS` rows; see model.kernels.product."""
+        """The product of at most `kernels.FEW_ROWS` rows, without its end; see model.kernels.product."""
         sums, low = self.kernels.product(x, self.words, self.scales, self.a, rank=self.b.shape[1])
         return sums, low
 

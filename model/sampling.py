@@ -20,8 +20,8 @@ _NUCLEUS = (
 class Sampler:
     """Sampling settings of `rows` slots, kept on the device.
 
-    `seen` is [rows, vocabulary] and marks tokens that the repetition penalty applies to. `certainty` is [rows, 2]: the
-    sum of the probabilities that the model gave the tokens it went on with, and their number.
+    `seen` is [rows, vocabulary] and marks tokens that the repetition penalty applies to; `chance` is [rows], the
+    probability that the model gave each row's last token.
     """
 
     def __init__(self, rows: int, vocabulary: int, device: torch.device) -> None:
@@ -30,7 +30,7 @@ class Sampler:
         self.penalty = torch.ones(rows, device=device)
         self.seed = torch.zeros(rows, dtype=torch.int64, device=device)
         self.seen = torch.zeros(rows, vocabulary, dtype=torch.bool, device=device)
-        self.certainty = torch.zeros(rows, 2, device=device)
+        self.chance = torch.zeros(rows, device=device)
         self._rows = torch.arange(rows, device=device)
 
     def set_row(self, row: int, sampling: Sampling, seed: int, prompt: torch.Tensor) -> None:
@@ -40,13 +40,12 @@ class Sampler:
         self.penalty[row] = sampling.repetition_penalty
         self.seed[row] = seed
         self.seen[row] = False
-        self.certainty[row] = 0
         if sampling.repetition_penalty != 1.0:
             self.seen[row, prompt] = True
 
     def copy_row(self, source: int, target: int) -> None:
         """Move a row's settings with its conversation."""
-        for state in (self.temperature, self.top_p, self.penalty, self.seed, self.seen, self.certainty):
+        for state in (self.temperature, self.top_p, self.penalty, self.seed, self.seen):
             state[target] = state[source]
 
     def greedy(self, logits: torch.Tensor) -> torch.Tensor:
@@ -67,11 +66,10 @@ class Sampler:
         choice = torch.where(temperature > 0, scaled + noise, top).argmax(-1, keepdim=True)
         return ids.gather(-1, choice)[:, 0]
 
-    def weigh(self, logits: torch.Tensor, rows: slice, tokens: torch.Tensor, live: torch.Tensor) -> None:
-        """Count how probable `tokens` [n] were by logits [n, vocabulary], at temperature 1, in rows that are live."""
+    def weigh(self, logits: torch.Tensor, rows: slice, tokens: torch.Tensor) -> None:
+        """Keep in `chance` how probable `tokens` [n] were by logits [n, vocabulary], at temperature 1."""
         chosen = logits.gather(1, tokens[:, None])[:, 0].float()
-        chance = (chosen - logits.float().logsumexp(-1)).exp()
-        self.certainty[rows] += torch.stack((chance, torch.ones_like(chance)), dim=1) * live[:, None]
+        self.chance[rows] = (chosen - logits.float().logsumexp(-1)).exp()
 
     def mark(self, rows: slice, tokens: torch.Tensor, live: torch.Tensor) -> None:
         """Count the tokens just drawn as seen, in rows whose `live` is not 0."""

@@ -1,8 +1,10 @@
 """The thread that owns the decoder: it takes requests from the queue into rows, decodes them, and hands text out.
 
 It alternates between one bounded chunk of a waiting prompt and one decode step for every row, so a long prompt delays
-nobody for long. What must not meet a reply in the making (a swap, sleep) is done between two replies, when no row is in
-use. Knows requests and rows; tensors are the decoder's, files and validation the engine's.
+nobody for long. On a GPU the next step is launched before the last one's tokens are looked at: a reply that turns out
+to have ended wastes its row of one step, and the device never waits for the host. What must not meet a reply in the
+making (a swap, sleep) is done between two replies, when no row is in use. Knows requests and rows; tensors are the
+decoder's, files and validation the engine's.
 """
 
 from __future__ import annotations
@@ -22,9 +24,9 @@ from typing import Any
 import torch
 
 from model.chat import end_of_turn_id
-from model.decoder import Decoder
+from model.decoder import Decoder, Drawn
 from model.errors import EngineClosed, GenerationFailed, ModelError
-from model.generation import Generation
+from model.generation import Generation, Outbox
 from model.protocol import Completion, FinishReason
 from model.queue import FairQueue
 from model.text import TextStream
@@ -36,9 +38,9 @@ log = logging.getLogger(__name__)
 _RATE_WINDOW_S = 10.0
 
 
-@dataclass
+@dataclass(eq=False)
 class _Row:
-    """A conversation being answered."""
+    """A conversation being answered. `last` is its newest token; `chances` the sum of what each was worth."""
 
     generation: Generation
     stream: TextStream
@@ -47,7 +49,10 @@ class _Row:
     submitted: float
     prefilled: int = 0
     produced: int = 0
+    last: int = 0
+    chances: float = 0.0
     first_token_s: float = 0.0
+    ended: bool = False
 
     @property
     def prefilling(self) -> bool:
@@ -94,6 +99,8 @@ class Worker:
         self._entries: dict[Generation, tuple[Generation, float]] = {}
         self._errands: deque[_Errand] = deque()
         self._rows: list[_Row] = []  # decoding rows first; at most one prefilling row, last
+        self._flight: list[_Row] | None = None  # the rows of a step that was launched and not collected
+        self._outbox = Outbox()
         self._closed = False
         self._produced: deque[tuple[float, int]] = deque()
         self._thread = threading.Thread(
@@ -182,7 +189,8 @@ class Worker:
                     self._admit(decoder)
                     self._drop_cancelled(decoder)
                     self._prefill_some(decoder)
-                    self._decode_one(decoder)
+                    self._decode_some(decoder)
+                self._outbox.send()
         self._end_everything()
 
     def _answerable(self) -> bool:
@@ -192,6 +200,7 @@ class Worker:
         return [row.generation.channel for row in self._rows]
 
     def _run(self, errand: _Errand) -> None:
+        self._flight = None  # of rows that have all ended
         try:
             result = errand.run()
         except Exception as error:  # noqa: BLE001 - handed to whoever gave the errand
@@ -224,46 +233,73 @@ class Worker:
         chunk = prompt[row.prefilled : row.prefilled + decoder.chunk]
         last = row.prefilled + len(chunk) == len(prompt)
         try:
-            token = decoder.prefill(index, chunk, row.prefilled, last=last)
+            drawn = decoder.prefill(index, chunk, row.prefilled, last=last)
         except Exception as error:
             log.exception("Prefill failed")
             self._finish(decoder, index, GenerationFailed(type(error).__name__))
             return
         row.prefilled += len(chunk)
-        if token is not None:
+        if drawn is not None:
             row.first_token_s = time.perf_counter() - row.submitted
-            self._take(decoder, index, token)
+            row.last = drawn.token
+            self._take(decoder, row, drawn)
 
-    def _decode_one(self, decoder: Decoder) -> None:
-        count = len(self._rows) - (1 if self._rows and self._rows[-1].prefilling else 0)
-        if count == 0:
+    def _decode_some(self, decoder: Decoder) -> None:
+        """Bring every decoding row one token further."""
+        if self._flight is None and not self._launch(decoder):
             return
+        rows, self._flight = self._flight or [], None
         try:
-            tokens = decoder.decode(count)
-        except Exception as error:
-            log.exception("A decode step failed")
-            for index in reversed(range(count)):
-                self._finish(decoder, index, GenerationFailed(type(error).__name__))
+            landed = decoder.collect()
+        except Exception as error:  # noqa: BLE001 - told to the askers and logged
+            self._fail(decoder, rows, error)
             return
+        self._count(len(rows))
+        for row, drawn in zip(rows, landed, strict=True):
+            row.last = drawn.token
+        if decoder.ahead:
+            self._launch(decoder)
+        for row, drawn in zip(rows, landed, strict=True):
+            if not row.ended:
+                self._take(decoder, row, drawn)
+
+    def _launch(self, decoder: Decoder) -> bool:
+        """Begin a step for the rows that decode; false if there is none, or it failed."""
+        rows = [row for row in self._rows if not row.prefilling]
+        if not rows:
+            return False
+        try:
+            decoder.launch([row.last for row in rows])
+        except Exception as error:  # noqa: BLE001 - as above
+            self._fail(decoder, rows, error)
+            return False
+        self._flight = rows
+        return True
+
+    def _fail(self, decoder: Decoder, rows: list[_Row], error: Exception) -> None:
+        log.error("A decode step failed", exc_info=error)
+        for row in rows:
+            if not row.ended:
+                self._finish(decoder, self._rows.index(row), GenerationFailed(type(error).__name__))
+
+    def _count(self, tokens: int) -> None:
         with self._lock:
             now = time.perf_counter()
-            self._produced.append((now, count))
-            while self._produced and self._produced[0][0] < now - _RATE_WINDOW_S:
+            self._produced.append((now, tokens))
+            while self._produced[0][0] < now - _RATE_WINDOW_S:
                 self._produced.popleft()
-        for index in reversed(range(count)):
-            self._take(decoder, index, tokens[index])
 
-    def _take(self, decoder: Decoder, index: int, token: int) -> None:
+    def _take(self, decoder: Decoder, row: _Row, drawn: Drawn) -> None:
         """Give a row its next token, and end the row if that was the last."""
-        row = self._rows[index]
         row.produced += 1
-        ended = token in self._stops
-        if not ended and (piece := row.stream.push(token)):
-            row.generation.emit(piece)
+        row.chances += drawn.chance
+        ended = drawn.token in self._stops
+        if not ended and (piece := row.stream.push(drawn.token)):
+            self._outbox.put(row.generation, piece)
         if ended or row.stream.stopped:
-            self._complete(decoder, index, "stop")
+            self._complete(decoder, self._rows.index(row), "stop")
         elif row.produced >= row.limit:
-            self._complete(decoder, index, "length")
+            self._complete(decoder, self._rows.index(row), "length")
 
     def _drop_cancelled(self, decoder: Decoder) -> None:
         for index in reversed(range(len(self._rows))):
@@ -273,7 +309,7 @@ class Worker:
     def _complete(self, decoder: Decoder | None, index: int, reason: FinishReason) -> None:
         row = self._rows[index]
         if piece := row.stream.flush():
-            row.generation.emit(piece)
+            self._outbox.put(row.generation, piece)
         completion = Completion(
             text=row.stream.text.strip(),
             finish_reason=reason,
@@ -282,7 +318,7 @@ class Worker:
             completion_tokens=row.produced,
             first_token_s=row.first_token_s,
             seconds=time.perf_counter() - row.submitted,
-            confidence=decoder.confidence(index) if decoder is not None and row.produced else None,
+            confidence=row.chances / row.produced if row.produced else None,
         )
         self._finish(decoder, index, completion)
 
@@ -297,11 +333,13 @@ class Worker:
                     self._rows[gap] = self._rows[filler]
         with self._lock:
             self._rows.pop()
-        row.generation.finish(result)
+        row.ended = True
+        self._outbox.put(row.generation, result)
 
     def _end_everything(self) -> None:
         for index in reversed(range(len(self._rows))):
             self._complete(None, index, "cancelled")
+        self._outbox.send()
         with self._lock:
             waiting, errands = self._waiting.drain(), list(self._errands)
             self._entries.clear()

@@ -94,8 +94,9 @@ def scores(decoder: Decoder, row: int, prompt: list[int], forced: list[int]) -> 
         patch.setattr(decoder.sampler, "greedy", say)
         lent = decoder.begin(row, prompt, Sampling(temperature=0), 0)
         decoder.prefill(row, prompt[lent:], lent, last=True)
-        for _ in range(len(forced) - 1):
-            decoder.decode(row + 1)
+        for token in forced[:-1]:
+            decoder.launch([token] * (row + 1))
+            decoder.collect()
     return torch.stack(seen), lent
 
 
