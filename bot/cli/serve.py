@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import Annotated
 
 import typer
@@ -26,6 +27,7 @@ def demo(home: HomeOption = None) -> None:
 
     Chat, review, train, gate, swap: unattended, on the embedded model, without a token. Writes report.json in the home.
     """
+    _wait_at_rest()
     from bot.settings import load_settings
     from storage.home import find_home
 
@@ -48,6 +50,7 @@ def playground(
 
     Needs no token. Prints the address to open; Ctrl-C ends it.
     """
+    _wait_at_rest()
     silence_libraries()
     from bot.playground import serve_playground
     from bot.settings import load_settings
@@ -62,6 +65,7 @@ def run(home: HomeOption = None) -> None:
 
     The token comes from the environment variable DISCORD_TOKEN. Ctrl-C or SIGTERM ends it.
     """
+    _wait_at_rest()
     from bot.login import serve
     from bot.settings import discord_token, load_settings
     from storage.home import find_home
@@ -71,3 +75,12 @@ def run(home: HomeOption = None) -> None:
     place = find_home(home).ensure()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     until_stopped(serve(place, load_settings(place)))
+
+
+def _wait_at_rest() -> None:
+    """Let the model's threads sleep when they wait for each other, before the libraries that read this are loaded.
+
+    By default OpenMP's threads wait at full speed, between two products and for a while after the last: on a machine
+    with few cores that takes the cores from the event loop, and Discord's heartbeat comes late.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")

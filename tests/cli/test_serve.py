@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 
+import pytest
+
 from tests.tiny import make_tiny_base
 
 
@@ -14,6 +16,16 @@ def test_run_without_a_token_says_where_to_get_one(nightshift, home):
     """And makes nothing."""
     nightshift("run").fails_with(1, "DISCORD_TOKEN")
     assert not home.root.exists()
+
+
+@pytest.mark.parametrize(("chosen", "holds"), [(None, "passive"), ("active", "active")])
+def test_a_bot_lets_the_model_s_threads_rest_while_they_wait(nightshift, monkeypatch, chosen, holds):
+    """Else they take the cores from Discord's heartbeat; who has chosen otherwise is not overruled."""
+    monkeypatch.setenv("OMP_WAIT_POLICY", chosen or "")  # put back afterwards
+    if chosen is None:
+        monkeypatch.delenv("OMP_WAIT_POLICY")
+    nightshift("run")  # which ends for want of a token
+    assert os.environ["OMP_WAIT_POLICY"] == holds
 
 
 def test_the_playground_prints_its_address_and_ends_with_ctrl_c(tmp_path):
