@@ -12,6 +12,7 @@ __all__ = [
     "BotError",
     "DiscordUnreachable",
     "IntentMissing",
+    "NoPicture",
     "Refused",
     "TokenMissing",
     "TokenRefused",
@@ -60,6 +61,10 @@ class DiscordUnreachable(BotError):
         super().__init__(
             "Discord cannot be reached: check this machine's network and discordstatus.com, then try again."
         )
+
+
+class NoPicture(BotError):
+    """A chart cannot be drawn or written."""
 
 
 class Refused(BotError):

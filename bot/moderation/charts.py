@@ -1,4 +1,4 @@
-"""Charts as PNG, in Discord's dark colours: the loss curve of a run, and reviews by day and by adapter.
+"""Charts as PNG, in Discord's dark colours: the curves of a run, and reviews by day and by adapter.
 
 matplotlib comes with the extra `plots`; without it there is no picture (None), and whoever asks says it in words. Draws
 on canvases of its own: no window, no global state, so it can run in any thread.
@@ -6,20 +6,27 @@ on canvases of its own: no window, no global state, so it can run in any thread.
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import math
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from bot.moderation import texts
 from storage.records import Metric, Tally
 
-__all__ = ["loss_curve", "review_chart"]
+__all__ = ["has_matplotlib", "loss_curve", "review_chart", "run_chart"]
 
 _BACK, _INK, _FAINT = "#2b2d31", "#dbdee1", "#4e5058"
 _BLUE, _YELLOW, _GREEN, _GREY = "#5865f2", "#f0b232", "#23a559", "#80848e"
 _DPI = 200
 _BARS = 10  # adapters shown
+
+
+def has_matplotlib() -> bool:
+    """Whether there can be pictures at all."""
+    return importlib.util.find_spec("matplotlib") is not None
 
 
 def loss_curve(metrics: Sequence[Metric]) -> bytes | None:
@@ -28,21 +35,28 @@ def loss_curve(metrics: Sequence[Metric]) -> bytes | None:
     if len(learning) + len(validation) < 2 or (figure := _figure(6.4, 2.8)) is None:
         return None
     axes = figure.subplots()
-    _dress(axes)
-    if learning:
-        axes.plot(*zip(*learning, strict=True), color=_BLUE, linewidth=1.8, label=texts.LEARNING)
-    if validation:
-        axes.plot(
-            *zip(*validation, strict=True),
-            color=_YELLOW,
-            linewidth=1.8,
-            marker="o",
-            markersize=4,
-            label=texts.VALIDATION,
-        )
-    axes.set_xlabel(texts.STEP_AXIS, color=_INK)
-    axes.set_ylabel(texts.LOSS_AXIS, color=_INK)
-    axes.legend(frameon=False, labelcolor=_INK)
+    _draw_losses(axes, learning, validation)
+    return _png(figure)
+
+
+def run_chart(metrics: Sequence[Metric], caption: str) -> bytes | None:
+    """All curves of a run over its steps: losses, learning rate, size of the gradients, minutes gone.
+
+    None where there is nothing to draw or no matplotlib.
+    """
+    learning, validation = _series(metrics, "loss"), _series(metrics, "eval_loss")
+    if len(learning) + len(validation) < 2 or (figure := _figure(8.0, 6.0)) is None:
+        return None
+    losses, *small = figure.subplot_mosaic([["loss"] * 3, ["rate", "gradient", "time"]], height_ratios=(2, 1)).values()
+    _draw_losses(losses, learning, validation)
+    losses.set_title(caption, color=_INK, fontsize=9)
+    titles = ("learning rate", "gradient norm", "minutes")
+    curves = (_series(metrics, "learning_rate"), _series(metrics, "grad_norm"), _minutes(metrics))
+    for axes, title, curve in zip(small, titles, curves, strict=True):
+        _dress(axes)
+        axes.set_title(title, color=_INK, fontsize=9)
+        if curve:
+            axes.plot(*zip(*curve, strict=True), color=_BLUE, linewidth=1.4)
     return _png(figure)
 
 
@@ -76,6 +90,30 @@ def _name(adapter: str) -> str:
     if len(adapter) > 15 and adapter[8:9] == "T" and adapter[:8].isdecimal():
         return f"{adapter[4:6]}-{adapter[6:8]} {adapter[9:11]}:{adapter[11:13]}"
     return adapter or "base"
+
+
+def _draw_losses(axes: Any, learning: list[tuple[int, float]], validation: list[tuple[int, float]]) -> None:
+    _dress(axes)
+    if learning:
+        axes.plot(*zip(*learning, strict=True), color=_BLUE, linewidth=1.8, label=texts.LEARNING)
+    if validation:
+        axes.plot(
+            *zip(*validation, strict=True),
+            color=_YELLOW,
+            linewidth=1.8,
+            marker="o",
+            markersize=4,
+            label=texts.VALIDATION,
+        )
+    axes.set_xlabel(texts.STEP_AXIS, color=_INK)
+    axes.set_ylabel(texts.LOSS_AXIS, color=_INK)
+    axes.legend(frameon=False, labelcolor=_INK)
+
+
+def _minutes(metrics: Sequence[Metric]) -> list[tuple[int, float]]:
+    """When each step was reported, in minutes after the first report."""
+    times = [(one.step, datetime.fromisoformat(one.at)) for one in metrics]
+    return [(step, (at - times[0][1]).total_seconds() / 60) for step, at in times]
 
 
 def _series(metrics: Sequence[Metric], name: str) -> list[tuple[int, float]]:
