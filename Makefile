@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 PACKAGES := bot trainer storage model tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo playground test lint format bench bench-bot bench-learning screenshots clean
+.PHONY: help setup demo playground test lint format bench bench-train bench-bot bench-learning screenshots clean
 
 help: ## Say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -50,6 +50,9 @@ screenshots: setup ## Take the pictures of docs/moderators.md (needs Chromium)
 bench-learning: setup ## Twenty nights and fifty more, good and poisoned (hours on a CPU)
 	$(BIN)/python -m benchmarks.nights both --out nights.json
 	$(BIN)/python -m benchmarks.learning.picture nights.json docs/images/nights.png
+
+bench-train: setup ## Measure training beside TRL's SFTTrainer (minutes)
+	PYTHONPATH=. $(BIN)/python benchmarks/training.py
 
 bench-bot: setup ## Put the bot under load in a simulated Discord
 	$(BIN)/python benchmarks/bot_load.py

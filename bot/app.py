@@ -20,6 +20,7 @@ from bot.client import NightshiftClient
 from bot.errors import TrainingUnderway
 from bot.moderation import texts as words
 from bot.operations import Status
+from bot.room import room_for_training
 from bot.settings import Settings
 from model.errors import ModelError
 from model.protocol import AdapterRef, ChatEngine, SwapReport
@@ -29,6 +30,7 @@ from storage.home import Home
 from storage.store import Store
 from storage.writer import AsyncStore
 from trainer.result import RunResult
+from trainer.resumption import close_for_good
 from trainer.schedule import Nightly
 
 __all__ = ["Nightshift"]
@@ -168,15 +170,14 @@ class Nightshift:
             raise TrainingUnderway
         _log.info("Training run started (%s %s)", trigger, actor)
         self._cancelled_by = ""
-        self._run_task = asyncio.ensure_future(
-            self._train(self.home.root, force=force, trigger=trigger, local_date=local_date)
-        )
+        self._run_task = asyncio.ensure_future(self._train_in_room(force=force, trigger=trigger, local_date=local_date))
         try:
             result = await self._run_task
         except asyncio.CancelledError:
             if not self._cancelled_by:
                 raise
             result = RunResult(None, "failed", words.cancelled_by(self._cancelled_by))
+            await self.store.call(close_for_good, self.home, result.reason)  # not to be gone on with at the next start
         finally:
             self._run_task = None
         _log.info("Training run %s: %s (%s)", result.run, result.outcome, result.reason)
@@ -187,8 +188,12 @@ class Nightshift:
             await self.client.announce(lambda: texts.training_ended(result.outcome, result.reason), guild=guild)
         return result
 
+    async def _train_in_room(self, *, force: bool, trigger: str, local_date: str | None) -> RunResult:
+        async with room_for_training(self.engine, self.settings, self.home):
+            return await self._train(self.home.root, force=force, trigger=trigger, local_date=local_date)
+
     def cancel_training(self, *, actor: str) -> bool:
-        """Stop the run that is going on; it ends as failed, with who stopped it. False when there is none."""
+        """Stop the run that is going on for good; it ends as failed, with who stopped it. False when there is none."""
         if self._run_task is None:
             return False
         self._cancelled_by = actor
@@ -236,4 +241,6 @@ def _champion(store: Store) -> tuple[str | None, int]:
 
 
 def _last_scheduled_date(store: Store) -> str | None:
-    return next((run.local_date for run in store.runs(200) if run.trigger == "schedule"), None)
+    """Of the nights that are over: one whose run was stopped is due again, and goes on."""
+    nights = (run for run in store.runs(200) if run.trigger == "schedule" and run.outcome is not None)
+    return next((run.local_date for run in nights), None)

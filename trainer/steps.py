@@ -19,10 +19,12 @@ from trainer.likelihood import batches_by_length, completion_losses, has_plain_s
 from trainer.memory import Fit
 from trainer.tokens import Collator, Example
 
-__all__ = ["Passes", "is_out_of_memory"]
+__all__ = ["Passes", "is_out_of_memory", "pass_cost"]
 
-_PASS_COST = {"cuda": 1024, "cpu": 64}
-"""What one more pass costs in time, in tokens: measured on an H100 (7B) and on a CPU (135M), docs/learning.md."""
+
+def pass_cost(device: torch.device) -> int:
+    """What one more pass costs in time, in tokens: unpacking all weights twice, and on a GPU starting the kernels."""
+    return 1024 if device.type == "cuda" else 64
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -72,7 +74,7 @@ class Passes:
         random_state = _random_state(self._device)
         while True:
             passes = cut(
-                mine, self._lengths, rows=self._rows, tokens=self.fit.tokens, pass_cost=_PASS_COST[self._device.type]
+                mine, self._lengths, rows=self._rows, tokens=self.fit.tokens, pass_cost=pass_cost(self._device)
             )
             loss, too_large = self._try(passes, labelled)
             if too_large is None:
