@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+from dataclasses import replace
 
 import pytest
 from PIL import Image
@@ -11,9 +13,17 @@ from bot import texts
 from bot.moderation import charts
 from bot.moderation import texts as words
 from bot.moderation.blind import preference_of
+from bot.moderation.morning import contests_of
+from model.config import ModelConfig
 from storage.store import Store
 from tests.bot.test_review import labels
+from tests.tiny import make_tiny_base
+from tests.trainer.conftest import LENIENT, QUICK
+from tests.trainer.pairs import new_pairs
+from trainer.progress import Lines
 from trainer.result import RunResult
+from trainer.run import run_once
+from trainer.settings import TrainerSettings
 
 SAMPLES = 4
 
@@ -145,6 +155,30 @@ async def test_votes_are_stored_and_can_be_changed(open_stage, stage):
     votes = await stage.app.store.call(lambda store: store.moderation.votes(run_id, stage.world.guild.id))
     assert {name for name, count in votes.items() if count} == {preference_of(run_id, 0, "a")}
     assert sum(votes.values()) == 1
+
+
+async def test_a_real_run_brings_the_answers_to_compare(open_stage, stage, home, tmp_path):
+    """Trained on a tiny base: what its record holds is what the report shows blind."""
+    base = ModelConfig(base=str(make_tiny_base(tmp_path / "base")), device="cpu")
+    settings = TrainerSettings(model=base, training=QUICK, gate=replace(LENIENT, samples=4, sample_tokens=8))
+    await stage.app.store.call(Store.import_pairs, new_pairs(60), "operator")
+
+    async def train(_home, *, force, trigger, local_date):
+        options = {"progress": Lines(), "trigger": trigger, "local_date": local_date}
+        return await asyncio.to_thread(run_once, home, settings, **options)
+
+    stage.app._train = train
+    result = await stage.app.train_now(trigger="schedule")
+    await stage.env.settle()
+    run = await stage.app.store.call(Store.run, result.run)
+    contests = [contest for contest, _ in contests_of(run)]
+    assert len(contests) > 0
+    shown = [message for message in stage.world.review.history() if message.embeds[0].title == words.BLIND_TITLE]
+    assert len(shown) == min(3, len(contests))
+    for contest, message in zip(contests, shown, strict=False):
+        assert contest.question in message.embeds[0].description
+        answers = {contest.champion or "\u2014", contest.challenger or "\u2014"}
+        assert {field.value for field in message.embeds[0].fields} == answers
 
 
 def test_the_sides_are_drawn_and_stay():
