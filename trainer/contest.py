@@ -16,13 +16,14 @@ from typing import Any
 import torch
 
 from model.base import LoadedBase, load_base, pick_device
-from storage.records import Pair
+from storage.records import Choice, Pair
 from trainer import evaluate, frozen
 from trainer.evidence import Evidence, Score
 from trainer.frozen import free_bytes
 from trainer.interview import interview, questions
 from trainer.memory import Fit, ModelShape, Workload, choose_fit
 from trainer.recipe import Recipe, resolve, validation_size
+from trainer.refinement import Lesson, refine
 from trainer.settings import TrainerSettings
 from trainer.snapshot import Snapshot, validation_split
 from trainer.tokens import Example, Examples, encode_pairs
@@ -69,13 +70,14 @@ def hold_contest(
     settings: TrainerSettings,
     snapshot: Snapshot,
     champion: Champion | None,
+    choices: Sequence[Choice] = (),
     *,
     cache_dir: Path,
     scratch: Path,
     checkpoints: Path,
     watch: Watch,
 ) -> Contest:
-    """Train on the snapshot's training part and measure on its hold-out.
+    """Train on the snapshot's training part, then on what people preferred, and measure on its hold-out.
 
     Raises:
         ModelError: the base cannot be loaded.
@@ -130,16 +132,35 @@ def hold_contest(
 
     watch.stage("evaluate")
     began = time.monotonic()
-    evidence, base_nlls = _measure(
-        settings,
-        base,
+
+    def measure() -> tuple[Evidence, list[float]]:
+        return _measure(
+            settings,
+            base,
+            model,
+            learning=(*learning.items, *validating.items),
+            judging=judging.items,
+            snapshot=snapshot,
+            champion=champion,
+            pad_id=pad_id,
+        )
+
+    evidence, base_nlls = measure()
+    evaluated_s = time.monotonic() - began
+    lesson = Lesson(
         model,
-        learning=(*learning.items, *validating.items),
-        judging=judging.items,
-        snapshot=snapshot,
-        champion=champion,
-        pad_id=pad_id,
+        tokenizer,
+        learned,
+        judging.items,
+        evidence,
+        pad_id,
+        measure=lambda: measure()[0],
+        report=watch.step,
+        stage=watch.stage,
     )
+    refined = refine(lesson, settings, snapshot, choices, scratch=scratch / "preferences")
+    if choices:
+        watch.say(refined.sentence)
     details = {
         "base_nll": sum(base_nlls) / len(base_nlls),
         "tokens": learned.tokens,
@@ -147,10 +168,11 @@ def hold_contest(
         "dropped": learning.dropped + validating.dropped + judging.dropped,
         "checkpointing": learned.checkpointing,
         "compute": str(base.dtype).removeprefix("torch."),
-        "seconds": {"train": round(trained_s, 1), "evaluate": round(time.monotonic() - began, 1)},
+        "seconds": {"train": round(trained_s, 1), "evaluate": round(evaluated_s, 1)},
+        "preferences": refined.record,
     }
     adapter = _save(model, base, scratch / "adapter")
-    return Contest(evidence, adapter, base, champion.id if champion else None, recipe, learned, details)
+    return Contest(refined.evidence, adapter, base, champion.id if champion else None, recipe, learned, details)
 
 
 def _load(settings: TrainerSettings, cache_dir: Path) -> LoadedBase:

@@ -28,7 +28,8 @@ CHAMPION = "champion"
 
 def add_champion(model: Any, path: Path) -> str:
     """Load a published adapter beside the challenger; gives the name it goes by on this model."""
-    model.load_adapter(str(path), adapter_name=CHAMPION, is_trainable=False)
+    if CHAMPION not in model.peft_config:
+        model.load_adapter(str(path), adapter_name=CHAMPION, is_trainable=False)
     return CHAMPION
 
 

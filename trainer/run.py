@@ -21,7 +21,7 @@ from model.errors import ModelError
 from storage.adapters import AdapterDirectory
 from storage.errors import AdapterDamaged, AdapterMissing, DatabaseBusy, StorageError
 from storage.home import Home
-from storage.records import Adapter, Outcome, Run
+from storage.records import Adapter, Choice, Outcome, Run
 from storage.store import Store
 from trainer.errors import RunInterrupted, RunStopped, TrainerError
 from trainer.gate import Decision, decide
@@ -168,11 +168,17 @@ class _Run:
             self._settings,
             snapshot,
             champion,
+            self._choices(snapshot),
             cache_dir=self._home.models,
             scratch=self._directory / "scratch",
             watch=watch,
             checkpoints=self._directory / CHECKPOINTS,
         )
+
+    def _choices(self, snapshot: Snapshot) -> list[Choice]:
+        """Which answers people preferred on the prompts of the snapshot's pairs."""
+        reply_ids = (pair.reply_id for pair in (*snapshot.train, *snapshot.holdout))
+        return list(self._store.choices(reply_ids, self._settings.consent))
 
     def _conclude(self, snapshot: Snapshot, contest: Contest, decision: Decision, seated: str | None) -> RunResult:
         """Publish and promote a winner; record everything either way."""

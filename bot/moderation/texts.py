@@ -102,6 +102,7 @@ STAGES = {
     "snapshot": "gathering what was approved",
     "train": "learning",
     "prefer": "learning what was preferred",
+    "prefer": "learning what was preferred",
     "evaluate": "comparing with the adapter in use",
     "gate": "judging",
     "publish": "publishing",

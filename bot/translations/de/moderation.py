@@ -98,6 +98,7 @@ STAGES = {
     "snapshot": "sammelt, was angenommen ist",
     "train": "lernt",
     "prefer": "lernt, was lieber gesehen wurde",
+    "prefer": "lernt, was lieber gesehen wurde",
     "evaluate": "vergleicht mit dem bisherigen Adapter",
     "gate": "urteilt",
     "publish": "veröffentlicht",
