@@ -13,7 +13,7 @@ import discord
 from bot import texts
 from bot.errors import Refused
 
-__all__ = ["is_moderator", "matches", "require_moderator"]
+__all__ = ["is_moderator", "matches", "require_administrator", "require_moderator"]
 
 
 def matches(wanted: int | str | None, id_: int, name: str) -> bool:
@@ -39,3 +39,12 @@ def require_moderator(interaction: discord.Interaction[Any], role: int | str | N
     if not is_moderator(interaction.user, interaction.permissions, role):
         names = [one.name for one in interaction.guild.roles if matches(role, one.id, one.name)]
         raise Refused(texts.not_moderator(names[0] if names else None))
+
+
+def require_administrator(interaction: discord.Interaction[Any]) -> discord.Guild:
+    """The server, if whoever acts may manage it. Raises Refused."""
+    if interaction.guild is None:
+        raise Refused(texts.SERVER_ONLY)
+    if not interaction.permissions.manage_guild:
+        raise Refused(texts.NOT_ADMINISTRATOR)
+    return interaction.guild

@@ -100,6 +100,7 @@ TRAINING_STARTED = "A training run has started. I keep answering meanwhile and t
 TRAINING_BUSY = "A training run is already going on. Its result will be announced when it ends."
 NOTHING_TO_ROLL_BACK = "There is no earlier adapter to go back to: the bare base model is already answering."
 SERVER_ONLY = "This works only on a server."
+NOT_ADMINISTRATOR = "Only administrators can do that: it needs the permission Manage Server."
 FAILED_COMMAND = "Something went wrong, sorry. Nothing was changed; the log on the bot's machine says more."
 
 

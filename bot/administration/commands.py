@@ -11,13 +11,13 @@ from typing import Any, Literal
 import discord
 from discord import app_commands
 
-from bot import texts as general
 from bot.administration import texts
 from bot.administration.persona import PERSONA_LIMIT, PersonaForm
 from bot.errors import Refused
 from bot.guild_settings import Actor, GuildSettings, SettingsBook, Talk
 from bot.handler import answered
 from bot.hearing import places_of
+from bot.permissions import require_administrator
 from storage.guild_settings import SERVER
 
 __all__ = ["SettingsCommands"]
@@ -42,7 +42,7 @@ class SettingsCommands(app_commands.Group):
     @app_commands.command(name="show", description="What is set here")
     @answered
     async def show(self, interaction: discord.Interaction[Any]) -> None:
-        guild = _administered(interaction)
+        guild = require_administrator(interaction)
         held = self._book.of(guild.id, *places_of(interaction.channel))
         await interaction.response.send_message(embed=_shown(guild, held, interaction.channel), ephemeral=True)
 
@@ -68,7 +68,7 @@ class SettingsCommands(app_commands.Group):
     @app_commands.describe(where="On the whole server, or only in this channel")
     @answered
     async def persona(self, interaction: discord.Interaction[Any], where: Where = "server") -> None:
-        guild = _administered(interaction)
+        guild = require_administrator(interaction)
         place = _place(interaction, where)
 
         @answered
@@ -112,7 +112,7 @@ class SettingsCommands(app_commands.Group):
         quota: app_commands.Range[int, 0, 100_000] | None = None,
         role: discord.Role | None = None,
     ) -> None:
-        guild = _administered(interaction)
+        guild = require_administrator(interaction)
         changes: dict[str, Any] = {} if cooldown is None else {"member_cooldown": float(cooldown)}
         if role is not None:
             quotas = {one: number for one, number in self._book.of(guild.id).role_quotas.items() if one != role.id}
@@ -138,7 +138,7 @@ class SettingsCommands(app_commands.Group):
         channel: AnyChannel | None = None,
         role: discord.Role | None = None,
     ) -> None:
-        guild = _administered(interaction)
+        guild = require_administrator(interaction)
         target = channel or role
         if target is None or (channel is not None and role is not None):
             raise Refused(texts.ONE_TARGET)
@@ -150,19 +150,10 @@ class SettingsCommands(app_commands.Group):
         self, interaction: discord.Interaction[Any], channel_id: int, changes: Mapping[str, Any]
     ) -> GuildSettings:
         """Make a change; gives what holds there afterwards. Raises Refused for anybody but administrators."""
-        guild = _administered(interaction)
+        guild = require_administrator(interaction)
         actor = Actor(interaction.user.id, interaction.user.display_name)
         await self._book.change(actor, guild.id, channel_id, changes)
         return self._book.of(guild.id, *((channel_id,) if channel_id else ()))
-
-
-def _administered(interaction: discord.Interaction[Any]) -> discord.Guild:
-    """The server that an administrator acts on. Raises Refused for anybody else."""
-    if interaction.guild is None:
-        raise Refused(general.SERVER_ONLY)
-    if not interaction.permissions.manage_guild:
-        raise Refused(texts.NOT_ADMINISTRATOR)
-    return interaction.guild
 
 
 def _place(interaction: discord.Interaction[Any], where: Where) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bot.language import in_every_language
 
-NOT_ADMINISTRATOR = "Only administrators can do that: it needs the permission Manage Server."
 ONE_TARGET = "Name either a channel or a role, and I will set it for that one."
 NOTHING_GIVEN = "Name what to change: a cooldown, a quota, or a role with its quota."
 BACK_TO_DEFAULT = "Back to the default."

@@ -20,6 +20,7 @@ from bot.handler import answered
 from bot.language import speaking
 from bot.moderation import texts as words
 from bot.moderation.office import Office
+from bot.permissions import require_administrator
 
 __all__ = ["SetupChannel", "SetupDesk", "SetupRole", "SetupStep", "hold_command", "setup_command"]
 
@@ -35,23 +36,23 @@ class SetupDesk:
 
     @answered
     async def begin(self, interaction: discord.Interaction[Any]) -> None:
-        embed, view = self._form(_administered(interaction))
+        embed, view = self._form(require_administrator(interaction))
         await interaction.response.send_message(embed=embed, view=view, ephemeral=True)
 
     @answered
     async def choose(self, interaction: discord.Interaction[Any], name: str, value: int) -> None:
         """A channel or a role was picked."""
-        guild = _administered(interaction)
+        guild = require_administrator(interaction)
         await self._change(interaction, guild, name, value)
         await self._redraw(interaction, guild)
 
     @answered
     async def persona(self, interaction: discord.Interaction[Any]) -> None:
-        guild = _administered(interaction)
+        guild = require_administrator(interaction)
 
         @answered
         async def submit(submitted: discord.Interaction[Any], text: str) -> None:
-            await self._change(submitted, _administered(submitted), "persona", text.strip() or None)
+            await self._change(submitted, require_administrator(submitted), "persona", text.strip() or None)
             await self._redraw(submitted, guild)
 
         await interaction.response.send_modal(_PersonaForm(self._office.book.of(guild.id).persona, submit))
@@ -59,7 +60,7 @@ class SetupDesk:
     @answered
     async def tell_members(self, interaction: discord.Interaction[Any]) -> None:
         """Post in this channel how to opt in."""
-        _administered(interaction)
+        require_administrator(interaction)
         if not isinstance(interaction.channel, discord.abc.Messageable):
             raise Refused(texts.SERVER_ONLY)
         with speaking(self._office.locale(interaction.guild)):
@@ -95,15 +96,6 @@ class SetupDesk:
         if self._consent == "members":
             view.add_item(SetupStep("consent"))
         return embed, view
-
-
-def _administered(interaction: discord.Interaction[Any]) -> discord.Guild:
-    """The server, if whoever acts may manage it. Raises Refused."""
-    if interaction.guild is None:
-        raise Refused(texts.SERVER_ONLY)
-    if not interaction.permissions.manage_guild:
-        raise Refused(words.ADMIN_ONLY)
-    return interaction.guild
 
 
 def _warnings(channel: discord.TextChannel) -> str:

@@ -102,7 +102,6 @@ STAGES = {
     "snapshot": "gathering what was approved",
     "train": "learning",
     "prefer": "learning what was preferred",
-    "prefer": "learning what was preferred",
     "evaluate": "comparing with the adapter in use",
     "gate": "judging",
     "publish": "publishing",
@@ -283,7 +282,6 @@ CONSENT_POST = (
     "`/privacy opt-in` says yes, `/privacy opt-out` says no, `/privacy status` says what I keep."
 )
 CONSENT_POSTED = "Posted."
-ADMIN_ONLY = "That needs the permission Manage Server."
 
 
 in_every_language(__name__)

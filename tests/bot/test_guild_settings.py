@@ -6,6 +6,7 @@ import discord
 import pytest
 import simcord
 
+from bot import texts as general
 from bot.administration import texts
 from bot.guild_settings import Actor, GuildSettings
 from model.chat import Message
@@ -157,7 +158,7 @@ async def test_only_administrators_change_settings(stage):
     command = stage.env.backend.find_command("settings", stage.world.guild.id, type=1)
     stage.world.guild.set_command_permissions(int(command["id"]), {stage.world.guild.default_role: True})
     result = await stage.ada.slash(stage.world.general, "settings answers", temperature=0.1)
-    assert result.response.content == texts.NOT_ADMINISTRATOR
+    assert result.response.content == general.NOT_ADMINISTRATOR
     assert stage.app.client.book.made(stage.world.guild.id) == {}
 
 

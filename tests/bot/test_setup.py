@@ -129,7 +129,7 @@ async def test_only_who_manages_the_server_sets_it_up(bare):
     page = await form(bare)
     bare.env.backend.get_guild(bare.world.guild.id).members[bare.admin.id].role_ids.clear()
     result = await bare.admin.select(page, [bare.role], custom_id="nightshift:setup:role")
-    assert result.response.content == words.ADMIN_ONLY
+    assert result.response.content == texts.NOT_ADMINISTRATOR
 
 
 async def test_moderators_commands_are_hidden_from_members_where_no_role_is_set(bare):

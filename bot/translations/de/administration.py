@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-NOT_ADMINISTRATOR = "Das kann nur, wer den Server verwaltet: Es braucht das Recht „Server verwalten“."
 ONE_TARGET = "Nenne entweder einen Kanal oder eine Rolle, dann stelle ich es dafür ein."
 NOTHING_GIVEN = "Sag, was sich ändern soll: eine Wartezeit, eine Höchstzahl oder eine Rolle mit ihrer Höchstzahl."
 BACK_TO_DEFAULT = "Zurück auf die Voreinstellung."

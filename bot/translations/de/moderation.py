@@ -98,7 +98,6 @@ STAGES = {
     "snapshot": "sammelt, was angenommen ist",
     "train": "lernt",
     "prefer": "lernt, was lieber gesehen wurde",
-    "prefer": "lernt, was lieber gesehen wurde",
     "evaluate": "vergleicht mit dem bisherigen Adapter",
     "gate": "urteilt",
     "publish": "veröffentlicht",
@@ -283,4 +282,3 @@ CONSENT_POST = (
     "`/privacy opt-in` sagt Ja, `/privacy opt-out` sagt Nein, `/privacy status` sagt, was ich aufhebe."
 )
 CONSENT_POSTED = "Veröffentlicht."
-ADMIN_ONLY = "Dazu braucht es das Recht „Server verwalten“."

@@ -81,6 +81,7 @@ TRAINING_STARTED = "Ein Training hat begonnen. Ich antworte weiter und sage dir,
 TRAINING_BUSY = "Es läuft schon ein Training. Sein Ergebnis wird bekanntgegeben, wenn es fertig ist."
 NOTHING_TO_ROLL_BACK = "Es gibt keinen früheren Adapter, zu dem es zurückginge: Schon jetzt antwortet das Basismodell."
 SERVER_ONLY = "Das geht nur auf einem Server."
+NOT_ADMINISTRATOR = "Das kann nur, wer den Server verwaltet: Es braucht das Recht „Server verwalten“."
 FAILED_COMMAND = (
     "Da ist etwas schiefgegangen, tut mir leid. Nichts wurde geändert; mehr steht im Protokoll auf meinem Rechner."
 )
