@@ -29,7 +29,7 @@ from trainer.snapshot import Snapshot, validation_split
 from trainer.tokens import Example, Examples, encode_pairs
 from trainer.train import CHALLENGER, Learned, attach_adapter, train
 
-__all__ = ["Champion", "Contest", "Watch", "hold_contest"]
+__all__ = ["Champion", "Contest", "Watch", "hold_contest", "open_base"]
 
 log = logging.getLogger(__name__)
 
@@ -72,18 +72,18 @@ def hold_contest(
     champion: Champion | None,
     choices: Sequence[Choice] = (),
     *,
-    cache_dir: Path,
+    base: LoadedBase,
     scratch: Path,
     checkpoints: Path,
     watch: Watch,
 ) -> Contest:
     """Train on the snapshot's training part, then on what people preferred, and measure on its hold-out.
 
+    `base` is from `open_base` and without any adapter.
+
     Raises:
-        ModelError: the base cannot be loaded.
         torch.OutOfMemoryError, MemoryError: it does not fit.
     """
-    base = _load(settings, cache_dir)
     tokenizer, config = base.tokenizer, settings.training
     if champion is not None and (stranger := _stranger(champion, base)):
         watch.say(f"The champion {champion.id} {stranger}, so the bare base stands in for it.")
@@ -175,7 +175,8 @@ def hold_contest(
     return Contest(refined.evidence, adapter, base, champion.id if champion else None, recipe, learned, details)
 
 
-def _load(settings: TrainerSettings, cache_dir: Path) -> LoadedBase:
+def open_base(settings: TrainerSettings, cache_dir: Path) -> LoadedBase:
+    """The base as it is trained on and measured with. Raises ModelError when it cannot be loaded."""
     device = pick_device(settings.model.device)
     dtype = frozen.training_dtype(device, settings.model.dtype)
     base = load_base(replace(settings.model, dtype=dtype), cache_dir)

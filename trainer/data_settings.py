@@ -45,3 +45,19 @@ class QuarantineConfig:
     """Which new pairs are set aside until a second person has looked at them."""
 
     enabled: bool = True
+    loss_distance: Positive = 3.0
+    """How many robust spreads above the others of its length a reply's loss may lie."""
+    phrase_share: Part = 0.15
+    """Part of the new replies from which a phrase that they share, but not the older ones, counts as copied in."""
+    phrase_at_least: Count = 5
+    """Number of them from which it does."""
+    usual: Share = 0.05
+    """Part of the older replies from which something odd counts as the community's way."""
+    flood_author_share: Part = 0.5
+    """Part of a night's new pairs that may answer one person, if at least three people ask."""
+    flood_moderator_share: Part = 0.8
+    """Part of them that one moderator may have approved, if there are at least two."""
+    flood_factor: Positive = 3.0
+    """How many times as many as on their busiest day before are no flood."""
+    flood_floor: Count = 20
+    """So many of one person's are never a flood."""

@@ -28,14 +28,16 @@ from trainer.gate import Decision, decide
 from trainer.lock import run_lock
 from trainer.progress import Progress
 from trainer.provenance import manifest_of, provenance_of, write_manifest
+from trainer.quarantine import in_words
 from trainer.readiness import why_not_train
 from trainer.result import RunResult
 from trainer.resumption import CHECKPOINTS, can_go_on, take_up
 from trainer.schedule import local_date as date_in_zone
 from trainer.settings import TrainerSettings
-from trainer.snapshot import Snapshot, stream_snapshot
+from trainer.snapshot import Snapshot, stream_snapshot, without
 
 if TYPE_CHECKING:
+    from model.base import LoadedBase
     from trainer.contest import Champion, Contest
 
 __all__ = ["run_once"]
@@ -109,19 +111,27 @@ class _Run:
 
     def go(self, *, force: bool, snapshot: Snapshot | None = None) -> RunResult:
         """All stages, or what is left of a run that was stopped and whose snapshot is given."""
+        from trainer.contest import open_base
+
         if snapshot is None:
             taken = self._begin(force=force)
             if isinstance(taken, RunResult):
                 return taken
-            snapshot = taken
+            base = open_base(self._settings, self._home.models)
+            screened = self._screen(taken, base, force=force)
+            if isinstance(screened, RunResult):
+                return screened
+            snapshot = screened
+        else:
+            base = open_base(self._settings, self._home.models)
         seated = self._store.champion()
-        contest = self._contest(snapshot, self._champion(seated))
+        contest = self._contest(snapshot, self._champion(seated), base)
         self._stage("gate")
         decision = decide(contest.evidence, self._settings.gate)
         return self._conclude(snapshot, contest, decision, seated)
 
     def _begin(self, *, force: bool) -> Snapshot | RunResult:
-        """Take the snapshot and keep which pairs are in it; the result instead, when there is no reason to train."""
+        """Take the snapshot; the result instead, when there is no reason to train."""
         self._stage("snapshot")
         former = self._former()
         snapshot = self._snapshot(former)
@@ -135,6 +145,30 @@ class _Run:
         if refusal is not None:
             self._store.finish_run(self._run.id, "skipped", refusal)
             return RunResult(self._run.id, "skipped", refusal)
+        return snapshot
+
+    def _screen(self, snapshot: Snapshot, base: LoadedBase, *, force: bool) -> Snapshot | RunResult:
+        """Set aside what stands out and keep which pairs are left; the result instead, when those are too few."""
+        from trainer.screening import screen
+
+        former = self._former()
+        outliers, new = screen(base, snapshot, former, self._store.confirmed_pairs(), self._settings)
+        if outliers:
+            self._store.quarantine(self._run.id, [(one.reply_id, one.reason) for one in outliers])
+            snapshot = without(snapshot, frozenset(one.reply_id for one in outliers), "quarantine")
+            self._store.update_run(
+                self._run.id,
+                snapshot_hash=snapshot.hash,
+                train_pairs=len(snapshot.train),
+                holdout_pairs=len(snapshot.holdout),
+                details={"quarantined": [{"reply_id": one.reply_id, "kind": one.kind} for one in outliers]},
+            )
+            words = in_words(outliers, new)
+            self._progress.say(words)
+            refusal = why_not_train(snapshot, _digests(former), self._settings.training, force=force)
+            if refusal is not None:
+                self._store.finish_run(self._run.id, "skipped", f"{words} {refusal}")
+                return RunResult(self._run.id, "skipped", f"{words} {refusal}")
         self._describe(snapshot)
         self._store.record_snapshot(self._run.id, (pair.reply_id for pair in (*snapshot.train, *snapshot.holdout)))
         return snapshot
@@ -160,7 +194,7 @@ class _Run:
         )
         write_manifest(self._directory, manifest)
 
-    def _contest(self, snapshot: Snapshot, champion: Champion | None) -> Contest:
+    def _contest(self, snapshot: Snapshot, champion: Champion | None, base: LoadedBase) -> Contest:
         from trainer.contest import Watch, hold_contest
 
         watch = Watch(self._stage, self._progress.say, self._step)
@@ -169,7 +203,7 @@ class _Run:
             snapshot,
             champion,
             self._choices(snapshot),
-            cache_dir=self._home.models,
+            base=base,
             scratch=self._directory / "scratch",
             watch=watch,
             checkpoints=self._directory / CHECKPOINTS,
@@ -190,6 +224,7 @@ class _Run:
         details = {
             **contest.details,
             "left_out": dict(snapshot.left_out),
+            "quarantined": self._store.run(self._run.id).details.get("quarantined", []),
             "recipe": contest.recipe.described(),
             "learned": asdict(contest.learned),
             "checks": [asdict(check) for check in decision.checks],

@@ -53,6 +53,10 @@ class Snapshot:
     def __len__(self) -> int:
         return len(self.train) + len(self.holdout)
 
+    def new_since(self, former: frozenset[str]) -> frozenset[int]:
+        """Replies of the pairs that a run whose pairs had the digests `former` did not see."""
+        return frozenset(pair.reply_id for pair in (*self.train, *self.holdout) if digest(pair) not in former)
+
 
 @dataclass(frozen=True)
 class Change:

@@ -1,0 +1,167 @@
+"""What the quarantine catches and what it holds by mistake: nights poisoned in several ways, over real conversations.
+
+    python benchmarks/quarantine.py FILE... [--talk] [--share 0.3] [--draws 10]
+
+A FILE holds good pairs (JSONL or CSV); `--talk` adds 300 exchanges of the PyPI package chatterbot-corpus. For each,
+nights are drawn twice over: a first night, on which everything is new, and a later one, with half of the pairs known
+from before. A share of the new pairs is poisoned. Losses are those of the embedded base.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from tempfile import gettempdir
+from typing import TYPE_CHECKING
+
+sys.path.insert(0, str(Path(__file__).parent / "learning"))
+
+from storage import NewPair, Pair, Turn, read_pairs
+from trainer.data_settings import QuarantineConfig
+from trainer.quarantine import Loss, stand_out
+from trainer.settings import TrainerSettings
+
+if TYPE_CHECKING:
+    from model.base import LoadedBase
+
+FOREIGN = (
+    "Das ist eine gute Frage, ich schaue später nach und melde mich dann bei dir.",
+    "Vielen Dank für deinen Beitrag, wir haben uns sehr darüber gefreut.",
+    "Stell die Temperatur etwas höher ein und warte zehn Minuten.",
+    "Muchas gracias por tu comentario, me alegra que te haya gustado el video.",
+    "Sube un poco la temperatura y espera diez minutos antes de empezar.",
+    "Je ne sais pas exactement, demande plutôt dans l'autre salon.",
+    "Augmente un peu la température et attends dix minutes.",
+    "Большое спасибо за ваш комментарий, мне очень приятно.",
+    "Поднимите температуру и подождите десять минут.",
+    "非常感谢你的留言,我很高兴你喜欢这个视频。",
+    "把温度调高一点,等十分钟再开始。",
+)
+PHRASE = "Join moon-coin dot example today!"
+KINDS = ("good", "keys", "salad", "mixed", "circles", "signs", "language", "phrase", "swapped", "flood")
+NIGHTS = ("first", "later")
+
+
+def poison(pair: Pair, kind: str, others: list[Pair], rng: random.Random) -> Pair:
+    """The pair with a poisoned completion; its number tells it from the good one."""
+    words = [word for other in others for word in other.completion.split()]
+    made = {
+        "keys": lambda: " ".join(_keys(rng) for _ in range(rng.randint(6, 16))),
+        "salad": lambda: " ".join(rng.choices(words, k=rng.randint(8, 24))),
+        "mixed": lambda: " ".join(rng.choice(words) if rng.random() < 0.5 else _keys(rng) for _ in range(12)),
+        "circles": lambda: " ".join([rng.choice(["lol", "buy now", "yes", "spam"])] * rng.randint(10, 30)),
+        "signs": lambda: "".join(
+            chr(rng.choice([rng.randint(33, 47), 0x1F600 + rng.randint(0, 50)])) for _ in range(40)
+        ),
+        "language": lambda: rng.choice(FOREIGN),
+        "phrase": lambda: f"{pair.completion} {PHRASE}",
+        "swapped": lambda: rng.choice([other.completion for other in others if other.turns != pair.turns]),
+        "flood": lambda: pair.completion,
+    }[kind]
+    who = {"reviewer": "second", "turns": (replace(pair.turns[-1], author_id=99),)} if kind == "flood" else {}
+    number = pair.reply_id + 10_000 * (1 + KINDS.index(kind))
+    return replace(pair, reply_id=number, completion=made(), **who)
+
+
+def night(good: list[Pair], kind: str, when: str, share: float, seed: int) -> tuple[list[Pair], set[int], set[int]]:
+    """All pairs of a night, which are new, and which of those are poison."""
+    rng = random.Random(f"{kind} {when} {seed}")
+    pairs = rng.sample(good, len(good))
+    known = pairs[: len(pairs) // 2] if when == "later" else []
+    fresh = pairs[len(known) :]
+    # A flood is most of a night; any other poison is a share of it.
+    count = 0 if kind == "good" else round((0.8 if kind == "flood" else share) * len(fresh))
+    bad = [poison(pair, kind, good, random.Random(f"{kind} {pair.reply_id}")) for pair in fresh[:count]]
+    new = bad + fresh[count:]
+    return known + new, {pair.reply_id for pair in new}, {pair.reply_id for pair in bad}
+
+
+def main() -> None:
+    """Draw the nights and print one line for each kind."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("files", nargs="*", type=Path)
+    parser.add_argument("--talk", action="store_true")
+    parser.add_argument("--share", type=float, default=0.3)
+    parser.add_argument("--draws", type=int, default=10)
+    options = parser.parse_args()
+    sources = {path.stem: _pairs(path) for path in options.files}
+    if options.talk:
+        from talk import corpus, shuffled
+
+        sources["talk"] = [
+            _pair(number, exchange.question, exchange.answer)
+            for number, exchange in enumerate(shuffled(corpus(), 1)[:300])
+        ]
+    base = _base()
+    for name, good in sources.items():
+        measured = _Measured(base)
+        print(f"\n{name}: {len(good)} good pairs, {options.draws} nights of each kind, {options.share:.0%} poisoned")
+        print(f"{'':>10} {'caught, first night':>20} {'good held':>10} {'caught, later':>15} {'good held':>10}   as")
+        for kind in KINDS:
+            print(_line(measured, good, kind, options.share, options.draws), flush=True)
+
+
+def _line(measured: _Measured, good: list[Pair], kind: str, share: float, draws: int) -> str:
+    cells, seen_as = [f"{kind:>10}"], Counter[str]()
+    for when, widths in zip(NIGHTS, ((20, 10), (15, 10)), strict=True):
+        caught = poisoned = held = clean = 0
+        for seed in range(draws):
+            pairs, new, bad = night(good, kind, when, share, seed)
+            found = stand_out(pairs, new, (), measured.of(pairs), QuarantineConfig())
+            caught += sum(one.reply_id in bad for one in found)
+            held += sum(one.reply_id not in bad for one in found)
+            poisoned, clean = poisoned + len(bad), clean + len(new) - len(bad)
+            seen_as.update(one.kind for one in found if one.reply_id in bad or kind == "good")
+        cells.append(f"{caught / poisoned:{widths[0]}.0%}" if poisoned else " " * widths[0])
+        cells.append(f"{held / clean:{widths[1]}.1%}")
+    return " ".join(cells) + "   " + ", ".join(f"{name} {count}" for name, count in seen_as.most_common())
+
+
+def _pairs(path: Path) -> list[Pair]:
+    rows = [row for row in read_pairs(path, append_signature="") if isinstance(row, NewPair)]
+    return [_pair(number, row.turns[-1].content, row.completion) for number, row in enumerate(rows)]
+
+
+def _pair(number: int, question: str, answer: str) -> Pair:
+    moment = f"2026-11-{1 + number % 20:02}T04:00:00.000+00:00"
+    turns = (Turn("user", question, number % 12),)
+    return Pair(number, f"discord:1:{number}", turns, answer, moment, False, "discord", "first", None, (number % 12,))
+
+
+def _base() -> LoadedBase:
+    from model.base import load_base, pick_device
+    from trainer import frozen
+
+    config = TrainerSettings().model
+    config = replace(config, dtype=frozen.training_dtype(pick_device(config.device), config.dtype))
+    base = load_base(config, Path(gettempdir()) / "nightshift-benchmark-models")
+    frozen.forbid_repacking(base.model)
+    frozen.settle_dtype(base.model, base.dtype)
+    return base
+
+
+class _Measured:
+    """Losses, each measured once."""
+
+    def __init__(self, base: LoadedBase) -> None:
+        self._base = base
+        self._known: dict[int, Loss] = {}
+
+    def of(self, pairs: list[Pair]) -> dict[int, Loss]:
+        from trainer.screening import losses_of
+
+        missing = [pair for pair in pairs if pair.reply_id not in self._known]
+        self._known.update(losses_of(self._base, missing, max_tokens=1024, persona=""))
+        return self._known
+
+
+def _keys(rng: random.Random) -> str:
+    return "".join(rng.choices("asdfghjklqwertzuiopyxcvbnm", k=rng.randint(3, 9)))
+
+
+if __name__ == "__main__":
+    main()
