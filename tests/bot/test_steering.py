@@ -198,3 +198,27 @@ async def test_a_force_is_passed_on(open_stage):
     async with open_stage(train=train) as stage:
         await stage.world.moderator.slash(stage.world.general, "train now", force=True)
     assert forced == [True]
+
+
+@pytest.mark.parametrize(
+    ("command", "options", "action"),
+    [
+        ("train now", {"force": True}, "train.now"),
+        ("adapter use", {"adapter": "second"}, "adapter.use"),
+        ("adapter rollback", {}, "adapter.rollback"),
+        ("pairs export", {}, "pairs.export"),
+        ("pairs remove", {"pair": "1"}, "pairs.remove"),
+        ("hold", {"on": True}, "settings.hold"),
+    ],
+)
+async def test_every_administrative_act_is_in_the_audit(stage, tmp_path, command, options, action):
+    """Who, what and when."""
+    for name in ("first", "second"):
+        await publish(stage, name, tmp_path)
+        await stage.app.store.call(Store.promote, name, kind="gate", actor="trainer", reason="won")
+    await stage.ask("Which wood?")
+    await stage.world.moderator.click(stage.world.review.last_message, label=texts.APPROVE)
+    await stage.world.moderator.slash(stage.world.general, command, **options)
+    (entry,) = await stage.app.store.call(Store.audit_log)
+    assert (entry.actor, entry.actor_id, entry.action) == ("Mo", stage.world.moderator.id, action)
+    assert entry.created_at.startswith("20")

@@ -131,3 +131,29 @@ async def test_without_the_setting_reactions_are_only_reactions(stage):
     answer = await stage.ask("Hello?")
     await stage.world.moderator.react(answer, "\u2705")
     assert await verdicts(stage, answer) == []
+
+
+async def test_reactions_and_reasons_go_on_after_a_restart(open_stage):
+    """Neither the message nor the menu is remembered by the process."""
+    async with open_stage(discord={"review_by_reaction": True}) as stage:
+        first = await stage.ask("One?")
+        rejected = await stage.world.moderator.click(stage.card, label=texts.REJECT)
+        second = await stage.ask("Two?")
+        await stage.env.restart_bot(stage.app.new_client())
+        await stage.world.moderator.react(second, "\u2705")
+        assert await verdicts(stage, second) == [("approve", "Mo", None)]
+        await stage.world.moderator.select(rejected.followups[0], ["rude"])
+        standing = await stage.app.store.call(Store.latest_review, (await stage.reply(first)).id)
+        assert (standing.verdict, standing.reason) == ("reject", "rude")
+
+
+async def test_an_edit_keeps_the_original_beside_it(stage):
+    """The pair is the moderator's text; what was said stays, as the worse of the two."""
+    stage.engine.say("Any wood will do.")
+    answer = await stage.ask("Which wood?")
+    form = await stage.world.moderator.click(stage.card, label=texts.EDIT)
+    await stage.world.moderator.submit_modal(form, {"answer": "Oak."})
+    reply = await stage.reply(answer)
+    (pair,) = await stage.app.store.call(lambda store: list(store.pairs()))
+    assert (reply.text, pair.completion, pair.edited) == ("Any wood will do.", "Oak.", True)
+    assert stage.world.general.last_message.content == "Any wood will do."
