@@ -2,7 +2,8 @@
 
 discord.py waits out rate limits and tries again after most failures of Discord's. What it gives up on, and a network
 that breaks in the middle, is met here. Sending again is safe: an edit can be repeated, and a new message carries a
-number of its own (`nonce`), by which Discord knows it again.
+number (`nonce`) by which Discord knows it again. (discord.py draws one for each call where none is given, so a call is
+safe by itself; what is called again needs the same.)
 """
 
 from __future__ import annotations

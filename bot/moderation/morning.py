@@ -7,6 +7,7 @@ held-out conversations: a server sees those of its own conversations and the ope
 from __future__ import annotations
 
 import asyncio
+import functools
 import io
 import logging
 from collections import Counter
@@ -24,7 +25,7 @@ from bot.moderation import texts as words
 from bot.moderation.blind import Contest, ballot, comparison
 from bot.moderation.charts import loss_curve
 from bot.moderation.office import Office
-from bot.sending import UNSENT, nonce_of
+from bot.sending import UNSENT, nonce_of, surely
 from storage.errors import StorageError
 from storage.records import Metric, Quarantined, Run
 from storage.store import Store
@@ -84,16 +85,23 @@ class Morning:
     async def _post(self, channel: discord.TextChannel, night: _Night, picture: bytes | None, *, alone: bool) -> None:
         here = (None, channel.guild.id) if alone else (channel.guild.id,)
         embed = report_embed(night.run, [one.reason for one in night.aside if one.guild_id in here])
+        nonce = nonce_of(channel.id, night.run.id)
         if picture is None or not channel.permissions_for(channel.guild.me).attach_files:
-            await channel.send(embed=embed, nonce=nonce_of(channel.id, night.run.id))
+            await surely(lambda: channel.send(embed=embed, nonce=nonce))
         else:
             embed.set_image(url="attachment://loss.png")
-            file = discord.File(io.BytesIO(picture), "loss.png")
-            await channel.send(embed=embed, file=file, nonce=nonce_of(channel.id, night.run.id))
+            curve = picture
+            await surely(
+                lambda: channel.send(embed=embed, file=discord.File(io.BytesIO(curve), "loss.png"), nonce=nonce)
+            )
         theirs = [contest for contest, guild_id in night.samples if guild_id in (None, channel.guild.id)]
         for contest in theirs[:_QUESTIONS]:
-            nonce = nonce_of(channel.id, contest.run_id, contest.number)
-            await channel.send(embed=comparison(contest), view=ballot(contest), nonce=nonce)
+            await surely(functools.partial(_pose, channel, contest))
+
+
+async def _pose(channel: discord.TextChannel, contest: Contest) -> None:
+    nonce = nonce_of(channel.id, contest.run_id, contest.number)
+    await channel.send(embed=comparison(contest), view=ballot(contest), nonce=nonce)
 
 
 def report_embed(run: Run, aside: Sequence[str] = ()) -> discord.Embed:

@@ -7,7 +7,6 @@ server: where there are several, only the moderators of the main one may train o
 from __future__ import annotations
 
 import logging
-import secrets
 from collections.abc import Mapping
 from typing import Any
 
@@ -75,7 +74,7 @@ class Office:
         """Say something in a review channel; that it cannot be said there is only logged."""
         embed = discord.Embed(description=text, colour=discord.Colour.blurple())
         try:
-            await channel.send(embed=embed, nonce=secrets.token_hex(12))  # the same if discord.py sends it again
+            await channel.send(embed=embed)
         except UNSENT:
             _log.warning("Could not write in %s", channel, exc_info=True)
 
