@@ -184,7 +184,8 @@ class Answering:
                 await _show(stream.notice(texts.queue_place(place)))
             elif not told:  # the answer that stands there is worth more than a notice in its place
                 told = True
-                await _show(question.standing.tell(lambda: texts.queue_place(place)))
+                with contextlib.suppress(*UNSENT):
+                    await question.standing.tell(lambda: texts.queue_place(place))
 
         return await draft.write(ear, grown=grown, waiting=waiting)
 

@@ -144,7 +144,8 @@ class NightshiftClient(discord.Client):
         await self._deleted(payload.message_ids)
 
     async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
-        await self._deleted(await self._store.call(Store.messages_in, channel.id))
+        for place in (channel, *getattr(channel, "threads", ())):
+            await self._deleted(await self._store.call(Store.messages_in, place.id))
 
     async def on_raw_thread_delete(self, payload: discord.RawThreadDeleteEvent) -> None:
         await self._deleted(await self._store.call(Store.messages_in, payload.thread_id))

@@ -39,7 +39,7 @@ async def gone_while_away(client: discord.Client, store: AsyncStore, days: float
     here = {guild.id for guild in client.guilds if not guild.unavailable}
     gone: list[int] = []
     left = _REQUESTS
-    for (guild_id, channel_id), ids in stored.items():
+    for (guild_id, channel_id), ids in sorted(stored.items(), key=lambda place: place[1][0], reverse=True):
         if guild_id is not None and guild_id not in here:
             continue
         if left <= 0:

@@ -18,7 +18,7 @@ from storage.records import Reply
 from storage.store import Store
 from storage.writer import AsyncStore
 
-__all__ = ["Standing", "reply_shown_by", "standing_at"]
+__all__ = ["Standing", "heading_of", "reply_shown_by", "standing_at"]
 
 _BETWEEN = 100  # messages looked through for the parts of one answer, which are posted one after the other
 
@@ -42,8 +42,7 @@ class Standing:
     @property
     def heading(self) -> str:
         """The question above the answer, as an answer to /ask has it."""
-        question, _ = texts.asked_and_answered(self.messages[0].content)
-        return texts.asked(question) if question else ""
+        return heading_of(self.messages[0])
 
     @property
     def aside(self) -> str:
@@ -54,6 +53,14 @@ class Standing:
     def begun(self) -> str:
         """What the answer says already and goes on saying."""
         return self.reply.text if self.go_on else ""
+
+
+def heading_of(message: discord.Message) -> str:
+    """The question above an answer to /ask; empty for other messages, though an answer may begin with a quotation."""
+    if message.interaction_metadata is None:
+        return ""
+    question, _ = texts.asked_and_answered(message.content)
+    return texts.asked(question) if question else ""
 
 
 async def reply_shown_by(store: AsyncStore, message: discord.Message | None) -> Reply | None:

@@ -14,8 +14,9 @@ import discord
 from bot.manners import polite
 from bot.moderation import texts
 from bot.sending import UNSENT, nonce_of
+from bot.standing import heading_of
 from bot.streaming import split
-from bot.texts import asked, asked_and_answered, without_aside
+from bot.texts import without_aside
 from storage.records import Reply, Review
 from storage.store import Store
 from storage.writer import AsyncStore
@@ -51,9 +52,8 @@ class HeldAnswers:
         try:
             shown = [await channel.fetch_message(message_id) for message_id in ids]
             # What /ask answered stands above the answer and nowhere else; so does the line on how learning works below.
-            question, _ = asked_and_answered(shown[0].content)
+            heading = heading_of(shown[0])
             _, aside = without_aside(shown[-1].content)
-            heading = asked(question) if question else ""
             kept = await _show(channel, shown, split(heading + shown_for(reply, review) + aside))
         except UNSENT:
             _log.warning("The held reply %s could not be shown", reply.id, exc_info=True)

@@ -192,6 +192,13 @@ async def test_the_question_above_an_answer_to_ask_stays(stage):
     assert (await stage.reply(message)).text == "Ash."
 
 
+async def test_an_answer_that_begins_with_a_quotation_is_replaced_whole(stage):
+    """Only an answer to /ask has its question above it."""
+    stage.engine.say("> Measure twice.\nSo they say.", "Ash.")
+    await stage.ada.click(await stage.ask("Which wood?"), label=texts.AGAIN)
+    assert await shown(stage) == [("Ash.", [texts.AGAIN])]
+
+
 async def test_the_line_on_how_learning_works_stays(open_stage, settings):
     """It is said once to each, so it must not go with the first answer."""
     introducing = settings.model_copy(update={"privacy": replace(settings.privacy, introduce=True)})

@@ -123,6 +123,16 @@ async def test_a_new_member_is_told_how_learning_works_in_a_held_channel_too(ope
         assert (await stage.ask("Another?")).content == words.HELD_NOTICE
 
 
+async def test_a_draft_that_begins_with_a_quotation_can_be_taken_back_whole(stage):
+    """The first line is the answer's own, not a question above it."""
+    await hold(stage)
+    stage.engine.say("> Measure twice.\nSo they say.")
+    await stage.ask("Which wood?")
+    await stage.world.moderator.click(stage.card, label="Approve")
+    await stage.world.moderator.click(stage.card, label=words.UNDO)
+    assert stage.world.general.last_message.content == words.HELD_NOTICE
+
+
 async def test_other_channels_and_later_answers_are_not_held(stage):
     """Hold is a channel's setting, and can be switched off."""
     await hold(stage)

@@ -177,6 +177,19 @@ async def test_a_deleted_channel_takes_its_words_along(stage):
     assert "tea" not in stage.world.review.history()[0].embeds[0].description
 
 
+async def test_a_deleted_channel_takes_its_threads_along(stage):
+    """Discord tells of the channel only."""
+    lounge = stage.world.guild.create_text_channel("lounge")
+    await stage.env.settle()
+    channel = stage.app.client.get_channel(lounge.id)
+    await channel.create_thread(name="glue", type=discord.ChannelType.public_thread)
+    (thread,) = lounge.threads
+    await stage.ada.send(thread, f"{stage.me} my secret tea")
+    await channel.delete()
+    await stage.env.settle()
+    assert (await stored(stage)).redacted
+
+
 async def test_a_deleted_thread_takes_its_words_along(stage):
     """Its channel keeps its own."""
     channel = stage.app.client.get_channel(stage.world.general.id)
