@@ -25,6 +25,9 @@ __all__ = ["Spoken", "add_champion", "choice_losses", "nlls_of", "spoken", "spre
 
 CHAMPION = "champion"
 
+STRETCH = 32
+"""Tokens after which answers that have ended leave the batch, where each costs as much as one that goes on."""
+
 
 def add_champion(model: Any, path: Path) -> str:
     """Load a published adapter beside the challenger; gives the name it goes by on this model."""
@@ -96,34 +99,46 @@ def spoken(
         max_new_tokens: where an answer is cut off.
         drawn: a seed to draw tokens as a bot does (temperature 0.7, the likeliest 90 %); None takes the likeliest.
     """
-    stop, device = end_of_turn_id(tokenizer), next(model.parameters()).device
+    stop = end_of_turn_id(tokenizer)
     choosing: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
     if drawn is not None:
         choosing = {"do_sample": True, "temperature": 0.7, "top_p": 0.9, "top_k": 0}
         torch.manual_seed(drawn)
-    found: dict[int, Spoken] = {}
+    answers: list[list[int]] = [[] for _ in prompts]
+    waiting, said = list(range(len(prompts))), 0
     model.eval()
     with _speaking_as(model, adapter), torch.inference_mode():
-        for indices in batches_by_length([len(prompt) for prompt in prompts], 8192):
-            longest = max(len(prompts[i]) for i in indices)
-            # Padded in front, so that every prompt ends where its answer begins.
-            ids = torch.tensor([[stop] * (longest - len(prompts[i])) + [*prompts[i]] for i in indices], device=device)
-            mask = torch.tensor(
-                [[0] * (longest - len(prompts[i])) + [1] * len(prompts[i]) for i in indices], device=device
-            )
-            grown = model.generate(
-                input_ids=ids,
-                attention_mask=mask,
-                max_new_tokens=max_new_tokens,
-                eos_token_id=stop,
-                pad_token_id=stop,
-                **choosing,
-            )
-            for index, row in zip(indices, grown[:, longest:].tolist(), strict=True):
-                answer = row[: row.index(stop)] if stop in row else row
-                text = tokenizer.decode(answer, skip_special_tokens=True).strip()
-                found[index] = Spoken(text, stopped=stop in row)
-    return [found[index] for index in range(len(prompts))]
+        while waiting and said < max_new_tokens:
+            count = min(STRETCH, max_new_tokens - said)
+            for batch in batches_by_length([len(prompts[i]) + said for i in waiting], 8192):
+                indices = [waiting[number] for number in batch]
+                so_far = [[*prompts[i], *answers[i]] for i in indices]
+                for index, more in zip(indices, _grown(model, so_far, count, stop, choosing), strict=True):
+                    answers[index] += more[: more.index(stop) + 1] if stop in more else more
+            waiting, said = [i for i in waiting if answers[i][-1] != stop], said + count
+    return [
+        Spoken(tokenizer.decode(answer, skip_special_tokens=True).strip(), stopped=stop in answer) for answer in answers
+    ]
+
+
+def _grown(
+    model: Any, rows: Sequence[Sequence[int]], count: int, stop: int, choosing: dict[str, Any]
+) -> list[list[int]]:
+    """At most `count` tokens more for each row; after a stop token, more of them."""
+    device, longest = next(model.parameters()).device, max(map(len, rows))
+    # Padded in front, so that every row ends where its answer goes on.
+    ids = torch.tensor([[stop] * (longest - len(row)) + [*row] for row in rows], device=device)
+    mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows], device=device)
+    grown = model.generate(
+        input_ids=ids,
+        attention_mask=mask,
+        max_new_tokens=count,
+        eos_token_id=stop,
+        pad_token_id=stop,
+        **choosing,
+    )
+    new: list[list[int]] = grown[:, longest:].tolist()
+    return new
 
 
 @contextmanager
