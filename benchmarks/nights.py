@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -41,6 +42,7 @@ class Job:
 def main() -> None:
     """Run the studies, or (`--job`, for its own child processes) one bot of them."""
     options = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped."))  # so that the children are ended too
     options.work.mkdir(parents=True, exist_ok=True)
     if options.job is not None:
         work_on(options)
