@@ -17,6 +17,7 @@ from trainer.progress import for_stderr
 from trainer.result import RunResult
 from trainer.run import run_once
 from trainer.settings import load_trainer_settings
+from trainer.team import dismiss, help_training, is_helper
 
 NICENESS = 10
 """A run that nobody waits for leaves the processor to the bot's replies."""
@@ -42,6 +43,8 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     if options.trigger != "manual":
         os.nice(NICENESS)
+    if is_helper():
+        return help_training()
     with contextlib.redirect_stdout(sys.stderr), for_stderr() as progress:
         try:
             home = find_home(options.home).ensure()
@@ -57,6 +60,8 @@ def main(arguments: list[str] | None = None) -> int:
             result = RunResult(None, "skipped", str(busy))
         except (TrainerError, StorageError) as error:
             result = RunResult(None, "failed", str(error))
+        finally:
+            dismiss()
     print(result.to_json(), flush=True)  # noqa: T201 - the result is what stdout is for
     return 1 if result.outcome == "failed" else 0
 

@@ -13,11 +13,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from model.base import LoadedBase, load_base, pick_device
+from model.base import LoadedBase
 from storage.records import Choice, Pair
-from trainer import evaluate, frozen
+from trainer import evaluate
 from trainer.evidence import Evidence, Score
 from trainer.frozen import free_bytes
 from trainer.interview import interview, questions
@@ -26,8 +24,9 @@ from trainer.recipe import Recipe, resolve, validation_size
 from trainer.refinement import Lesson, refine
 from trainer.settings import TrainerSettings
 from trainer.snapshot import Snapshot, validation_split
+from trainer.team import Assignment, carry_out, dismiss, hire, load_for_training
 from trainer.tokens import Example, Examples, encode_pairs
-from trainer.train import CHALLENGER, Learned, attach_adapter, train
+from trainer.train import CHALLENGER, Learned
 
 __all__ = ["Champion", "Contest", "Watch", "hold_contest", "open_base"]
 
@@ -73,13 +72,15 @@ def hold_contest(
     choices: Sequence[Choice] = (),
     *,
     base: LoadedBase,
+    cache_dir: Path,
     scratch: Path,
     checkpoints: Path,
     watch: Watch,
 ) -> Contest:
     """Train on the snapshot's training part, then on what people preferred, and measure on its hold-out.
 
-    `base` is from `open_base` and without any adapter.
+    `base` is from `open_base` and without any adapter; other processes load it from `cache_dir`. `scratch` is for what
+    does not outlive the run, `checkpoints` for what a stopped run goes on from.
 
     Raises:
         torch.OutOfMemoryError, MemoryError: it does not fit.
@@ -99,7 +100,6 @@ def hold_contest(
     recipe = resolve(config, pairs=len(learning.items), parameters=base.model.num_parameters())
     longest = max(len(example.ids) for example in (*learning.items, *validating.items, *judging.items))
     fit = _fit(base, recipe, learning.items, settings)
-    frozen.choose_attention(base.model, base.device, longest)
     watch.say(f"Recipe (* set by you): {recipe.line()}, {fit.line()}")
     watch.say(
         f"Learning from {len(learning.items)} pairs, validating on {len(validating.items)}, "
@@ -107,23 +107,24 @@ def hold_contest(
     )
 
     pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
-    torch.manual_seed(config.seed)  # not earlier: loading draws a different number of times when it converts
-    model = attach_adapter(base.model, recipe)
-    watch.stage("train")
-    began = time.monotonic()
-    learned = train(
-        model,
-        learning.items,
-        validating.items,
-        recipe,
+    assignment = Assignment(
+        model=settings.model,
+        cache_dir=cache_dir,
+        examples=learning.items,
+        validation=validating.items,
+        recipe=recipe,
         pad_id=pad_id,
         seed=config.seed,
         fit=fit,
         checkpoints=checkpoints,
         minutes=config.checkpoint_minutes,
-        report=watch.step,
-        say=watch.say,
+        longest=longest,
     )
+    watch.stage("train")
+    began = time.monotonic()
+    hire(assignment)
+    model, learned = carry_out(assignment, base, report=watch.step, say=watch.say)
+    dismiss()
     trained_s = time.monotonic() - began
     watch.say(
         f"Trained {learned.steps} steps in {trained_s:.0f} s ({learned.tokens / trained_s:.0f} tokens/s), "
@@ -177,12 +178,7 @@ def hold_contest(
 
 def open_base(settings: TrainerSettings, cache_dir: Path) -> LoadedBase:
     """The base as it is trained on and measured with. Raises ModelError when it cannot be loaded."""
-    device = pick_device(settings.model.device)
-    dtype = frozen.training_dtype(device, settings.model.dtype)
-    base = load_base(replace(settings.model, dtype=dtype), cache_dir)
-    frozen.forbid_repacking(base.model)
-    frozen.settle_dtype(base.model, base.dtype)
-    return base
+    return load_for_training(settings.model, cache_dir)
 
 
 def _stranger(champion: Champion, base: LoadedBase) -> str | None:

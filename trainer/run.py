@@ -70,9 +70,7 @@ def run_once(
         if unfinished is not None:
             run, snapshot = unfinished
             store.update_run(run.id, pid=os.getpid())
-            progress.say(
-                f"Going on with run {run.id} of {run.local_date}, which was stopped in stage {run.stage!r}"
-            )
+            progress.say(f"Going on with run {run.id} of {run.local_date}, which was stopped in stage {run.stage!r}")
         else:
             run, snapshot = store.start_run(trigger, night, os.getpid(), _config(settings)), None
         directory = home.runs / run.id
@@ -204,9 +202,10 @@ class _Run:
             champion,
             self._choices(snapshot),
             base=base,
+            cache_dir=self._home.models,
             scratch=self._directory / "scratch",
-            watch=watch,
             checkpoints=self._directory / CHECKPOINTS,
+            watch=watch,
         )
 
     def _choices(self, snapshot: Snapshot) -> list[Choice]:

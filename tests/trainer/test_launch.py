@@ -12,6 +12,7 @@ from storage import AdapterDirectory
 from trainer.launch import run_training
 from trainer.lock import run_lock
 from trainer.result import RunResult
+from trainer.resumption import can_go_on
 
 
 @pytest.fixture
@@ -84,17 +85,21 @@ async def test_a_killed_child_leaves_a_failed_run_and_no_adapter(child_place, mo
         pass  # the dead let go of it
 
 
-async def test_cancelling_stops_the_child_which_closes_its_run(child_place, monkeypatch):
-    """The bot shuts down: SIGTERM, and nobody is left behind."""
+async def test_cancelling_stops_the_child_which_keeps_what_it_has(child_place, monkeypatch):
+    """The bot shuts down: SIGTERM, a checkpoint within the step, nobody left behind; the run goes on at the next start."""
     monkeypatch.setenv("NIGHTSHIFT_TRAINING__EPOCHS", "5000")
     monkeypatch.setenv("NIGHTSHIFT_TRAINING__PATIENCE", "100000")
     task = asyncio.create_task(run_training(child_place.home.root, on_line=lambda _: None))
     run = await started(child_place)
+    with child_place.store() as store:
+        while not store.metrics(run.id):  # noqa: ASYNC110 - another process
+            await asyncio.sleep(0.05)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     with child_place.store() as store:
-        assert store.run(run.id).reason == "The run was stopped before it finished."
+        assert store.run(run.id).outcome is None
+    assert can_go_on(child_place.home, run.id)
     with pytest.raises(ProcessLookupError):
         os.kill(run.pid, 0)
 

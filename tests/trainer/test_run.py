@@ -10,12 +10,13 @@ from peft import PeftModel
 
 from storage import AdapterDirectory, NewReply, Turn
 from tests.trainer.pairs import new_pairs
-from trainer import contest, frozen
+from trainer import frozen
 from trainer.errors import RunBusy
 from trainer.likelihood import negative_log_likelihoods
 from trainer.lock import run_lock
 from trainer.snapshot import take_snapshot
 from trainer.tokens import encode_pairs
+from trainer.train import train
 
 
 def test_a_good_night_ends_with_a_new_champion(place):
@@ -134,7 +135,7 @@ def test_a_failure_is_recorded_in_words_and_publishes_nothing(place, monkeypatch
     def fail(*_args, **_options):
         raise error
 
-    monkeypatch.setattr(contest, "train", fail)
+    monkeypatch.setattr("trainer.train.train", fail)
     result = place.run()
     assert result.outcome == "failed"
     assert words in result.reason
@@ -168,14 +169,14 @@ def test_a_choice_made_during_the_run_is_not_overruled(place, monkeypatch):
     first = place.run().challenger
     with place.store() as store:
         store.import_pairs(new_pairs(90)[60:], approved_by="operator")
-    real = contest.train
+    real = train
 
     def train_while_somebody_chooses(*args, **options):
         with place.store() as store:
             store.promote(None, kind="use", actor="mod", reason="odd replies")
         return real(*args, **options)
 
-    monkeypatch.setattr(contest, "train", train_while_somebody_chooses)
+    monkeypatch.setattr("trainer.train.train", train_while_somebody_chooses)
     result = place.run(training={"epochs": 6}, gate={"older_tolerance": 9.0})
     assert result.outcome == "kept"
     with place.store() as store:
