@@ -1,7 +1,7 @@
-"""The base model in NF4: found, converted once, cached, loaded.
+"""The base model in NF4: found, converted once, cached, loaded. One that comes packed with GPTQ is loaded as it is.
 
-Every base is quantised with double quantisation: without it, on CPUs with AVX512-BF16, one trip through `state_dict()`
-corrupts the 4-bit weights (bitsandbytes 0.50). This file knows no adapters and no generation.
+Every other base is quantised with double quantisation: without it, on CPUs with AVX512-BF16, one trip through
+`state_dict()` corrupts the 4-bit weights (bitsandbytes 0.50). This file knows no adapters and no generation.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from model.chat import template_hash
 from model.config import ModelConfig
 from model.errors import BaseNotFound
 from model.memory import check_fit
+from model.prequantised import is_gptq, local_directory
 
 __all__ = ["LoadedBase", "convert_base", "load_base", "pick_device", "pick_dtype"]
 
@@ -33,7 +34,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class LoadedBase:
-    """A base model ready to serve or to be trained on: NF4 weights, eval mode, no adapter.
+    """A base model ready to serve or to be trained on: 4-bit weights, eval mode, no adapter.
 
     Attributes:
         model: a transformers causal language model.
@@ -92,12 +93,16 @@ def load_base(config: ModelConfig, cache_dir: Path) -> LoadedBase:
 def convert_base(config: ModelConfig, cache_dir: Path) -> tuple[BaseRef, Path]:
     """The configured base and the directory of its NF4 form, which is made now if it was not yet.
 
+    The directory of a base that comes packed with GPTQ is its own.
+
     Raises BaseNotFound when there is no such model or it cannot be read.
     """
     ref = resolve_base(config.base)
     cached = cache_dir / f"{ref.slug}-nf4"
     if not (cached / "config.json").exists():
         with _readable(config.base):
+            if is_gptq(ref):
+                return ref, local_directory(ref)
             _convert(ref, cached, pick_device(config.device))
     return ref, cached
 

@@ -94,7 +94,7 @@ class Decoder:
     def warm_up(self) -> None:
         """Do everything that makes the first reply slow: allocate, pack, verify, compile, capture."""
         self.begin(0, [0] * 8, _GREEDY, 0)
-        kernels = kernels_for(self.device, self.base.dtype)
+        kernels = kernels_for(self.device, self.base.dtype) if self.slot.is_nf4 else None
         if kernels is not None and has_llama_shape(self._model, kernels):
             self._make_lean(kernels)
         elif kernels is not None and self.device.type == "cuda":  # on a CPU bitsandbytes' own layers do the same

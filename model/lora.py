@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from bitsandbytes.nn import Linear4bit
 from torch import nn
 from torch.nn import functional
 
 from model.adapter_files import AdapterWeights
+from model.linears import adaptable
 
 __all__ = ["AdapterSlot", "SlotLinear", "StagedAdapter"]
 
@@ -75,12 +77,15 @@ class AdapterSlot:
     def __init__(self, model: Any, rank: int, dtype: torch.dtype, device: torch.device) -> None:
         self.rank, self.dtype, self.device = rank, dtype, device
         self.linears: dict[str, SlotLinear] = {}
-        head = model.get_output_embeddings()
-        for name, module in list(model.named_modules()):
-            if isinstance(module, nn.Linear) and module is not head:
-                parent = model.get_submodule(name.rpartition(".")[0])
-                self.linears[name] = SlotLinear(module, rank, dtype, device)
-                setattr(parent, name.rpartition(".")[2], self.linears[name])
+        for name, module in adaptable(model).items():
+            parent = model.get_submodule(name.rpartition(".")[0])
+            self.linears[name] = SlotLinear(module, rank, dtype, device)
+            setattr(parent, name.rpartition(".")[2], self.linears[name])
+
+    @property
+    def is_nf4(self) -> bool:
+        """Whether every layer is packed by bitsandbytes in 4 bits: what the fused kernels read."""
+        return all(isinstance(linear.base, Linear4bit) for linear in self.linears.values())
 
     @property
     def shapes(self) -> dict[str, tuple[int, int]]:

@@ -16,6 +16,7 @@ from model.adapter_files import BaseIdentity
 from model.base import convert_base
 from model.chat import template_hash
 from model.config import ModelConfig
+from model.linears import adaptable
 
 __all__ = ["Skeleton", "read_skeleton"]
 
@@ -51,11 +52,6 @@ def read_skeleton(config: ModelConfig, cache_dir: Path) -> Skeleton:
     tokenizer = AutoTokenizer.from_pretrained(directory)
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(shape)
-    head = model.get_output_embeddings()
-    shapes = {
-        name: (module.in_features, module.out_features)
-        for name, module in model.named_modules()
-        if isinstance(module, torch.nn.Linear) and module is not head
-    }
+    shapes = {name: (one.in_features, one.out_features) for name, one in adaptable(model).items()}
     identity = BaseIdentity(ref.id, ref.revision, template_hash(tokenizer))
     return Skeleton(identity, shapes, shape, tokenizer, directory)

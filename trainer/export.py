@@ -12,6 +12,7 @@ from model.base import load_base
 from model.config import ModelConfig
 from model.errors import AdapterMismatch
 from model.gguf_adapter import ARCHITECTURES, UnknownArchitecture, write_gguf_adapter
+from model.linears import adaptable, is_plain
 from model.merged import write_merged
 from model.skeleton import Skeleton, read_skeleton
 from storage.adapters import AdapterDirectory
@@ -52,6 +53,8 @@ def export_merged(home: Home, model: ModelConfig, adapter: str, target: Path) ->
         raise ExportRefused(adapter, f"{target} exists already; name a new directory")
     _, weights = _read(home, model, adapter)
     base = load_base(model, home.models)
+    if not all(map(is_plain, adaptable(base.model).values())):
+        raise ExportRefused(adapter, "its base is packed with GPTQ, which is not unpacked here; export it with --gguf")
     try:
         write_merged(target, base, weights)
     except OSError as error:
