@@ -8,6 +8,7 @@ import pytest
 
 from model.chat import Message, encode_prompt, end_of_turn_id
 from storage import NewPair, Turn
+from tests.trainer.pairs import a_pair
 from trainer import evaluate
 from trainer.canaries import canary_prompts
 from trainer.evaluate import spoken
@@ -64,6 +65,17 @@ def test_a_banned_pattern_keeps_the_champion(place):
     result = place.run(gate={"banned": ("harbour",)}, training={"epochs": 8})
     assert result.outcome == "kept"
     assert "match a banned pattern (harbour)" in result.reason
+
+
+@pytest.mark.parametrize("count", [1, 4, 9])
+def test_scored_held_out_pairs_reach_to_the_newest(count):
+    """However many there are: judged by the oldest alone, a night would never hear of what is new."""
+    pairs = [a_pair(number) for number in range(1, 10)]
+    chosen = [pair.reply_id for pair in evaluate.spread(pairs, count)]
+    assert len(chosen) == len(set(chosen)) == count
+    assert chosen == sorted(chosen)
+    assert chosen[-1] == 9
+    assert evaluate.spread(pairs, 20) == tuple(pairs)
 
 
 def test_answers_do_not_depend_on_where_a_batch_is_thinned_out(tiny_base, monkeypatch):
