@@ -86,7 +86,7 @@ async def test_a_killed_child_leaves_a_failed_run_and_no_adapter(child_place, mo
 
 
 async def test_cancelling_stops_the_child_which_keeps_what_it_has(child_place, monkeypatch):
-    """The bot shuts down: SIGTERM, a checkpoint within the step, nobody left behind; the run goes on at the next start."""
+    """The bot shuts down: SIGTERM, a checkpoint within the step, nobody left behind; the run can go on."""
     monkeypatch.setenv("NIGHTSHIFT_TRAINING__EPOCHS", "5000")
     monkeypatch.setenv("NIGHTSHIFT_TRAINING__PATIENCE", "100000")
     task = asyncio.create_task(run_training(child_place.home.root, on_line=lambda _: None))
