@@ -100,11 +100,15 @@ class Browser:
 
     async def picture(self, path: Path, *, first: str, last: str | None = None, margin: int = 12) -> None:
         """Write the part of the page from one element (a JavaScript expression) to another as PNG."""
-        box = await self.run(
+        script = (
             f"(() => {{ const a = ({first}).getBoundingClientRect(), b = ({last or first}).getBoundingClientRect();"
             "return {x: Math.min(a.x, b.x) + scrollX, y: a.y + scrollY,"
             " width: Math.max(a.right, b.right) - Math.min(a.x, b.x), height: b.bottom - a.y} })()"
         )
+        box, before = await self.run(script), None
+        while box != before:  # a page that still scrolls or grows would be taken where it was
+            await asyncio.sleep(0.3)
+            box, before = await self.run(script), box
         clip = {
             "x": max(0, box["x"] - margin),
             "y": max(0, box["y"] - margin),
@@ -112,8 +116,12 @@ class Browser:
             "height": box["height"] + 2 * margin,
             "scale": 1,
         }
-        answer = await self._call("Page.captureScreenshot", format="png", clip=clip, captureBeyondViewport=True)
-        await asyncio.to_thread(path.write_bytes, base64.b64decode(answer["data"]))
+        taken, before = "", None
+        while taken != before:  # a busy browser may paint what the page was a moment ago
+            await self.run("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(1))))")
+            answer = await self._call("Page.captureScreenshot", format="png", clip=clip, captureBeyondViewport=True)
+            taken, before = answer["data"], taken
+        await asyncio.to_thread(path.write_bytes, base64.b64decode(taken))
 
     async def _call(self, method: str, **parameters: Any) -> dict[str, Any]:
         self._number += 1

@@ -1,4 +1,4 @@
-"""Takes the pictures of docs/moderators.md: the real bot in a simulated Discord, shown by a real browser.
+"""Takes the pictures of the pages for moderators and members: the real bot in a simulated Discord, in a real browser.
 
 Run by `make screenshots`. Only the model and the night's training are replaced, by what stands below, so that the
 pictures are alike each time. Needs Chromium.
@@ -24,7 +24,7 @@ from storage.adapters import AdapterDirectory
 from storage.home import Home
 from storage.records import Adapter
 from storage.store import Store
-from tests.fake_engine import FakeEngine
+from tests.fake_engine import Endless, FakeEngine
 from trainer.result import RunResult
 
 IMAGES = Path(__file__).parent / "images"
@@ -69,6 +69,13 @@ HELD_OUT = (
     ),
 )
 
+FIRST = (
+    "How do I flatten a plank without a machine?",
+    (
+        "With a long plane and patience. Look across the plank with two straight sticks first: where they do not line "
+        "up, it is twisted. Plane across the grain until the high corners are gone, then along"
+    ),
+)
 SET_ASIDE = (
     ("What do you think of the new saw?", "BEST SAW EVER, buy it at SAWDEALS!!!"),
     ("Any good glue?", "BEST GLUE EVER, buy it at SAWDEALS!!!"),
@@ -102,14 +109,17 @@ async def main() -> None:
         async with (
             Nightshift.open(home, settings, engine=engine, train=a_night(home, Path(folder))) as app,
             simulate(app.client, settle_timeout=20.0) as world,
-            world.env.preview(world.review, viewers=[world.moderator], layout="channel") as page,
             Browser.open(WIDTH, HEIGHT) as browser,
         ):
-            studio = Studio(app, engine, world, page, browser)
-            await studio.cards_and_form()
-            await studio.queue()
-            await studio.morning()
-            await studio.quarantine()
+            async with world.env.preview(world.review, viewers=[world.moderator], layout="channel") as page:
+                studio = Studio(app, engine, world, page, browser)
+                await studio.cards_and_form()
+                await studio.queue()
+                await studio.morning()
+                await studio.quarantine()
+            eve = world.guild.add_member(world.env.create_user("eve", global_name="Eve"))
+            async with world.env.preview(world.general, viewers=[eve], layout="channel") as page:
+                await Studio(app, engine, world, page, browser).member(eve)
 
 
 def publish(home: Home, adapter: str, scratch: Path) -> None:
@@ -219,6 +229,18 @@ class Studio:
         await self._show()
         await self.browser.picture(IMAGES / "quarantine.png", first=message(page.id))
 
+    async def member(self, eve: Any) -> None:
+        """A member's first answer, which was cut off; then what /privacy tells her."""
+        user = self.app.client.user
+        self.engine.say(Endless(FIRST[1]))
+        await eve.send(self.world.general, f"<@{user.id if user else 0}> {FIRST[0]}")
+        question, answer = self.world.general.history()[-2:]
+        await self._show()
+        await self.browser.picture(IMAGES / "answer.png", first=message(question.id), last=message(answer.id))
+        told = (await eve.slash(self.world.general, "privacy status")).response
+        await self._show()
+        await self.browser.picture(IMAGES / "privacy.png", first=message(told.id))
+
     async def _ask(self, number: int, question: str, answer: str) -> Any:
         """A member asks in #general; gives the card."""
         self.engine.say(answer)
@@ -238,9 +260,11 @@ class Studio:
         """Wait for the page's last layout, with its pictures loaded and its buttons alive."""
         await self.browser.until(f"window.simcordPreview.ready && {LAST}.getBoundingClientRect().right <= innerWidth")
         await self.browser.until("[...document.images].every(one => one.complete)")
-        for alive in (":disabled", "[aria-disabled=true]"):
-            await self.browser.until(f"!document.querySelector('#channel-message-list button{alive}')")
-        await self.browser.until("document.getAnimations().every(one => one.playState === 'finished')")
+        alive = "[...document.querySelectorAll('#channel-message-list button.component-button')].every(one => "
+        alive += (
+            "!one.disabled && one.getAttribute('aria-disabled') !== 'true' && getComputedStyle(one).opacity === '1')"
+        )
+        await self.browser.until(alive)
 
     async def _press(self, element: str) -> None:
         await self.browser.run(f"{element}.click()")
