@@ -38,6 +38,9 @@ def estimate(
     checkpointing: Annotated[
         bool, typer.Option("--checkpointing/--no-checkpointing", help="Keep fewer activations and compute them again.")
     ] = True,
+    picture: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE", help="Draw the parts as bars into a PNG file, too.")
+    ] = None,
     home: HomeOption = None,
 ) -> None:
     """Show the memory that training a model needs.
@@ -61,6 +64,23 @@ def estimate(
     _print_table(estimates, work)
     if by_size:
         print(_BY_SIZE)
+    if picture is not None:
+        _draw(estimates, work, picture)
+        print(picture)
+
+
+def _draw(estimates: Sequence[tuple[str, float, list[Footprint]]], work: Workload, file: Path) -> None:
+    """Write the picture. Raises NoPicture."""
+    from bot.cli.footprints import draw_footprints
+    from bot.errors import NoPicture
+
+    title = f"Memory to train on {work.rows} x {work.tokens} tokens, rank {work.rank}"
+    try:
+        draw_footprints(estimates, title, file)
+    except ImportError:
+        raise NoPicture("The picture needs matplotlib: pip install 'nightshift-discord[plots]'.") from None
+    except OSError as error:
+        raise NoPicture(f"{file} cannot be written: {error.strerror}.") from None
 
 
 def _configured(home: Path | None) -> str:

@@ -52,3 +52,16 @@ def test_a_model_that_is_not_there_or_not_of_the_family_is_one_sentence(nightshi
     nightshift("estimate", tmp_path).fails_with(1, "not the sizes of a Llama-like model")
     (tmp_path / "config.json").write_text("{")
     nightshift("estimate", tmp_path).fails_with(1, "config.json")
+
+
+def test_the_parts_are_drawn_as_bars(nightshift, tmp_path):
+    """A PNG file, named on the last line."""
+    file = tmp_path / "memory.png"
+    said = nightshift("estimate", "embedded", "10B", "--plot", file)
+    assert said.out.strip().endswith(str(file))
+    assert file.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_picture_that_cannot_be_written_is_one_sentence(nightshift, tmp_path):
+    """The folder is missing."""
+    nightshift("estimate", "10B", "--plot", tmp_path / "no" / "memory.png").fails_with(1, "cannot be written")
