@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
+
+import discord
 
 from bot import texts
 from storage.adapters import AdapterDirectory
@@ -177,3 +180,18 @@ async def test_members_may_not_roll_back(stage):
     """Everybody else hears privately what it would take."""
     result = await stage.ada.slash(stage.world.general, "adapter rollback")
     assert result.response.content == texts.not_moderator("Moderator")
+
+
+async def test_every_slash_command_is_in_the_documentation(stage):
+    """In a line that names its group and itself, on the pages for members, moderators or the operator."""
+    pages = Path(__file__).parent.parent.parent / "docs"
+    lines = "".join((pages / name).read_text() for name in ("members.md", "moderators.md", "discord.md")).splitlines()
+    missing = []
+    for command in stage.app.client.tree.walk_commands(type=discord.AppCommandType.chat_input):
+        if isinstance(command, discord.app_commands.Group):
+            continue
+        group, _, name = command.qualified_name.partition(" ")
+        named = [line for line in lines if f"`/{group}" in line]
+        if not any(f"`/{group} {name}".rstrip() in line or f"`{name}" in line for line in named):
+            missing.append(command.qualified_name)
+    assert missing == []
