@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from types import FrameType, TracebackType
 from typing import Any, Self
 
@@ -13,13 +14,16 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Interruption:
-    """While entered, SIGTERM and SIGINT set `asked` instead of ending the process; the second one does end it.
+    """While entered, SIGTERM and SIGINT set `asked` instead of ending the process; a later second one does end it.
 
-    Outside the main thread, where Python takes no signals, it changes nothing.
+    Ctrl-C in a terminal reaches a child twice, by itself and from its parent: what comes within `patience_s` seconds is
+    one request. Outside the main thread, where Python takes no signals, nothing is changed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, patience_s: float = 3.0) -> None:
         self.asked = False
+        self._patience_s = patience_s
+        self._since = 0.0
         self._former: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
@@ -34,6 +38,7 @@ class Interruption:
             signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
+        if not self.asked:
+            self.asked, self._since = True, time.monotonic()
+        elif time.monotonic() - self._since >= self._patience_s:
             signal.default_int_handler(number, frame)
-        self.asked = True

@@ -34,8 +34,7 @@ def draw_footprints(estimates: Sequence[tuple[str, float, Sequence[Footprint]]],
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    bars = [(f"{name}
-{_WAYS[one.method]}", one) for name, _, footprints in estimates for one in footprints]
+    bars = [(f"{name}\n{_WAYS[one.method]}", one) for name, _, footprints in estimates for one in footprints]
     figure = Figure(figsize=(max(5.0, 1.1 * len(bars) + 2), 4.5), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
@@ -50,7 +49,7 @@ def draw_footprints(estimates: Sequence[tuple[str, float, Sequence[Footprint]]],
     axes.set_xticks(range(len(bars)), [label for label, _ in bars], fontsize=8)
     axes.set_ylabel("GB")
     axes.set_title(title, fontsize=10)
-    axes.margins(y=0.1)
+    axes.set_ylim(0, 1.08 * max(bottoms))
     axes.legend(fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(file, dpi=130, format="png")
