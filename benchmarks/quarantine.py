@@ -2,7 +2,7 @@
 
     python benchmarks/quarantine.py FILE... [--talk] [--share 0.3] [--draws 10]
 
-A FILE holds good pairs (JSONL or CSV); `--talk` adds 300 exchanges of the PyPI package chatterbot-corpus. For each,
+A FILE holds good pairs (JSONL or CSV); `--talk` adds 150 exchanges of the PyPI package chatterbot-corpus. For each,
 nights are drawn twice over: a first night, on which everything is new, and a later one, with half of the pairs known
 from before. A share of the new pairs is poisoned. Losses are those of the embedded base.
 """
@@ -94,19 +94,23 @@ def main() -> None:
 
         sources["talk"] = [
             _pair(number, exchange.question, exchange.answer)
-            for number, exchange in enumerate(shuffled(corpus(), 1)[:300])
+            for number, exchange in enumerate(shuffled(corpus(), 1)[:150])
         ]
     base = _base()
     for name, good in sources.items():
         measured = _Measured(base)
         print(f"\n{name}: {len(good)} good pairs, {options.draws} nights of each kind, {options.share:.0%} poisoned")
-        print(f"{'':>10} {'caught, first night':>20} {'good held':>10} {'caught, later':>15} {'good held':>10}   as")
+        print(
+            f"{'':>10} {'caught, first night':>20} {'good held':>10} {'caught, later':>15} {'good held':>10}"
+            "   as | by mistake"
+        )
+        print(f"{'':>10} a swapped answer told from a good one by how much its question helps: {_help(measured, good)}")
         for kind in KINDS:
             print(_line(measured, good, kind, options.share, options.draws), flush=True)
 
 
 def _line(measured: _Measured, good: list[Pair], kind: str, share: float, draws: int) -> str:
-    cells, seen_as = [f"{kind:>10}"], Counter[str]()
+    cells, seen_as, mistaken_for = [f"{kind:>10}"], Counter[str](), Counter[str]()
     for when, widths in zip(NIGHTS, ((20, 10), (15, 10)), strict=True):
         caught = poisoned = held = clean = 0
         for seed in range(draws):
@@ -115,10 +119,27 @@ def _line(measured: _Measured, good: list[Pair], kind: str, share: float, draws:
             caught += sum(one.reply_id in bad for one in found)
             held += sum(one.reply_id not in bad for one in found)
             poisoned, clean = poisoned + len(bad), clean + len(new) - len(bad)
-            seen_as.update(one.kind for one in found if one.reply_id in bad or kind == "good")
+            seen_as.update(one.kind for one in found if one.reply_id in bad)
+            mistaken_for.update(one.kind for one in found if one.reply_id not in bad)
         cells.append(f"{caught / poisoned:{widths[0]}.0%}" if poisoned else " " * widths[0])
         cells.append(f"{held / clean:{widths[1]}.1%}")
-    return " ".join(cells) + "   " + ", ".join(f"{name} {count}" for name, count in seen_as.most_common())
+    named = [", ".join(f"{name} {count}" for name, count in each.most_common()) for each in (seen_as, mistaken_for)]
+    return f"{' '.join(cells)}   {named[0]} | {named[1]}"
+
+
+def _help(measured: _Measured, good: list[Pair]) -> str:
+    """Chance that the base gains more from a good pair's question than from a swapped one's (0.5: no more often).
+
+    The gain is the loss after an empty question less the loss after the pair's own.
+    """
+    swapped = [poison(pair, "swapped", good, random.Random(pair.reply_id)) for pair in good]
+    gains = []
+    for side in (good, swapped):
+        without = [replace(pair, reply_id=-1 - pair.reply_id, turns=(Turn("user", ""),)) for pair in side]
+        losses = measured.of([*side, *without])
+        gains.append([losses[-1 - pair.reply_id].nats - losses[pair.reply_id].nats for pair in side])
+    wins = sum((one > other) + 0.5 * (one == other) for one in gains[0] for other in gains[1])
+    return f"AUC {wins / len(gains[0]) / len(gains[1]):.2f}"
 
 
 def _pairs(path: Path) -> list[Pair]:

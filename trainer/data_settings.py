@@ -55,9 +55,9 @@ class QuarantineConfig:
     """Part of the older replies from which something odd counts as the community's way."""
     flood_author_share: Part = 0.5
     """Part of a night's new pairs that may answer one person, if at least three people ask."""
-    flood_moderator_share: Part = 0.8
+    flood_moderator_share: Part = 0.9
     """Part of them that one moderator may have approved, if there are at least two."""
     flood_factor: Positive = 3.0
     """How many times as many as on their busiest day before are no flood."""
-    flood_floor: Count = 20
+    flood_floor: Count = 50
     """So many of one person's are never a flood."""

@@ -64,4 +64,5 @@ def copied_phrases(
 def _stands_out(phrase: str, fresh: Mapping[str, int], known: Mapping[str, int], new: int, older: int) -> bool:
     if fresh[phrase] + known[phrase] >= MAJORITY * (new + older):
         return False
-    return older == 0 or fresh[phrase] / new > RISE * known[phrase] / older
+    # One more than was counted: that few older replies lack a phrase says little.
+    return older == 0 or fresh[phrase] / new > RISE * (known[phrase] + 1) / (older + 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 
 from tests.trainer.pairs import a_pair
 from trainer.duplicates import near_duplicates
@@ -50,3 +51,19 @@ def test_a_thousand_pairs_with_planted_twins():
 def test_a_threshold_of_one_finds_nothing():
     """Exact duplicates are gone before."""
     assert near_duplicates([a_pair(1, sentence(1), sentence(2)), a_pair(2, sentence(1), sentence(2))], 1.0) == []
+
+
+def test_hundreds_of_questions_with_one_long_answer_are_told_apart_quickly():
+    """A stock answer makes no two of them alike, and costs no comparison of each with each."""
+    pairs = [a_pair(n, sentence(n, 7), sentence(7)) for n in range(1500)]
+    began = time.process_time()
+    alike = near_duplicates(pairs, 0.85)
+    assert time.process_time() - began < 10
+    assert sum(map(len, alike)) < 60  # a few of the questions are made of the same words
+
+
+def test_copies_of_one_pair_are_one_group():
+    """However many there are."""
+    pairs = [a_pair(n, sentence(1, 30), f"{sentence(2, 30)} {n}") for n in range(400)]
+    (group,) = near_duplicates(pairs, 0.85)
+    assert group == list(range(400))

@@ -189,7 +189,7 @@ def test_one_moderator_s_flood_waits_for_another_beyond_the_share():
     known, new = good(40), {pair.reply_id for pair in flood}
     found = held([*known, *flood], new=new, phrase_share=1.0)
     assert set(found.values()) == {"flood"}
-    assert sorted(found) == list(range(200 + 128, 360))
+    assert sorted(found) == list(range(200 + 144, 360))
     busy = [
         replace(pair, reply_id=pair.reply_id + 500, approved_at="2026-11-10" + pair.approved_at[10:])
         for pair in flood[:80]
@@ -205,7 +205,7 @@ def test_one_author_s_flood_is_held_and_an_import_is_none():
     known = good(40, start=60)
     everybody = [*known, *pairs]
     new = {pair.reply_id for pair in pairs}
-    assert len(held(everybody, new=new)) == 59 - 30
+    assert len(held(everybody, new=new)) == 59 - 50
     imported = [replace(pair, source="import") for pair in pairs]
     assert held([*known, *imported], new=new) == {}
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from storage.records import Turn
+from storage import Store, Turn
+from tests.storage.conftest import ALICE, a_reply
 from tests.trainer.pairs import a_pair
 from trainer.data_settings import SnapshotConfig
 from trainer.duplicates import digest
@@ -247,6 +249,37 @@ def test_pairs_are_left_out_by_name_and_the_hash_follows():
     assert fewer.hash == take_snapshot(many(25, start=6), SHARE).hash
     assert fewer.left_out == {"quarantine": 5}
     assert without(snapshot, frozenset(), "quarantine") == snapshot
+
+
+def test_rejected_and_waiting_replies_are_never_in(tmp_path):
+    """Only what stands approved or edited, whatever was said before."""
+    with Store.open(tmp_path / "nightshift.db") as store:
+        numbers = [store.add_reply(a_reply(f"question {n}", text=f"answer {n}")) for n in range(6)]
+        store.set_consent(ALICE, opted_in=True)
+        for number, verdicts in zip(
+            numbers, ["approve", "reject", "approve reject", "reject approve", "approve undo"], strict=False
+        ):
+            for verdict in verdicts.split():
+                store.add_review(number, verdict, reviewer="mod")
+        snapshot = take_snapshot(store.eligible_pairs("members"), SHARE)
+    assert reply_ids(snapshot) == [numbers[0], numbers[3]]
+
+
+def test_only_numbers_of_each_pair_are_held_while_they_stream_by():
+    """A pair is a kilobyte, its numbers are forty bytes: the memory follows what is chosen, not what there is."""
+
+    def pairs(reply_ids=None):
+        for n in reply_ids or range(1, 5_001):
+            yield a_pair(n, turns=asked_by(n, n % 500), completion=f"{n} " * 200, approved_at=at(n))
+
+    tracemalloc.start()
+    try:
+        snapshot = stream_snapshot(pairs, SHARE, SnapshotConfig(max_pairs=100, near_duplicate=1.0), max_holdout=20)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(snapshot) == 120
+    assert peak < 2.5e6  # the completions alone are 5 MB
 
 
 def reply_ids(snapshot):
