@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import pty
+import re
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -125,3 +130,23 @@ def test_a_result_survives_its_line_of_json():
     result = RunResult("20261123T040000-3f9a", "promoted", "It won.", "20261123T040000-3f9a", 3.2, 2.1, 9)
     assert RunResult.from_json(result.to_json()) == result
     assert "\n" not in result.to_json()
+
+
+def test_a_terminal_gets_a_bar_with_the_time_left(child_place):
+    """The child writes to the terminal itself; a pipe or a log gets lines instead."""
+    ours, theirs = pty.openpty()
+    child = subprocess.Popen(
+        [sys.executable, "-m", "trainer", "--home", str(child_place.home.root)],
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "120"},
+    )
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # the last of the other end is an error here
+        while piece := os.read(ours, 65536):
+            shown += piece
+    os.close(ours)
+    assert child.wait() == 0
+    assert b"training" in shown
+    assert re.search(rb"36/36.*\d:\d\d:\d\d", shown)
