@@ -29,7 +29,13 @@ def ngrams(text: str, length: int) -> frozenset[str]:
 
 
 def copied_phrases(
-    new: Mapping[int, str], older: Iterable[str], accepted: Iterable[str] = (), *, share: float, at_least: int
+    new: Mapping[int, str],
+    older: Iterable[str],
+    accepted: Iterable[str] = (),
+    *,
+    night: int,
+    share: float,
+    at_least: int,
 ) -> dict[int, str]:
     """The phrase that each new reply shares with too many others, by reply number.
 
@@ -40,7 +46,8 @@ def copied_phrases(
         new: text of each new reply by its number.
         older: texts of the replies that are no longer new.
         accepted: texts a second person has let in: their phrases are welcome.
-        share: part of the new replies.
+        night: how many new replies there are with those that are not looked at for another reason.
+        share: part of the night's replies.
         at_least: number of them.
     """
     older = list(older)
@@ -48,13 +55,13 @@ def copied_phrases(
     for length, factor in LENGTHS:
         theirs = {number: ngrams(text, length) for number, text in new.items()}
         fresh = Counter(phrase for phrases in theirs.values() for phrase in phrases)
-        wanted = max(at_least, factor * share * len(new))
+        wanted = max(at_least, factor * share * night)
         common = {phrase for phrase, count in fresh.items() if count >= wanted}
         if not common:
             continue
         known = Counter(phrase for text in older for phrase in ngrams(text, length) & common)
         welcome = frozenset(phrase for text in accepted for phrase in ngrams(text, length) & common)
-        copied = {phrase for phrase in common - welcome if _stands_out(phrase, fresh, known, len(new), len(older))}
+        copied = {phrase for phrase in common - welcome if _stands_out(phrase, fresh, known, night, len(older))}
         for number, phrases in theirs.items():
             if number not in found and (own := phrases & copied):
                 found[number] = max(sorted(own), key=lambda phrase: (fresh[phrase], len(phrase)))

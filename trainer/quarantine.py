@@ -57,6 +57,8 @@ class Outlier:
 class _Night:
     """The pairs to be looked at, and those that were accepted before."""
 
+    size: int
+    """How many new pairs there are, with those that stand out for a reason found before."""
     new: Sequence[Pair]
     older: Sequence[Pair]
     confirmed: frozenset[int]
@@ -94,6 +96,7 @@ def stand_out(
     )
     for kind, check in checks:
         night = _Night(
+            size=len(looked_at),
             # What has a reason already says nothing about what is usual, nor how much one person approved.
             new=[pair for pair in pairs if pair.reply_id in looked_at and pair.reply_id not in found],
             older=[pair for pair in pairs if pair.reply_id not in looked_at],
@@ -158,6 +161,7 @@ def _copied(night: _Night) -> Reasons:
         {pair.reply_id: pair.completion for pair in night.new},
         [pair.completion for pair in night.older],
         [pair.completion for pair in night.older if pair.reply_id in night.confirmed],
+        night=night.size,
         share=night.config.phrase_share,
         at_least=night.config.phrase_at_least,
     )
