@@ -5,7 +5,9 @@ Works on the model it is given, before any adapter is put on it. Knows no data a
 
 from __future__ import annotations
 
+import contextlib
 import os
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -71,4 +73,13 @@ def free_bytes(device: torch.device) -> float:
         kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return 0.9 * (torch.cuda.mem_get_info(device)[0] + kept)
     # Others live on this memory too, and a process that takes too much of it is killed without a word.
-    return 0.5 * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
+    return 0.5 * _available_bytes()
+
+
+def _available_bytes() -> float:
+    """Memory that can be had without taking any from another process: what is free, and what is only cached."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return 1024.0 * float(line.split()[1])
+    return 0.5 * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")  # not Linux: half of what there is

@@ -173,9 +173,9 @@ class Footprint:
 
     @property
     def total(self) -> float:
-        """The peak, in bytes."""
-        states = self.weights + self.gradients + self.optimizer
-        return states + self.activations + max(self.logits, self.workspace)
+        """The peak, in bytes. On the way back gradients come as activations go, so the larger of both counts."""
+        passing = max(self.activations + max(self.logits, self.workspace), self.gradients + self.workspace)
+        return self.weights + self.optimizer + passing
 
 
 def training_footprint(shape: ModelShape, method: Method, work: Workload) -> Footprint:
@@ -191,7 +191,8 @@ def training_footprint(shape: ModelShape, method: Method, work: Workload) -> Foo
         )
     trained = shape.adapter_parameters(work.rank)
     packed = _NF4 if method == "qlora" else _HALF
-    copies = work.compute if work.compute < _SINGLE else 0  # of the fp32 adapter, for its products
+    # The fp32 adapter is copied for its products; what is computed again copies one layer at a time.
+    copies = 0 if work.checkpointing or work.compute == _SINGLE else work.compute
     return Footprint(
         method,
         weights=packed * shape.linear_parameters + _HALF * shape.other_parameters + (_SINGLE + copies) * trained,

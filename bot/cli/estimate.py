@@ -141,10 +141,8 @@ def _print_table(estimates: Sequence[tuple[str, float, list[Footprint]]], work: 
     # Piped output has no width of its own; 80 columns would break the figures apart.
     console = Console() if Console().is_terminal else Console(width=132)
     console.print(table)
-    print(
-        f"Here: {available / 1e9:.1f} GB on {device}. The peak is the states, the activations and the larger of logits"
-    )
-    print("and workspace; a GPU's own context (about 0.5 GB) comes on top.")
+    print(f"Here: {available / 1e9:.1f} GB on {device}. The peak is weights, optimizer, activations and the larger of")
+    print("logits and workspace; gradients come as activations go. A GPU's context (about 0.5 GB) comes on top.")
 
 
 def _cells(title: str, footprint: Footprint, available: float) -> list[str]:

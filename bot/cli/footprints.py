@@ -24,7 +24,8 @@ _PARTS = (
 def draw_footprints(estimates: Sequence[tuple[str, float, Sequence[Footprint]]], title: str, file: Path) -> None:
     """Write a PNG with one bar for each model and way, stacked by what the memory is for, in GB of 1e9 bytes.
 
-    The part called logits is what the peak adds to the rest: the scores, or the workspace where that is larger.
+    The part called logits is the scores, or the workspace where that is larger. The peak above a bar may be less than
+    its parts together: gradients come as activations go.
 
     Args:
         estimates: name, parameters and footprints of each model.
@@ -44,10 +45,10 @@ def draw_footprints(estimates: Sequence[tuple[str, float, Sequence[Footprint]]],
         label = "logits or workspace" if part == "logits" else part
         axes.bar(range(len(bars)), heights, 0.7, bottom=bottoms, label=label, color=colour)
         bottoms = [bottom + height for bottom, height in zip(bottoms, heights, strict=True)]
-    for at, total in enumerate(bottoms):
-        axes.annotate(f"{total:.1f}", (at, total), ha="center", va="bottom", fontsize=9)
+    for at, (_, footprint) in enumerate(bars):
+        axes.annotate(f"{footprint.total / 1e9:.1f}", (at, bottoms[at]), ha="center", va="bottom", fontsize=9)
     axes.set_xticks(range(len(bars)), [label for label, _ in bars], fontsize=8)
-    axes.set_ylabel("GB")
+    axes.set_ylabel("GB; above each bar the peak")
     axes.set_title(title, fontsize=10)
     axes.set_ylim(0, 1.08 * max(bottoms))
     axes.legend(fontsize=8)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 import torch
 
@@ -87,3 +89,9 @@ def test_less_room_is_remembered_for_the_rest_of_the_training(learn):
 def test_fit_reads_as_a_line():
     """It stands behind the recipe."""
     assert Fit(checkpointing=True, tokens=4096).line() == "at most 4096 tokens in a pass, checkpointing on"
+
+
+def test_on_a_cpu_half_of_what_is_available_is_ours():
+    """The bot and others live there too."""
+    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    assert 0 < frozen.free_bytes(torch.device("cpu")) <= physical / 2
