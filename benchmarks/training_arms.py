@@ -90,9 +90,6 @@ def prepare(folder: Path, base: str) -> dict[str, Any]:
     title = base or ("Mistral 7B's shape, random weights" if on_gpu else "SmolLM2-135M")
     name = base or (str(_random_7b(folder / "base")) if on_gpu else "embedded")
     load_base(_config(name), folder / "models")
-    if on_gpu and not base:
-        for weights in (folder / "base").glob("*.safetensors"):
-            weights.unlink()  # its copy in NF4 is what is trained on
     machine = torch.cuda.get_device_name() if on_gpu else f"{platform.machine()} CPU, {os.cpu_count()} cores"
     return {
         "base": name,
