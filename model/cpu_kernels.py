@@ -17,7 +17,7 @@ from torch.nn import functional
 
 __all__ = [
     "FEW_ROWS",
-    "PADDED_ROWS",
+    "PROMPT_ROWS",
     "attend",
     "begin_step",
     "dequantise",
@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 FEW_ROWS = 1 << 30  # the product reads 4-bit weights directly for any number of rows
-PADDED_ROWS = 0
+PROMPT_ROWS = 0  # prompts are read by their own path
 
 _BLOCK = 64  # inputs that share one scale
 _KERNEL = "gemv_4bit_inference_cpu_nf4_bf16"
@@ -165,9 +165,12 @@ class _Step:
         return self._masks[window]
 
 
-def begin_step(rotary: tuple[torch.Tensor, torch.Tensor], positions: torch.Tensor, rows: int) -> _Step:
-    """What the layers of one decode step share. rotary: cos and sin, [length, head_dim]; positions: [rows] at least."""
-    return _Step(rotary, positions, rows)
+def begin_step(rotary: tuple[torch.Tensor, torch.Tensor], positions: torch.Tensor, owners: torch.Tensor) -> _Step:
+    """Begin a decode step: one token for each cache row in `owners` (0, 1, …), at `positions` (as many at least).
+
+    rotary: cos and sin, [length, head_dim].
+    """
+    return _Step(rotary, positions, len(owners))
 
 
 def attend(

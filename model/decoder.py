@@ -20,6 +20,7 @@ from model.lora import AdapterSlot, StagedAdapter
 from model.memory import choose_slots
 from model.packed import fuse, kernels_for
 from model.prefix import PrefixMemory
+from model.prompts import SHORT, ShortPrompts
 from model.protocol import Sampling
 from model.sampling import Sampler
 from model.slots import SlotCache, use_slot_attention
@@ -68,6 +69,7 @@ class Decoder:
         self._landing = _Landing(self.rows, base.device)
         self._graphs = StepGraphs(base.device)
         self._lean: LeanStep | None = None
+        self._short: ShortPrompts | None = None
 
     @property
     def identity(self) -> BaseIdentity:
@@ -122,7 +124,9 @@ class Decoder:
         end = start + len(tokens)
         self.cache.begin_prefill(row, start, len(tokens))
         ids = torch.tensor(tokens, device=self.device)
-        if self._lean is not None:
+        if self._short is not None and len(tokens) <= SHORT:
+            logits = self._short.read(row, tokens, start)
+        elif self._lean is not None:
             logits = self._lean.prefill(ids, start)
         else:
             logits = self._forward(ids[None], torch.arange(start, end, device=self.device)[None])
@@ -219,6 +223,8 @@ class Decoder:
         log.debug("The lean decode step differs from the modules by %.4f", error)
         if error < _LEAN_TOLERANCE:
             self._lean = lean
+            if kernels.PROMPT_ROWS:
+                self._short = ShortPrompts(lean, self._graphs, kernels.PROMPT_ROWS, self.cache)
         else:
             log.warning("The lean decode step is off by %.3f for this model; its own modules are used", error)
 
@@ -229,6 +235,8 @@ class Decoder:
             for drawn in (False, True):
                 if self._graphs.usable:
                     self._graphs.capture((size, drawn), lambda: self._step(size, drawn=drawn))  # noqa: B023 - run now
+        if self._short is not None:
+            self._short.capture()
 
 
 class _Landing:

@@ -11,7 +11,7 @@ import functools
 import logging
 from collections.abc import Callable
 from importlib.resources import files
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import triton
@@ -23,8 +23,9 @@ from model.nvrtc import CompilationFailed, compile_kernels
 
 __all__ = [
     "FEW_ROWS",
-    "PADDED_ROWS",
+    "PROMPT_ROWS",
     "attend",
+    "begin_prompt",
     "begin_step",
     "dequantise",
     "finish",
@@ -41,7 +42,7 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 FEW_ROWS = 32  # up to here a product reads 4-bit weights directly; beyond, de-quantising first is faster
-PADDED_ROWS = FEW_ROWS  # kernels are compiled for each number of rows: a short prompt is padded to one number for all
+PROMPT_ROWS = FEW_ROWS  # a short prompt is read in passes of this many tokens, which can be captured
 
 BLOCK = 64  # inputs that share one scale: the NF4 block size
 
@@ -74,13 +75,23 @@ def make_head(weight: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
     return lambda x: functional.linear(x, weight)
 
 
-def begin_step(
-    rotary: tuple[torch.Tensor, torch.Tensor],
-    positions: torch.Tensor,
-    rows: int,  # noqa: ARG001 - the shape of qkv says it
-) -> tuple[tuple[torch.Tensor, torch.Tensor], torch.Tensor]:
-    """What the layers of one decode step share. rotary: cos and sin, [length, head_dim]; positions: [rows] at least."""
-    return rotary, positions
+class _Step(NamedTuple):
+    """What the layers of one pass share: cos and sin, [length, head_dim]; each token's position and cache row."""
+
+    rotary: tuple[torch.Tensor, torch.Tensor]
+    positions: torch.Tensor
+    owners: torch.Tensor
+    together: bool
+
+
+def begin_step(rotary: tuple[torch.Tensor, torch.Tensor], positions: torch.Tensor, owners: torch.Tensor) -> _Step:
+    """Begin a decode step: one token for each cache row in `owners`, at `positions` (as many at least)."""
+    return _Step(rotary, positions, owners, together=False)
+
+
+def begin_prompt(rotary: tuple[torch.Tensor, torch.Tensor], positions: torch.Tensor, owners: torch.Tensor) -> _Step:
+    """Begin a pass over tokens of which several belong to one row and see those before them."""
+    return _Step(rotary, positions, owners, together=True)
 
 
 def pack(weight: torch.Tensor, state: Any) -> tuple[torch.Tensor, torch.Tensor]:
@@ -186,7 +197,7 @@ def rms_norm(x: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
 
 def attend(
     qkv: torch.Tensor,
-    step: tuple[tuple[torch.Tensor, torch.Tensor], torch.Tensor],
+    step: _Step,
     keys: torch.Tensor,
     values: torch.Tensor,
     *,
@@ -194,13 +205,13 @@ def attend(
     window: int = 0,
     norms: tuple[torch.Tensor, torch.Tensor, float] | None = None,
 ) -> torch.Tensor:
-    """One decode step of attention for M rows; stores the new keys and values. Returns [M, heads * head_dim] bf16.
+    """Attention of M new tokens; stores their keys and values. Returns [M, heads * head_dim] bf16.
 
-    qkv: [M, (heads + 2 * kv_heads) * head_dim]; step: begin_step's; keys, values: [rows, kv_heads, length, head_dim];
-    norms: query and key RMS norm weights and epsilon.
+    qkv: [M, (heads + 2 * kv_heads) * head_dim]; step: begin_step's or begin_prompt's; keys, values: [rows,
+    kv_heads, length, head_dim]; norms: query and key RMS norm weights and epsilon.
     """
-    rotary, positions = step
     m = qkv.shape[0]
+    new = (qkv, *step.rotary, keys, values, step.positions, step.owners)
     _, kv, length, dim = keys.shape
     heads = qkv.shape[1] // dim - 2 * kv
     splits = max(1, min(16, triton.next_power_of_2(128 // (m * kv) or 1)))
@@ -208,8 +219,10 @@ def attend(
     total = torch.empty_like(top)
     mixed = torch.empty(m, heads, splits, dim, dtype=torch.float32, device=qkv.device)
     q_norm, k_norm, eps = norms or (qkv, qkv, 0.0)
+    if step.together:
+        kernel.store[(m, kv)](*new, k_norm, eps, H=heads, KV=kv, D=dim, T=length, NORMED=norms is not None, num_warps=1)
     kernel.attend[(m, kv, splits)](
-        qkv, *rotary, keys, values, positions, q_norm, k_norm, top, total, mixed, scale, eps, WINDOW=window, H=heads,
+        *new, q_norm, k_norm, top, total, mixed, scale, eps, WINDOW=window, H=heads,
         KV=kv, D=dim, T=length, BG=max(16, triton.next_power_of_2(heads // kv)), BT=64, SPLITS=splits,
         NORMED=norms is not None, num_warps=4,
     )  # fmt: skip

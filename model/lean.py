@@ -110,39 +110,50 @@ class LeanStep:
 
     def __call__(self, tokens: torch.Tensor) -> torch.Tensor:
         """Logits [n, vocabulary] of one new token for each of the first n rows."""
-        kernels, cache = self._kernels, self._cache
-        step = kernels.begin_step(self._rotary, cache.positions, len(tokens))
+        step = self._kernels.begin_step(self._rotary, self._cache.positions, self._cache.all_rows[: len(tokens)])
+        return self._logits(self._body(tokens, self._attending(step)))
 
-        def attend(index: int, layer: _Layer, qkv: torch.Tensor) -> torch.Tensor:
-            keys, values = cache.keys[index], cache.values[index]
-            mixed: torch.Tensor = kernels.attend(
-                qkv, step, keys, values, scale=self._scale, window=layer.window, norms=layer.norms
-            )
-            return mixed
+    def read(
+        self, tokens: torch.Tensor, positions: torch.Tensor, owners: torch.Tensor, last: torch.Tensor
+    ) -> torch.Tensor:
+        """Logits [1, vocabulary] of token `last` [1] among new tokens [PROMPT_ROWS] of one row.
 
-        return self._logits(self._body(tokens, attend))
+        All arguments are on the device, so it can be captured. What stands at `positions` after the last token is
+        padding: decoding writes over it before it is seen.
+        """
+        step = self._kernels.begin_prompt(self._rotary, positions, owners)
+        return self._logits(self._body(tokens, self._attending(step)).index_select(0, last))
 
     def prefill(self, tokens: torch.Tensor, start: int) -> torch.Tensor:
         """Logits [1, vocabulary] after prompt tokens [count] from position `start`; `begin_prefill` named the row."""
         count = len(tokens)
-        padding = max(0, self._kernels.PADDED_ROWS - count)
         cos, sin = (table[start : start + count, None] for table in self._rotary)
 
         def attend(index: int, layer: _Layer, qkv: torch.Tensor) -> torch.Tensor:
             dim = self._rotary[0].shape[1]
             kv = layer.qkv.segments[1] // dim
-            heads = qkv[:count].view(count, -1, dim)
+            heads = qkv.view(count, -1, dim)
             q, k, v = heads.split([heads.shape[1] - 2 * kv, kv, kv], dim=1)
             if layer.norms:
                 q, k = self._normed(q, layer.norms[0]), self._normed(k, layer.norms[1])
             q, k = _rotated(q, cos, sin), _rotated(k, cos, sin)
             options = AttentionOptions(self._scale, layer.window or None, None)
             q, k, v = (part.transpose(0, 1)[None] for part in (q, k, v))
-            mixed = self._cache.attend(index, q, k, v, options).reshape(count, -1)
-            return functional.pad(mixed, (0, 0, 0, padding)) if padding else mixed
+            return self._cache.attend(index, q, k, v, options).reshape(count, -1)
 
-        hidden = self._body(functional.pad(tokens, (0, padding)), attend)
-        return self._logits(hidden[count - 1 : count])
+        return self._logits(self._body(tokens, attend)[-1:])
+
+    def _attending(self, step: Any) -> Callable[[int, _Layer, torch.Tensor], torch.Tensor]:
+        """Attention by the kernels, for the layers of one pass."""
+
+        def attend(index: int, layer: _Layer, qkv: torch.Tensor) -> torch.Tensor:
+            keys, values = self._cache.keys[index], self._cache.values[index]
+            mixed: torch.Tensor = self._kernels.attend(
+                qkv, step, keys, values, scale=self._scale, window=layer.window, norms=layer.norms
+            )
+            return mixed
+
+        return attend
 
     def _body(self, tokens: torch.Tensor, attend: Callable[[int, _Layer, torch.Tensor], torch.Tensor]) -> torch.Tensor:
         """Hidden states [n, hidden] before the last norm."""

@@ -27,6 +27,7 @@ class SlotCache:
     Attributes:
         keys, values: per layer [rows, kv_heads, length, head_dim].
         positions: [rows] int64, where each row's next token goes; owned by the caller.
+        all_rows: 0, 1, … rows - 1.
     """
 
     def __init__(self, rows: int, length: int, dtype: torch.dtype, device: torch.device) -> None:
@@ -34,7 +35,7 @@ class SlotCache:
         self.keys: dict[int, torch.Tensor] = {}
         self.values: dict[int, torch.Tensor] = {}
         self.positions = torch.zeros(rows, dtype=torch.int64, device=device)
-        self._all_rows = torch.arange(rows, device=device)
+        self.all_rows = torch.arange(rows, device=device)
         self._places = torch.arange(length, device=device)
         self._step = _Step()
 
@@ -89,7 +90,7 @@ class SlotCache:
                 values[step.row : step.row + 1, :, : step.end],
             )
         else:
-            rows = self._all_rows[: step.row]
+            rows = self.all_rows[: step.row]
             keys[rows, :, self.positions[: step.row]] = k[:, :, 0]
             values[rows, :, self.positions[: step.row]] = v[:, :, 0]
             past_k, past_v = keys[: step.row, :, : step.end], values[: step.row, :, : step.end]

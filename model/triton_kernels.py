@@ -104,6 +104,50 @@ def _half_norm(first, second, weight, eps, d, D: tl.constexpr):
 
 
 @triton.jit
+def _new_key(row, head, cos, sin, weight, eps, at, D: tl.constexpr, NORMED: tl.constexpr):
+    """The key of one new token and head, rotated: its two halves, [1, D / 2] each."""
+    d = tl.arange(0, D // 2)
+    k_at = row + head * D + tl.arange(0, 1)[:, None] + d[None, :]
+    k1 = tl.load(k_at).to(tl.float32)
+    k2 = tl.load(k_at + D // 2).to(tl.float32)
+    if NORMED:
+        k1, k2 = _half_norm(k1, k2, weight, eps, d, D)
+    c = tl.load(cos + at * D + d).to(tl.float32)[None, :]
+    s = tl.load(sin + at * D + d).to(tl.float32)[None, :]
+    return (k1 * c - k2 * s).to(tl.bfloat16), (k2 * c + k1 * s).to(tl.bfloat16)
+
+
+@triton.jit
+def store(
+    qkv,
+    cos,
+    sin,
+    keys,
+    values,
+    positions,
+    owners,
+    k_norm,
+    eps,
+    H: tl.constexpr,
+    KV: tl.constexpr,
+    D: tl.constexpr,
+    T: tl.constexpr,
+    NORMED: tl.constexpr,
+):
+    """Only the new key and value of one token and head: the tokens of a prompt must find each other's in the cache."""
+    b, h = tl.program_id(0).to(tl.int64), tl.program_id(1)
+    at = tl.minimum(tl.load(positions + b), T - 1)
+    row = qkv + b * (H + 2 * KV) * D
+    n1, n2 = _new_key(row, H + h, cos, sin, k_norm, eps, at, D, NORMED)
+    slot = ((tl.load(owners + b) * KV + h) * T + at) * D
+    half = tl.arange(0, 1)[:, None] + tl.arange(0, D // 2)[None, :]
+    full = tl.arange(0, D)
+    tl.store(keys + slot + half, n1)
+    tl.store(keys + slot + D // 2 + half, n2)
+    tl.store(values + slot + full, tl.load(row + (H + KV + h) * D + full))
+
+
+@triton.jit
 def attend(
     qkv,
     cos,
@@ -111,6 +155,7 @@ def attend(
     keys,
     values,
     positions,
+    owners,
     q_norm,
     k_norm,
     top,
@@ -128,7 +173,10 @@ def attend(
     SPLITS: tl.constexpr,
     NORMED: tl.constexpr,
 ):
-    """One row, one key/value head, one part of the past: rotate, store the new key and value, attend."""
+    """One token, one key/value head, one part of the past: rotate, store the new key and value, attend.
+
+    The token belongs to cache row `owners[b]` and stands at `positions[b]`.
+    """
     b, h, split = tl.program_id(0).to(tl.int64), tl.program_id(1), tl.program_id(2)
     G: tl.constexpr = H // KV
     at = tl.minimum(tl.load(positions + b), T - 1)
@@ -142,19 +190,15 @@ def attend(
     q1 = tl.load(q_at, mask=(g < G)[:, None], other=0.0).to(tl.float32)
     q2 = tl.load(q_at + D // 2, mask=(g < G)[:, None], other=0.0).to(tl.float32)
     one = tl.arange(0, 1)
-    k_at = row + (H + h) * D + one[:, None] + d[None, :]
-    k1 = tl.load(k_at).to(tl.float32)
-    k2 = tl.load(k_at + D // 2).to(tl.float32)
     if NORMED:
         q1, q2 = _half_norm(q1, q2, q_norm, eps, d, D)
-        k1, k2 = _half_norm(k1, k2, k_norm, eps, d, D)
     r1 = (q1 * c[None, :] - q2 * s[None, :]).to(tl.bfloat16)
     r2 = (q2 * c[None, :] + q1 * s[None, :]).to(tl.bfloat16)
-    n1 = (k1 * c[None, :] - k2 * s[None, :]).to(tl.bfloat16)
-    n2 = (k2 * c[None, :] + k1 * s[None, :]).to(tl.bfloat16)
+    n1, n2 = _new_key(row, H + h, cos, sin, k_norm, eps, at, D, NORMED)
     v_new = tl.load(row + (H + KV + h) * D + full)
-    past_k = keys + (b * KV + h) * T * D
-    past_v = values + (b * KV + h) * T * D
+    owner = tl.load(owners + b)
+    past_k = keys + (owner * KV + h) * T * D
+    past_v = values + (owner * KV + h) * T * D
     begin = 0
     if WINDOW > 0:
         begin = tl.maximum(0, at + 1 - WINDOW)
