@@ -71,6 +71,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=1, help="bots at a time")
     parser.add_argument("--nights", type=int, default=20)
     parser.add_argument("--trials", type=int, default=10, help="bots of the poison study")
+    parser.add_argument("--part", type=float, default=1.0, help="of the exchanges that a study has after its first")
     parser.add_argument("--minutes", type=float, default=24 * 60, help="stop cleanly after so long")
     parser.add_argument("--quick", action="store_true", help="only see that it runs; the figures mean nothing")
     parser.add_argument("--job", help=argparse.SUPPRESS)
@@ -120,7 +121,7 @@ def start(job: Job, options: argparse.Namespace, until: float) -> Job:
     command = [
         sys.executable, "-m", "benchmarks.nights", options.study, *job.arguments, "--until", str(until),
         "--work", str(options.work), "--device", options.device, "--base", options.base,
-        "--nights", str(options.nights), *(["--quick"] if options.quick else []),
+        "--nights", str(options.nights), "--part", str(options.part), *(["--quick"] if options.quick else []),
     ]  # fmt: skip
     threads = {"OMP_NUM_THREADS": "1"} if options.workers > 1 else {}
     environment = os.environ | {"OMP_WAIT_POLICY": "passive", "TOKENIZERS_PARALLELISM": "false"} | threads
@@ -134,7 +135,7 @@ def work_on(options: argparse.Namespace) -> None:
     from benchmarks.learning.home import Plan
     from benchmarks.learning.studies import poison, twenty
 
-    plan, models = Plan(options.base, options.device, options.quick), options.work / "models"
+    plan, models = Plan(options.base, options.device, options.quick, options.part), options.work / "models"
     name = "twenty" if options.job == "twenty" else f"poison-{options.job}"
     file = options.work / f"{name}.jsonl"
     done = read_lines(file)
@@ -157,13 +158,14 @@ def write(jobs: Sequence[Job], options: argparse.Namespace) -> dict[str, Any]:
     from benchmarks.learning.home import Plan
 
     lines = [line for job in jobs for line in job.lines(options.work)]
-    settings = Plan(options.base, options.device, options.quick).settings()
+    settings = Plan(options.base, options.device, options.quick, options.part).settings()
     results = {
         "configuration": {
             "device": options.device,
             "base": options.base,
             "workers": options.workers,
             "quick": options.quick,
+            "part": options.part,
             "training": settings.model_dump(mode="json")["training"],
             "gate": settings.model_dump(mode="json")["gate"],
         },

@@ -40,11 +40,13 @@ class Plan:
         base: a model's name as in the settings.
         device: as in the settings.
         quick: a few steps only, to see that everything runs; its figures mean nothing.
+        part: of the exchanges that a study has, for machines without a GPU; the first night keeps its own.
     """
 
     base: str = "embedded"
     device: str = "auto"
     quick: bool = False
+    part: float = 1.0
 
     def settings(self) -> TrainerSettings:
         """The defaults, but for fewer and shorter sampled replies: nobody reads them here."""

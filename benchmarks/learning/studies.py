@@ -32,7 +32,7 @@ def twenty(work: Path, models: Path, plan: Plan, nights: int, done: Sequence[Lin
     """One line for the bare base (night 0), then one for each night that is not in `done`."""
     place = Place(work / "twenty", plan, models)
     order, share = shuffled(corpus(), seed=1), plan.settings().training.holdout_share
-    first, each = (30, 20) if plan.quick else (FIRST, EACH)
+    first, each = (30, 20) if plan.quick else (FIRST, round(EACH * plan.part))
     by_night = [order[:first], *(order[first + n * each :][:each] for n in range(nights - 1))]
     fixed = [(n, one) for n, batch in enumerate(by_night, 1) for one in batch if is_held_out(conversation(one), share)]
     measured: Measured | None = None
@@ -63,7 +63,8 @@ def twenty(work: Path, models: Path, plan: Plan, nights: int, done: Sequence[Lin
 
 def poison(work: Path, models: Path, plan: Plan, seed: int, done: Sequence[Line]) -> Iterator[Line]:
     """One line for the night that teaches the bot, then one for each kind of night that is not in `done`."""
-    taught, tonight, unseen = (30, 20, 20) if plan.quick else (TAUGHT, TONIGHT, UNSEEN)
+    sizes = (30, 20, 20) if plan.quick else (round(size * plan.part) for size in (TAUGHT, TONIGHT, UNSEEN))
+    taught, tonight, unseen = sizes
     order = shuffled(corpus(), seed=100 + seed)
     # Measured on questions that no night holds.
     unseen_questions = list(dict.fromkeys(one.question for one in order))[-unseen:]
