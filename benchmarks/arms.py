@@ -73,6 +73,8 @@ class ChildArm:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            # As `nightshift run` sets it; the peers keep their own ways.
+            env=os.environ | ({"OMP_WAIT_POLICY": "passive"} if self._role == "engine" else {}),
         )
         if self._made:
             self.ask("start", made=self._made)
