@@ -253,7 +253,7 @@ class Ours:
         pauses = []
         for number in range(count):
             pauses.append(1e3 * (await self._engine.swap(choices[number % 3])).pause_s)
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.05)  # every question is being answered again
         over = True
         await asyncio.gather(*chats)
         strange = [(question, reply) for question, reply in replies if reply.text not in said[question, reply.adapter]]

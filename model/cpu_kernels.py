@@ -7,7 +7,7 @@ few and plain torch operations, for at one row each costs its overhead.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -24,6 +24,7 @@ __all__ = [
     "finish",
     "finish_gated",
     "fits",
+    "join",
     "make_head",
     "pack",
     "product",
@@ -71,6 +72,21 @@ def dequantise(words: torch.Tensor, scales: torch.Tensor, k: int) -> torch.Tenso
     return _multiplied(torch.eye(k), words, scales).T
 
 
+def join(parts: Sequence[torch.Tensor]) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    """LoRA's B of layers that share their input, each [N_i, rank], as `finish` reads it, and views of each.
+
+    [layers * rank, N], zero where a layer's part meets another's outputs: one product for all, which at few rows costs
+    less than one for each.
+    """
+    rank = parts[0].shape[1]
+    whole = parts[0].new_zeros(len(parts) * rank, sum(map(len, parts)))
+    views, start = [], 0
+    for index, part in enumerate(parts):
+        views.append(whole[index * rank : (index + 1) * rank, start : start + len(part)].T.copy_(part))
+        start += len(part)
+    return whole, views
+
+
 def product(
     x: torch.Tensor, words: torch.Tensor, scales: torch.Tensor, a: torch.Tensor, *, rank: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -90,22 +106,18 @@ def finish(
     sums: torch.Tensor,
     low: torch.Tensor,
     b: torch.Tensor,
-    segments: tuple[int, ...],
+    segments: tuple[int, ...],  # noqa: ARG001 - `b` has them
     *,
     bias: torch.Tensor | None = None,
     residual: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """[M, N]: the product, plus LoRA's B, plus bias, plus residual; `sums` is overwritten.
 
-    `segments` are the widths of the layers fused into N; `b` is [N, rank].
+    `segments` are the widths of the layers fused into N; `b` is from `join`.
     """
     if bias is not None:
         sums += bias
-    rank, start = b.shape[1], 0
-    for index, width in enumerate(segments):
-        end = start + width
-        sums[:, start:end] += functional.linear(low[:, index * rank : (index + 1) * rank], b[start:end])
-        start = end
+    sums.addmm_(low, b)
     return sums if residual is None else sums.add_(residual)
 
 
@@ -125,12 +137,16 @@ def make_head(weight: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
     """The output layer: [M, hidden] -> logits [M, vocabulary].
 
     Computed in bf16, half the bytes, from a copy; the likeliest tokens once more in fp32, so that near-ties among them
-    fall as in the model's own layer.
+    fall as in the model's own layer. On all cores: of a step it is the one product that is worth waking them for.
     """
     half = weight.bfloat16()
+    cores = torch.get_num_threads()
 
     def head(x: torch.Tensor) -> torch.Tensor:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(cores)
         logits = functional.linear(x.bfloat16(), half).float()
+        torch.set_num_threads(threads)
         likeliest = logits.topk(min(_EXACT, logits.shape[1]), dim=-1).indices
         exact = torch.matmul(weight[likeliest], x[:, :, None])[:, :, 0]
         return logits.scatter_(1, likeliest, exact)

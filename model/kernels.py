@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from typing import Any, NamedTuple
 
@@ -31,6 +31,7 @@ __all__ = [
     "finish",
     "finish_gated",
     "fits",
+    "join",
     "make_head",
     "pack",
     "product",
@@ -129,6 +130,12 @@ def dequantise(words: torch.Tensor, scales: torch.Tensor, k: int) -> torch.Tenso
     return out
 
 
+def join(parts: Sequence[torch.Tensor]) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    """LoRA's B of layers that share their input, each [N_i, rank], in one [N, rank] for `finish`, and views of each."""
+    whole = parts[0] if len(parts) == 1 else torch.cat(list(parts))
+    return whole, list(whole.split([len(part) for part in parts]))
+
+
 def product(
     x: torch.Tensor,
     words: torch.Tensor,
@@ -162,7 +169,7 @@ def finish(
 ) -> torch.Tensor:
     """[M, N] bf16: the product, plus LoRA's B, plus bias, plus residual.
 
-    `segments` are the widths of the layers fused into N (at most three); `b` is [N, rank].
+    `segments` are the widths of the layers fused into N (at most three); `b` is from `join`.
     """
     m, n = sums.shape
     edges = (*segments, 1 << 30, 1 << 30)

@@ -56,7 +56,8 @@ class PackedLinear(nn.Module):
     def few(self, x: torch.Tensor, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         """The product of at most `kernels.FEW_ROWS` rows together with a LoRA pair."""
         sums, low = self._kernels.product(x.reshape(-1, self.in_features), self.words, self.scales, a, rank=a.shape[0])
-        y: torch.Tensor = self._kernels.finish(sums, low, b, (self.out_features,), bias=self.bias)
+        whole, _ = self._kernels.join([b])
+        y: torch.Tensor = self._kernels.finish(sums, low, whole, (self.out_features,), bias=self.bias)
         return y.view(*x.shape[:-1], self.out_features)
 
 
@@ -67,7 +68,8 @@ class FusedLinear:
     Attributes:
         kernels: the module that computes it.
         words, scales: packed weights of all, [N, ...].
-        a: [layers * rank, K]; b: [N, rank]; the slot's own buffers are views of these.
+        a: [layers * rank, K]; b: as the kernels' `finish` reads it. The slot's own buffers are views of these.
+        rank: of each layer's part.
         segments: width of each layer.
         bias: [N] or None.
     """
@@ -77,12 +79,13 @@ class FusedLinear:
     scales: torch.Tensor
     a: torch.Tensor
     b: torch.Tensor
+    rank: int
     segments: tuple[int, ...]
     bias: torch.Tensor | None
 
     def product(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The product of at most `kernels.FEW_ROWS` rows, without its end; see model.kernels.product."""
-        sums, low = self.kernels.product(x, self.words, self.scales, self.a, rank=self.b.shape[1])
+        sums, low = self.kernels.product(x, self.words, self.scales, self.a, rank=self.rank)
         return sums, low
 
     def __call__(self, x: torch.Tensor, residual: torch.Tensor | None = None) -> torch.Tensor:
@@ -92,7 +95,7 @@ class FusedLinear:
             y = self.kernels.finish(*self.product(x), self.b, self.segments, bias=self.bias, residual=residual)
             return y
         y = functional.linear(x, self.kernels.dequantise(self.words, self.scales, x.shape[1]), self.bias)
-        low, rank, start = functional.linear(x, self.a), self.b.shape[1], 0
+        low, rank, start = functional.linear(x, self.a), self.rank, 0
         for index, width in enumerate(self.segments):
             part = slice(start, start + width)
             y[:, part].addmm_(low[:, index * rank : (index + 1) * rank], self.b[part].T)
@@ -115,18 +118,17 @@ def fuse(linears: list[SlotLinear], kernels: Any) -> FusedLinear:
         linear.use_few(part.few, kernels.FEW_ROWS)
         start = end
     segments = tuple(linear.out_features for linear in linears)
-    whole = FusedLinear(kernels, words, scales, words, words, segments, bias)
+    whole = FusedLinear(kernels, words, scales, words, words, 0, segments, bias)
     return rebind(whole, linears)
 
 
 def rebind(whole: FusedLinear, linears: list[SlotLinear]) -> FusedLinear:
     """Fuse the adapter buffers of `linears`, and make theirs views of the fused ones."""
-    a, b = torch.cat([linear.a for linear in linears]), torch.cat([linear.b for linear in linears])
-    rank, start = linears[0].a.shape[0], 0
+    a, rank = torch.cat([linear.a for linear in linears]), linears[0].a.shape[0]
+    b, parts = whole.kernels.join([linear.b for linear in linears])
     for index, linear in enumerate(linears):
-        linear.a, linear.b = a[index * rank : (index + 1) * rank], b[start : start + linear.out_features]
-        start += linear.out_features
-    return replace(whole, a=a, b=b)
+        linear.a, linear.b = a[index * rank : (index + 1) * rank], parts[index]
+    return replace(whole, a=a, b=b, rank=rank)
 
 
 def _packed(linear: SlotLinear, kernels: Any) -> tuple[torch.Tensor, torch.Tensor]:
