@@ -64,7 +64,6 @@ def main() -> None:
 
     base = load_base(ModelConfig(dtype=frozen.training_dtype(torch.device("cpu"), "auto"), device="cpu"), options.cache)
     frozen.forbid_repacking(base.model)
-    frozen.settle_dtype(base.model, base.dtype)
     tokenizer = base.tokenizer
     learning, validating, judging = (
         encode_pairs(tokenizer, part, max_tokens=1024).items for part in (learn, validate, held_out)

@@ -80,18 +80,11 @@ def arguments() -> argparse.Namespace:
 
 
 def convert(options: argparse.Namespace) -> None:
-    """Make the 4-bit base once, before many processes want it; one that is 4-bit already only gets its place."""
+    """Make the 4-bit base once, before many processes want it."""
     from model.base import convert_base
-    from model.base_files import resolve_base
     from model.config import ModelConfig
 
-    models, directory = options.work / "models", Path(options.base)
-    if (directory / "config.json").exists() and "quantization_config" in (directory / "config.json").read_text():
-        place = models / f"{resolve_base(options.base).slug}-nf4"
-        models.mkdir(exist_ok=True)
-        if not place.exists():
-            place.symlink_to(directory.resolve())
-    convert_base(ModelConfig(base=options.base, device=options.device), models)
+    convert_base(ModelConfig(base=options.base, device=options.device), options.work / "models")
 
 
 def run_all(jobs: Sequence[Job], options: argparse.Namespace, until: float) -> None:

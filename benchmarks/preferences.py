@@ -80,7 +80,6 @@ def main() -> None:
 
     base = load_base(ModelConfig(dtype=frozen.training_dtype(torch.device("cpu"), "auto"), device="cpu"), options.cache)
     frozen.forbid_repacking(base.model)
-    frozen.settle_dtype(base.model, base.dtype)
     pairs = invented(options.edits + options.approved + options.held_out)
     judged, rest = pairs[: options.held_out], pairs[options.held_out :]
     edited, approved = rest[: options.edits], rest[options.edits : options.edits + options.approved]

@@ -161,7 +161,6 @@ def _base() -> LoadedBase:
     config = replace(config, dtype=frozen.training_dtype(pick_device(config.device), config.dtype))
     base = load_base(config, Path(gettempdir()) / "nightshift-benchmark-models")
     frozen.forbid_repacking(base.model)
-    frozen.settle_dtype(base.model, base.dtype)
     return base
 
 

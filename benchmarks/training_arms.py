@@ -104,7 +104,6 @@ def ours(base: LoadedBase, work: Work, steps: int, scratch: Path) -> dict[str, A
     from trainer.train import attach_adapter, train
 
     frozen.forbid_repacking(base.model)
-    frozen.settle_dtype(base.model, base.dtype)
     examples = _examples(work)
     total = steps + WARM
     epochs = total / math.ceil(len(examples) / work.batch)

@@ -69,7 +69,6 @@ def measure(choice: Choice, cache: Path) -> tuple[float, int]:
     """Processor seconds of one forward and backward pass (the best of three), and the tokens in it."""
     base = load_base(ModelConfig(device="cpu", dtype="bfloat16" if choice.bf16 else "float32"), cache)
     frozen.forbid_repacking(base.model)
-    frozen.settle_dtype(base.model, base.dtype)
     if choice.plain_attention:
         frozen.choose_attention(base.model, base.device, longest=100)
     model = attach_adapter(base.model, resolve(TrainingConfig(dropout=choice.dropout), pairs=60, parameters=1))

@@ -25,7 +25,7 @@ from model.chat import template_hash
 from model.config import ModelConfig
 from model.errors import BaseNotFound
 from model.memory import check_fit
-from model.prequantised import is_gptq, local_directory
+from model.prequantised import comes_packed, local_directory
 
 __all__ = ["LoadedBase", "convert_base", "load_base", "pick_device", "pick_dtype"]
 
@@ -93,7 +93,7 @@ def load_base(config: ModelConfig, cache_dir: Path) -> LoadedBase:
 def convert_base(config: ModelConfig, cache_dir: Path) -> tuple[BaseRef, Path]:
     """The configured base and the directory of its NF4 form, which is made now if it was not yet.
 
-    The directory of a base that comes packed with GPTQ is its own.
+    The directory of a base that comes packed (in NF4, or with GPTQ) is its own.
 
     Raises BaseNotFound when there is no such model or it cannot be read.
     """
@@ -101,7 +101,7 @@ def convert_base(config: ModelConfig, cache_dir: Path) -> tuple[BaseRef, Path]:
     cached = cache_dir / f"{ref.slug}-nf4"
     if not (cached / "config.json").exists():
         with _readable(config.base):
-            if is_gptq(ref):
+            if comes_packed(ref):
                 return ref, local_directory(ref)
             _convert(ref, cached, pick_device(config.device))
     return ref, cached
@@ -138,6 +138,9 @@ def _load_quantised(directory: Path, device: torch.device, dtype: torch.dtype) -
     for module in model.modules():
         if isinstance(module, bitsandbytes.nn.Linear4bit):
             module.compute_dtype, module.compute_type_is_set = dtype, True
+    for weight in model.parameters():
+        if weight.is_floating_point():  # a base that was converted on a CPU has its norms in fp32
+            weight.data = weight.data.to(dtype)
     model.eval().requires_grad_(requires_grad=False)
     return model, AutoTokenizer.from_pretrained(directory)
 
@@ -163,16 +166,14 @@ def _convert(ref: BaseRef, target: Path, device: torch.device) -> None:
 
 
 def _quantise(source: str, revision: str | None, device: torch.device) -> tuple[Any, Any]:
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    config = AutoConfig.from_pretrained(source, revision=revision)
-    already = getattr(config, "quantization_config", None)
     model = AutoModelForCausalLM.from_pretrained(
         source,
         revision=revision,
         dtype=torch.bfloat16 if device.type == "cuda" else torch.float32,
         device_map={"": device},
-        **({} if already else {"quantization_config": _quantisation()}),
+        quantization_config=_quantisation(),
     )
     return model, AutoTokenizer.from_pretrained(source, revision=revision)
 

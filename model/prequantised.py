@@ -1,6 +1,6 @@
 """Bases whose weights come packed already: which of them can be loaded, and what that needs.
 
-GPTQ layers are kept as they are, through transformers and the package gptqmodel; adapters sit on them as on any other.
+They are kept as they are: NF4 as bitsandbytes packs it, and GPTQ through transformers and the package gptqmodel.
 """
 
 from __future__ import annotations
@@ -12,40 +12,43 @@ from typing import Any
 from model.base_files import BaseRef
 from model.errors import BaseNotFound
 
-__all__ = ["is_gptq", "local_directory"]
+__all__ = ["comes_packed", "local_directory"]
 
 _NEEDED = ("gptqmodel", "optimum")
 
 
-def _packing_of(ref: BaseRef) -> str | None:
-    """How the base's own files are packed ("gptq", "bitsandbytes", ...); None when they are plain or GGUF."""
+def comes_packed(ref: BaseRef) -> bool:
+    """Whether the base's own files are loaded as they are; False where it is to be quantised.
+
+    Raises BaseNotFound for a base packed in a way that is not read, or with GPTQ where a package is missing.
+    """
+    packed = _packing_of(ref)
+    if packed is None:
+        return False
+    method = str(getattr(packed.get("quant_method"), "value", packed.get("quant_method")))
+    if method == "bitsandbytes":
+        # Without double quantisation a trip through state_dict() spoils the weights on some CPUs (bitsandbytes 0.50).
+        if packed.get("bnb_4bit_quant_type") == "nf4" and packed.get("bnb_4bit_use_double_quant"):
+            return True
+        raise BaseNotFound(ref.id, "bitsandbytes packed its weights otherwise than in NF4 with double quantisation")
+    if method != "gptq":
+        raise BaseNotFound(ref.id, f"its weights are packed with {method}, and only plain, GPTQ or NF4 ones are read")
+    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        why = f"its weights are packed with GPTQ, which needs {' and '.join(missing)}"
+        raise BaseNotFound(ref.id, f"{why} (docs/performance.md says how to install)")
+    return True
+
+
+def _packing_of(ref: BaseRef) -> dict[str, Any] | None:
+    """The base's own `quantization_config`; None when its weights are plain or GGUF."""
     from transformers import AutoConfig
 
     if ref.gguf_file:
         return None
     config = AutoConfig.from_pretrained(ref.source, revision=ref.hub_revision)
     packed: Any = getattr(config, "quantization_config", None)
-    if packed is None:
-        return None
-    method = packed.get("quant_method") if isinstance(packed, dict) else getattr(packed, "quant_method", None)
-    return str(getattr(method, "value", method))
-
-
-def is_gptq(ref: BaseRef) -> bool:
-    """Whether the base is packed with GPTQ and can be loaded here; False where it is to be quantised.
-
-    Raises BaseNotFound for a base packed in another way, or with GPTQ where a package is missing.
-    """
-    packing = _packing_of(ref)
-    if packing in (None, "bitsandbytes"):
-        return False
-    if packing != "gptq":
-        raise BaseNotFound(ref.id, f"its weights are packed with {packing}, and only plain, GPTQ or NF4 ones are read")
-    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
-    if missing:
-        why = f"its weights are packed with GPTQ, which needs {' and '.join(missing)}"
-        raise BaseNotFound(ref.id, f"{why} (docs/performance.md says how to install)")
-    return True
+    return packed if packed is None or isinstance(packed, dict) else dict(packed.to_dict())
 
 
 def local_directory(ref: BaseRef) -> Path:

@@ -14,7 +14,7 @@ import torch
 
 DtypeName = Literal["auto", "bfloat16", "float32"]
 
-__all__ = ["DtypeName", "choose_attention", "forbid_repacking", "free_bytes", "settle_dtype", "training_dtype"]
+__all__ = ["DtypeName", "choose_attention", "forbid_repacking", "free_bytes", "training_dtype"]
 
 SHORT = 256
 """Tokens up to which plain attention is the faster one on a CPU; its score matrices grow with the square."""
@@ -45,13 +45,6 @@ def forbid_repacking(model: Any) -> None:
     for module in model.modules():
         if isinstance(module, Linear4bit):
             module.support_avx512bf16_for_cpu = False
-
-
-def settle_dtype(model: Any, dtype: torch.dtype) -> None:
-    """Give every weight that is not packed the compute type: a base converted elsewhere may come with another."""
-    for weight in model.parameters():
-        if weight.is_floating_point():
-            weight.data = weight.data.to(dtype)
 
 
 def choose_attention(model: Any, device: torch.device, longest: int) -> None:

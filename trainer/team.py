@@ -104,7 +104,6 @@ def load_for_training(config: ModelConfig, cache_dir: Path) -> LoadedBase:
     device = pick_device(config.device)
     base = load_base(replace(config, dtype=frozen.training_dtype(device, config.dtype)), cache_dir)
     frozen.forbid_repacking(base.model)
-    frozen.settle_dtype(base.model, base.dtype)
     return base
 
 

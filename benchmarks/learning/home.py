@@ -175,7 +175,6 @@ def _measured(settings: TrainerSettings, home: Home, champion: str | None, excha
     dtype = frozen.training_dtype(device, settings.model.dtype)
     base = load_base(replace(settings.model, dtype=dtype), home.models)
     frozen.forbid_repacking(base.model)
-    frozen.settle_dtype(base.model, base.dtype)
     # A fresh adapter changes nothing: with it alone, the model is the bare base.
     model = attach_adapter(base.model, resolve(settings.training, pairs=1, parameters=1))
     who = evaluate.add_champion(model, home.adapters / champion) if champion else CHALLENGER

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import bitsandbytes
 import pytest
@@ -82,3 +84,27 @@ def test_a_model_without_chat_template_is_refused(tmp_path):
     (path / "chat_template.jinja").unlink()
     with pytest.raises(BaseNotFound, match="no chat template"):
         load_base(ModelConfig(base=str(path), device="cpu"), tmp_path / "cache")
+
+
+def test_a_base_that_comes_in_nf4_is_loaded_as_it_is(tiny, tmp_path):
+    """What was converted once serves as a base elsewhere, without another copy."""
+    converted = next(tiny.cache.glob("*-nf4"))
+    config = replace(tiny.config, base=str(converted), dtype="bfloat16")
+    base = load_base(config, tmp_path / "cache")
+    assert not list((tmp_path / "cache").glob("*"))
+    assert {weight.dtype for weight in base.model.parameters() if weight.is_floating_point()} == {torch.bfloat16}
+    mine = tiny.load().model.state_dict()
+    theirs = base.model.state_dict()
+    packed = [name for name, weight in mine.items() if weight.dtype == torch.uint8 and name.endswith("proj.weight")]
+    assert packed
+    assert all(torch.equal(mine[name], theirs[name]) for name in packed)
+
+
+def test_a_base_packed_otherwise_by_bitsandbytes_is_refused(tiny, tmp_path):
+    """Without double quantisation weights are spoilt on some CPUs."""
+    copy = Path(shutil.copytree(next(tiny.cache.glob("*-nf4")), tmp_path / "single"))
+    config = json.loads((copy / "config.json").read_text())
+    config["quantization_config"]["bnb_4bit_use_double_quant"] = False
+    (copy / "config.json").write_text(json.dumps(config))
+    with pytest.raises(BaseNotFound, match="double quantisation"):
+        load_base(replace(tiny.config, base=str(copy)), tmp_path / "cache")

@@ -73,7 +73,6 @@ def test_what_a_layer_keeps_is_what_autograd_keeps(tmp_path, dropout):
         source = make_tiny_base(tmp_path / str(layers), "mistral", num_hidden_layers=layers, **changes)
         base = load_base(ModelConfig(base=str(source), device="cpu", dtype="bfloat16"), tmp_path / "models")
         frozen.forbid_repacking(base.model)
-        frozen.settle_dtype(base.model, base.dtype)
         model = attach_adapter(base.model, resolve(TrainingConfig(dropout=dropout), pairs=60, parameters=1)).train()
         sizes[layers] = bytes_kept(model, torch.randint(3, 500, (4, 64)))
         shape = ModelShape.from_config(base.model.config.to_dict())
