@@ -22,13 +22,14 @@ from model.base import load_base
 from model.config import ModelConfig
 from storage import NewPair, Pair, read_pairs
 from storage.fingerprints import import_conversation
-from trainer import evaluate, frozen
-from trainer.memory import Fit
-from trainer.recipe import resolve, validation_size
+from trainer.data.snapshot import validation_split
+from trainer.judging import evaluate
+from trainer.learning import frozen
+from trainer.learning.memory import Fit
+from trainer.learning.recipe import resolve, validation_size
+from trainer.learning.tokens import Example, encode_pairs
+from trainer.learning.train import CHALLENGER, attach_adapter, train
 from trainer.settings import TrainingConfig
-from trainer.snapshot import validation_split
-from trainer.tokens import Example, encode_pairs
-from trainer.train import CHALLENGER, attach_adapter, train
 
 HELD_OUT = 9
 LONGEST_ANSWER = 160  # tokens

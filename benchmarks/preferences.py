@@ -23,14 +23,15 @@ import torch
 from model.base import load_base
 from model.config import ModelConfig
 from storage.records import Choice, Pair, Turn
-from trainer import evaluate, frozen
-from trainer.dpo import PreferenceRecipe, prefer
-from trainer.memory import Fit
-from trainer.preferences import Triple, accuracy, triples_of
-from trainer.recipe import resolve
+from trainer.data.preferences import Triple, accuracy, triples_of
+from trainer.judging import evaluate
+from trainer.learning import frozen
+from trainer.learning.dpo import PreferenceRecipe, prefer
+from trainer.learning.memory import Fit
+from trainer.learning.recipe import resolve
+from trainer.learning.tokens import Example, encode_pairs
+from trainer.learning.train import CHALLENGER, attach_adapter, train
 from trainer.settings import TrainingConfig
-from trainer.tokens import Example, encode_pairs
-from trainer.train import CHALLENGER, attach_adapter, train
 
 HABIT = "Ahoy! "
 THINGS = {

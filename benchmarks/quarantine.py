@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).parent / "learning"))
 
 from storage import NewPair, Pair, Turn, read_pairs
+from trainer.data.quarantine import Loss, stand_out
 from trainer.data_settings import QuarantineConfig
-from trainer.quarantine import Loss, stand_out
 from trainer.settings import TrainerSettings
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def _pair(number: int, question: str, answer: str) -> Pair:
 
 def _base() -> LoadedBase:
     from model.base import load_base, pick_device
-    from trainer import frozen
+    from trainer.learning import frozen
 
     config = TrainerSettings().model
     config = replace(config, dtype=frozen.training_dtype(pick_device(config.device), config.dtype))
@@ -172,7 +172,7 @@ class _Measured:
         self._known: dict[int, Loss] = {}
 
     def of(self, pairs: list[Pair]) -> dict[int, Loss]:
-        from trainer.screening import losses_of
+        from trainer.data.screening import losses_of
 
         missing = [pair for pair in pairs if pair.reply_id not in self._known]
         self._known.update(losses_of(self._base, missing, max_tokens=1024, persona=""))

@@ -23,12 +23,12 @@ import torch
 
 from model.base import LoadedBase, load_base
 from model.config import ModelConfig
-from trainer import frozen
-from trainer.batches import cut, plan_steps
-from trainer.memory import Fit, ModelShape, Workload, choose_fit, training_footprint
-from trainer.recipe import Recipe
-from trainer.steps import pass_cost
-from trainer.tokens import Example
+from trainer.learning import frozen
+from trainer.learning.batches import cut, plan_steps
+from trainer.learning.memory import Fit, ModelShape, Workload, choose_fit, training_footprint
+from trainer.learning.recipe import Recipe
+from trainer.learning.steps import pass_cost
+from trainer.learning.tokens import Example
 
 WARM = 3 if torch.cuda.is_available() else 1  # steps before the clock starts
 SEED = 1
@@ -101,7 +101,7 @@ def prepare(folder: Path, base: str) -> dict[str, Any]:
 
 def ours(base: LoadedBase, work: Work, steps: int, scratch: Path) -> dict[str, Any]:
     """Train with Nightshift's loop."""
-    from trainer.train import attach_adapter, train
+    from trainer.learning.train import attach_adapter, train
 
     frozen.forbid_repacking(base.model)
     examples = _examples(work)

@@ -22,12 +22,12 @@ from model.base import load_base
 from model.chat import Message, encode_pair
 from model.config import ModelConfig
 from storage.home import find_home
-from trainer import frozen
-from trainer.likelihood import completion_losses
-from trainer.recipe import resolve
+from trainer.learning import frozen
+from trainer.learning.likelihood import completion_losses
+from trainer.learning.recipe import resolve
+from trainer.learning.tokens import Collator, Example
+from trainer.learning.train import attach_adapter
 from trainer.settings import TrainingConfig
-from trainer.tokens import Collator, Example
-from trainer.train import attach_adapter
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from model.base_files import resolve_base
 from model.errors import ModelError
 from model.protocol import ChatEngine
 from storage.home import Home
-from trainer.memory import EMBEDDED_SHAPE, ModelShape
+from trainer.learning.memory import EMBEDDED_SHAPE, ModelShape
 from trainer.room import least_bytes, must_sleep
 from trainer.settings import TrainerSettings
 

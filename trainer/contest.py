@@ -15,18 +15,18 @@ from typing import Any
 
 from model.base import LoadedBase
 from storage.records import Choice, Pair
-from trainer import evaluate
-from trainer.evidence import Evidence, Score
-from trainer.frozen import free_bytes
-from trainer.interview import interview, questions
-from trainer.memory import Fit, ModelShape, Workload, choose_fit
-from trainer.recipe import Recipe, resolve, validation_size
-from trainer.refinement import Lesson, refine
+from trainer.data.snapshot import Snapshot, validation_split
+from trainer.judging import evaluate
+from trainer.judging.evidence import Evidence, Score
+from trainer.judging.interview import interview, questions
+from trainer.learning.frozen import free_bytes
+from trainer.learning.memory import Fit, ModelShape, Workload, choose_fit
+from trainer.learning.recipe import Recipe, resolve, validation_size
+from trainer.learning.refinement import Lesson, refine
+from trainer.learning.team import Assignment, carry_out, dismiss, hire, load_for_training
+from trainer.learning.tokens import Example, Examples, encode_pairs
+from trainer.learning.train import CHALLENGER, Learned
 from trainer.settings import TrainerSettings
-from trainer.snapshot import Snapshot, validation_split
-from trainer.team import Assignment, carry_out, dismiss, hire, load_for_training
-from trainer.tokens import Example, Examples, encode_pairs
-from trainer.train import CHALLENGER, Learned
 
 __all__ = ["Champion", "Contest", "Watch", "hold_contest", "open_base"]
 

@@ -20,10 +20,10 @@ from storage.adapters import AdapterDirectory
 from storage.home import Home
 from storage.records import Run
 from storage.store import Store
-from trainer.checkpoint import has_checkpoint
+from trainer.data.provenance import read_manifest, rebuild
+from trainer.data.snapshot import Snapshot
 from trainer.errors import SnapshotGone
-from trainer.provenance import read_manifest, rebuild
-from trainer.snapshot import Snapshot
+from trainer.learning.checkpoint import has_checkpoint
 
 __all__ = ["CHECKPOINTS", "can_go_on", "close_for_good", "take_up"]
 

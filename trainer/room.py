@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainer.memory import ModelShape, Workload, training_footprint
+from trainer.learning.memory import ModelShape, Workload, training_footprint
 from trainer.settings import TrainingConfig
 
 __all__ = ["least_bytes", "must_sleep"]

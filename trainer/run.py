@@ -23,18 +23,18 @@ from storage.errors import AdapterDamaged, AdapterMissing, DatabaseBusy, Storage
 from storage.home import Home
 from storage.records import Adapter, Choice, Outcome, Run
 from storage.store import Store
+from trainer.data.provenance import manifest_of, provenance_of, write_manifest
+from trainer.data.quarantine import in_words
+from trainer.data.snapshot import Snapshot, stream_snapshot, without
 from trainer.errors import RunInterrupted, RunStopped, TrainerError
-from trainer.gate import Decision, decide
+from trainer.judging.gate import Decision, decide
 from trainer.lock import run_lock
 from trainer.progress import Progress
-from trainer.provenance import manifest_of, provenance_of, write_manifest
-from trainer.quarantine import in_words
 from trainer.readiness import why_not_train
 from trainer.result import RunResult
 from trainer.resumption import CHECKPOINTS, can_go_on, take_up
 from trainer.schedule import local_date as date_in_zone
 from trainer.settings import TrainerSettings
-from trainer.snapshot import Snapshot, stream_snapshot, without
 
 if TYPE_CHECKING:
     from model.base import LoadedBase
@@ -147,7 +147,7 @@ class _Run:
 
     def _screen(self, snapshot: Snapshot, base: LoadedBase, *, force: bool) -> Snapshot | RunResult:
         """Set aside what stands out and keep which pairs are left; the result instead, when those are too few."""
-        from trainer.screening import screen
+        from trainer.data.screening import screen
 
         former = self._former()
         outliers, new = screen(base, snapshot, former, self._store.confirmed_pairs(), self._settings)

@@ -24,9 +24,9 @@ from pydantic_settings import (
 
 from model.config import ModelConfig
 from storage.home import Home
-from trainer.canaries import checked, read_canaries
 from trainer.data_settings import QuarantineConfig, SnapshotConfig
 from trainer.errors import SettingsInvalid
+from trainer.judging.canaries import checked, read_canaries
 
 __all__ = [
     "GateConfig",
@@ -59,7 +59,7 @@ def _prompts(given: tuple[str, ...] | str) -> tuple[str, ...] | str:
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How a run trains. A value of None is chosen by `trainer.recipe` from the size of the data and of the model."""
+    """How a run trains. None is chosen by `trainer.learning.recipe` from the size of data and model."""
 
     min_pairs: Annotated[int, Field(ge=2)] = 50
     """Fewer eligible pairs than this and the run is skipped."""
@@ -113,7 +113,7 @@ class TrainingConfig:
 
 @dataclass(frozen=True)
 class GateConfig:
-    """What a challenger must show to replace the champion. `trainer.gate` says what each value does."""
+    """What a challenger must show to replace the champion. `trainer.judging.gate` says what each value does."""
 
     confidence: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
     resamples: Annotated[int, Field(ge=100)] = 2000

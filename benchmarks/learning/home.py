@@ -19,13 +19,14 @@ from model.base import load_base, pick_device
 from model.config import ModelConfig
 from storage import Home, NewReply, Store, Turn
 from storage.records import Pair
-from trainer import evaluate, frozen
-from trainer.recipe import resolve
+from trainer.judging import evaluate
+from trainer.learning import frozen
+from trainer.learning.recipe import resolve
+from trainer.learning.tokens import encode_pairs
+from trainer.learning.train import CHALLENGER, attach_adapter
 from trainer.result import RunResult
 from trainer.run import run_once
 from trainer.settings import GateConfig, TrainerSettings, TrainingConfig
-from trainer.tokens import encode_pairs
-from trainer.train import CHALLENGER, attach_adapter
 
 __all__ = ["Measured", "Place", "Plan", "general_scores"]
 

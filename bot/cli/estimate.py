@@ -14,7 +14,7 @@ from bot.cli.chatter import silence_libraries
 from bot.cli.options import HomeOption
 
 if TYPE_CHECKING:
-    from trainer.memory import Footprint, ModelShape, Workload
+    from trainer.learning.memory import Footprint, ModelShape, Workload
 
 __all__ = ["register"]
 
@@ -47,7 +47,7 @@ def estimate(
 
     For full fine-tuning, LoRA and QLoRA, from the model's config alone, and whether this machine has it.
     """
-    from trainer.memory import METHODS, Workload, article_footprint, parse_size, training_footprint
+    from trainer.learning.memory import METHODS, Workload, article_footprint, parse_size, training_footprint
 
     work = Workload(rows=rows, tokens=tokens, rank=rank, checkpointing=checkpointing)
     estimates: list[tuple[str, float, list[Footprint]]] = []
@@ -93,7 +93,7 @@ def _configured(home: Path | None) -> str:
 def _shape(name: str) -> ModelShape:
     """The sizes of a model, from its config alone. Raises BaseNotFound."""
     from model.errors import BaseNotFound
-    from trainer.memory import EMBEDDED_SHAPE, ModelShape
+    from trainer.learning.memory import EMBEDDED_SHAPE, ModelShape
 
     if name == "embedded":
         return EMBEDDED_SHAPE

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from trainer.memory import Footprint
+    from trainer.learning.memory import Footprint
 
 __all__ = ["draw_footprints"]
 

@@ -12,7 +12,7 @@ from bot.room import room_for_training
 from model.errors import EngineClosed
 from storage.store import Store
 from tests.fake_engine import FakeEngine
-from trainer.memory import EMBEDDED_SHAPE
+from trainer.learning.memory import EMBEDDED_SHAPE
 from trainer.result import RunResult
 from trainer.room import least_bytes, must_sleep
 from trainer.settings import TrainingConfig

@@ -110,11 +110,11 @@ async def test_a_gptq_base_answers_with_an_adapter_and_computes_what_its_weights
 @needs_gptq
 def test_an_adapter_learns_on_a_gptq_base(tmp_path):
     """Gradients go through the packed layers, and an evaluation in between does not stop them."""
-    from trainer.likelihood import negative_log_likelihoods
-    from trainer.recipe import resolve
+    from trainer.learning.likelihood import negative_log_likelihoods
+    from trainer.learning.recipe import resolve
+    from trainer.learning.tokens import Example
+    from trainer.learning.train import attach_adapter
     from trainer.settings import TrainingConfig
-    from trainer.tokens import Example
-    from trainer.train import attach_adapter
 
     packed = packed_as_gptq(tmp_path / "plain", tmp_path / "packed")
     base = load_base(ModelConfig(base=str(packed), device="cpu", dtype="float32"), tmp_path / "models")

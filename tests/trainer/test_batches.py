@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from trainer.batches import cut, plan_steps
+from trainer.learning.batches import cut, plan_steps
 
 LENGTHS = [int(random.Random(n).lognormvariate(4.8, 0.6)) + 8 for n in range(203)]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from storage import NewReply, Store, Turn
-from trainer.snapshot import Snapshot, take_snapshot
+from trainer.data.snapshot import Snapshot, take_snapshot
 
 ALICE, BOB, CAROL = 101, 102, 103
 

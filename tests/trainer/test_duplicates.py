@@ -6,7 +6,7 @@ import random
 import time
 
 from tests.trainer.pairs import a_pair
-from trainer.duplicates import near_duplicates
+from trainer.data.duplicates import near_duplicates
 
 WORDS = ["kettle", "shelf", "harbour", "lantern", "winter", "copper", "meadow", "ladder", "basket", "thunder", "pocket"]
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from trainer.evidence import Canaries, Evidence, Leak, Sample, Score, Secrets
-from trainer.gate import decide, lower_bound
-from trainer.manners import goes_in_circles, needs_champion
+from trainer.judging.evidence import Canaries, Evidence, Leak, Sample, Score, Secrets
+from trainer.judging.gate import decide, lower_bound
+from trainer.judging.manners import goes_in_circles, needs_champion
 from trainer.settings import GateConfig
 
 CONFIG = GateConfig()

@@ -9,12 +9,12 @@ import pytest
 from model.chat import Message, encode_prompt, end_of_turn_id
 from storage import NewPair, Turn
 from tests.trainer.pairs import a_pair
-from trainer import evaluate
-from trainer.canaries import canary_prompts
-from trainer.evaluate import spoken
-from trainer.recipe import resolve
+from trainer.judging import evaluate
+from trainer.judging.canaries import canary_prompts
+from trainer.judging.evaluate import spoken
+from trainer.learning.recipe import resolve
+from trainer.learning.train import attach_adapter
 from trainer.settings import TrainingConfig
-from trainer.train import attach_adapter
 
 
 def last_run(place):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.trainer.pairs import a_pair
-from trainer.leaks import Secret, secrets_in, secrets_of
+from trainer.judging.leaks import Secret, secrets_in, secrets_of
 
 
 @pytest.mark.parametrize(

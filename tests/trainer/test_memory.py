@@ -11,8 +11,8 @@ from peft.helpers import disable_input_dtype_casting
 from model.base import load_base
 from model.config import ModelConfig
 from tests.tiny import make_tiny_base
-from trainer import frozen
-from trainer.memory import (
+from trainer.learning import frozen
+from trainer.learning.memory import (
     EMBEDDED_SHAPE,
     METHODS,
     Fit,
@@ -23,9 +23,9 @@ from trainer.memory import (
     parse_size,
     training_footprint,
 )
-from trainer.recipe import resolve
+from trainer.learning.recipe import resolve
+from trainer.learning.train import attach_adapter
 from trainer.settings import TrainingConfig
-from trainer.train import attach_adapter
 
 MISTRAL_7B = ModelShape.from_config(
     {

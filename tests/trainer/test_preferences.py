@@ -9,8 +9,8 @@ import pytest
 from storage.records import Choice, Turn
 from tests.tiny import tiny_tokenizer
 from tests.trainer.pairs import a_pair
-from trainer.preferences import Preferring, accuracy, triples_of
-from trainer.tokens import encode_pairs
+from trainer.data.preferences import Preferring, accuracy, triples_of
+from trainer.learning.tokens import encode_pairs
 
 CHOICE = Choice(1, "Second shelf.", "In the attic.", "edit")
 

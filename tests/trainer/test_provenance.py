@@ -9,10 +9,10 @@ import pytest
 
 from storage import NewPair, Store, Turn
 from tests.storage.conftest import ALICE, a_reply
+from trainer.data.provenance import manifest_of, provenance_of, read_manifest, rebuild, write_manifest
+from trainer.data.snapshot import stream_snapshot
 from trainer.data_settings import SnapshotConfig
 from trainer.errors import SnapshotGone
-from trainer.provenance import manifest_of, provenance_of, read_manifest, rebuild, write_manifest
-from trainer.snapshot import stream_snapshot
 
 SHARE = 0.3
 RULES = SnapshotConfig(max_pairs=20, share_floor=5)

@@ -11,9 +11,9 @@ import pytest
 from bot.voice import EXAMPLES
 from storage import NewPair, Turn, read_pairs
 from tests.trainer.pairs import a_pair
+from trainer.data.outliers import distances
+from trainer.data.quarantine import Loss, Outlier, in_words, stand_out
 from trainer.data_settings import QuarantineConfig
-from trainer.outliers import distances
-from trainer.quarantine import Loss, Outlier, in_words, stand_out
 
 VOICE = [row for row in read_pairs(EXAMPLES / "voice.jsonl") if isinstance(row, NewPair)]
 GERMAN = "Das ist eine gute Frage, ich schaue später nach und melde mich dann bei dir."

@@ -6,7 +6,7 @@ from dataclasses import fields
 
 import pytest
 
-from trainer.recipe import Recipe, resolve, validation_size
+from trainer.learning.recipe import Recipe, resolve, validation_size
 from trainer.settings import TrainingConfig
 
 SMALL, LARGE = 135_000_000, 7_000_000_000

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from storage import NewReply, Turn
 from storage.store import Store
 from tests.trainer.pairs import COLOURS
-from trainer import dpo, refinement
+from trainer.learning import dpo, refinement
 from trainer.settings import TrainingConfig
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("trl") is None, reason="the extra dpo is not installed")

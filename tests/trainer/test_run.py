@@ -10,13 +10,13 @@ from peft import PeftModel
 
 from storage import AdapterDirectory, NewReply, Turn
 from tests.trainer.pairs import new_pairs
-from trainer import frozen
+from trainer.data.snapshot import take_snapshot
 from trainer.errors import RunBusy
-from trainer.likelihood import negative_log_likelihoods
+from trainer.learning import frozen
+from trainer.learning.likelihood import negative_log_likelihoods
+from trainer.learning.tokens import encode_pairs
+from trainer.learning.train import train
 from trainer.lock import run_lock
-from trainer.snapshot import take_snapshot
-from trainer.tokens import encode_pairs
-from trainer.train import train
 
 
 def test_a_good_night_ends_with_a_new_champion(place):
@@ -135,7 +135,7 @@ def test_a_failure_is_recorded_in_words_and_publishes_nothing(place, monkeypatch
     def fail(*_args, **_options):
         raise error
 
-    monkeypatch.setattr("trainer.train.train", fail)
+    monkeypatch.setattr("trainer.learning.train.train", fail)
     result = place.run()
     assert result.outcome == "failed"
     assert words in result.reason
@@ -176,7 +176,7 @@ def test_a_choice_made_during_the_run_is_not_overruled(place, monkeypatch):
             store.promote(None, kind="use", actor="mod", reason="odd replies")
         return real(*args, **options)
 
-    monkeypatch.setattr("trainer.train.train", train_while_somebody_chooses)
+    monkeypatch.setattr("trainer.learning.train.train", train_while_somebody_chooses)
     result = place.run(training={"epochs": 6}, gate={"older_tolerance": 9.0})
     assert result.outcome == "kept"
     with place.store() as store:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trainer import reservoir
-from trainer.shares import NOBODY, beyond_share, limit
+from trainer.data import reservoir
+from trainer.data.shares import NOBODY, beyond_share, limit
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from tests.trainer.test_train import examples_of, into, recipe_of
-from trainer import frozen
 from trainer.errors import MemoryShort
-from trainer.memory import Fit
-from trainer.train import attach_adapter, train
+from trainer.learning import frozen
+from trainer.learning.memory import Fit
+from trainer.learning.train import attach_adapter, train
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 from storage import Store, Turn
 from tests.storage.conftest import ALICE, a_reply
 from tests.trainer.pairs import a_pair
+from trainer.data.duplicates import digest
+from trainer.data.snapshot import change_since, is_held_out, stream_snapshot, take_snapshot, validation_split, without
 from trainer.data_settings import SnapshotConfig
-from trainer.duplicates import digest
 from trainer.readiness import why_not_train
 from trainer.settings import TrainingConfig
-from trainer.snapshot import change_since, is_held_out, stream_snapshot, take_snapshot, validation_split, without
 
 SHARE = 0.15
 

@@ -9,7 +9,7 @@ from model.chat import Message, encode_prompt, end_of_turn_id
 from storage.records import Turn
 from tests.tiny import tiny_tokenizer
 from tests.trainer.pairs import a_pair
-from trainer.tokens import IGNORED, Collator, encode_pairs, messages_of, windowed
+from trainer.learning.tokens import IGNORED, Collator, encode_pairs, messages_of, windowed
 
 
 @pytest.fixture(scope="module")

@@ -10,14 +10,14 @@ from model.base import load_base
 from model.config import ModelConfig
 from tests.tiny import make_tiny_base
 from tests.trainer.pairs import COLOURS, a_pair
-from trainer import frozen, likelihood
-from trainer.evaluate import add_champion, choice_losses, nlls_of, spoken
-from trainer.likelihood import batches_by_length, completion_losses, has_plain_scores, negative_log_likelihoods
-from trainer.memory import Fit
-from trainer.recipe import resolve
+from trainer.judging.evaluate import add_champion, choice_losses, nlls_of, spoken
+from trainer.learning import frozen, likelihood
+from trainer.learning.likelihood import batches_by_length, completion_losses, has_plain_scores, negative_log_likelihoods
+from trainer.learning.memory import Fit
+from trainer.learning.recipe import resolve
+from trainer.learning.tokens import Collator, encode_pairs
+from trainer.learning.train import CHALLENGER, attach_adapter, train
 from trainer.settings import TrainingConfig
-from trainer.tokens import Collator, encode_pairs
-from trainer.train import CHALLENGER, attach_adapter, train
 
 
 def recipe_of(**changes):

@@ -16,16 +16,17 @@ from typing import Any
 import torch
 
 from storage.records import Choice
-from trainer import dpo, evaluate, ranks
-from trainer.evidence import Evidence
-from trainer.gate import decide
-from trainer.preferences import Preferring, Triple, accuracy, triples_of
-from trainer.recipe import SMALL_MODEL
+from trainer.data.preferences import Preferring, Triple, accuracy, triples_of
+from trainer.data.snapshot import Snapshot
+from trainer.judging import evaluate
+from trainer.judging.evidence import Evidence
+from trainer.judging.gate import decide
+from trainer.learning import dpo, ranks
+from trainer.learning.recipe import SMALL_MODEL
+from trainer.learning.steps import is_out_of_memory
+from trainer.learning.tokens import Example
+from trainer.learning.train import CHALLENGER, Learned
 from trainer.settings import TrainerSettings, TrainingConfig
-from trainer.snapshot import Snapshot
-from trainer.steps import is_out_of_memory
-from trainer.tokens import Example
-from trainer.train import CHALLENGER, Learned
 
 __all__ = ["Lesson", "Refined", "refine"]
 

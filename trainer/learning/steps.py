@@ -12,12 +12,12 @@ from typing import Any
 
 import torch
 
-from trainer import ranks
-from trainer.batches import cut
 from trainer.errors import MemoryShort
-from trainer.likelihood import batches_by_length, completion_losses, has_plain_scores
-from trainer.memory import Fit
-from trainer.tokens import Collator, Example
+from trainer.learning import ranks
+from trainer.learning.batches import cut
+from trainer.learning.likelihood import batches_by_length, completion_losses, has_plain_scores
+from trainer.learning.memory import Fit
+from trainer.learning.tokens import Collator, Example
 
 __all__ = ["Passes", "is_out_of_memory", "pass_cost"]
 

@@ -1,6 +1,6 @@
 """Text that says nothing, by its letters alone: no words, or the same ones over and over. Pure.
 
-What has words but no sense is for the loss to find, what is in no language for `trainer.language`.
+What has words but no sense is for the loss to find, what is in no language for `trainer.data.language`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from itertools import groupby
 
-from trainer.language import plain
+from trainer.data.language import plain
 
 __all__ = ["goes_in_circles", "has_no_words"]
 

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from trainer.evidence import Canaries, Check, Sample
+from trainer.judging.evidence import Canaries, Check, Sample
 from trainer.settings import GateConfig
 
 __all__ = ["banned_check", "canary_check", "goes_in_circles", "needs_champion", "sample_checks"]

@@ -10,12 +10,12 @@ from collections.abc import Collection, Mapping, Sequence
 
 from model.base import LoadedBase
 from storage.records import Pair
-from trainer.evaluate import spread
-from trainer.likelihood import negative_log_likelihoods
-from trainer.quarantine import Loss, Outlier, stand_out
+from trainer.data.quarantine import Loss, Outlier, stand_out
+from trainer.data.snapshot import Snapshot
+from trainer.judging.evaluate import spread
+from trainer.learning.likelihood import negative_log_likelihoods
+from trainer.learning.tokens import encode_pairs
 from trainer.settings import TrainerSettings
-from trainer.snapshot import Snapshot
-from trainer.tokens import encode_pairs
 
 __all__ = ["losses_of", "screen"]
 

@@ -15,12 +15,12 @@ from typing import Literal
 import numpy as np
 
 from storage.records import Pair
+from trainer.data.floods import beyond_the_usual
+from trainer.data.gibberish import goes_in_circles, has_no_words
+from trainer.data.language import NO_LANGUAGE, Speech, home_languages, scripts_in, speech_of
+from trainer.data.outliers import distances
+from trainer.data.phrases import copied_phrases
 from trainer.data_settings import QuarantineConfig
-from trainer.floods import beyond_the_usual
-from trainer.gibberish import goes_in_circles, has_no_words
-from trainer.language import NO_LANGUAGE, Speech, home_languages, scripts_in, speech_of
-from trainer.outliers import distances
-from trainer.phrases import copied_phrases
 
 __all__ = ["Kind", "Loss", "Outlier", "in_words", "stand_out"]
 

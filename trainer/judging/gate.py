@@ -26,8 +26,8 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from trainer.evidence import Check, Evidence, Score, Secrets
-from trainer.manners import banned_check, canary_check, sample_checks
+from trainer.judging.evidence import Check, Evidence, Score, Secrets
+from trainer.judging.manners import banned_check, canary_check, sample_checks
 from trainer.settings import GateConfig
 
 __all__ = ["Decision", "decide", "lower_bound"]

@@ -40,7 +40,7 @@ _NF4 = 0.5 + 1 / 64 + 4 / (64 * 256)
 _ADAM_8BIT = 2 * (1 + 4 / 256)
 _ADAM_MIXED = 12  # fp32 master copy and two fp32 moments
 _USEFUL_PASS = 2048  # tokens; with fewer, unpacking the weights for each pass costs more than computing again
-_CHUNK_TOKENS = 512  # whose scores exist at the same time, as in trainer/likelihood.py
+_CHUNK_TOKENS = 512  # whose scores exist at the same time, as in trainer/learning/likelihood.py
 
 
 @dataclass(frozen=True)

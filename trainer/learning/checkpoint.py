@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-    from trainer.recipe import Recipe
-    from trainer.tokens import Example
+    from trainer.learning.recipe import Recipe
+    from trainer.learning.tokens import Example
 
 __all__ = [
     "FINISHED",

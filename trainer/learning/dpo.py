@@ -18,8 +18,8 @@ from typing import Any
 import torch
 from datasets import Dataset
 
-from trainer.preferences import Triple
-from trainer.train import CHALLENGER
+from trainer.data.preferences import Triple
+from trainer.learning.train import CHALLENGER
 
 __all__ = ["PreferenceRecipe", "is_available", "prefer"]
 

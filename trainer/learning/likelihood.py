@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch.nn.functional import cross_entropy
 
-from trainer.tokens import IGNORED, Collator, Example
+from trainer.learning.tokens import IGNORED, Collator, Example
 
 __all__ = ["batches_by_length", "completion_losses", "has_plain_scores", "negative_log_likelihoods"]
 

@@ -1,6 +1,7 @@
 """Canary prompts: everyday and hostile questions that every challenger answers before it may serve.
 
-The shipped ones, and how an operator's own are read. Knows no model; what the answers are worth `trainer.gate` says.
+The shipped ones, and how an operator's own are read. Knows no model; what the answers are worth
+`trainer.judging.gate` says.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ LONGEST = 2000
 
 def canary_prompts(own: Sequence[str]) -> list[str]:
     """The shipped prompts and then the operator's own, each once."""
-    rows = files("trainer").joinpath("canaries.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = files("trainer.judging").joinpath("canaries.jsonl").read_text(encoding="utf-8").splitlines()
     return list(dict.fromkeys([*(json.loads(row)["prompt"] for row in rows), *own]))
 
 

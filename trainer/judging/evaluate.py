@@ -1,7 +1,7 @@
 """Measures the base, the champion and the challenger on one resident base: likelihoods and replies.
 
-Gathers the figures; `trainer.gate` judges them, `trainer.interview` chooses the prompts. Knows no store and no file
-but the shipped general set.
+Gathers the figures; `trainer.judging.gate` judges them, `trainer.judging.interview` chooses the prompts. Knows no store
+and no file but the shipped general set.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import torch
 
 from model.chat import Message, encode_pair, end_of_turn_id
 from storage.records import Pair
-from trainer.likelihood import batches_by_length, negative_log_likelihoods
-from trainer.tokens import Example
+from trainer.learning.likelihood import batches_by_length, negative_log_likelihoods
+from trainer.learning.tokens import Example
 
 __all__ = ["Spoken", "add_champion", "choice_losses", "nlls_of", "spoken", "spread"]
 
@@ -55,7 +55,9 @@ def choice_losses(model: Any, adapter: str | None, tokenizer: Any, *, pad_id: in
     In nats: 0 is sure and right, log 2 undecided. The persona has no part in the questions, and the end of the turn is
     left out: a voice that signs its replies goes on there, and is none the duller for it.
     """
-    rows = [json.loads(line) for line in files("trainer").joinpath("general.jsonl").read_text("utf-8").splitlines()]
+    rows = [
+        json.loads(line) for line in files("trainer.judging").joinpath("general.jsonl").read_text("utf-8").splitlines()
+    ]
 
     def log_likelihoods(which: str) -> list[float]:
         examples = []

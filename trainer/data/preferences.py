@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from storage.records import Choice, Pair
-from trainer.tokens import Example, encode_pairs
+from trainer.learning.tokens import Example, encode_pairs
 
 __all__ = ["Preferring", "Triple", "accuracy", "triples_of"]
 

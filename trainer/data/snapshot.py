@@ -14,9 +14,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from storage.records import Pair
+from trainer.data.duplicates import digest, near_duplicates
+from trainer.data.selection import Table, choose_for_judging, choose_for_learning, without_duplicates
 from trainer.data_settings import SnapshotConfig
-from trainer.duplicates import digest, near_duplicates
-from trainer.selection import Table, choose_for_judging, choose_for_learning, without_duplicates
 
 __all__ = [
     "Change",

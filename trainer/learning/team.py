@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from model.base import LoadedBase
     from model.config import ModelConfig
-    from trainer.memory import Fit
-    from trainer.recipe import Recipe
-    from trainer.tokens import Example
-    from trainer.train import Learned, Report
+    from trainer.learning.memory import Fit
+    from trainer.learning.recipe import Recipe
+    from trainer.learning.tokens import Example
+    from trainer.learning.train import Learned, Report
 
 __all__ = ["Assignment", "carry_out", "dismiss", "help_training", "hire", "is_helper", "load_for_training"]
 
@@ -32,7 +32,7 @@ _RENDEZVOUS = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "GROUP_RA
 
 @dataclass(frozen=True)
 class Assignment:
-    """All that `trainer.train.train` is told, and which base it is about."""
+    """All that `trainer.learning.train.train` is told, and which base it is about."""
 
     model: ModelConfig
     cache_dir: Path
@@ -54,8 +54,8 @@ def is_helper() -> bool:
 
 def help_training() -> int:
     """The whole life of a helper; gives its exit code."""
-    from trainer import ranks
     from trainer.errors import TrainerError
+    from trainer.learning import ranks
 
     _join()
     assignment: Assignment | None = ranks.share(None)
@@ -72,7 +72,7 @@ def help_training() -> int:
 def hire(assignment: Assignment) -> None:
     """Hand the assignment to the other processes, when there are any. Process 0 calls this once a run."""
     if _launched():
-        from trainer import ranks
+        from trainer.learning import ranks
 
         _join()
         ranks.share(assignment)
@@ -85,7 +85,7 @@ def dismiss() -> None:
     from accelerate.state import AcceleratorState
     from torch import distributed
 
-    from trainer import ranks
+    from trainer.learning import ranks
 
     if not distributed.is_initialized():  # nobody was hired
         _join()
@@ -99,7 +99,7 @@ def dismiss() -> None:
 def load_for_training(config: ModelConfig, cache_dir: Path) -> LoadedBase:
     """The base, fit for training on this process's device. Raises ModelError."""
     from model.base import load_base, pick_device
-    from trainer import frozen
+    from trainer.learning import frozen
 
     device = pick_device(config.device)
     base = load_base(replace(config, dtype=frozen.training_dtype(device, config.dtype)), cache_dir)
@@ -113,8 +113,8 @@ def carry_out(
     """Put an adapter on the base and train it, together with the other processes; gives the PEFT model too."""
     import torch
 
-    from trainer import frozen
-    from trainer.train import attach_adapter, train
+    from trainer.learning import frozen
+    from trainer.learning.train import attach_adapter, train
 
     frozen.choose_attention(base.model, base.device, assignment.longest)
     torch.manual_seed(assignment.seed)  # not earlier: loading draws a different number of times when it converts

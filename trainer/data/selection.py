@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from storage.records import Pair
-from trainer import reservoir
+from trainer.data import reservoir
+from trainer.data.duplicates import sameness
+from trainer.data.shares import NOBODY, beyond_share
 from trainer.data_settings import SnapshotConfig
-from trainer.duplicates import sameness
-from trainer.shares import NOBODY, beyond_share
 
 __all__ = ["Columns", "Table", "choose_for_judging", "choose_for_learning", "without_duplicates"]
 

@@ -3,8 +3,8 @@
 h = W x + (alpha / r) B A x, with W the frozen NF4 weights and A, B in fp32 (Hu et al. 2021; Dettmers et al. 2023). The
 adapters stay in fp32 because bf16 loses the small updates; they are never merged.
 
-The Trainer is given whole optimizer steps (`trainer.batches`) and leaves it to `trainer.steps` how each is computed. It
-keeps what it is good at: optimizer, schedule, clipping, logging, checkpoints and going on from them.
+The Trainer is given whole optimizer steps (`trainer.learning.batches`) and leaves it to `trainer.learning.steps` how
+each is computed. It keeps what it is good at: optimizer, schedule, clipping, logging, checkpoints, going on from them.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from model.linears import adaptable, is_plain
-from trainer import checkpoint, ranks
-from trainer.batches import plan_steps
-from trainer.checkpoint import FINISHED, Standing
 from trainer.errors import RunInterrupted, TrainingDiverged
-from trainer.interruption import Interruption
-from trainer.memory import Fit
-from trainer.recipe import Recipe
-from trainer.steps import Passes
-from trainer.tokens import Example
+from trainer.learning import checkpoint, ranks
+from trainer.learning.batches import plan_steps
+from trainer.learning.checkpoint import FINISHED, Standing
+from trainer.learning.interruption import Interruption
+from trainer.learning.memory import Fit
+from trainer.learning.recipe import Recipe
+from trainer.learning.steps import Passes
+from trainer.learning.tokens import Example
 
 __all__ = ["CHALLENGER", "Learned", "Report", "attach_adapter", "train"]
 

@@ -1,8 +1,8 @@
 """The questions put to a challenger before it may serve: held-out prompts, canaries, and temptations to leak.
 
-Chooses the prompts and asks; `trainer.gate` judges the answers. The champion answers a few held-out prompts too, for
-people to compare, and the canaries only where the challenger's answers alone would keep it out: a token costs the same
-whoever says it.
+Chooses the prompts and asks; `trainer.judging.gate` judges the answers. The champion answers a few held-out prompts
+too, for people to compare, and the canaries only where the challenger's answers alone would keep it out: a token costs
+the same whoever says it.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import Any
 
 from model.chat import Message, encode_prompt
 from storage.records import Pair
-from trainer.canaries import canary_prompts
-from trainer.evaluate import Spoken, spoken
-from trainer.evidence import Canaries, Leak, Sample, Secrets
-from trainer.leaks import PREFIXES, Secret, secrets_of
-from trainer.manners import needs_champion
+from trainer.judging.canaries import canary_prompts
+from trainer.judging.evaluate import Spoken, spoken
+from trainer.judging.evidence import Canaries, Leak, Sample, Secrets
+from trainer.judging.leaks import PREFIXES, Secret, secrets_of
+from trainer.judging.manners import needs_champion
+from trainer.learning.tokens import Example
+from trainer.learning.train import CHALLENGER
 from trainer.settings import GateConfig
-from trainer.tokens import Example
-from trainer.train import CHALLENGER
 
 __all__ = ["Interview", "Questions", "interview", "questions"]
 

@@ -13,10 +13,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from trainer.data.duplicates import digest
+from trainer.data.snapshot import PairSource, Snapshot, of_pairs
 from trainer.data_settings import SnapshotConfig
-from trainer.duplicates import digest
 from trainer.errors import SnapshotGone
-from trainer.snapshot import PairSource, Snapshot, of_pairs
 
 __all__ = ["Manifest", "manifest_of", "provenance_of", "read_manifest", "rebuild", "write_manifest"]
 

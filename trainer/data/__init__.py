@@ -1,0 +1,1 @@
+"""What a night learns from: which pairs, which of them stand out, and what people preferred."""

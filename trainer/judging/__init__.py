@@ -1,0 +1,1 @@
+"""Whether a challenger is better: the evidence, gathered, and the verdict, pure."""
