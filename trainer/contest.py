@@ -127,7 +127,7 @@ def hold_contest(
     dismiss()
     trained_s = time.monotonic() - began
     watch.say(
-        f"Trained {learned.steps} steps in {trained_s:.0f} s ({learned.tokens / trained_s:.0f} tokens/s), "
+        f"Trained {learned.steps} steps in {trained_s:.0f} s ({learned.fresh_tokens / trained_s:.0f} tokens/s), "
         f"best at step {learned.best_step} with validation loss {learned.eval_loss:.3f}"
     )
 

@@ -76,7 +76,8 @@ def test_a_training_that_is_stopped_ends_as_if_it_had_not_been(learn):
     whole_losses, whole, whole_weights = learn("whole")
     losses, learned, weights = learn("stopped", 3, 8, 9)  # an evaluation is due at step 4, 8, 12, ...
     assert losses == pytest.approx(whole_losses, rel=1e-6)
-    assert learned == whole
+    assert learned == replace(whole, fresh_tokens=learned.fresh_tokens)
+    assert 0 < learned.fresh_tokens < whole.fresh_tokens == whole.tokens
     assert all(torch.allclose(weights[name], whole_weights[name], atol=1e-7) for name in weights)
 
 

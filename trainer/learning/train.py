@@ -49,6 +49,7 @@ class Learned:
     Attributes:
         eval_loss: mean over the validation tokens at the best step, in nats.
         tokens: learned from, counted as often as they were seen, without padding.
+        fresh_tokens: those of them that this process learned from, after going on from a checkpoint.
         checkpointing: whether activations were computed again at the end.
         pass_tokens: most tokens in a forward pass at the end.
     """
@@ -57,6 +58,7 @@ class Learned:
     best_step: int
     eval_loss: float
     tokens: int
+    fresh_tokens: int
     checkpointing: bool
     pass_tokens: int
 
@@ -124,7 +126,7 @@ def train(
     plan = plan_steps([len(e.ids) for e in examples], batch=recipe.batch, epochs=recipe.epochs, seed=seed)
     if found is not None and (ended or standing.without_progress >= recipe.patience):
         checkpoint.copy_into(trained, found[0], best=True)
-        return _learned(standing, plan, examples)
+        return _learned(standing, plan, examples, began=standing.step)
 
     passes = Passes(model, examples, validation, recipe.micro_batch, fit, pad_id=pad_id, say=say)
     with Interruption() as interruption, disable_input_dtype_casting(model):
@@ -154,14 +156,22 @@ def train(
     standing = keeper.standing(int(trainer.state.global_step))
     if ranks.is_first():
         checkpoint.save_finished(checkpoints, standing, keeper.best)
-    return _learned(standing, plan, examples)
+    return _learned(standing, plan, examples, began=found[1].step if found is not None else 0)
 
 
-def _learned(standing: Standing, plan: Sequence[tuple[int, ...]], examples: Sequence[Example]) -> Learned:
+def _learned(
+    standing: Standing, plan: Sequence[tuple[int, ...]], examples: Sequence[Example], *, began: int
+) -> Learned:
     assert standing.best_loss is not None  # noqa: S101 - a training that ended has a best step
-    tokens = sum(len(examples[index].ids) for step in plan[: standing.step] for index in step)
+    tokens = [sum(len(examples[index].ids) for index in step) for step in plan[: standing.step]]
     return Learned(
-        standing.step, standing.best_step, standing.best_loss, tokens, standing.checkpointing, standing.pass_tokens
+        steps=standing.step,
+        best_step=standing.best_step,
+        eval_loss=standing.best_loss,
+        tokens=sum(tokens),
+        fresh_tokens=sum(tokens[began:]),
+        checkpointing=standing.checkpointing,
+        pass_tokens=standing.pass_tokens,
     )
 
 
