@@ -57,7 +57,8 @@ def completion_losses(
 
 def has_plain_scores(model: Any) -> bool:
     """Whether scores are the output layer of the last hidden states and nothing more: some models scale or cap them."""
-    ids = torch.tensor([[0, 1]], device=next(model.parameters()).device)
+    # Not token 0: it often stands for padding, whose embedding is zero, and zero is zero however it is capped.
+    ids = torch.tensor([[3, 4]], device=next(model.parameters()).device)
     everywhere = torch.ones_like(ids, dtype=torch.bool)
     was_training = model.training
     model.eval()
