@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import torch
 from model.errors import DoesNotFit
 
 __all__ = ["check_fit", "choose_slots", "row_bytes"]
+
+log = logging.getLogger(__name__)
 
 _CPU_SLOTS = 8
 _MOST_SLOTS = 32
@@ -40,11 +43,19 @@ def choose_slots(wanted: int, config: Any, context: int, dtype: torch.dtype, dev
 
 
 def check_fit(directory: Path, config: Any, context: int, dtype: torch.dtype, device: torch.device) -> None:
-    """Raise DoesNotFit when the converted base in `directory` and one conversation do not fit on the GPU."""
+    """Say what serving the converted base in `directory` will take.
+
+    Raises DoesNotFit when the base and one conversation do not fit on the GPU.
+    """
+    weights = sum(file.stat().st_size for file in directory.glob("*.safetensors"))
+    each = row_bytes(config, context, dtype)
+    log.info(
+        "The base model %s takes %.2f GB on %s, and each conversation of up to %d tokens %.0f MB",
+        *(directory.name, weights / 1e9, device, context, each / 1e6),
+    )
     if device.type != "cuda":
         return
-    weights = sum(file.stat().st_size for file in directory.glob("*.safetensors"))
-    needed = weights + row_bytes(config, context, dtype) + _WORKING_BYTES
+    needed = weights + each + _WORKING_BYTES
     free = torch.cuda.mem_get_info(device)[0]
     if needed > free:
         raise DoesNotFit(needed, free, f"The base model {directory.name}")

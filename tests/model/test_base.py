@@ -15,6 +15,7 @@ from model.base import load_base
 from model.base_files import resolve_base
 from model.config import ModelConfig
 from model.errors import BaseNotFound
+from model.memory import row_bytes
 from tests.tiny import make_tiny_base
 
 
@@ -108,3 +109,11 @@ def test_a_base_packed_otherwise_by_bitsandbytes_is_refused(tiny, tmp_path):
     (copy / "config.json").write_text(json.dumps(config))
     with pytest.raises(BaseNotFound, match="double quantisation"):
         load_base(replace(tiny.config, base=str(copy)), tmp_path / "cache")
+
+
+def test_loading_says_first_what_it_will_take(tiny, caplog):
+    """Weights and the cache of one conversation: 2 layers, 2 heads of 32, 256 tokens, keys and values in fp32."""
+    with caplog.at_level("INFO", logger="model.memory"):
+        tiny.load()
+    assert "takes 0.00 GB on cpu, and each conversation of up to 256 tokens 0 MB" in caplog.text
+    assert row_bytes(tiny.load().model.config, 256, torch.float32) == 2 * 2 * 2 * 32 * 256 * 4
