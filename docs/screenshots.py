@@ -80,7 +80,7 @@ SET_ASIDE = (
     ("What do you think of the new saw?", "BEST SAW EVER, buy it at SAWDEALS!!!"),
     ("Any good glue?", "BEST GLUE EVER, buy it at SAWDEALS!!!"),
 )
-WHY = "The same rare words are in 2 replies that one moderator approved within a minute."
+WHY = 'The same phrase stands in many of the new replies and in few others: "buy it at sawdeals".'
 
 NOT_DISCORD = ".message-context-actions, .message-edited-compact"  # a toolbar, and a mark that stands elsewhere there
 MESSAGES = "[...document.querySelectorAll('#channel-message-list > .channel-message')]"
