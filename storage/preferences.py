@@ -38,15 +38,12 @@ _REJECTED = f"""
     where replies.redacted = 0 order by replies.id, rejected.id
 """  # noqa: S608
 
-# Once words were withdrawn from a run, its samples may have moved up: the numbers in its votes lead nowhere.
+# A sample whose words were withdrawn is null.
 _VOTES = """
     select json_extract(details, '$.samples[' || sample || ']'),
         sum(preference = 'challenger'), sum(preference = 'champion')
     from votes join runs on runs.id = votes.run_id
-    where not exists (
-        select 1 from run_replies join replies on replies.id between run_replies.first_id and run_replies.last_id
-        where run_replies.run_id = runs.id and replies.redacted = 1
-    )
+    where json_extract(details, '$.samples[' || sample || ']') is not null
     group by run_id, sample order by run_id, sample
 """
 

@@ -1,7 +1,8 @@
 """Samples: the held-out questions and answers that a run keeps in its details, for people to judge adapters by.
 
 They are members' words outside the replies, so what is withdrawn there goes here too: a sample that names its reply
-(`reply_id`) when that reply is redacted, one that does not when any reply its run saw is.
+(`reply_id`) when that reply is redacted, one that does not when any reply its run saw is. Its place stays, empty, for
+votes know a sample by its number.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ def withdraw(db: Connection) -> None:
     """Take out the samples whose words were withdrawn. Part of the transaction that withdraws them."""
     for run_id, text in db.execute(_CONCERNED).fetchall():
         details = json.loads(text)
-        kept = [sample for sample in details["samples"] if _is_clean(db, sample)]
-        if len(kept) < len(details["samples"]):
+        kept = [sample if _is_clean(db, sample) else None for sample in details["samples"]]
+        if kept != details["samples"]:
             details["samples"] = kept
             db.execute("update runs set details = ? where id = ?", [json.dumps(details), run_id])
 

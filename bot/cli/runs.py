@@ -74,7 +74,7 @@ def show(run: RunArgument, as_json: JsonOption = False, home: HomeOption = None)
     print(found.reason or "It has not finished.")
     for check in found.details.get("checks", []):
         print(f"{'ok  ' if check['passed'] else 'FAIL'} {check['name']:10}{check['sentence']}")
-    for sample in found.details.get("samples", []):
+    for sample in filter(None, found.details.get("samples", [])):  # words withdrawn since leave an empty place
         print(f"\n> {_short(sample['prompt'])}")
         if sample.get("champion") is not None:
             print(f"  before: {_short(sample['champion'])}")

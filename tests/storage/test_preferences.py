@@ -82,17 +82,19 @@ def test_nothing_is_preferred_without_consent(store, choices):
 
 
 def test_withdrawn_words_prefer_nothing(store, choices):
-    """A redacted reply is out on either side, and a run that saw one keeps no vote."""
+    """A redacted reply is out on either side, and a vote goes with the words it was about."""
     bad = judge(store, a_reply(text="In the attic.", message_id=50), "reject")
-    good = judge(store, a_reply(), "approve")
+    good = judge(store, a_reply(message_id=40), "approve")
     other = judge(store, a_reply("Where is the milk?", message_id=60, conversation="discord:7:80"), "edit", "Gone.")
     a_vote(store, good, "champion")
     store.record_snapshot(store.last_run().id, [good, other])
     assert {choice.origin for choice in choices()} == {"edit", "rejection", "vote"}
     store.redact_message(60)
-    assert {choice.origin for choice in choices()} == {"rejection"}
+    assert {choice.origin for choice in choices()} == {"rejection", "vote"}
     store.redact_message(50)
     assert store.reply(bad).redacted
+    assert {choice.origin for choice in choices()} == {"vote"}
+    store.redact_message(40)
     assert choices() == []
 
 
