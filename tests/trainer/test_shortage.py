@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from pathlib import Path
 
 import pytest
 import torch
@@ -39,7 +41,7 @@ def learn(tiny_base, tmp_path):
             recipe,
             pad_id=0,
             seed=1,
-            **{**into(tmp_path / str(room)), "say": said.append},
+            **{**into(Path(tempfile.mkdtemp(dir=tmp_path))), "say": said.append},
             report=lambda _step, _total, figures: losses.append(figures["loss"]) if "loss" in figures else None,
         )
         return losses, said, learned
