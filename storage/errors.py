@@ -122,7 +122,7 @@ class RunNotFound(StorageError):
     """No run has this id."""
 
     def __init__(self, run_id: str) -> None:
-        super().__init__(f"There is no run {run_id}: see `nightshift status` for the last one.")
+        super().__init__(f"There is no run {run_id}: `nightshift runs` lists those there are.")
         self.run_id = run_id
 
 
