@@ -14,14 +14,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-__all__ = ["Arm", "ArmFailed", "ChildArm", "LlamaServer", "Measurement", "VllmServer"]
+__all__ = ["Arm", "ArmFailed", "ChildArm", "Measurement", "ServerArm", "llama_server", "vllm_server"]
 
 _START_S = 600.0
 
@@ -107,30 +107,33 @@ class ChildArm:
         return int(self.ask("peak_bytes"))
 
 
-class _Server:
-    """A server that completes token ids over HTTP, streaming; on loopback."""
+class ServerArm:
+    """A server that completes token ids over HTTP, streaming; on loopback.
 
-    path = ""
+    Args:
+        name: what failures call it.
+        command: the program and its arguments, for a port.
+        path: where completions are asked for.
+        body: the request for one completion, besides that it is greedy, streamed and does not stop early.
+    """
 
-    def __init__(self, program: str | None, name: str) -> None:
-        if not program:
-            raise ArmFailed(f"{name} is not installed")
-        self._program, self._name = program, name
+    def __init__(
+        self,
+        name: str,
+        command: Callable[[int], list[str]],
+        path: str,
+        body: Callable[[list[int], int], dict[str, Any]],
+    ) -> None:
+        self._name, self._command, self._path, self._body = name, command, path, body
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self._port = probe.getsockname()[1]
         self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed in __exit__
 
-    def command(self) -> list[str]:
-        raise NotImplementedError
-
-    def body(self, prompt: list[int], tokens: int) -> dict[str, Any]:
-        raise NotImplementedError
-
     def __enter__(self) -> Self:
         environment = {**os.environ, "VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1"}
         self._process = subprocess.Popen(  # noqa: S603 - the program that was asked for
-            self.command(), stdout=self._log, stderr=self._log, env=environment
+            self._command(self._port), stdout=self._log, stderr=self._log, env=environment
         )
         started = time.monotonic()
         while not self._healthy():
@@ -171,9 +174,8 @@ class _Server:
         began, first = time.perf_counter(), 0.0
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=600)
         try:
-            connection.request(
-                "POST", self.path, json.dumps(self.body(prompt, tokens)), {"Content-Type": "application/json"}
-            )
+            body = self._body(prompt, tokens) | {"ignore_eos": True, "temperature": 0, "stream": True}
+            connection.request("POST", self._path, json.dumps(body), {"Content-Type": "application/json"})
             response = connection.getresponse()
             if response.status != http.HTTPStatus.OK:
                 raise ArmFailed(f"{self._name} answered {response.status}: {response.read(200)!r}")
@@ -190,51 +192,43 @@ class _Server:
         return sum(_peak_of(process) for process in _family(self._process.pid))
 
 
-class LlamaServer(_Server):
+def llama_server(program: str | None, model: str | None, adapter: str | None, rows: int) -> ServerArm:
     """llama.cpp's `llama-server` with a row for each conversation, on as many threads as there are cores."""
-
-    path = "/completion"
-
-    def __init__(self, program: str | None, model: str | None, adapter: str | None, rows: int) -> None:
-        super().__init__(program, "llama.cpp")
-        if not model:
-            raise ArmFailed("there is no GGUF file of this base")
-        self._model, self._adapter, self._rows = model, adapter, rows
-
-    def command(self) -> list[str]:
-        lora = ["--lora", self._adapter] if self._adapter else []
-        cores = str(len(os.sched_getaffinity(0)))
-        return [
-            *(str(self._program), "--model", str(self._model), *lora, "--port", str(self._port)),
-            *("--parallel", str(self._rows), "--ctx-size", str(512 * self._rows)),
-            *("--threads", cores, "--threads-batch", cores, "--no-webui"),
-        ]
-
-    def body(self, prompt: list[int], tokens: int) -> dict[str, Any]:
-        return {"prompt": prompt, "n_predict": tokens, "ignore_eos": True, "temperature": 0, "stream": True}
+    if not program:
+        raise ArmFailed("llama.cpp is not installed")
+    if not model:
+        raise ArmFailed("there is no GGUF file of this base")
+    cores = str(len(os.sched_getaffinity(0)))
+    fixed = [
+        *(program, "--model", model, *(["--lora", adapter] if adapter else [])),
+        *("--parallel", str(rows), "--ctx-size", str(512 * rows)),
+        *("--threads", cores, "--threads-batch", cores, "--no-webui"),
+    ]
+    return ServerArm(
+        "llama.cpp",
+        lambda port: [*fixed, "--port", str(port)],
+        "/completion",
+        lambda prompt, tokens: {"prompt": prompt, "n_predict": tokens},
+    )
 
 
-class VllmServer(_Server):
-    """vLLM's OpenAI-compatible server with the adapter loaded."""
-
-    path = "/v1/completions"
-
-    def __init__(self, program: str | None, model: str | None, adapter: str, rank: int, rows: int) -> None:
-        super().__init__(program, "vLLM")
-        if not model:
-            raise ArmFailed("there is no unquantised copy of this base")
-        self._model, self._adapter, self._rank, self._rows = model, adapter, max(8, rank), rows
-
-    def command(self) -> list[str]:
-        return [
-            *(str(self._program), "serve", str(self._model), "--port", str(self._port), "--host", "127.0.0.1"),
-            *("--enable-lora", "--max-lora-rank", str(self._rank), "--lora-modules", f"adapter={self._adapter}"),
-            *("--max-model-len", "512", "--max-num-seqs", str(self._rows), "--dtype", "bfloat16", "--enforce-eager"),
-        ]
-
-    def body(self, prompt: list[int], tokens: int) -> dict[str, Any]:
-        body = {"prompt": prompt, "max_tokens": tokens, "ignore_eos": True, "temperature": 0, "stream": True}
-        return {**body, "model": "adapter"}
+def vllm_server(program: str | None, model: str | None, adapter: str, rank: int, rows: int) -> ServerArm:
+    """VLLM's OpenAI-compatible server with the adapter loaded."""
+    if not program:
+        raise ArmFailed("vLLM is not installed")
+    if not model:
+        raise ArmFailed("there is no unquantised copy of this base")
+    fixed = [
+        *(program, "serve", model, "--host", "127.0.0.1"),
+        *("--enable-lora", "--max-lora-rank", str(max(8, rank)), "--lora-modules", f"adapter={adapter}"),
+        *("--max-model-len", "512", "--max-num-seqs", str(rows), "--dtype", "bfloat16", "--enforce-eager"),
+    ]
+    return ServerArm(
+        "vLLM",
+        lambda port: [*fixed, "--port", str(port)],
+        "/v1/completions",
+        lambda prompt, tokens: {"prompt": prompt, "max_tokens": tokens, "model": "adapter"},
+    )
 
 
 def _family(pid: int) -> Iterator[int]:

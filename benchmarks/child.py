@@ -9,7 +9,6 @@ import asyncio
 import gc
 import json
 import os
-import platform
 import statistics
 import sys
 import time
@@ -19,96 +18,19 @@ from typing import Any, TextIO
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
-from transformers import AutoModelForCausalLM, AutoTokenizer, ContinuousBatchingConfig, GenerationConfig, MistralConfig
+from peft import PeftModel
+from transformers import AutoTokenizer, ContinuousBatchingConfig, GenerationConfig
 
-from model.adapter_files import read_adapter
+from benchmarks.making import CONTEXT, Prepare
+from benchmarks.swapping import Judge, SwapTrial
 from model.base import convert_base, load_base
-from model.base_files import resolve_base
 from model.chat import Message, encode_prompt
 from model.config import ModelConfig
 from model.engine import Engine
-from model.gguf_adapter import write_gguf_adapter
 from model.protocol import AdapterRef, Completion, Sampling
 from model.skeleton import read_skeleton
-from tests.tiny import tiny_tokenizer
 
-CONTEXT = 512
 ROWS = 32
-_SHORT = 12  # tokens of a reply between two swaps
-
-
-class Prepare:
-    """Makes what all arms share."""
-
-    def make(self, base: str, rank: int, folder: str, plain: bool) -> dict[str, Any]:
-        """A base in NF4, two adapters, and where llama.cpp or vLLM may run, their files."""
-        root, on_gpu = Path(folder), torch.cuda.is_available()
-        rank = rank or (16 if on_gpu else 8)
-        title = base or ("Mistral 7B's shape, random weights" if on_gpu else "SmolLM2-135M")
-        if not base:
-            base = str(_random_7b(root / "base")) if on_gpu else "embedded"
-        config = ModelConfig(base=base, context_tokens=CONTEXT)
-        loaded = load_base(config, root / "models")
-        adapters = [str(_adapter(root / name, loaded.model, rank, seed)) for seed, name in enumerate("ab", start=1)]
-        made = {"base": base, "title": title, "rank": rank, "cache": str(root / "models"), "adapters": adapters}
-        made |= {"machine": _machine(), "gguf": None, "adapter_gguf": None, "plain": None}
-        ref = resolve_base(base)
-        if ref.gguf_file:
-            skeleton = read_skeleton(config, root / "models")
-            weights = read_adapter(Path(adapters[0]), skeleton.identity, skeleton.shapes)
-            write_gguf_adapter(root / "a.gguf", weights, skeleton.config, name="a")
-            made |= {"gguf": str(Path(ref.source) / ref.gguf_file), "adapter_gguf": str(root / "a.gguf")}
-            if plain:
-                made["plain"] = str(_unquantised(Path(ref.source), ref.gguf_file, root / "plain"))
-        return made
-
-
-def _unquantised(source: Path, gguf_file: str, target: Path) -> Path:
-    """The base in bf16, for vLLM."""
-    read = AutoModelForCausalLM.from_pretrained(source, gguf_file=gguf_file, dtype=torch.bfloat16)
-    config = read.config
-    if hasattr(config, "quantization_config"):
-        del config.quantization_config
-    model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
-    model.load_state_dict(read.state_dict())
-    model.save_pretrained(target)
-    AutoTokenizer.from_pretrained(source, gguf_file=gguf_file).save_pretrained(target)
-    return target
-
-
-def _random_7b(path: Path) -> Path:
-    config = MistralConfig(vocab_size=49152, sliding_window=None, eos_token_id=49151, pad_token_id=0, bos_token_id=None)
-    with torch.device("cuda"):
-        model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
-    model.save_pretrained(path)
-    tiny_tokenizer().save_pretrained(path)
-    del model
-    gc.collect()
-    torch.cuda.empty_cache()
-    return path
-
-
-def _adapter(path: Path, base: Any, rank: int, seed: int) -> Path:
-    """A random adapter in PEFT's format."""
-    torch.manual_seed(seed)
-    model = get_peft_model(
-        base, LoraConfig(r=rank, lora_alpha=rank, target_modules="all-linear", task_type="CAUSAL_LM")
-    )
-    for name, weight in model.named_parameters():
-        if "lora_B" in name:
-            torch.nn.init.normal_(weight, std=0.02)
-    model.save_pretrained(path)
-    model.unload()
-    return path
-
-
-def _machine() -> str:
-    if torch.cuda.is_available():
-        return f"{torch.cuda.get_device_name()}, torch {torch.__version__}"
-    models = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
-    name = models[0].split(":", 1)[1].strip() if models else platform.processor()
-    return f"{name}, {len(os.sched_getaffinity(0))} cores, torch {torch.__version__}"
 
 
 class Transformers:
@@ -225,76 +147,11 @@ class Ours:
         return {"bytes_per_step": read, "bytes_per_second": _bandwidth()}
 
     def swaps(self, count: int, questions: list[str]) -> dict[str, Any]:
-        """Swap `count` times among A, B and the bare base while every question is asked again and again."""
-        return self._loop.run_until_complete(self._swaps(count, questions))
-
-    async def _swaps(self, count: int, questions: list[str]) -> dict[str, Any]:
-        choices = (self._adapters[0], self._adapters[1], None)
-        said: dict[tuple[str, str | None], set[str]] = {}
-        for choice in choices:  # what each adapter says undisturbed: alone, and beside the others
-            await self._engine.swap(choice)
-            alone = [(await self._answers([question], _SHORT))[0] for question in questions]
-            for question, answer in zip(
-                [*questions, *questions], [*alone, *await self._answers(questions, _SHORT)], strict=True
-            ):
-                said.setdefault((question, answer.adapter), set()).add(answer.text)
-        replies: list[tuple[str, Completion]] = []
-        failures: list[str] = []
-        over = False
-
-        async def chat(question: str) -> None:
-            while not over:
-                try:
-                    replies.append((question, (await self._answers([question], _SHORT))[0]))
-                except Exception as error:  # noqa: BLE001 - counted
-                    failures.append(f"{type(error).__name__}: {error}")
-
-        chats = [asyncio.create_task(chat(question)) for question in questions]
-        pauses = []
-        for number in range(count):
-            pauses.append(1e3 * (await self._engine.swap(choices[number % 3])).pause_s)
-            await asyncio.sleep(0.05)  # every question is being answered again
-        over = True
-        await asyncio.gather(*chats)
-        strange = [(question, reply) for question, reply in replies if reply.text not in said[question, reply.adapter]]
-        return {
-            "count": count,
-            "replies": len(replies),
-            "failed": len(failures),
-            "failures": failures[:3],
-            "unlike_before": len(strange),
-            "mixed": self._mixed(strange),
-            "pause_ms": {"median": statistics.median(pauses), "most": max(pauses)},
-        }
-
-    def _mixed(self, strange: list[tuple[str, Completion]]) -> int:
-        """Of replies unlike what their adapter said before, those it would not have said.
-
-        Rounding lets near-ties fall otherwise beside other replies. PEFT judges: each token of an honest reply is the
-        likeliest by its adapter, or within a tenth of the spread of all scores; after a swap within a reply it is not.
-        """
-        if not strange:
-            return 0
-        loaded = load_base(self._config, self._cache)
-        model = PeftModel.from_pretrained(loaded.model, self._adapters[0].path, adapter_name="a")
-        model.load_adapter(self._adapters[1].path, adapter_name="b")
-        model.eval()
-        mixed = 0
-        for question, reply in strange:
-            prompt = encode_prompt(self._tokenizer, [Message("user", question)])
-            answer = self._tokenizer(reply.text, add_special_tokens=False)["input_ids"]
-            ids = torch.tensor([prompt + answer], device=loaded.device)
-            with torch.inference_mode():
-                if reply.adapter is None:
-                    with model.disable_adapter():
-                        scores = model(input_ids=ids).logits
-                else:
-                    model.set_adapter(reply.adapter)
-                    scores = model(input_ids=ids).logits
-            scores = scores[0, len(prompt) - 1 : -1].float()
-            behind = scores.max(-1).values - scores.gather(1, ids[0, len(prompt) :, None])[:, 0]
-            mixed += bool((behind > 0.1 * scores.std(-1)).any())
-        return mixed
+        """Swap `count` times while every question is asked again and again."""
+        trial = SwapTrial(self._engine, self._adapters, questions)
+        report = self._loop.run_until_complete(trial.run(count))
+        judge = Judge(self._config, self._cache, self._adapters)
+        return report | {"mixed": judge.mixed(trial.strange) if trial.strange else 0}
 
 
 def _bandwidth() -> float:

@@ -25,7 +25,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.arms import Arm, ArmFailed, ChildArm, LlamaServer, Measurement, VllmServer
+from benchmarks.arms import Arm, ArmFailed, ChildArm, Measurement, llama_server, vllm_server
 
 THINGS = [
     *("a lighthouse", "an old map", "the first snow", "a night train", "two rivals", "a lost dog", "the harbour"),
@@ -100,9 +100,9 @@ def _start_peers(
     makers = {
         "generate": lambda: ChildArm("generate", made),
         "continuous": lambda: ChildArm("continuous", made),
-        "llamacpp": lambda: LlamaServer(options.llama_server, made["gguf"], None, most),
-        "llamacpp_lora": lambda: LlamaServer(options.llama_server, made["gguf"], made["adapter_gguf"], most),
-        "vllm": lambda: VllmServer(options.vllm, made["plain"], made["adapters"][0], made["rank"], most),
+        "llamacpp": lambda: llama_server(options.llama_server, made["gguf"], None, most),
+        "llamacpp_lora": lambda: llama_server(options.llama_server, made["gguf"], made["adapter_gguf"], most),
+        "vllm": lambda: vllm_server(options.vllm, made["plain"], made["adapters"][0], made["rank"], most),
     }
     peers: dict[str, Arm] = {}
     absent: dict[str, str] = {}

@@ -86,9 +86,11 @@ def main() -> None:
 
 def prepare(folder: Path, base: str) -> dict[str, Any]:
     """The base in NF4, in a cache that both arms load."""
+    from benchmarks.random_base import random_7b
+
     on_gpu = torch.cuda.is_available()
     title = base or ("Mistral 7B's shape, random weights" if on_gpu else "SmolLM2-135M")
-    name = base or (str(_random_7b(folder / "base")) if on_gpu else "embedded")
+    name = base or (str(random_7b(folder / "base")) if on_gpu else "embedded")
     load_base(_config(name), folder / "models")
     machine = torch.cuda.get_device_name() if on_gpu else f"{platform.machine()} CPU, {os.cpu_count()} cores"
     return {
@@ -284,24 +286,6 @@ def _reset_peak() -> None:
 
 def _peak_gb() -> float | None:
     return round(torch.cuda.max_memory_allocated() / 1e9, 2) if torch.cuda.is_available() else None
-
-
-def _random_7b(path: Path) -> Path:
-    """Mistral 7B's shape with random weights and a small tokenizer, on disk."""
-    from transformers import AutoModelForCausalLM, MistralConfig
-
-    from tests.tiny import tiny_tokenizer
-
-    config = MistralConfig(vocab_size=49_152, sliding_window=None, bos_token_id=None, eos_token_id=2, pad_token_id=0)
-    torch.manual_seed(0)
-    with torch.device("cuda"):
-        model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
-    model.save_pretrained(path)
-    tiny_tokenizer().save_pretrained(path)
-    del model
-    gc.collect()
-    torch.cuda.empty_cache()
-    return path
 
 
 if __name__ == "__main__":

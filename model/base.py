@@ -27,7 +27,7 @@ from model.errors import BaseNotFound
 from model.memory import check_fit
 from model.prequantised import comes_packed, local_directory
 
-__all__ = ["LoadedBase", "convert_base", "load_base", "pick_device", "pick_dtype"]
+__all__ = ["LoadedBase", "convert_base", "load_base", "pick_device", "pick_dtype", "unpack_gguf"]
 
 log = logging.getLogger(__name__)
 
@@ -151,7 +151,7 @@ def _convert(ref: BaseRef, target: Path, device: torch.device) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=".convert-", dir=target.parent))
     try:
-        source, revision = _unpack_gguf(ref, scratch) if ref.gguf_file else (ref.source, ref.hub_revision)
+        source, revision = (unpack_gguf(ref, scratch), None) if ref.gguf_file else (ref.source, ref.hub_revision)
         model, tokenizer = _quantise(source, revision, device)
         built = scratch / "nf4"
         model.save_pretrained(built)
@@ -178,8 +178,8 @@ def _quantise(source: str, revision: str | None, device: torch.device) -> tuple[
     return model, AutoTokenizer.from_pretrained(source, revision=revision)
 
 
-def _unpack_gguf(ref: BaseRef, scratch: Path) -> tuple[str, None]:
-    """Read a GGUF file into a plain fp32 model directory.
+def unpack_gguf(ref: BaseRef, scratch: Path) -> str:
+    """Read a GGUF file into a plain fp32 model directory, in `scratch`.
 
     The model that transformers reads from GGUF carries a `quantization_config` and cannot be saved or quantised again,
     so its weights move into a plain model of the same shape.
@@ -198,4 +198,4 @@ def _unpack_gguf(ref: BaseRef, scratch: Path) -> tuple[str, None]:
     directory = scratch / "fp32"
     plain.save_pretrained(directory)
     AutoTokenizer.from_pretrained(ref.source, gguf_file=ref.gguf_file).save_pretrained(directory)
-    return str(directory), None
+    return str(directory)

@@ -1,0 +1,71 @@
+"""What the arms of benchmarks/engine.py share: the base in NF4, two adapters, and their files for other engines."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, get_peft_model
+
+from benchmarks.random_base import random_7b
+from model.adapter_files import read_adapter
+from model.base import load_base, unpack_gguf
+from model.base_files import resolve_base
+from model.config import ModelConfig
+from model.gguf_adapter import write_gguf_adapter
+from model.skeleton import read_skeleton
+
+__all__ = ["CONTEXT", "Prepare"]
+
+CONTEXT = 512
+
+
+class Prepare:
+    """Makes what all arms share."""
+
+    def make(self, base: str, rank: int, folder: str, plain: bool) -> dict[str, Any]:
+        """A base in NF4, two adapters, and where llama.cpp or vLLM may run, their files."""
+        root, on_gpu = Path(folder), torch.cuda.is_available()
+        rank = rank or (16 if on_gpu else 8)
+        title = base or ("Mistral 7B's shape, random weights" if on_gpu else "SmolLM2-135M")
+        if not base:
+            base = str(random_7b(root / "base")) if on_gpu else "embedded"
+        config = ModelConfig(base=base, context_tokens=CONTEXT)
+        loaded = load_base(config, root / "models")
+        adapters = [str(_adapter(root / name, loaded.model, rank, seed)) for seed, name in enumerate("ab", start=1)]
+        made = {"base": base, "title": title, "rank": rank, "cache": str(root / "models"), "adapters": adapters}
+        made |= {"machine": _machine(), "gguf": None, "adapter_gguf": None, "plain": None}
+        ref = resolve_base(base)
+        if ref.gguf_file:
+            skeleton = read_skeleton(config, root / "models")
+            weights = read_adapter(Path(adapters[0]), skeleton.identity, skeleton.shapes)
+            write_gguf_adapter(root / "a.gguf", weights, skeleton.config, name="a")
+            made |= {"gguf": str(Path(ref.source) / ref.gguf_file), "adapter_gguf": str(root / "a.gguf")}
+            if plain:
+                made["plain"] = unpack_gguf(ref, root)
+        return made
+
+
+def _adapter(path: Path, base: Any, rank: int, seed: int) -> Path:
+    """A random adapter in PEFT's format."""
+    torch.manual_seed(seed)
+    model = get_peft_model(
+        base, LoraConfig(r=rank, lora_alpha=rank, target_modules="all-linear", task_type="CAUSAL_LM")
+    )
+    for name, weight in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.02)
+    model.save_pretrained(path)
+    model.unload()
+    return path
+
+
+def _machine() -> str:
+    if torch.cuda.is_available():
+        return f"{torch.cuda.get_device_name()}, torch {torch.__version__}"
+    models = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    name = models[0].split(":", 1)[1].strip() if models else platform.processor()
+    return f"{name}, {len(os.sched_getaffinity(0))} cores, torch {torch.__version__}"
