@@ -85,46 +85,14 @@ def hold_contest(
     Raises:
         torch.OutOfMemoryError, MemoryError: it does not fit.
     """
-    tokenizer, config = base.tokenizer, settings.training
     if champion is not None and (stranger := _stranger(champion, base)):
         watch.say(f"The champion {champion.id} {stranger}, so the bare base stands in for it.")
         champion = None
-
-    learn, validate = validation_split(snapshot.train, validation_size(len(snapshot.train)))
-
-    def encoded(pairs: Sequence[Pair]) -> Examples:
-        return encode_pairs(tokenizer, pairs, max_tokens=config.max_tokens, persona=settings.persona)
-
-    learning, validating = encoded(learn), encoded(validate)
-    judging = encoded(evaluate.spread(snapshot.holdout, config.max_holdout))
-    recipe = resolve(config, pairs=len(learning.items), parameters=base.model.num_parameters())
-    longest = max(len(example.ids) for example in (*learning.items, *validating.items, *judging.items))
-    fit = _fit(base, recipe, learning.items, settings)
-    watch.say(f"Recipe (* set by you): {recipe.line()}, {fit.line()}")
-    watch.say(
-        f"Learning from {len(learning.items)} pairs, validating on {len(validating.items)}, "
-        f"judging on {len(judging.items)} that are never trained on"
-    )
-
-    pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
-    assignment = Assignment(
-        model=settings.model,
-        cache_dir=cache_dir,
-        examples=learning.items,
-        validation=validating.items,
-        recipe=recipe,
-        pad_id=pad_id,
-        seed=config.seed,
-        fit=fit,
-        checkpoints=checkpoints,
-        minutes=config.checkpoint_minutes,
-        longest=longest,
-    )
-    watch.stage("train")
+    material = _material(settings, snapshot, base.tokenizer)
+    learning, validating, judging = material.learning, material.validating, material.judging
+    recipe = resolve(settings.training, pairs=len(learning.items), parameters=base.model.num_parameters())
     began = time.monotonic()
-    hire(assignment)
-    model, learned = carry_out(assignment, base, report=watch.step, say=watch.say)
-    dismiss()
+    model, learned = _teach(settings, base, material, recipe, cache_dir=cache_dir, checkpoints=checkpoints, watch=watch)
     trained_s = time.monotonic() - began
     watch.say(
         f"Trained {learned.steps} steps in {trained_s:.0f} s ({learned.fresh_tokens / trained_s:.0f} tokens/s), "
@@ -143,18 +111,18 @@ def hold_contest(
             judging=judging.items,
             snapshot=snapshot,
             champion=champion,
-            pad_id=pad_id,
+            pad_id=material.pad_id,
         )
 
     evidence, base_nlls = measure()
     evaluated_s = time.monotonic() - began
     lesson = Lesson(
         model,
-        tokenizer,
+        base.tokenizer,
         learned,
         judging.items,
         evidence,
-        pad_id,
+        material.pad_id,
         measure=lambda: measure()[0],
         report=watch.step,
         stage=watch.stage,
@@ -174,6 +142,69 @@ def hold_contest(
     }
     adapter = _save(model, base, scratch / "adapter")
     return Contest(refined.evidence, adapter, base, champion.id if champion else None, recipe, learned, details)
+
+
+@dataclass(frozen=True)
+class _Material:
+    """The snapshot in tokens: what is learned from, what chooses the best moment, what judges. And what pads it."""
+
+    learning: Examples
+    validating: Examples
+    judging: Examples
+    pad_id: int
+
+    @property
+    def longest(self) -> int:
+        parts = (self.learning, self.validating, self.judging)
+        return max(len(example.ids) for part in parts for example in part.items)
+
+
+def _material(settings: TrainerSettings, snapshot: Snapshot, tokenizer: Any) -> _Material:
+    def encoded(pairs: Sequence[Pair]) -> Examples:
+        return encode_pairs(tokenizer, pairs, max_tokens=settings.training.max_tokens, persona=settings.persona)
+
+    learn, validate = validation_split(snapshot.train, validation_size(len(snapshot.train)))
+    judge = evaluate.spread(snapshot.holdout, settings.training.max_holdout)
+    pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+    return _Material(encoded(learn), encoded(validate), encoded(judge), pad_id)
+
+
+def _teach(
+    settings: TrainerSettings,
+    base: LoadedBase,
+    material: _Material,
+    recipe: Recipe,
+    *,
+    cache_dir: Path,
+    checkpoints: Path,
+    watch: Watch,
+) -> tuple[Any, Learned]:
+    """Train a challenger, with the other processes of an `accelerate launch` if there are any."""
+    learning = material.learning.items
+    fit = _fit(base, recipe, learning, settings)
+    watch.say(f"Recipe (* set by you): {recipe.line()}, {fit.line()}")
+    watch.say(
+        f"Learning from {len(learning)} pairs, validating on {len(material.validating.items)}, "
+        f"judging on {len(material.judging.items)} that are never trained on"
+    )
+    assignment = Assignment(
+        model=settings.model,
+        cache_dir=cache_dir,
+        examples=learning,
+        validation=material.validating.items,
+        recipe=recipe,
+        pad_id=material.pad_id,
+        seed=settings.training.seed,
+        fit=fit,
+        checkpoints=checkpoints,
+        minutes=settings.training.checkpoint_minutes,
+        longest=material.longest,
+    )
+    watch.stage("train")
+    hire(assignment)
+    model, learned = carry_out(assignment, base, report=watch.step, say=watch.say)
+    dismiss()
+    return model, learned
 
 
 def open_base(settings: TrainerSettings, cache_dir: Path) -> LoadedBase:

@@ -9,8 +9,6 @@ each is computed. It keeps what it is good at: optimizer, schedule, clipping, lo
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +26,7 @@ from trainer.learning import checkpoint, ranks
 from trainer.learning.batches import plan_steps
 from trainer.learning.checkpoint import FINISHED, Standing
 from trainer.learning.interruption import Interruption
+from trainer.learning.keeper import Keeper
 from trainer.learning.memory import Fit
 from trainer.learning.recipe import Recipe
 from trainer.learning.steps import Passes
@@ -130,7 +129,7 @@ def train(
 
     passes = Passes(model, examples, validation, recipe.micro_batch, fit, pad_id=pad_id, say=say)
     with Interruption() as interruption, disable_input_dtype_casting(model):
-        keeper = _Keeper(trained, passes, interruption, mark=mark, patience=recipe.patience, minutes=minutes)
+        keeper = Keeper(trained, passes, interruption, mark=mark, patience=recipe.patience, minutes=minutes)
         if found is not None:
             keeper.resume(*found)
         trainer = _StepTrainer(
@@ -178,7 +177,7 @@ def _learned(
 class _StepTrainer(Trainer):
     """Trainer whose items are whole optimizer steps, computed by `Passes` on all processes together."""
 
-    def __init__(self, passes: Passes, keeper: _Keeper, **options: Any) -> None:
+    def __init__(self, passes: Passes, keeper: Keeper, **options: Any) -> None:
         self._passes = passes
         self._keeper = keeper
         super().__init__(**options)
@@ -213,117 +212,12 @@ class _StepTrainer(Trainer):
         return 0
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:  # noqa: ARG002 - as above
-        """Only the folder: `_Keeper` writes the adapter. PEFT's way would look the base up on the network."""
+        """Only the folder: `Keeper` writes the adapter. PEFT's way would look the base up on the network."""
         if output_dir is not None:
             Path(output_dir).mkdir(parents=True, exist_ok=True)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:  # noqa: ARG002 - as above
         checkpoint.copy_into(self._keeper.trained, Path(resume_from_checkpoint))
-
-
-class _Keeper(TrainerCallback):
-    """Keeps what must not be lost: the best adapter, the checkpoints. Says when to stop: no progress, or a signal."""
-
-    def __init__(
-        self,
-        trained: list[tuple[str, torch.nn.Parameter]],
-        passes: Passes,
-        interruption: Interruption,
-        *,
-        mark: str,
-        patience: int,
-        minutes: float,
-    ) -> None:
-        self.trained = trained
-        self._mark = mark
-        self._patience = patience
-        self._seconds = 60 * minutes
-        self._saved_at = time.monotonic()
-        self._passes = passes
-        self._interruption = interruption
-        self._without_progress = 0
-        self.best: dict[str, torch.Tensor] = {}
-        self.best_loss = math.inf
-        self.best_step = -1
-        self.owes_evaluation = False
-        self.stopped = False
-
-    def resume(self, directory: Path, standing: Standing) -> None:
-        """Remember what the process before this one knew."""
-        self.best = checkpoint.best_of(directory)
-        self.best_loss = math.inf if standing.best_loss is None else standing.best_loss
-        self.best_step = standing.best_step
-        self._without_progress = standing.without_progress
-        self.owes_evaluation = standing.owes_evaluation
-
-    def is_asked(self) -> bool:
-        """Whether to stop in the middle of something. Several processes agree on it only at the end of a step."""
-        return self.stopped or (self._interruption.asked and ranks.count() == 1)
-
-    def stop(self, control: Any) -> None:
-        """Save, then leave the loop."""
-        self.stopped = True
-        control.should_save = control.should_training_stop = True
-
-    def on_step_end(
-        self,
-        args: Any,  # noqa: ARG002 - the signature is the library's
-        state: Any,  # noqa: ARG002 - as above
-        control: Any,
-        **kwargs: Any,  # noqa: ARG002 - as above
-    ) -> None:
-        stop, save = ranks.any_of(self._interruption.asked, time.monotonic() - self._saved_at >= self._seconds)
-        if stop:
-            self.stop(control)
-        control.should_save |= save
-
-    def on_evaluate(
-        self,
-        args: Any,  # noqa: ARG002 - the signature is the library's
-        state: Any,
-        control: Any,
-        **kwargs: Any,
-    ) -> None:
-        loss = kwargs["metrics"]["eval_loss"]
-        if loss < self.best_loss:
-            self.best_loss, self.best_step, self._without_progress = loss, state.global_step, 0
-            self.best = {name: weight.detach().cpu().clone() for name, weight in self.trained}
-            return
-        self._without_progress += 1
-        control.should_training_stop |= self._without_progress >= self._patience
-
-    def on_save(
-        self,
-        args: Any,
-        state: Any,
-        control: Any,  # noqa: ARG002 - the signature is the library's
-        **kwargs: Any,  # noqa: ARG002 - as above
-    ) -> None:
-        ranks.wait_for_all()  # each has written its random state
-        self._saved_at = time.monotonic()
-        if ranks.is_first():
-            adapter = {name: weight.detach().cpu() for name, weight in self.trained}
-            directory = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-            checkpoint.write(directory, self.standing(state.global_step), adapter, self.best)
-
-    def standing(self, step: int) -> Standing:
-        """What a checkpoint at this step says of the training."""
-        return Standing(
-            fingerprint=self._mark,
-            step=step,
-            best_step=self.best_step,
-            best_loss=self.best_loss if self.best_step >= 0 else None,
-            without_progress=self._without_progress,
-            owes_evaluation=self.owes_evaluation,
-            pass_tokens=self._passes.fit.tokens,
-            checkpointing=self._passes.fit.checkpointing,
-        )
-
-    def restore(self) -> None:
-        """Put the best adapter back in place."""
-        with torch.no_grad():
-            for name, weight in self.trained:
-                weight.copy_(self.best[name])
 
 
 class _Reporter(TrainerCallback):
@@ -365,7 +259,7 @@ def _arguments(
         eval_strategy="steps",
         eval_steps=recipe.steps_between_evaluations(pairs),
         eval_on_start=owed,
-        save_strategy="no",  # `_Keeper` says when
+        save_strategy="no",  # `Keeper` says when
         save_total_limit=2,  # the one being written is not complete yet
         logging_strategy="steps",
         logging_steps=1,
