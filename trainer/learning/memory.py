@@ -191,11 +191,9 @@ def training_footprint(shape: ModelShape, method: Method, work: Workload) -> Foo
         )
     trained = shape.adapter_parameters(work.rank)
     packed = _NF4 if method == "qlora" else _HALF
-    # The fp32 adapter is copied for its products; what is computed again copies one layer at a time.
-    copies = 0 if work.checkpointing or work.compute == _SINGLE else work.compute
     return Footprint(
         method,
-        weights=packed * shape.linear_parameters + _HALF * shape.other_parameters + (_SINGLE + copies) * trained,
+        weights=packed * shape.linear_parameters + _HALF * shape.other_parameters + _SINGLE * trained,
         gradients=_SINGLE * trained,
         optimizer=_ADAM_8BIT * trained,
         **passing,
@@ -267,7 +265,8 @@ def _passing(shape: ModelShape, method: Method, work: Workload) -> dict[str, flo
     layer = tokens * _layer_bytes_per_token(shape, method, work)
     unpacked = _HALF * max(inputs * outputs for inputs, outputs in shape.linears) if method == "qlora" else 0
     kept = tokens * shape.layers * shape.hidden * work.compute if work.checkpointing else shape.layers * layer
-    last = tokens * shape.hidden * (_SINGLE + 2 * work.compute)  # the last norm's fp32 copy and its result, twice
+    # The last norm's input (full training squares an fp32 copy of it) and its result, twice.
+    last = tokens * shape.hidden * ((_SINGLE if method == "full" else work.compute) + 2 * work.compute)
     return {
         "activations": kept + last,
         "logits": _logits(shape, method, work, tokens),
@@ -289,19 +288,20 @@ def _backward(shape: ModelShape, work: Workload, tokens: int) -> float:
 def _layer_bytes_per_token(shape: ModelShape, method: Method, work: Workload) -> float:
     """What one decoder layer keeps for a token when attention is fused (no score matrix).
 
-    Counted with the hooks that autograd offers for saved tensors; a test does it again.
+    Counted with the hooks that autograd offers for saved tensors; a test does it again. Full training is counted as
+    transformers does it, the others as `trainer.learning.lean` does.
     """
     queries, keys = shape.heads * shape.head_size, shape.kv_heads * shape.head_size
-    norms = 2 * shape.hidden * _SINGLE  # the fp32 copy that is squared
     attention = work.compute * (queries + 2 * keys + queries)  # rotated queries and keys, values, the output
-    feed_forward = work.compute * 4 * shape.intermediate  # gate, its activation, up, their product
     # Behind each norm; q, k, v share one input, gate and up another.
     inputs = work.compute * 2 * shape.hidden
-    plain = norms + attention + feed_forward + inputs
     if method == "full":
-        return plain
-    low_rank = 2 * work.compute * 7 * work.rank
-    wide = sum(inputs for inputs, _ in shape.linears)
-    # Each adapter drops other numbers, so each keeps an input of its own and a mask of one byte.
-    dropped = (work.compute + 1) * wide if work.dropout else 0
-    return plain + low_rank + dropped
+        norms = 2 * shape.hidden * _SINGLE  # the fp32 copy that is squared
+        feed_forward = work.compute * 4 * shape.intermediate  # gate, its activation, up, their product
+        return norms + attention + feed_forward + inputs
+    norms = 2 * shape.hidden * work.compute
+    feed_forward = work.compute * 2 * shape.intermediate  # gate and up
+    low_rank = work.compute * 7 * work.rank
+    # Each adapter drops other numbers, so each keeps a mask of one byte.
+    masks = sum(inputs for inputs, _ in shape.linears) if work.dropout else 0
+    return norms + attention + feed_forward + inputs + low_rank + masks

@@ -27,6 +27,7 @@ from trainer.learning.batches import plan_steps
 from trainer.learning.checkpoint import FINISHED, Standing
 from trainer.learning.interruption import Interruption
 from trainer.learning.keeper import Keeper
+from trainer.learning.lean import lean_passes
 from trainer.learning.memory import Fit
 from trainer.learning.recipe import Recipe
 from trainer.learning.steps import Passes
@@ -128,7 +129,7 @@ def train(
         return _learned(standing, plan, examples, began=standing.step)
 
     passes = Passes(model, examples, validation, recipe.micro_batch, fit, pad_id=pad_id, say=say)
-    with Interruption() as interruption, disable_input_dtype_casting(model):
+    with Interruption() as interruption, lean_passes(model, CHALLENGER), disable_input_dtype_casting(model):
         keeper = Keeper(trained, passes, interruption, mark=mark, patience=recipe.patience, minutes=minutes)
         if found is not None:
             keeper.resume(*found)
