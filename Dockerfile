@@ -8,6 +8,11 @@ ENV PIP_NO_CACHE_DIR=1 \
     NIGHTSHIFT_HOME=/data \
     HF_HOME=/data/models/huggingface
 
+# A C compiler: the engine compiles its pass over the layers for the CPU it meets (model/compiled.py).
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends gcc libc6-dev \
+    && rm -rf /var/lib/apt/lists/*
+
 RUN useradd --create-home --uid 1000 nightshift \
     && mkdir /data \
     && chown nightshift:nightshift /data

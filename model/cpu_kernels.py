@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import torch
@@ -15,11 +16,15 @@ from bitsandbytes import functional as bnb
 from bitsandbytes.cextension import lib
 from torch.nn import functional
 
+from model.compiled import CompiledHead, CompiledLayers, library
+from model.slots import SlotCache
+
 __all__ = [
     "FEW_ROWS",
     "PROMPT_ROWS",
     "attend",
     "begin_step",
+    "compile_layers",
     "dequantise",
     "finish",
     "finish_gated",
@@ -137,21 +142,51 @@ def make_head(weight: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
     """The output layer: [M, hidden] -> logits [M, vocabulary].
 
     Computed in bf16, half the bytes, from a copy; the likeliest tokens once more in fp32, so that near-ties among them
-    fall as in the model's own layer. On all cores: of a step it is the one product that is worth waking them for.
+    fall as in the model's own layer.
     """
-    half = weight.bfloat16()
-    cores = torch.get_num_threads()
+    rough = CompiledHead(weight, _cores()) if CompiledHead.fits(weight) else _torch_head(weight)
+
+    def head(x: torch.Tensor) -> torch.Tensor:
+        logits = rough(x)
+        likeliest = logits.topk(min(_EXACT, logits.shape[1]), dim=-1).indices
+        exact = torch.matmul(weight[likeliest], x[:, :, None])[:, :, 0]
+        return logits.scatter_(1, likeliest, exact)
+
+    return head
+
+
+def _torch_head(weight: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
+    """The output layer in bf16, on all cores: of a step by torch it is the one product worth waking them for."""
+    half, cores = weight.bfloat16(), _cores()
 
     def head(x: torch.Tensor) -> torch.Tensor:
         threads = torch.get_num_threads()
         torch.set_num_threads(cores)
         logits = functional.linear(x.bfloat16(), half).float()
         torch.set_num_threads(threads)
-        likeliest = logits.topk(min(_EXACT, logits.shape[1]), dim=-1).indices
-        exact = torch.matmul(weight[likeliest], x[:, :, None])[:, :, 0]
-        return logits.scatter_(1, likeliest, exact)
+        return logits
 
     return head
+
+
+def compile_layers(
+    layers: Sequence[Any],
+    slots: SlotCache,
+    rotary: tuple[torch.Tensor, torch.Tensor],
+    *,
+    eps: float,
+    scale: float,
+) -> CompiledLayers | None:
+    """All layers of a lean step as one call; None where it has to be torch, layer by layer."""
+    if library() is None or slots.keys[0].shape[-1] % 32:
+        return None
+    return CompiledLayers(layers, slots, rotary, getattr(lib, _KERNEL), eps=eps, scale=scale, threads=_cores())
+
+
+@cache
+def _cores() -> int:
+    """Torch's threads where a model is loaded first; the worker's thread has fewer."""
+    return torch.get_num_threads()
 
 
 class _Step:

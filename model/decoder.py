@@ -127,7 +127,7 @@ class Decoder:
         if self._short is not None and len(tokens) <= SHORT:
             logits = self._short.read(row, tokens, start)
         elif self._lean is not None:
-            logits = self._lean.prefill(ids, start)
+            logits = self._lean.prefill(ids, row, start)
         else:
             logits = self._forward(ids[None], torch.arange(start, end, device=self.device)[None])
         self.cache.positions[row] = self._longest[row] = end

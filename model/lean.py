@@ -76,6 +76,12 @@ class LeanStep:
         cos, sin = model.model.rotary_emb(torch.zeros(1, dtype=cache.dtype, device=cache.device), places)
         self._rotary = (cos[0].contiguous(), sin[0].contiguous())
         self._layers = [self._layer(layer) for layer in model.model.layers]
+        self._whole = self._compile()
+
+    def _compile(self) -> Any:
+        """All layers as one function of hidden states, positions and owning rows, where the kernels have it."""
+        make = getattr(self._kernels, "compile_layers", None)
+        return make(self._layers, self._cache, self._rotary, eps=self._eps, scale=self._scale) if make else None
 
     def bind(self) -> None:
         """Take the adapter slot's buffers anew, after they were allocated anew."""
@@ -88,6 +94,7 @@ class LeanStep:
                 gate_up=rebind(lean.gate_up, parts["gate_up"]),
                 down=rebind(lean.down, parts["down"]),
             )
+        self._whole = self._compile()
 
     def _layer(self, layer: Any) -> _Layer:
         attention, norms = layer.self_attn, None
@@ -110,7 +117,10 @@ class LeanStep:
 
     def __call__(self, tokens: torch.Tensor) -> torch.Tensor:
         """Logits [n, vocabulary] of one new token for each of the first n rows."""
-        step = self._kernels.begin_step(self._rotary, self._cache.positions, self._cache.all_rows[: len(tokens)])
+        rows = self._cache.all_rows[: len(tokens)]
+        if self._whole is not None:
+            return self._logits(self._whole(self._embedded(tokens), self._cache.positions, rows))
+        step = self._kernels.begin_step(self._rotary, self._cache.positions, rows)
         return self._logits(self._body(tokens, self._attending(step)))
 
     def read(
@@ -124,9 +134,15 @@ class LeanStep:
         step = self._kernels.begin_prompt(self._rotary, positions, owners)
         return self._logits(self._body(tokens, self._attending(step)).index_select(0, last))
 
-    def prefill(self, tokens: torch.Tensor, start: int) -> torch.Tensor:
-        """Logits [1, vocabulary] after prompt tokens [count] from position `start`; `begin_prefill` named the row."""
+    def prefill(self, tokens: torch.Tensor, row: int, start: int) -> torch.Tensor:
+        """Logits [1, vocabulary] after prompt tokens [count] of `row` from position `start`.
+
+        The cache's `begin_prefill` was told the same.
+        """
         count = len(tokens)
+        if self._whole is not None:
+            places = torch.arange(start, start + count)
+            return self._logits(self._whole(self._embedded(tokens), places, torch.full_like(places, row))[-1:])
         cos, sin = (table[start : start + count, None] for table in self._rotary)
 
         def attend(index: int, layer: _Layer, qkv: torch.Tensor) -> torch.Tensor:
@@ -158,7 +174,7 @@ class LeanStep:
     def _body(self, tokens: torch.Tensor, attend: Callable[[int, _Layer, torch.Tensor], torch.Tensor]) -> torch.Tensor:
         """Hidden states [n, hidden] before the last norm."""
         kernels = self._kernels
-        hidden: torch.Tensor = self._model.model.embed_tokens(tokens)
+        hidden = self._embedded(tokens)
         for index, layer in enumerate(self._layers):
             qkv = layer.qkv(kernels.rms_norm(hidden, layer.input_norm, self._eps))
             hidden = layer.out(attend(index, layer, qkv), residual=hidden)
@@ -169,6 +185,10 @@ class LeanStep:
                 gate, up = layer.gate_up(x).chunk(2, dim=-1)
                 gated = functional.silu(gate).mul_(up)
             hidden = layer.down(gated, residual=hidden)
+        return hidden
+
+    def _embedded(self, tokens: torch.Tensor) -> torch.Tensor:
+        hidden: torch.Tensor = self._model.model.embed_tokens(tokens)
         return hidden
 
     def _logits(self, hidden: torch.Tensor) -> torch.Tensor:

@@ -352,10 +352,12 @@ class Worker:
 
 
 def _leave_a_core() -> None:
-    """Compute on all cores but one, which the event loop needs for every token.
+    """Give torch all cores but one, which the event loop needs for every token.
 
-    Measured on 2 cores, 8 conversations: 117 tokens/s on one against 51 on both, where each product waits for a thread
-    that the event loop has pushed aside.
+    Measured on 2 cores, 8 conversations, without the compiled pass (model/compiled.py, which uses all): 117 tokens/s on
+    one core against 51 on both. Another thread has loaded the model with OpenMP threads of its own; with more of them
+    than cores in the process, OpenMP lets threads sleep between two products, and waking them takes longer than a
+    product.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     torch.set_num_threads(min(torch.get_num_threads(), max(1, cores - 1)))
