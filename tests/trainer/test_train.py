@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 import torch
 from bitsandbytes.functional import has_avx512bf16
@@ -179,6 +182,28 @@ def test_training_learns_and_leaves_the_base_as_it_was(base, tmp_path):
         if "lora" not in name and not torch.equal(weight, frozen_before[name.replace(".base_layer", "")])
     ]
     assert changed == []
+
+
+def test_nothing_holds_on_to_the_base_after_training(tiny_base, tmp_path):
+    """Its embedding alone is 0.4 GB in a 7B model, and another training may want the room."""
+    base = tiny_base.load()
+    frozen.forbid_repacking(base.model)
+    examples = examples_of(base, 12)
+    model = attach_adapter(base.model, recipe_of(epochs=1))
+    train(
+        model,
+        examples[:8],
+        examples[8:],
+        recipe_of(epochs=1),
+        pad_id=0,
+        seed=1,
+        **into(tmp_path),
+        report=lambda *_: None,
+    )
+    held = [weakref.ref(weight) for weight in model.parameters()]
+    del base, model
+    gc.collect()
+    assert [weight for weight in held if weight() is not None] == []
 
 
 def test_the_best_step_is_the_one_that_stays(base, tmp_path):

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from bitsandbytes.optim import GlobalOptimManager
 from peft import LoraConfig, get_peft_model
 from peft.helpers import disable_input_dtype_casting
 from torch.utils.data import DataLoader
@@ -145,7 +146,10 @@ def train(
             callbacks=[keeper, _Reporter(report)],
         )
         trainer.pop_callback(_printer())
-        trainer.train(resume_from_checkpoint=str(found[0]) if found is not None else None)
+        try:
+            trainer.train(resume_from_checkpoint=str(found[0]) if found is not None else None)
+        finally:
+            _forget_overrides()
         if keeper.stopped:
             raise RunInterrupted(int(trainer.state.global_step))
         if keeper.best_step < 0:  # too few steps for the rhythm of evaluations
@@ -173,6 +177,11 @@ def _learned(
         checkpointing=standing.checkpointing,
         pass_tokens=standing.pass_tokens,
     )
+
+
+def _forget_overrides() -> None:
+    """Let go of the base: the Trainer tells bitsandbytes of its embedding, which it would hold for good."""
+    GlobalOptimManager.get_instance().module_weight_config_triple.clear()
 
 
 class _StepTrainer(Trainer):
