@@ -84,6 +84,7 @@ def convert(options: argparse.Namespace) -> None:
     from model.base import convert_base
     from model.config import ModelConfig
 
+    (options.work / "models").mkdir(exist_ok=True)  # a base that is 4-bit already is not converted into it
     convert_base(ModelConfig(base=options.base, device=options.device), options.work / "models")
 
 

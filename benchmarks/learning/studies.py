@@ -22,7 +22,7 @@ Line = dict[str, Any]
 
 FIRST, EACH = 60, 39
 """Exchanges of the first night, enough to begin with, and of every later one."""
-TAUGHT, TONIGHT, UNSEEN = 120, 80, 120
+TAUGHT, TONIGHT, UNSEEN = 60, 160, 120
 """Poison: exchanges the bot has learned from, exchanges of the night, and clean ones it is measured on."""
 SHARE = 0.3
 """Of a poisoned night."""
@@ -77,7 +77,8 @@ def poison(work: Path, models: Path, plan: Plan, seed: int, done: Sequence[Line]
         yield _taught(Place(taught_home, plan, models), seed, good, clean)
     base = Place(taught_home, plan, models)
     before = base.measure(clean) if len(done) <= len(KINDS) else None
-    for kind in KINDS:
+    first = seed % len(KINDS)  # so that a study that ends early has some nights of each kind
+    for kind in (*KINDS[first:], *KINDS[:first]):
         if before is not None and all(line.get("kind") != kind for line in done):
             copy = work / f"poison-{seed}-{kind}"
             shutil.rmtree(copy, ignore_errors=True)
