@@ -13,12 +13,13 @@ import tempfile
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from model.packed import FusedLinear
-from model.slots import SlotCache
+if TYPE_CHECKING:
+    from model.packed import FusedLinear
+    from model.slots import SlotCache
 
 __all__ = ["CompiledHead", "CompiledLayers", "library"]
 
