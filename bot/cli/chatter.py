@@ -17,11 +17,12 @@ _LOUD = ("bitsandbytes", "huggingface_hub", "transformers", "torch", "httpx")
 def silence_libraries(*, progress_bars: bool = False) -> None:
     """Let only errors of libraries through, in this process and those it starts.
 
-    Must come before they are imported: some look at the environment once. Progress bars stay where a person waits.
+    Must come before they are imported: some look at the environment once. Progress bars stay where a person waits, at a
+    terminal: in a log each of their steps would be written behind the one before.
     """
     for name in ("TRANSFORMERS_VERBOSITY", "HF_HUB_VERBOSITY"):
         os.environ.setdefault(name, "error")
-    if not progress_bars:
+    if not (progress_bars and sys.stderr.isatty()):
         os.environ.setdefault("TQDM_DISABLE", "1")
     for name in _LOUD:
         logging.getLogger(name).setLevel(logging.ERROR)
