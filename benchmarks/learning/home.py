@@ -28,7 +28,7 @@ from trainer.result import RunResult
 from trainer.run import run_once
 from trainer.settings import GateConfig, TrainerSettings, TrainingConfig
 
-__all__ = ["Measured", "Place", "Plan", "general_scores"]
+__all__ = ["Measured", "Place", "Plan", "as_pair", "general_scores"]
 
 MEMBERS, MODERATORS = 12, 3
 
@@ -181,13 +181,14 @@ def _measured(settings: TrainerSettings, home: Home, champion: str | None, excha
     who = evaluate.add_champion(model, home.adapters / champion) if champion else CHALLENGER
     tokenizer = base.tokenizer
     pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
-    pairs = [_pair(number, exchange) for number, exchange in enumerate(exchanges)]
+    pairs = [as_pair(number, exchange) for number, exchange in enumerate(exchanges)]
     examples = encode_pairs(tokenizer, pairs, max_tokens=settings.training.max_tokens).items
     nlls = evaluate.nlls_of(model, who, examples, pad_id=pad_id)
     return Measured(tuple(nlls), tuple(evaluate.choice_losses(model, who, tokenizer, pad_id=pad_id)))
 
 
-def _pair(number: int, exchange: Exchange) -> Pair:
+def as_pair(number: int, exchange: Exchange) -> Pair:
+    """An exchange as an approved pair that no member or moderator stands behind."""
     return Pair(
         reply_id=number,
         conversation=conversation(exchange),
