@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -132,9 +133,11 @@ class Place:
         return known[key]
 
     def night(self) -> RunResult:
-        """One run of the trainer in this process."""
+        """One run of the trainer in this process; one that fails or is told to stop ends the study, which can go on."""
         result = run_once(self.home, self._settings, progress=_Silent())
         _free()
+        if result.outcome == "failed":
+            sys.exit(result.reason)
         return result
 
     def details(self, run: str) -> dict[str, Any]:
