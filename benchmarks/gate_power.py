@@ -87,3 +87,7 @@ def losses(taught: Sequence[Exchange], unseen: Sequence[Exchange], models: Path)
 def encoded_of(tokenizer: Any, exchanges: Sequence[Exchange], most: int) -> list[Example]:
     """The exchanges as the trainer reads them."""
     return list(encode_pairs(tokenizer, [as_pair(n, one) for n, one in enumerate(exchanges)], max_tokens=most).items)
+
+
+if __name__ == "__main__":
+    main()
