@@ -50,6 +50,18 @@ def test_losses_and_gradients_are_those_of_transformers_and_peft(tmp_path, famil
         assert distance < 1e-4, name
 
 
+@pytest.mark.parametrize("family", ["llama", "mistral", "qwen2", "qwen3"])
+def test_every_adapted_layer_feed_forward_and_norm_of_these_families_is_lean(tmp_path, family):
+    """Equal gradients alone would not show that a library gave a layer another name."""
+    model, _ = build(tmp_path, family)
+    adapted = [module for module in model.modules() if hasattr(module, "lora_A")]
+    others = [module for module in model.modules() if type(module).__name__.endswith(("MLP", "RMSNorm"))]
+    with lean_passes(model, CHALLENGER):
+        plain = [type(module).__name__ for module in (*adapted, *others) if "forward" not in vars(module)]
+    assert len(others) > len(model.get_base_model().model.layers)
+    assert plain == []
+
+
 def test_activations_computed_again_give_the_same_gradients(tmp_path):
     """Nothing that was kept is spoilt by a second way forward, and the same elements are dropped again."""
     model, batch = build(tmp_path, "llama", dropout=0.2)
