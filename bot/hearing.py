@@ -6,6 +6,7 @@ one channel only, the question's own: nothing said elsewhere can reach an answer
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -16,12 +17,14 @@ import discord
 from bot import texts
 from bot.addressing import Spoken, named
 from bot.conversation import Heard, Names, called, plain_text
+from bot.sending import UNSENT
 
 __all__ = ["Ear", "places_of", "roles_of"]
 
 _log = logging.getLogger(__name__)
 _SPOKEN = (discord.MessageType.default, discord.MessageType.reply)
 _CHAIN = 20  # messages up a chain of replies
+_HISTORY_SECONDS = 5.0  # a Discord that does not tell sooner what was said before holds no answer up
 _NAME = 80  # characters of an attachment's name
 
 
@@ -138,8 +141,9 @@ class Ear:
         if not self.recent:
             return []
         try:
-            return [one async for one in channel.history(limit=self.recent, before=before)]
-        except discord.HTTPException as error:  # usually: may not read the history here
+            async with asyncio.timeout(_HISTORY_SECONDS):
+                return [one async for one in channel.history(limit=self.recent, before=before)]
+        except UNSENT as error:  # usually: may not read the history here
             _log.info("Answering without the history of channel %s: %s", channel.id, error)
             return []
 
@@ -160,7 +164,7 @@ class Ear:
             return known
         try:
             return await message.channel.fetch_message(reference.message_id)
-        except discord.HTTPException:
+        except UNSENT:
             return None
 
 

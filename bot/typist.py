@@ -1,16 +1,18 @@
 """The sign of life before the first word: "typing" is shown where answers are being written.
 
-One for each channel, however many answers are under way there. Knows how to show it, not what is being written.
+One for each channel, however many answers are under way there. Knows how to show it, not what is being written. The
+sign is a nicety: that it cannot be shown, or takes long, keeps nobody from an answer.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import discord
@@ -19,6 +21,7 @@ __all__ = ["Typist"]
 
 _log = logging.getLogger(__name__)
 _AGAIN = 5.0  # seconds; Discord shows it for ten
+_MOMENT = 0.3  # seconds that an answer waits for it, so that it is seen before the first word
 _PAUSE = 1.0  # seconds before it is shown again to those who waited when a message of the bot's ended it
 
 
@@ -31,6 +34,7 @@ class _Desk:
     keeper: asyncio.Task[None] | None = None
     shown: bool = False
     shown_at: float = 0.0
+    tried: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Typist:
@@ -41,13 +45,13 @@ class Typist:
 
     @asynccontextmanager
     async def at(self, channel: Any) -> AsyncIterator[None]:
-        """Raises discord.HTTPException when Discord does not let the bot write there."""
         desk = self._desks.setdefault(channel.id, _Desk(channel))
         desk.answers += 1
         try:
             if not desk.shown:
-                await _show(desk)
-                self._keep(desk, _AGAIN)
+                self._keep(desk, 0.0)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(desk.tried.wait(), _MOMENT)
             yield
         finally:
             desk.answers -= 1
@@ -66,6 +70,7 @@ class Typist:
     def _keep(self, desk: _Desk, pause: float) -> None:
         if desk.keeper is not None:
             desk.keeper.cancel()
+        desk.tried.clear()
         desk.keeper = asyncio.create_task(_keep(desk, pause))
 
 
@@ -74,8 +79,13 @@ async def _keep(desk: _Desk, pause: float) -> None:
         await asyncio.sleep(pause)
         try:
             await _show(desk)
-        except discord.HTTPException:
+        except discord.Forbidden:  # and so it will be next time
+            _log.info("May not show the typing sign in channel %s", desk.channel.id)
+            return
+        except Exception:  # noqa: BLE001  (whatever it was, the answer goes on)
             _log.info("Could not show the typing sign in channel %s", desk.channel.id, exc_info=True)
+        finally:
+            desk.tried.set()
         pause = _AGAIN
 
 

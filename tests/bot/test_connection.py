@@ -84,6 +84,27 @@ async def test_an_answer_whose_sending_fails_is_sent_again_and_stands_there_once
         assert not place.faults
 
 
+@pytest.mark.parametrize("status", [400, 403, 404, 500, 503, 0])
+async def test_a_failed_typing_sign_costs_no_answer(online, place, status):
+    """It is a nicety."""
+    place.faults.extend([Fault("POST", f"/channels/{GENERAL}/typing", status)] * 5)
+    async with online(place) as app:
+        await place.say(f"<@{BOT}> Which wood?")
+        await answered(place, app)
+        assert place.said() == ["You said: Which wood?"]
+
+
+@pytest.mark.parametrize("status", [400, 403, 500, 503, 0])
+async def test_a_history_that_cannot_be_read_costs_no_answer(online, place, status, monkeypatch):
+    """The question is answered by itself."""
+    monkeypatch.setattr("bot.hearing._HISTORY_SECONDS", 0.5)
+    place.faults.extend([Fault("GET", f"/channels/{GENERAL}/messages", status)] * 5)
+    async with online(place) as app:
+        await place.say(f"<@{BOT}> Which wood?")
+        await answered(place, app)
+        assert place.said() == ["You said: Which wood?"]
+
+
 @pytest.mark.parametrize("status", [500, 503, 0])
 async def test_the_last_edit_of_an_answer_is_made_again(online, place, status):
     """What stands there in the end is the whole answer."""

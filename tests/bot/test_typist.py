@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import aiohttp
 import pytest
 
 from bot.typist import Typist
@@ -14,13 +15,16 @@ class Channel:
 
     id = 7
 
-    def __init__(self, *, closed: bool = False) -> None:
-        self.shown = 0
-        self._closed = closed
+    def __init__(self, *, failure: Exception | None = None, seconds: float = 0.0) -> None:
+        self.tried = self.shown = 0
+        self._failure = failure
+        self._seconds = seconds
 
     async def typing(self) -> None:
-        if self._closed:
-            raise PermissionError
+        self.tried += 1
+        await asyncio.sleep(self._seconds)
+        if self._failure is not None:
+            raise self._failure
         self.shown += 1
 
 
@@ -67,9 +71,18 @@ async def test_with_the_last_answer_the_sign_ends(typist, monkeypatch):
     assert channel.shown == shown
 
 
-async def test_a_channel_that_is_closed_to_the_bot_is_an_error_every_time(typist):
-    """So nothing is generated for it."""
-    for _ in range(2):
-        with pytest.raises(PermissionError):
-            async with typist.at(Channel(closed=True)):
-                raise AssertionError
+@pytest.mark.parametrize("failure", [PermissionError(), TimeoutError(), aiohttp.ServerDisconnectedError()])
+async def test_a_sign_that_cannot_be_shown_keeps_nobody_from_an_answer(typist, failure):
+    """It is a nicety, and is tried again for the next answer."""
+    channel = Channel(failure=failure)
+    for count in (1, 2):
+        async with typist.at(channel):
+            assert channel.tried == count
+
+
+async def test_a_sign_that_takes_long_is_not_waited_for(typist, monkeypatch):
+    """A Discord that does not answer would hold the answer up as long."""
+    monkeypatch.setattr("bot.typist._MOMENT", 0.02)
+    channel = Channel(seconds=60.0)
+    async with asyncio.timeout(1.0), typist.at(channel):
+        assert channel.tried == 1
