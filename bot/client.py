@@ -17,6 +17,7 @@ from discord.ext import tasks
 from bot.administration.commands import SettingsCommands
 from bot.answering import Answering
 from bot.cards import CardButton, ReasonMenu
+from bot.command_upload import CommandUpload
 from bot.commands import slash_commands
 from bot.controls import AgainButton, MoreButton, StopButton
 from bot.guild_settings import SettingsBook
@@ -38,6 +39,7 @@ from bot.recording import Written
 from bot.retention import Deletions, let_go
 from bot.review import ReviewDesk, message_commands
 from bot.settings import Settings
+from bot.token_watch import TokenWatch
 from bot.translator import CommandTranslator
 from model.protocol import ChatEngine
 from storage.store import Store
@@ -73,7 +75,9 @@ class NightshiftClient(discord.Client):
     """`desk` is the review desk, which the buttons of cards find here; `book` holds the servers' own settings."""
 
     def __init__(self, engine: ChatEngine, store: AsyncStore, settings: Settings, operations: Operations) -> None:
+        self._token = TokenWatch(self.close)
         super().__init__(
+            http_trace=self._token.trace,
             intents=intents(
                 message_content=settings.discord.message_content, reactions=settings.discord.review_by_reaction
             ),
@@ -99,6 +103,7 @@ class NightshiftClient(discord.Client):
         for command in slash_commands(operations, self.office, self.desk, self.setup):
             self.tree.add_command(command)
         self.tree.add_command(privacy_commands(store, settings, self._redacted))
+        self._upload = CommandUpload(self.tree, store)
         self._store = store
         self._deletions = Deletions(store)
         self._retention_days = settings.privacy.retention_days
@@ -107,12 +112,18 @@ class NightshiftClient(discord.Client):
         self._looks_back = settings.privacy.look_back
         self._look_back = tasks.loop(count=1)(self._look_for_deleted)
 
+    @property
+    def token_refused(self) -> bool:
+        """Whether the client ended because Discord knows its token no more."""
+        return self._token.refused
+
     async def setup_hook(self) -> None:
+        self._token.start(self.http)
         await self.book.load()
         self.front.open()
         self.add_dynamic_items(*_ITEMS, StopButton, AgainButton, MoreButton)
         await self.tree.set_translator(CommandTranslator())
-        await self.tree.sync()
+        await self._upload.start()
         self._poll.start()
         self._retention.start()  # its first round is now
 
@@ -164,6 +175,7 @@ class NightshiftClient(discord.Client):
         self._poll.cancel()
         self._retention.cancel()
         self._look_back.cancel()
+        await self._upload.close()
         await self.answering.close()
         await super().close()
 

@@ -10,12 +10,15 @@ from bot import texts
 
 __all__ = [
     "BotError",
+    "ConnectionRefused",
+    "DiscordRefuses",
     "DiscordUnreachable",
     "IntentMissing",
     "NoPicture",
     "Refused",
     "TokenMissing",
     "TokenRefused",
+    "TokenReset",
     "TrainingUnderway",
 ]
 
@@ -61,6 +64,38 @@ class DiscordUnreachable(BotError):
         super().__init__(
             "Discord cannot be reached: check this machine's network and discordstatus.com, then try again."
         )
+
+
+class DiscordRefuses(BotError):
+    """Discord, or the network in front of it, answers a login with anything but yes or no."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(
+            f"Discord does not let this machine log in at the moment (it answers {status}): look at discordstatus.com, "
+            "wait a quarter of an hour, and start Nightshift again."
+        )
+        self.status = status
+
+
+class TokenReset(BotError):
+    """The token stopped working while the bot was running."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Discord does not accept the bot's token any more, so it was reset: copy the new one from the Developer "
+            "Portal (your application, Bot, Reset Token) into DISCORD_TOKEN and start Nightshift again."
+        )
+
+
+class ConnectionRefused(BotError):
+    """Discord closed the connection for good."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(
+            f"Discord closed the connection and does not want it back (code {code}): update Nightshift, "
+            "and start it again."
+        )
+        self.code = code
 
 
 class NoPicture(BotError):

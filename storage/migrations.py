@@ -289,6 +289,11 @@ def m012_replaced_answers(db: Database) -> None:
     db.execute("create index replies_message on replies (message_id) where message_id is not null")
 
 
+def m024_bot_state(db: Database) -> None:
+    # What the bot remembers about itself, such as which commands it uploaded.
+    db.execute("create table bot_state (name text primary key, value text not null) without rowid")
+
+
 STEPS: tuple[Callable[[Database], None], ...] = (
     m001_replies_and_reviews,
     m002_people_in_replies,
@@ -301,4 +306,5 @@ STEPS: tuple[Callable[[Database], None], ...] = (
     m010_members,
     m011_quarantine,
     m012_replaced_answers,
+    m024_bot_state,
 )

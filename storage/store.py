@@ -33,6 +33,7 @@ from storage import (
     retention,
     reviews,
     runs,
+    state,
 )
 from storage.database import open_database
 from storage.moderation import Moderation
@@ -260,6 +261,14 @@ class Store:
     def set_guild_setting(self, guild_id: int, name: str, value: Any, *, channel_id: int = 0) -> None:
         """Keep a value (anything JSON holds) for a server or one channel of it; None goes back to the default."""
         guild_settings.put(self._db, guild_id, channel_id, name, value)
+
+    # What the bot remembers about itself
+
+    def state(self, name: str) -> str | None:
+        return state.get(self._db, name)
+
+    def set_state(self, name: str, value: str) -> None:
+        state.put(self._db, name, value)
 
     # Runs
 

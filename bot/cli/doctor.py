@@ -177,18 +177,20 @@ def _discord(settings: Settings) -> Finding:
     import aiohttp
     import discord
 
-    from bot.errors import BotError, DiscordUnreachable, TokenMissing
+    from bot.errors import BotError, DiscordRefuses, DiscordUnreachable, TokenMissing
     from bot.login import check_login
     from bot.settings import discord_token
 
     async def ask() -> str:
         async with asyncio.timeout(_DISCORD_S):
-            return await check_login(discord_token(), message_content=settings.discord.message_content)
+            return await check_login(discord_token(), message_content=settings.discord.message_content, patient=False)
 
     try:
         name = asyncio.run(ask())
     except TokenMissing as error:
         return Finding("note", "discord", f"{error} Until then the intents cannot be checked either.")
+    except DiscordRefuses as error:
+        return Finding("note", "discord", str(error))
     except (DiscordUnreachable, aiohttp.ClientError, discord.HTTPException, OSError, TimeoutError):
         return Finding("note", "discord", "Discord cannot be reached from here, so token and intents are unchecked.")
     except BotError as error:

@@ -51,6 +51,8 @@ class Loopback:
     def __init__(self) -> None:
         self.messages: dict[int, dict[int, dict[str, Any]]] = {GENERAL: {}, REVIEW: {}}
         self.faults: deque[Fault] = deque()
+        self.commands: list[dict[str, Any]] = []
+        self.reset = False  # whether the bot's token is no longer valid
         self.requests: list[tuple[str, str]] = []
         self.sessions: list[str] = []
         self.forgotten = False  # whether a session cannot be resumed
@@ -91,6 +93,8 @@ class Loopback:
     @web.middleware
     async def fail(self, request: web.Request, handler: Any) -> web.StreamResponse:
         self.requests.append((request.method, request.path))
+        if self.reset and request.path != "/gateway":
+            return _json({"message": "401: Unauthorized", "code": 0}, status=401)
         fault = next((f for f in self.faults if f.method == request.method and request.path.endswith(f.path)), None)
         if fault is None:
             return await handler(request)
@@ -111,8 +115,14 @@ class Loopback:
         about = {"id": "1", "name": "Nightshift", "description": "", "icon": None, "owner": _PEOPLE[MEMBER]}
         return _json({**about, "flags": 1 << 19, "bot_public": True, "bot_require_code_grant": False, "verify_key": ""})
 
-    async def commands(self, _request: web.Request) -> web.Response:
-        return _json([])
+    async def upload(self, request: web.Request) -> web.Response:
+        sent = await request.json()
+        extras = {"application_id": "1", "version": "1", "description": ""}
+        self.commands = [{**one, **extras, "id": str(100 + number)} for number, one in enumerate(sent)]
+        return _json(self.commands)
+
+    async def list_commands(self, _request: web.Request) -> web.Response:
+        return _json(self.commands)
 
     async def typing(self, _request: web.Request) -> web.Response:
         return web.Response(status=204)
@@ -206,7 +216,8 @@ async def loopback(monkeypatch: Any) -> AsyncIterator[Loopback]:
     app = web.Application(middlewares=[place.fail])
     app.router.add_get("/users/@me", place.me)
     app.router.add_get("/oauth2/applications/@me", place.application)
-    app.router.add_put("/applications/1/commands", place.commands)
+    app.router.add_put("/applications/1/commands", place.upload)
+    app.router.add_get("/applications/1/commands", place.list_commands)
     app.router.add_post("/channels/{channel}/typing", place.typing)
     app.router.add_post("/channels/{channel}/messages", place.post)
     app.router.add_get("/channels/{channel}/messages", place.history)

@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import discord
 import pytest
 from aiohttp import web
 
-from bot.errors import DiscordUnreachable, IntentMissing, TokenMissing, TokenRefused
+from bot import login
+from bot.errors import DiscordRefuses, DiscordUnreachable, IntentMissing, TokenMissing, TokenRefused
 from bot.login import check_login, serve
 from bot.settings import discord_token, load_settings
 
 LIMITED_MESSAGE_CONTENT = 1 << 19
 
 
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch):
+    monkeypatch.setattr(login, "_PAUSES", (0.01, 0.01, 0.01))
+
+
 @pytest.fixture
-async def portal(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[dict[str, int]]:
-    """Discord's HTTP interface, as far as a login needs it; knows the token "good". Change `flags` to set intents."""
-    state = {"flags": LIMITED_MESSAGE_CONTENT}
+async def portal(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[dict[str, Any]]:
+    """Discord's HTTP interface, as far as a login needs it; knows the token "good".
+
+    Change `flags` to set intents; `faults` are statuses that the next requests meet.
+    """
+    state: dict[str, Any] = {"flags": LIMITED_MESSAGE_CONTENT, "faults": []}
 
     def answer(request: web.Request, payload: dict[str, object]) -> web.Response:
+        if state["faults"]:  # as the network in front of Discord answers: no JSON, no Via
+            return web.Response(body=b"<html>no</html>", status=state["faults"].pop(0), content_type="text/html")
         known = request.headers.get("Authorization") == "Bot good"
         body = payload if known else {"message": "401: Unauthorized", "code": 0}
         # discord.py compares the content type as a whole.
@@ -79,6 +91,22 @@ async def test_an_unreachable_discord_is_a_sentence(monkeypatch, home, unused_tc
     monkeypatch.setattr(discord.http.Route, "BASE", f"http://127.0.0.1:{unused_tcp_port}")
     monkeypatch.setenv("DISCORD_TOKEN", "good")
     with pytest.raises(DiscordUnreachable, match="network"):
+        await serve(home, load_settings(home))
+
+
+@pytest.mark.parametrize("status", [403, 429, 500, 503])
+async def test_one_failure_at_login_is_waited_out(portal, status):
+    """Discord, or the network in front of it, fails for a moment; the token is as good as before."""
+    portal["faults"] = [status]
+    assert await check_login("good", message_content=True) == "nightshift"
+
+
+@pytest.mark.parametrize("status", [403, 429, 503])
+async def test_a_discord_that_goes_on_failing_is_a_sentence(portal, home, monkeypatch, status):
+    """`nightshift run` says what Discord answers and what to do, not that nobody foresaw it."""
+    portal["faults"] = [status] * 50
+    monkeypatch.setenv("DISCORD_TOKEN", "good")
+    with pytest.raises(DiscordRefuses, match=rf"{status}.*discordstatus\.com"):
         await serve(home, load_settings(home))
 
 

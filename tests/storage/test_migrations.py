@@ -31,6 +31,7 @@ TABLES = {
     "holds",
     "votes",
     "quarantine",
+    "bot_state",
 }
 
 
