@@ -65,7 +65,7 @@ class Nightshift:
         self._run_task: asyncio.Future[RunResult] | None = None
         self._cancelled_by = ""  # who stopped the run that is going on
         self._scheduled = False
-        self._nightly = Nightly(settings.schedule, self._last_night, self._tonight)
+        self._nightly = Nightly(settings.schedule, self._nights, self._tonight)
         self.client = self.new_client()
 
     @classmethod
@@ -220,8 +220,8 @@ class Nightshift:
             training=self.training,
         )
 
-    async def _last_night(self) -> str | None:
-        return await self.store.call(_last_scheduled_date)
+    async def _nights(self) -> list[str]:
+        return await self.store.call(Store.nights)
 
     async def _tonight(self, local_date: str) -> None:
         await self.train_now(trigger="schedule", local_date=local_date)
@@ -238,9 +238,3 @@ class Nightshift:
 
 def _champion(store: Store) -> tuple[str | None, int]:
     return store.champion(), store.last_promotion_id()
-
-
-def _last_scheduled_date(store: Store) -> str | None:
-    """Of the nights that are over: one whose run was stopped is due again, and goes on."""
-    nights = (run for run in store.runs(200) if run.trigger == "schedule" and run.outcome is not None)
-    return next((run.local_date for run in nights), None)

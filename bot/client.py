@@ -20,6 +20,7 @@ from bot.cards import CardButton, ReasonMenu
 from bot.command_upload import CommandUpload
 from bot.commands import slash_commands
 from bot.controls import AgainButton, MoreButton, StopButton
+from bot.discord_clock import DiscordClock
 from bot.guild_settings import SettingsBook
 from bot.handler import respond_with
 from bot.language import speak, speaking
@@ -76,6 +77,8 @@ class NightshiftClient(discord.Client):
 
     def __init__(self, engine: ChatEngine, store: AsyncStore, settings: Settings, operations: Operations) -> None:
         self._token = TokenWatch(self.close)
+        self._clock = DiscordClock()
+        self._clock.listen(self._token.trace)
         super().__init__(
             http_trace=self._token.trace,
             intents=intents(
@@ -204,13 +207,13 @@ class NightshiftClient(discord.Client):
 
     async def _let_go(self) -> None:
         try:
-            await let_go(self._store, self._retention_days)
+            await let_go(self._store, self._retention_days, self._clock.now())
         except Exception:  # noqa: BLE001  (a loop that dies would never look again)
             _log.exception("Letting go of old replies failed; trying again in %d h", _RETENTION_HOURS)
 
     async def _look_for_deleted(self) -> None:
         try:
-            gone = await gone_while_away(self, self._store, self._retention_days)
+            gone = await gone_while_away(self, self._store, self._retention_days, self._clock.now())
             if gone:
                 await self._deleted(gone)
         except Exception:  # noqa: BLE001  (the bot answers on, whatever came of this)

@@ -26,15 +26,18 @@ _REQUESTS = 50
 _PAGE = 100  # messages; Discord gives no more at once
 
 
-async def gone_while_away(client: discord.Client, store: AsyncStore, days: float) -> list[int]:
+async def gone_while_away(
+    client: discord.Client, store: AsyncStore, days: float, now: datetime | None = None
+) -> list[int]:
     """Messages of stored conversations that stand on Discord no longer.
 
     Args:
         client: connected; only servers it is on, and direct messages, are looked at.
         store: the store.
         days: how far to look back; 0 is as far as there is anything.
+        now: the time; the host's by default.
     """
-    since = (datetime.now(UTC) - timedelta(days=days)).isoformat(timespec="milliseconds") if days else ""
+    since = ((now or datetime.now(UTC)) - timedelta(days=days)).isoformat(timespec="milliseconds") if days else ""
     stored = await store.call(Store.standing_messages, since, _REPLIES)
     here = {guild.id for guild in client.guilds if not guild.unavailable}
     gone: list[int] = []

@@ -10,7 +10,6 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from typing import Any
 
 import discord
@@ -56,18 +55,18 @@ class FrontDesk:
         self._moderates = office.reviews
         self._locale = office.locale
         self._direct_messages = direct_messages
-        self._since: datetime | None = None
+        self._open = False
         self._heard: dict[int, None] = {}  # messages, in the order they came
         self._rewritten: set[int | None] = set()  # first messages of answers that are replaced or gone on with
         self._spoke: dict[int, float] = {}  # by channel: when the bot last answered what nobody had asked it
 
     def open(self) -> None:
-        """From now on; what was written before is not answered."""
-        self._since = discord.utils.utcnow()
+        """From now on. Discord tells a bot of new messages only, so none from before the start arrives here."""
+        self._open = True
 
     async def hear(self, message: discord.Message, me: int) -> None:
         """Answer `message` if it is for the bot, whose user id is `me`."""
-        if self._since is None or message.created_at < self._since or self._heard_before(message.id):
+        if not self._open or self._heard_before(message.id):
             return
         spoken = await Ear(me, 0).spoken(message)
         if spoken is None:

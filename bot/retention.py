@@ -20,11 +20,11 @@ _REMEMBERED = 10_000  # messages deleted lately: an answer that is being written
 _PAUSE_S = 0.05  # between two batches, for a process that waits to write
 
 
-async def let_go(store: AsyncStore, days: float) -> int:
+async def let_go(store: AsyncStore, days: float, now: datetime | None = None) -> int:
     """Delete what was neither reviewed nor consented to in this many days; gives how many replies. 0 days: nothing."""
     if not days:
         return 0
-    before = (datetime.now(UTC) - timedelta(days=days)).isoformat(timespec="milliseconds")
+    before = ((now or datetime.now(UTC)) - timedelta(days=days)).isoformat(timespec="milliseconds")
     step = await store.call(Store.purge, before)
     deleted = step.deleted
     while not step.done:

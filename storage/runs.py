@@ -81,6 +81,12 @@ def recent(db: Connection, limit: int) -> list[Run]:
     return [_run(row) for row in db.execute("select * from runs order by number desc limit ?", [limit])]
 
 
+def nights(db: Connection) -> list[str]:
+    """Local dates of the scheduled runs that are over; one that was stopped is due again, and goes on."""
+    rows = db.execute("select distinct local_date from runs where started_by = 'schedule' and outcome is not null")
+    return [str(row[0]) for row in rows]
+
+
 def log_metrics(db: Connection, run_id: str, step: int, values: Mapping[str, float]) -> None:
     """Keep what a run reports at a step. Raises RunNotFound."""
     at = now()

@@ -250,7 +250,7 @@ class Store:
         return audit.recent(self._db, guild_id, limit)
 
     def answers_since(self, asker_id: int, guild_id: int | None, since: datetime) -> int:
-        """How many answers a person was given on a server (None: in direct messages) from a moment on."""
+        """How many answers a person was given on a server (None: in direct messages) in the day from a moment on."""
         return quotas.answers_since(self._db, asker_id, guild_id, since)
 
     # Settings made on Discord
@@ -286,6 +286,10 @@ class Store:
 
     def runs(self, limit: int = 20) -> list[Run]:
         return runs.recent(self._db, limit)
+
+    def nights(self) -> list[str]:
+        """Local dates of the scheduled runs that are over, in no order."""
+        return runs.nights(self._db)
 
     def last_run(self) -> Run | None:
         return next(iter(runs.recent(self._db, 1)), None)

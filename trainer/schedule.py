@@ -1,21 +1,19 @@
 """When the nightly run starts: once per local date, whatever the clocks do, catching up after downtime.
 
-`WallClock` and `due` are pure. `Nightly` hangs them into APScheduler and knows only two callables: one that tells the
-local date of the last nightly run, one that starts a run. Which process runs it is not its business.
+`WallClock` and `due` are pure. `Nightly` looks again and again whether a night is due. It knows two callables: one
+tells the local dates of the nightly runs so far, one starts a run. Which process runs it is not its business.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from apscheduler.triggers.base import BaseTrigger
-from apscheduler.triggers.cron import CronTrigger
+from cronsim import CronSim, CronSimError
 from tzlocal import get_localzone
 
 from trainer.errors import ScheduleInvalid
@@ -27,18 +25,22 @@ log = logging.getLogger(__name__)
 
 LOOK_BACK = timedelta(days=32)
 """How far back a missed night still counts: a monthly schedule fits in."""
+_FIELDS = 5
+_LOOK_S = 30.0
+"""Seconds between two looks at the clock. A timer set for the next fire would be wrong once somebody sets the clock."""
 
 
 @dataclass(frozen=True)
 class WallClock:
     """A crontab expression read on the wall clock of one time zone.
 
-    APScheduler's own trigger fires twice at 02:30 when the clocks go back and not at all when they go forward. Here the
+    A crontab's fires come twice at 02:30 when the clocks go back and not at all when they go forward. Here the
     expression is evaluated on naive wall-clock time, each fire is then placed in the zone: the first of two 02:30s, and
     03:30 when there is no 02:30.
     """
 
-    cron: CronTrigger
+    cron: str
+    """Empty for a day that never comes, such as 30 February."""
     zone: tzinfo
 
     @classmethod
@@ -50,31 +52,31 @@ class WallClock:
             raise ScheduleInvalid(
                 f"The time zone {config.timezone!r} is not known; use a name like 'Europe/Berlin'."
             ) from None
-        try:
-            minute, hour, day, month, weekday = config.cron.split()
-            # The trigger works on UTC, which has no clock changes: it stands for naive time here.
-            cron = CronTrigger(
-                minute=minute, hour=hour, day=day, month=month, day_of_week=_weekdays(weekday), timezone=UTC
-            )
-        except ValueError:
-            raise ScheduleInvalid(
-                f"The schedule {config.cron!r} is not a crontab expression such as '0 4 * * *'."
-            ) from None
-        return cls(cron, zone)
+        fields = config.cron.upper().split()
+        any_month, any_day = [*fields[:3], "*", *fields[4:]], [*fields[:2], "*", *fields[3:]]
+        if len(fields) != _FIELDS or not (_is_crontab(any_month) and _is_crontab(any_day)):
+            raise ScheduleInvalid(f"The schedule {config.cron!r} is not a crontab expression such as '0 4 * * *'.")
+        return cls(" ".join(fields) if _is_crontab(fields) else "", zone)
 
     def after(self, moment: datetime) -> datetime | None:
         """The first fire later than an aware `moment`, in the zone; None when there is none (30 February)."""
         naive = moment.astimezone(self.zone).replace(tzinfo=None, fold=0)
         # A gap moves fires up to an hour later, a fold repeats an hour: start before both.
-        cursor = (naive - timedelta(hours=2)).replace(tzinfo=UTC)
-        while True:
-            fire: datetime | None = self.cron.get_next_fire_time(None, cursor)
-            if fire is None:
-                return None
+        if not self.cron:
+            return None
+        for fire in CronSim(self.cron, naive - timedelta(hours=2)):
             placed = fire.replace(tzinfo=self.zone, fold=0).astimezone(UTC).astimezone(self.zone)
             if placed.timestamp() > moment.timestamp():
                 return placed
-            cursor = fire + timedelta(seconds=1)
+        return None
+
+
+def _is_crontab(fields: list[str]) -> bool:
+    try:
+        CronSim(" ".join(fields), datetime(2026, 1, 1))  # noqa: DTZ001 - naive, as in `after`
+    except CronSimError:
+        return False
+    return True
 
 
 def local_date(moment: datetime, config: ScheduleConfig) -> str:
@@ -82,18 +84,22 @@ def local_date(moment: datetime, config: ScheduleConfig) -> str:
     return moment.astimezone(WallClock.parse(config).zone).date().isoformat()
 
 
-def due(clock: WallClock, now: datetime, last: str | None) -> str | None:
+def due(clock: WallClock, now: datetime, ran: Collection[str] | str | None) -> str | None:
     """The local date of the latest night that has come and was not run, or None when there is nothing to do.
+
+    A date later than today was run by a clock that was ahead. It says nothing of today, and stays run when it comes.
 
     Args:
         clock: the schedule.
         now: an aware moment.
-        last: local date of the last nightly run, None when there never was one.
+        ran: local dates of the nightly runs so far, or of the last one; None when there never was one.
     """
     today = now.astimezone(clock.zone).date()
+    dates = [ran] if isinstance(ran, str) else ran or ()
+    last = max((one for one in map(date.fromisoformat, dates) if one <= today), default=None)
     oldest = today - LOOK_BACK
     if last is not None:
-        oldest = max(oldest, date.fromisoformat(last) + timedelta(days=1))
+        oldest = max(oldest, last + timedelta(days=1))
     for days in range((today - oldest).days + 1):
         night = today - timedelta(days=days)
         midnight = datetime.combine(night, time(), clock.zone)
@@ -108,75 +114,51 @@ class Nightly:
 
     Args:
         settings: when to run.
-        last_local_date: tells the local date of the last nightly run, or None.
+        ran: tells the local dates of the nightly runs so far, or of the last one, or None.
         start: starts the run of a local date and returns when it has ended; a failure is logged.
     """
 
     def __init__(
         self,
         settings: ScheduleConfig,
-        last_local_date: Callable[[], Awaitable[str | None]],
+        ran: Callable[[], Awaitable[Collection[str] | str | None]],
         start: Callable[[str], Awaitable[None]],
     ) -> None:
         self._clock = WallClock.parse(settings)
         self._enabled = settings.enabled
-        self._last_local_date = last_local_date
+        self._ran = ran
         self._start = start
-        self._scheduler: AsyncIOScheduler | None = None
-        self._running = asyncio.Lock()
+        self._tried: set[str] = set()
+        self._looking: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin; a night missed while the bot was down is run at once. Must be called inside the event loop."""
-        if not self._enabled:
-            return
-        # misfire_grace_time is one second by default: a busy night would be skipped without a word.
-        scheduler = AsyncIOScheduler(timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True})
-        scheduler.add_job(self._run_if_due, id="nightly", trigger=_Trigger(self._clock))
-        scheduler.add_job(self._run_if_due, id="catch-up")
-        scheduler.start()
-        self._scheduler = scheduler
+        if self._enabled and self._looking is None:
+            self._looking = asyncio.create_task(self._look())
 
     def shutdown(self) -> None:
-        """Fire no more. A run in progress belongs to whoever started it."""
-        if self._scheduler is not None:
-            self._scheduler.shutdown(wait=False)
-            self._scheduler = None
+        """Start no more. A run in progress belongs to whoever started it."""
+        if self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
 
     def next_run(self) -> datetime | None:
         """The next fire in the schedule's time zone; None when the schedule is off."""
         return self._clock.after(datetime.now(UTC)) if self._enabled else None
 
-    async def _run_if_due(self) -> None:
-        async with self._running:
+    async def _look(self) -> None:
+        while True:
             try:
-                night = due(self._clock, datetime.now(UTC), await self._last_local_date())
-                if night is not None:
+                night = due(self._clock, datetime.now(UTC), await self._ran())
+                if night is not None and night not in self._tried:
+                    self._tried.add(night)  # one that leaves no record is tried again after the next start
                     await self._start(night)
             except Exception:
                 log.exception("The nightly run could not be started; the next night is tried again")
+            await asyncio.sleep(self._pause())
 
-
-class _Trigger(BaseTrigger):  # type: ignore[misc]  # APScheduler 3 has no types
-    """A `WallClock` as APScheduler wants it."""
-
-    def __init__(self, clock: WallClock) -> None:
-        self._clock = clock
-
-    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
-        return self._clock.after(max(previous_fire_time, now) if previous_fire_time else now)
-
-
-def _weekdays(field: str) -> str:
-    """Crontab counts days from Sunday = 0 (or 7), APScheduler 3 from Monday = 0: names leave no doubt.
-
-    See https://github.com/agronholm/apscheduler/issues/286; can go with APScheduler 4.
-    """
-    names = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
-    return "".join(
-        names[int(char)] if char in "01234567" and not _in_step(field, at) else char for at, char in enumerate(field)
-    )
-
-
-def _in_step(field: str, at: int) -> bool:
-    """Whether the character stands behind a slash: `*/2` is a step of two, not Tuesday."""
-    return "/" in field[:at].rsplit(",", 1)[-1]
+    def _pause(self) -> float:
+        """Seconds until the next look: at the next fire, if the clock is not set meanwhile."""
+        now = datetime.now(UTC)
+        fire = self._clock.after(now)
+        return _LOOK_S if fire is None else min(_LOOK_S, max(0.01, fire.timestamp() - now.timestamp()))

@@ -147,7 +147,7 @@ def _minutes(run: Run) -> float | None:
     if run.finished_at is None:
         return None
     took = datetime.fromisoformat(run.finished_at) - datetime.fromisoformat(run.started_at)
-    return round(took.total_seconds() / 60, 2)
+    return max(0.0, round(took.total_seconds() / 60, 2))
 
 
 def _figure(value: float | None, places: int = 3) -> str:

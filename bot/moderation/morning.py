@@ -124,7 +124,7 @@ def report_embed(run: Run, aside: Sequence[str] = ()) -> discord.Embed:
         embed.add_field(name=words.MORNING_PAIRS, value=held)
     if run.finished_at:
         took = datetime.fromisoformat(run.finished_at) - datetime.fromisoformat(run.started_at)
-        embed.add_field(name=words.MORNING_TIME, value=texts.minutes(took.total_seconds() / 60))
+        embed.add_field(name=words.MORNING_TIME, value=texts.minutes(max(0.0, took.total_seconds() / 60)))
     if aside:
         reasons = Counter(aside).most_common(_REASONS)
         more = len(aside) - sum(count for _, count in reasons)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -38,7 +39,7 @@ def progress_line(run: Run, metrics: list[Metric], now: datetime) -> str:
     latest: dict[str, float] = {}
     for metric in metrics:
         latest[metric.name] = metric.value
-    minutes = (now - datetime.fromisoformat(run.started_at)).total_seconds() / 60
+    minutes = max(0.0, (now - datetime.fromisoformat(run.started_at)).total_seconds() / 60)  # a clock may be set back
     return words.progress(run.stage, minutes, metrics[-1].step if metrics else None, latest)
 
 
@@ -53,7 +54,7 @@ class LiveProgress:
         self._going = going
         self._heading = heading
         self._shown = ""
-        self._began = datetime.now(UTC)
+        self._began = time.monotonic()
         self._loop = tasks.loop(seconds=_EVERY_S)(self._look)
 
     def start(self) -> None:
@@ -69,7 +70,7 @@ class LiveProgress:
         return "\n".join(filter(None, [self._heading, line]))
 
     async def _look(self) -> None:
-        if not self._going() or (datetime.now(UTC) - self._began).total_seconds() > _TOKEN_S:
+        if not self._going() or time.monotonic() - self._began > _TOKEN_S:
             self._loop.stop()
             return
         try:

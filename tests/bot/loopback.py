@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import discord
@@ -52,6 +52,7 @@ class Loopback:
         self.messages: dict[int, dict[int, dict[str, Any]]] = {GENERAL: {}, REVIEW: {}}
         self.faults: deque[Fault] = deque()
         self.commands: list[dict[str, Any]] = []
+        self.behind = timedelta()  # how far Discord's clock is behind the host's
         self.reset = False  # whether the bot's token is no longer valid
         self.requests: list[tuple[str, str]] = []
         self.sessions: list[str] = []
@@ -149,14 +150,14 @@ class Loopback:
 
     def _store(self, channel: int, author: int, sent: dict[str, Any]) -> dict[str, Any]:
         content = sent.get("content") or ""
-        number = discord.utils.time_snowflake(datetime.now(UTC)) + sum(map(len, self.messages.values()))
+        number = discord.utils.time_snowflake(datetime.now(UTC) - self.behind) + sum(map(len, self.messages.values()))
         message = {
             "id": str(number),
             "channel_id": str(channel),
             "guild_id": str(GUILD),
             "author": _PEOPLE[author],
             "content": content,
-            "timestamp": datetime.now(UTC).isoformat(),
+            "timestamp": (datetime.now(UTC) - self.behind).isoformat(),
             "edited_timestamp": None,
             "tts": False,
             "mention_everyone": False,

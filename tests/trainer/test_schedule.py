@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from trainer import schedule
 from trainer.errors import ScheduleInvalid
 from trainer.schedule import Nightly, WallClock, due, local_date
 from trainer.settings import ScheduleConfig
@@ -59,12 +60,39 @@ def test_the_fire_after_a_fire_is_the_next_one():
     ("field", "day"), [("0", "Sun"), ("7", "Sun"), ("1", "Mon"), ("6", "Sat"), ("fri", "Fri"), ("3,9-9", None)]
 )
 def test_days_are_counted_from_sunday_as_in_crontab(field, day):
-    """APScheduler counts from Monday."""
+    """Sunday is 0 and 7."""
     if day is None:
         with pytest.raises(ScheduleInvalid):
             clock(f"0 4 * * {field}")
         return
     assert f"{clock(f'0 4 * * {field}').after(berlin(2026, 11, 23, 12)):%a}" == day
+
+
+@pytest.mark.parametrize(
+    ("field", "days"),
+    [
+        ("0-6", "MonTueWedThuFriSatSun"),
+        ("1-7", "MonTueWedThuFriSatSun"),
+        ("SUN-THU", "MonTueWedThuSun"),
+        ("sun,Sat", "SatSun"),
+        ("5-7", "FriSatSun"),
+        ("0", "Sun"),
+    ],
+)
+def test_valid_crontab_days_are_accepted(field, days):
+    """Numbers from Sunday on, names in any case, ranges and lists of both."""
+    start, found = berlin(2026, 11, 23, 1), ""
+    for _ in range(days.count("n") + 7):
+        start = clock(f"0 4 * * {field}").after(start)
+        if start > berlin(2026, 11, 30):
+            break
+        found += f"{start:%a}"
+    assert found == days
+
+
+def test_a_day_of_the_month_or_of_the_week_is_enough():
+    """As crontab has it, where both are given."""
+    assert fires(clock("0 4 25 * mon"), berlin(2026, 11, 23, 1), 3) == ["23 04:00", "25 04:00", "30 04:00"]
 
 
 def test_a_range_of_days_works_and_a_step_stays_a_step():
@@ -74,9 +102,18 @@ def test_a_range_of_days_works_and_a_step_stays_a_step():
 
 
 @pytest.mark.parametrize(
-    ("cron", "zone", "word"), [("often", "", "crontab"), ("0 4 * *", "", "crontab"), ("0 25 * * *", "", "crontab"),
-                               ("0 4 * * *", "Mars/Olympus", "Europe/Berlin")]
-)  # fmt: skip
+    ("cron", "zone", "word"),
+    [
+        ("often", "", "crontab"),
+        ("0 4 * *", "", "crontab"),
+        ("0 0 4 * * *", "", "crontab"),
+        ("0 25 * * *", "", "crontab"),
+        ("0 4 * * 8", "", "crontab"),
+        ("0 4 31 13 *", "", "crontab"),
+        ("0 4 32 * *", "", "crontab"),
+        ("0 4 * * *", "Mars/Olympus", "Europe/Berlin"),
+    ],
+)
 def test_a_schedule_that_cannot_be_read_is_refused_in_words(cron, zone, word):
     """One sentence that shows what a right one looks like."""
     with pytest.raises(ScheduleInvalid, match=word):
@@ -117,6 +154,20 @@ def test_a_home_that_never_ran_is_due():
     assert due(clock(), berlin(2026, 11, 23, 20), None) == "2026-11-23"
 
 
+def test_a_night_that_a_clock_ahead_has_run_stops_no_other():
+    """One start with the clock 400 days ahead, then it is set right: tonight is due, and only once."""
+    ahead = "2027-12-28"
+    assert due(clock(), berlin(2026, 11, 23, 5), ["2026-11-22", ahead]) == "2026-11-23"
+    assert due(clock(), berlin(2026, 11, 23, 5), ["2026-11-23", ahead]) is None
+    assert due(clock(), berlin(2027, 12, 28, 5), ["2027-12-27", ahead]) is None
+
+
+def test_a_clock_that_was_behind_runs_no_date_twice():
+    """The night of a date that was run stays run, whatever was run after it."""
+    ran = ["2026-11-23", "2025-01-01"]  # in this order
+    assert due(clock(), berlin(2026, 11, 23, 12), ran) is None
+
+
 @pytest.mark.parametrize("last", ["2026-10-24", "2027-03-27"])
 def test_the_night_the_clocks_change_is_run_exactly_once(last):
     """Minute by minute through the day: one fire."""
@@ -152,7 +203,7 @@ class Nights:
 
     async def start(self, night):
         self.nights.append(night)
-        self.last = night
+        self.last = [*(self.last if isinstance(self.last, list) else []), night]
         self.started.set()
         if self.fail:
             raise RuntimeError("no")
@@ -177,6 +228,46 @@ async def test_a_night_that_was_run_is_not_run_again_at_a_restart():
     nightly.shutdown()
     assert nights.nights == []
     assert nightly.next_run() > datetime.now(UTC)
+
+
+async def test_a_clock_that_is_set_back_while_the_bot_runs_stops_no_night(monkeypatch):
+    """It is looked at again and again: no timer waits for a moment that the clock had named."""
+    moments = iter([datetime(2027, 12, 28, 3, 59, 59, tzinfo=UTC)] * 3)
+    right = datetime(2026, 11, 23, 4, 0, 1, tzinfo=UTC)
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return next(moments, right)
+
+    nights = Nights(last="2026-11-22")
+    monkeypatch.setattr(schedule, "datetime", Clock)
+    monkeypatch.setattr(schedule, "_LOOK_S", 0.05)
+    nightly = Nightly(ScheduleConfig("0 4 * * *", "UTC"), nights.last_local_date, nights.start)
+    nightly.start()
+    async with asyncio.timeout(5):
+        while "2026-11-23" not in nights.nights:  # noqa: ASYNC110  (nothing tells)
+            await asyncio.sleep(0.02)
+    nightly.shutdown()
+    assert nights.nights == ["2027-12-27", "2026-11-23"]
+
+
+async def test_a_night_that_leaves_no_record_is_not_tried_every_minute(monkeypatch):
+    """Once until the next start, else moderators would read of each attempt."""
+    monkeypatch.setattr(schedule, "_LOOK_S", 0.02)
+    tried = []
+
+    async def never():
+        return None
+
+    async def start(night):
+        tried.append(night)
+
+    nightly = Nightly(ScheduleConfig("0 0 * * *", "UTC"), never, start)
+    nightly.start()
+    await asyncio.sleep(0.3)
+    nightly.shutdown()
+    assert len(tried) == 1
 
 
 async def test_a_schedule_that_is_off_does_nothing():
