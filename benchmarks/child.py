@@ -103,7 +103,7 @@ class Ours:
         config = ModelConfig(base=made["base"], context_tokens=CONTEXT, slots=ROWS, lora_rank=made["rank"])
         self._adapters = [AdapterRef(name, Path(path)) for name, path in zip("ab", made["adapters"], strict=True)]
         self._config, self._cache, self._rank = config, Path(made["cache"]), made["rank"]
-        self._tokenizer = AutoTokenizer.from_pretrained(convert_base(config, self._cache)[1])
+        self._tokenizer = AutoTokenizer.from_pretrained(convert_base(config, self._cache)[1], trust_remote_code=False)
         self._loop = asyncio.new_event_loop()
         self._engine = self._loop.run_until_complete(Engine.start(config, Path(made["cache"]), self._adapters[0]))
         self._asked: dict[tuple[int, ...], str] = {}

@@ -19,7 +19,7 @@ def random_7b(path: Path) -> Path:
     config = MistralConfig(vocab_size=49152, sliding_window=None, eos_token_id=49151, pad_token_id=0, bos_token_id=None)
     torch.manual_seed(0)
     with torch.device("cuda"):
-        model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
+        model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16, trust_remote_code=False)
     model.save_pretrained(path)
     tiny_tokenizer().save_pretrained(path)
     del model

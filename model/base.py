@@ -83,7 +83,13 @@ def load_base(config: ModelConfig, cache_dir: Path) -> LoadedBase:
     device = pick_device(config.device)
     dtype = pick_dtype(config.dtype, device)
     with _readable(config.base):
-        check_fit(cached, transformers.AutoConfig.from_pretrained(cached), config.context_tokens, dtype, device)
+        check_fit(
+            cached,
+            transformers.AutoConfig.from_pretrained(cached, trust_remote_code=False),
+            config.context_tokens,
+            dtype,
+            device,
+        )
         model, tokenizer = _load_quantised(cached, device, dtype)
     if not tokenizer.chat_template:
         raise BaseNotFound(config.base, "its tokenizer has no chat template, so it is not a chat model")
@@ -134,7 +140,9 @@ def _load_quantised(directory: Path, device: torch.device, dtype: torch.dtype) -
     """Load a converted base; bitsandbytes computes in the type of its input, so `dtype` decides everything."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    model = AutoModelForCausalLM.from_pretrained(directory, device_map={"": device}, dtype=dtype)
+    model = AutoModelForCausalLM.from_pretrained(
+        directory, device_map={"": device}, dtype=dtype, trust_remote_code=False
+    )
     for module in model.modules():
         if isinstance(module, bitsandbytes.nn.Linear4bit):
             module.compute_dtype, module.compute_type_is_set = dtype, True
@@ -142,7 +150,7 @@ def _load_quantised(directory: Path, device: torch.device, dtype: torch.dtype) -
         if weight.is_floating_point():  # a base that was converted on a CPU has its norms in fp32
             weight.data = weight.data.to(dtype)
     model.eval().requires_grad_(requires_grad=False)
-    return model, AutoTokenizer.from_pretrained(directory)
+    return model, AutoTokenizer.from_pretrained(directory, trust_remote_code=False)
 
 
 def _convert(ref: BaseRef, target: Path, device: torch.device) -> None:
@@ -174,8 +182,9 @@ def _quantise(source: str, revision: str | None, device: torch.device) -> tuple[
         dtype=torch.bfloat16 if device.type == "cuda" else torch.float32,
         device_map={"": device},
         quantization_config=_quantisation(),
+        trust_remote_code=False,
     )
-    return model, AutoTokenizer.from_pretrained(source, revision=revision)
+    return model, AutoTokenizer.from_pretrained(source, revision=revision, trust_remote_code=False)
 
 
 def unpack_gguf(ref: BaseRef, scratch: Path) -> str:
@@ -188,14 +197,18 @@ def unpack_gguf(ref: BaseRef, scratch: Path) -> str:
 
     if importlib.util.find_spec("gguf") is None:
         raise BaseNotFound(ref.id, "reading GGUF files needs the package gguf")
-    read = AutoModelForCausalLM.from_pretrained(ref.source, gguf_file=ref.gguf_file, dtype=torch.float32)
+    read = AutoModelForCausalLM.from_pretrained(
+        ref.source, gguf_file=ref.gguf_file, dtype=torch.float32, trust_remote_code=False
+    )
     config = read.config
     if hasattr(config, "quantization_config"):
         del config.quantization_config
-    plain = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    plain = AutoModelForCausalLM.from_config(config, dtype=torch.float32, trust_remote_code=False)
     plain.load_state_dict(read.state_dict())
     plain.tie_weights()
     directory = scratch / "fp32"
     plain.save_pretrained(directory)
-    AutoTokenizer.from_pretrained(ref.source, gguf_file=ref.gguf_file).save_pretrained(directory)
+    AutoTokenizer.from_pretrained(ref.source, gguf_file=ref.gguf_file, trust_remote_code=False).save_pretrained(
+        directory
+    )
     return str(directory)

@@ -51,7 +51,7 @@ def _plain(base: LoadedBase, weights: AdapterWeights) -> Any:
     settings.pop("_name_or_path", None)
     config = AutoConfig.for_model(settings.pop("model_type"), **settings)
     with torch.device("meta"):
-        plain = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
+        plain = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16, trust_remote_code=False)
     plain.to_empty(device="cpu")
     merged: dict[str, torch.Tensor] = {}
     for name, module in base.model.named_modules():

@@ -46,7 +46,7 @@ def _packing_of(ref: BaseRef) -> dict[str, Any] | None:
 
     if ref.gguf_file:
         return None
-    config = AutoConfig.from_pretrained(ref.source, revision=ref.hub_revision)
+    config = AutoConfig.from_pretrained(ref.source, revision=ref.hub_revision, trust_remote_code=False)
     packed: Any = getattr(config, "quantization_config", None)
     return packed if packed is None or isinstance(packed, dict) else dict(packed.to_dict())
 

@@ -48,10 +48,10 @@ def read_skeleton(config: ModelConfig, cache_dir: Path) -> Skeleton:
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
     ref, directory = convert_base(config, cache_dir)
-    shape = AutoConfig.from_pretrained(directory)
-    tokenizer = AutoTokenizer.from_pretrained(directory)
+    shape = AutoConfig.from_pretrained(directory, trust_remote_code=False)
+    tokenizer = AutoTokenizer.from_pretrained(directory, trust_remote_code=False)
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(shape)
+        model = AutoModelForCausalLM.from_config(shape, trust_remote_code=False)
     shapes = {name: (one.in_features, one.out_features) for name, one in adaptable(model).items()}
     identity = BaseIdentity(ref.id, ref.revision, template_hash(tokenizer))
     return Skeleton(identity, shapes, shape, tokenizer, directory)

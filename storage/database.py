@@ -7,6 +7,7 @@ write would fail at once (SQLITE_BUSY_SNAPSHOT). Knows no table.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from storage import migrations
 from storage.errors import DatabaseBusy, DatabaseNewer, DatabaseUnreadable
+from storage.home import make_private
 
 BUSY_TIMEOUT_S = 10.0
 CACHE_KIB = 64 * 1024
@@ -32,7 +34,10 @@ def open_database(path: Path) -> sqlite3.Connection:
         DatabaseBusy: another process held it too long.
     """
     try:
+        _make_privately(path)
         db = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+    except OSError as error:
+        raise DatabaseUnreadable(path, error.strerror or str(error)) from error
     except sqlite3.Error as error:
         raise DatabaseUnreadable(path, str(error)) from error
     try:
@@ -47,6 +52,13 @@ def open_database(path: Path) -> sqlite3.Connection:
         raise
     db.row_factory = sqlite3.Row
     return db
+
+
+def _make_privately(path: Path) -> None:
+    """Make the file so that only its owner may read it; SQLite gives its companions (-wal, -shm) the same rights."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+        make_private(file)
 
 
 def _bring_up_to_date(db: sqlite3.Connection, path: Path) -> None:

@@ -5,7 +5,9 @@ Knows only paths. Nothing here opens the database or reads a setting.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import stat
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,13 +44,17 @@ class Home:
         return self.root / "nightshift.toml"
 
     def ensure(self) -> Home:
-        """Make the directories, private to the user who makes them, and prove that they can be written.
+        """Make the directories, or make private what is there already, and prove that they can be written.
+
+        A home holds what people said to the bot: from now on this process makes no file that others may read.
 
         Raises:
             HomeUnwritable: a directory cannot be made, or a file cannot be written in the home.
         """
         try:
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.umask(0o077)
+            make_private(self.root)
             for part in (self.adapters, self.runs, self.models):
                 part.mkdir(exist_ok=True)
             with tempfile.TemporaryFile(dir=self.root):
@@ -56,6 +62,22 @@ class Home:
         except OSError as error:
             raise HomeUnwritable(self.root, error.strerror or "it cannot be written") from error
         return self
+
+
+def make_private(path: Path) -> None:
+    """Take the rights of everybody but the owner off a file, or off a folder and all that is in it."""
+    _close_to_others(path)
+    for folder, folders, files in os.walk(path):
+        for name in (*folders, *files):
+            _close_to_others(Path(folder, name))
+
+
+def _close_to_others(path: Path) -> None:
+    # Something that is gone meanwhile, or another user's, is not ours to close.
+    with contextlib.suppress(FileNotFoundError, PermissionError):
+        mode = path.lstat().st_mode
+        if not stat.S_ISLNK(mode) and mode & 0o077:
+            path.chmod(stat.S_IMODE(mode) & ~0o077)
 
 
 def find_home(explicit: Path | None = None) -> Home:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from storage.home import Home
 from storage.store import Store
+from trainer.environment import without_secrets
 from trainer.result import RunResult
 from trainer.resumption import can_go_on
 
@@ -50,7 +51,7 @@ async def run_training(
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE if on_line else None,
-        env={**os.environ, "PYTHONPATH": _python_path()},
+        env={**without_secrets(os.environ), "PYTHONPATH": _python_path()},
         limit=_LINE_LIMIT,
     )
     try:
