@@ -67,14 +67,14 @@ def _bring_up_to_date(db: sqlite3.Connection, path: Path) -> None:
     if applied - known:
         raise DatabaseNewer(path, sorted(applied - known))
     _enable_wal(db)
+    # What a person asks us to forget is overwritten in the file, not only unlinked.
+    db.execute("pragma secure_delete = on")
     if known - applied:
         # In one transaction of ours, so that two processes starting together do not both apply a step.
         with writing(db):
             migrations.apply(db)
     db.execute("pragma foreign_keys = on")
     db.execute(f"pragma cache_size = -{CACHE_KIB}")
-    # What a person asks us to forget is overwritten in the file, not only unlinked.
-    db.execute("pragma secure_delete = on")
 
 
 def _enable_wal(db: sqlite3.Connection) -> None:

@@ -17,7 +17,7 @@ from storage.timestamps import now
 _MARKED = """
     select id from adapters where retired_at is null and exists (
         select 1 from run_replies join replies on replies.id between run_replies.first_id and run_replies.last_id
-        where run_replies.run_id = adapters.run_id and replies.redacted = 1
+        where run_replies.run_id = adapters.run_id and replies.redacted <> 0 and replies.redacted & 1
     ) order by rowid
 """
 

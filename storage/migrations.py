@@ -289,6 +289,18 @@ def m012_replaced_answers(db: Database) -> None:
     db.execute("create index replies_message on replies (message_id) where message_id is not null")
 
 
+def m016_removed_words(db: Database) -> None:
+    # A removal whose traces in the file are still to be overwritten.
+    db.execute("create table erasures (id integer primary key autoincrement, requested_at text not null)")
+    # Of whom nothing said before this Discord message is stored again. person: a keyed hash, by the one key below.
+    db.execute("create table forgettings (person text primary key, before integer not null) without rowid")
+    db.execute("create table forgetting_key (id integer primary key check (id = 1), key blob not null)")
+    db.execute("insert into forgetting_key (id, key) values (1, randomblob(32))")
+    # redacted is a sum from here on: 1, words were withdrawn; 2, all words were let go in time.
+    db.execute("drop index replies_redacted")
+    db.execute("create index replies_redacted on replies (id) where redacted <> 0")
+
+
 def m024_bot_state(db: Database) -> None:
     # What the bot remembers about itself, such as which commands it uploaded.
     db.execute("create table bot_state (name text primary key, value text not null) without rowid")
@@ -306,5 +318,6 @@ STEPS: tuple[Callable[[Database], None], ...] = (
     m010_members,
     m011_quarantine,
     m012_replaced_answers,
+    m016_removed_words,
     m024_bot_state,
 )

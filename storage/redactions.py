@@ -1,61 +1,92 @@
 """Redactions: taking a person's or a message's words out of the store for good.
 
 A redacted reply keeps its row (a moderator's history stays countable) but is never part of a pair. What the bot
-said in answer goes with the words it answered, since it may quote them.
+said in answer goes with the words it answered, since it may quote them; what it said to others goes if it repeats them,
+and then from the conversations in which that answer was shown, too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from sqlite3 import Connection
 
-from storage import audit, lineage, replies, samples
+from storage import audit, erasure, forgettings, lineage, replies, samples
+from storage.blanking import REDACTED, blank, repeats
 from storage.database import writing
 from storage.records import Forgotten, Reply, Turn
 from storage.turns import encode_turns
 
-REDACTED = "[redacted]"
+__all__ = ["REDACTED", "forget", "redact_messages"]
 
 
-def forget(db: Connection, user_id: int) -> Forgotten:
+@dataclass
+class _Withdrawal:
+    """What one act takes out: the replies it touched, people's words, and the bot's answers that repeat them."""
+
+    touched: set[int] = field(default_factory=set)
+    words: list[str] = field(default_factory=list)
+    answers: list[int] = field(default_factory=list)
+
+
+def forget(db: Connection, user_id: int, before: int | None = None) -> Forgotten:
     """Remove a person: their words, what the bot said to them, their names on rows, and their consent.
 
     What the bot said to them goes from other people's conversations too. The audit says that it was done, not for
     whom. What they did as a moderator (verdicts, edits, acts in the audit) stays.
+
+    Args:
+        db: an open database.
+        user_id: the person.
+        before: number of the Discord message or interaction that asks for it. What they said before is not stored
+            again, though it may still stand there. None: the newest of their messages that is stored.
     """
     with writing(db):
-        before = set(lineage.marked(db))
+        marked = set(lineage.marked(db))
         theirs = _with_author(db, user_id)
-        touched = set(theirs)
+        act = _Withdrawal(set(theirs))
+        newest = 0
         for reply_id in theirs:
             reply = replies.get(db, reply_id)
             asked = reply.asker_id == user_id
             answers = _answers_to_others(db, reply, user_id)
-            _redact(db, reply, gone=_of(user_id, answers), answer_gone=asked)
+            newest = max([newest, *_numbers(reply, user_id)])
+            _redact(db, reply, act, gone=_of(user_id, answers), answer_gone=asked)
             if asked:
                 db.execute("update replies set asker_id = null, prompt_message_id = null where id = ?", [reply.id])
-            if asked and reply.message_id is not None:
-                touched |= _redact_message(db, reply.message_id)
-        samples.withdraw(db)
+                _drop_message(db, reply.id, reply.prompt_message_id)
+                if reply.message_id is not None:
+                    _redact_message(db, reply.message_id, act)
+        _follow(db, act)
+        samples.withdraw(db, act.words)
+        forgettings.record(db, user_id, newest if before is None else before)
         db.execute("delete from reply_authors where user_id = ?", [user_id])
         db.execute("delete from consents where user_id = ?", [user_id])
         db.execute("delete from introductions where user_id = ?", [user_id])
-        adapters = tuple(adapter for adapter in lineage.marked(db) if adapter not in before)
-        details = {"replies": len(touched), "adapters": adapters}
+        adapters = tuple(adapter for adapter in lineage.marked(db) if adapter not in marked)
+        details = {"replies": len(act.touched), "adapters": adapters}
         audit.insert(db, None, "a member", "privacy.forget", details=details)
-    return Forgotten(tuple(sorted(touched)), adapters)
+        erasure.request(db)
+    erasure.carry_out(db)
+    return Forgotten(tuple(sorted(act.touched)), adapters)
 
 
 def redact_messages(db: Connection, message_ids: Iterable[int]) -> list[int]:
     """Remove the words of Discord messages, be they somebody's or the bot's. Gives the replies redacted, by number."""
+    act = _Withdrawal()
     with writing(db):
-        found = set[int]().union(*(_redact_message(db, message_id) for message_id in message_ids))
-        if found:
-            samples.withdraw(db)
-    return sorted(found)
+        for message_id in message_ids:
+            _redact_message(db, message_id, act)
+        _follow(db, act)
+        if act.touched:
+            samples.withdraw(db, act.words)
+            erasure.request(db)
+    if act.touched:
+        erasure.carry_out(db)
+    return sorted(act.touched)
 
 
-def _redact_message(db: Connection, message_id: int) -> set[int]:
+def _redact_message(db: Connection, message_id: int, act: _Withdrawal) -> None:
     found = {
         int(row[0])
         for row in db.execute(
@@ -66,36 +97,65 @@ def _redact_message(db: Connection, message_id: int) -> set[int]:
             [message_id, message_id],
         )
     }
+    act.touched |= found
     for reply_id in found:
         reply = replies.get(db, reply_id)
         answer_gone = message_id in (reply.message_id, reply.prompt_message_id)
-        _redact(db, reply, gone=lambda turn: turn.message_id == message_id, answer_gone=answer_gone)
-    return found
+        prompt = reply.turns[-1] if message_id == reply.prompt_message_id else None
+        _redact(db, reply, act, gone=_in_message(message_id, prompt), answer_gone=answer_gone)
 
 
-def _redact(db: Connection, reply: Reply, *, gone: Callable[[Turn], bool], answer_gone: bool) -> None:
-    """Blank the turns that are `gone` and the bot's turns answering them; the reply too if it answers the last."""
-    turns: list[Turn] = []
-    before_gone = False
-    for turn in reply.turns:
-        before_gone = gone(turn) or (turn.role == "assistant" and before_gone)
-        turns.append(Turn(turn.role, REDACTED) if before_gone else turn)
-    answer_gone = answer_gone or before_gone
+def _follow(db: Connection, act: _Withdrawal) -> None:
+    """Take the bot's answers that repeat the words out of the conversations that show them, and so on."""
+    followed: set[int] = set()
+    while act.answers:
+        message_id = act.answers.pop()
+        if message_id not in followed:
+            followed.add(message_id)
+            _redact_message(db, message_id, act)
+
+
+def _redact(db: Connection, reply: Reply, act: _Withdrawal, *, gone: Callable[[Turn], bool], answer_gone: bool) -> None:
+    """Blank the turns that are `gone` and what of the bot's words goes with them."""
+    blanked = blank(reply.turns, reply.text, gone, withdrawn=act.words)
+    act.words += blanked.withdrawn
+    answer_gone = answer_gone or blanked.answer_gone
+    if answer_gone and reply.text != REDACTED and reply.message_id is not None:
+        act.answers.append(reply.message_id)
     db.execute(
-        "update replies set turns = ?, text = ?, redacted = 1, content_hash = null where id = ?",
-        [encode_turns(turns), REDACTED if answer_gone else reply.text, reply.id],
+        "update replies set turns = ?, text = ?, redacted = redacted | 1, content_hash = null where id = ?",
+        [encode_turns(blanked.turns), REDACTED if answer_gone else reply.text, reply.id],
     )
     db.execute("update reviews set content_hash = null where reply_id = ?", [reply.id])
     db.execute("delete from quarantine where reply_id = ?", [reply.id])  # its reason may quote the reply
-    if answer_gone:
-        db.execute(
-            "update reviews set edited_text = ? where reply_id = ? and edited_text is not null", [REDACTED, reply.id]
-        )
-    left = {turn.message_id for turn in turns}
-    db.executemany(
-        "delete from reply_messages where reply_id = ? and message_id = ?",
-        [(reply.id, turn.message_id) for turn in reply.turns if turn.message_id not in left],
-    )
+    _redact_edits(db, reply.id, act.words, all_of_them=answer_gone)
+    left = {turn.message_id for turn in blanked.turns}
+    for turn in reply.turns:
+        if turn.message_id not in left:
+            _drop_message(db, reply.id, turn.message_id)
+
+
+def _redact_edits(db: Connection, reply_id: int, words: list[str], *, all_of_them: bool) -> None:
+    """Blank what moderators wrote in place of an answer that is gone, or what of it repeats the words."""
+    sql = "select id, edited_text from reviews where reply_id = ? and edited_text is not null"
+    for review_id, text in db.execute(sql, [reply_id]).fetchall():
+        if all_of_them or repeats(text, words):
+            db.execute("update reviews set edited_text = ? where id = ?", [REDACTED, review_id])
+
+
+def _drop_message(db: Connection, reply_id: int, message_id: int | None) -> None:
+    """A message whose words are in a reply no longer."""
+    db.execute("delete from reply_messages where reply_id = ? and message_id = ?", [reply_id, message_id])
+
+
+def _numbers(reply: Reply, user_id: int) -> list[int]:
+    """The numbers of a person's messages in a reply."""
+    return [turn.message_id for turn in reply.turns if turn.author_id == user_id and turn.message_id is not None]
+
+
+def _in_message(message_id: int, prompt: Turn | None) -> Callable[[Turn], bool]:
+    """Whether a turn's words stand in a message, or are the `prompt`, which is known to."""
+    return lambda turn: turn.message_id == message_id or turn is prompt
 
 
 def _of(user_id: int, answers_to_others: set[int] | None) -> Callable[[Turn], bool]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from sqlite3 import Connection, Row
 
+from storage import forgettings
+from storage.blanking import REDACTED, blank
 from storage.database import writing
 from storage.errors import ReplyNotFound
 from storage.fingerprints import content_hash
-from storage.records import NewReply, Reply
+from storage.records import NewReply, Reply, Turn
 from storage.timestamps import now
 from storage.turns import authors_are_known, authors_of, decode_turns, encode_turns, messages_of
 
@@ -22,18 +25,21 @@ WAITING = """
 def add(db: Connection, new: NewReply) -> int:
     """Store a reply; it waits for a verdict. Gives its number.
 
+    Words of somebody who was forgotten since they said them are not stored: the reply is redacted from the start.
+
     Raises:
         ValueError: the turns do not end with a user turn, so nothing was answered.
     """
     if not new.turns or new.turns[-1].role != "user":
         raise ValueError("a reply's turns end with a user turn")
     with writing(db):
+        new, redacted = _as_may_be_kept(db, new)
         cursor = db.execute(
             """
             insert into replies (source, conversation, turns, text, adapter, base_model, guild_id, channel_id,
                 message_id, asker_id, prompt_message_id, finish_reason, confidence, created_at, authors_known,
-                content_hash)
-            values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                content_hash, redacted)
+            values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             (
                 new.source,
@@ -51,7 +57,8 @@ def add(db: Connection, new: NewReply) -> int:
                 new.confidence,
                 now(),
                 authors_are_known(new.turns),
-                content_hash(new.turns, new.text),
+                None if redacted else content_hash(new.turns, new.text),
+                redacted,
             ),
         )
         reply_id = int(cursor.lastrowid or 0)
@@ -72,6 +79,26 @@ def add(db: Connection, new: NewReply) -> int:
             [(reply_id, message) for message in messages_of(new.turns, new.prompt_message_id)],
         )
     return reply_id
+
+
+def _as_may_be_kept(db: Connection, new: NewReply) -> tuple[NewReply, bool]:
+    """A reply without the words of people forgotten meanwhile and answers withdrawn; whether there were any."""
+    forgotten = forgettings.limits(db, authors_of(new.turns, new.asker_id))
+    shown = [turn.message_id for turn in new.turns if turn.role == "assistant" and turn.message_id is not None]
+    withdrawn = forgettings.withdrawn_answers(db, shown)
+
+    def gone(turn: Turn) -> bool:
+        if turn.role == "assistant":
+            return turn.message_id in withdrawn
+        return forgettings.is_forgotten(turn, forgotten)
+
+    if not any(map(gone, new.turns)):
+        return new, False
+    blanked = blank(new.turns, new.text, gone)
+    kept = replace(new, turns=blanked.turns, text=REDACTED if blanked.answer_gone else new.text)
+    if gone(new.turns[-1]):
+        kept = replace(kept, asker_id=None, prompt_message_id=None)
+    return kept, True
 
 
 def get(db: Connection, reply_id: int) -> Reply:

@@ -2,15 +2,30 @@
 
 A moderator's verdict keeps a reply (it is training material, or the memory that it must not be), and so does the
 consent of everybody in it. An operator's setting is no consent here: `consent = "operator"` keeps nothing longer.
+
+What an adapter has seen is emptied, not deleted: the row has no words and still says whose they were, so that the
+adapter is retired if they ask to be forgotten.
 """
 
 from __future__ import annotations
 
 from sqlite3 import Connection
 
+from storage import erasure, samples
+from storage.blanking import REDACTED
 from storage.database import writing
 from storage.pairs import CONSENTED
 from storage.records import Purge
+
+# What an adapter in use or in reserve has seen, or may yet have when a run that is going on ends.
+_SEEN = """
+    exists (
+        select 1 from run_replies join runs on runs.id = run_replies.run_id
+        left join adapters on adapters.run_id = runs.id
+        where replies.id between run_replies.first_id and run_replies.last_id
+            and iif(adapters.id is null, runs.outcome is null, adapters.retired_at is null)
+    )
+"""
 
 
 def purge(db: Connection, before: str, *, after: int = 0, batch: int = 500) -> Purge:
@@ -33,18 +48,49 @@ def purge(db: Connection, before: str, *, after: int = 0, batch: int = 500) -> P
                 [after, before, batch],
             )
         ]
-        if not window:
-            return Purge(deleted=0, seen_to=after, done=True)
-        # `CONSENTED` is a constant of its module, never a caller's text.
-        cursor = db.execute(
-            f"""
-            delete from replies
-            where source = 'discord' and id between ? and ? and created_at < ?
-                and coalesce((
-                    select verdict from reviews where reviews.reply_id = replies.id order by reviews.id desc limit 1
-                ), 'undo') = 'undo'
-                and (redacted = 1 or not {CONSENTED})
-            """,  # noqa: S608
-            [window[0], window[-1], before],
-        )
-    return Purge(deleted=cursor.rowcount, seen_to=window[-1], done=len(window) < batch)
+        seen_to, done = window[-1] if window else after, len(window) < batch
+        gone = _let_go(db, window[0], seen_to, before) if window else []
+        # At the end also what was held out of replies that earlier versions deleted.
+        withdrawn = (gone or done) and samples.withdraw(db)
+        if gone or withdrawn:
+            erasure.request(db)
+    if done:
+        erasure.carry_out(db)
+    return Purge(deleted=len(gone), seen_to=seen_to, done=done)
+
+
+def _let_go(db: Connection, first: int, last: int, before: str) -> list[int]:
+    """Delete or empty what is to go among the replies with these numbers; gives theirs."""
+    # `CONSENTED` and `_SEEN` are constants, never a caller's text.
+    rows = db.execute(
+        f"""
+        select id, {_SEEN} from replies
+        where source = 'discord' and id between ? and ? and created_at < ? and (redacted & 2 = 0 or not {_SEEN})
+            and coalesce((
+                select verdict from reviews where reviews.reply_id = replies.id order by reviews.id desc limit 1
+            ), 'undo') = 'undo'
+            and (redacted <> 0 or not {CONSENTED})
+        """,  # noqa: S608
+        [first, last, before],
+    ).fetchall()
+    for reply_id, seen in rows:
+        if seen:
+            _empty(db, reply_id)
+        else:
+            db.execute("delete from replies where id = ?", [reply_id])
+    return [int(row[0]) for row in rows]
+
+
+def _empty(db: Connection, reply_id: int) -> None:
+    """Leave nothing of a reply but whose words it held."""
+    db.execute(
+        """
+        update replies set turns = '[{"role":"user","content":"' || ?1 || '"}]', text = ?1, asker_id = null,
+            prompt_message_id = null, content_hash = null, redacted = redacted | 2
+        where id = ?2
+        """,
+        [REDACTED, reply_id],
+    )
+    db.execute("delete from reviews where reply_id = ?", [reply_id])  # taken back, and without words to be about
+    db.execute("delete from quarantine where reply_id = ?", [reply_id])
+    db.execute("delete from reply_messages where reply_id = ?", [reply_id])

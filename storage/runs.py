@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from sqlite3 import Connection, Row
 from typing import Any
 
-from storage import samples
+from storage import erasure, samples
 from storage.database import writing
 from storage.errors import RunNotFound
 from storage.records import Metric, Outcome, Run
@@ -60,8 +60,11 @@ def update(db: Connection, run_id: str, changes: Mapping[str, Any]) -> None:
         if changes:
             # The names were checked against the record's fields above.
             db.execute(f"update runs set {assignments} where id = ?", [*values, run_id])  # noqa: S608
-        if "details" in changes:  # words may have been withdrawn while the run was going on
-            samples.withdraw(db)
+        withdrawn = "details" in changes and samples.withdraw(db)  # words may have gone while the run was going on
+        if withdrawn:
+            erasure.request(db)
+    if withdrawn:
+        erasure.carry_out(db)
 
 
 def finish(db: Connection, run_id: str, outcome: Outcome, reason: str, changes: Mapping[str, Any]) -> None:

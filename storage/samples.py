@@ -1,35 +1,64 @@
 """Samples: the held-out questions and answers that a run keeps in its details, for people to judge adapters by.
 
-They are members' words outside the replies, so what is withdrawn there goes here too: a sample that names its reply
-(`reply_id`) when that reply is redacted, one that does not when any reply its run saw is. Its place stays, empty, for
-votes know a sample by its number.
+They are members' words outside the replies, so what is withdrawn or let go there goes here too: a sample that names
+its reply (`reply_id`) when that reply is redacted or gone, one that does not when any reply its run saw is, and every
+sample that recites withdrawn words. Its place stays, empty, for votes know a sample by its number.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from sqlite3 import Connection
 from typing import Any
 
+from storage.blanking import recites
+
+# A sample that names a reply is concerned when it is redacted or no longer there; one that names none, when any is that
+# its run saw.
 _CONCERNED = """
-    select id, details from runs where json_type(details, '$.samples') = 'array' and exists (
-        select 1 from run_replies join replies on replies.id between run_replies.first_id and run_replies.last_id
-        where run_replies.run_id = runs.id and replies.redacted = 1
+    select id, details from runs where json_type(details, '$.samples') = 'array' and (
+        exists (
+            select 1 from json_each(details, '$.samples') as sample
+            left join replies on replies.id = sample.value ->> 'reply_id'
+            where sample.type = 'object' and coalesce(replies.redacted, 1) <> 0 and (
+                sample.value ->> 'reply_id' is not null or exists (
+                    select 1 from run_replies join replies as seen
+                        on seen.id between run_replies.first_id and run_replies.last_id
+                    where run_replies.run_id = runs.id and seen.redacted <> 0
+                )
+            )
+        ) or ?
     )
 """
 
 
-def withdraw(db: Connection) -> None:
-    """Take out the samples whose words were withdrawn. Part of the transaction that withdraws them."""
-    for run_id, text in db.execute(_CONCERNED).fetchall():
+def withdraw(db: Connection, words: Sequence[str] = ()) -> bool:
+    """Take out the samples whose words were withdrawn or let go; gives whether there were any.
+
+    Part of the transaction that does so. `words` are those that were withdrawn: what recites them goes, too.
+    """
+    found = False
+    for run_id, text in db.execute(_CONCERNED, [bool(words)]).fetchall():
         details = json.loads(text)
-        kept = [sample if _is_clean(db, sample) else None for sample in details["samples"]]
+        kept = [sample if _may_stay(db, run_id, sample, words) else None for sample in details["samples"]]
         if kept != details["samples"]:
+            found = True
             details["samples"] = kept
             db.execute("update runs set details = ? where id = ?", [json.dumps(details), run_id])
+    return found
 
 
-def _is_clean(db: Connection, sample: Any) -> bool:
-    reply_id = sample.get("reply_id") if isinstance(sample, dict) else None
-    row = db.execute("select redacted from replies where id = ?", [reply_id]).fetchone()
-    return row is not None and not row[0]
+def _may_stay(db: Connection, run_id: str, sample: Any, words: Sequence[str]) -> bool:
+    if not isinstance(sample, dict):
+        return False
+    if words and recites(" \n ".join(value for value in sample.values() if isinstance(value, str)), words):
+        return False
+    if sample.get("reply_id") is not None:
+        row = db.execute("select redacted from replies where id = ?", [sample["reply_id"]]).fetchone()
+        return row is not None and not row[0]
+    seen = """
+        select 1 from run_replies join replies on replies.id between first_id and last_id
+        where run_id = ? and redacted <> 0
+    """
+    return db.execute(seen, [run_id]).fetchone() is None

@@ -17,6 +17,7 @@ from typing import Any, Self
 from storage import (
     audit,
     consents,
+    erasure,
     guild_settings,
     imports,
     lineage,
@@ -194,9 +195,16 @@ class Store:
     def set_consent(self, user_id: int, opted_in: bool) -> Consent:
         return consents.put(self._db, user_id, opted_in=opted_in)
 
-    def forget(self, user_id: int) -> Forgotten:
-        """Remove a person's words and traces, and write down that it was done (not for whom)."""
-        return redactions.forget(self._db, user_id)
+    def forget(self, user_id: int, before: int | None = None) -> Forgotten:
+        """Remove a person's words and traces, and write down that it was done (not for whom).
+
+        What they said up to Discord's number `before` is not stored again, though it may be read again.
+        """
+        return redactions.forget(self._db, user_id, before)
+
+    def erase(self, *, at_most: int | None = erasure.AT_ONCE) -> bool:
+        """Overwrite in the files what removals could not at once; gives whether nothing is left to do."""
+        return erasure.carry_out(self._db, at_most=at_most)
 
     def redact_message(self, message_id: int) -> int:
         """Remove a Discord message's words; gives the number of replies redacted."""

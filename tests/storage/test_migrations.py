@@ -31,6 +31,9 @@ TABLES = {
     "holds",
     "votes",
     "quarantine",
+    "erasures",
+    "forgettings",
+    "forgetting_key",
     "bot_state",
 }
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import pytest
 
-from storage import ReplyNotFound, Turn
+from storage import ReplyNotFound, ReplyRedacted, Turn
 from storage.redactions import REDACTED
 from tests.storage.conftest import ALICE, BOB, CAROL, a_reply
 
@@ -189,3 +189,53 @@ def _assert_nowhere(db_path, *words):
     connection.close()
     for word in words:
         assert word not in dump, word
+
+
+def test_an_answer_to_somebody_else_that_repeats_forgotten_words_goes(store, db_path):
+    """And from the conversations that show it, however many answers pass it on; others' own words stay."""
+    said = (Turn("user", "my code is marzipan", ALICE, 1), Turn("user", "what did she say?", BOB, 2))
+    to_bob = store.add_reply(a_reply(turns=said, text="Her code is marzipan.", asker_id=BOB, message_id=3))
+    store.add_review(to_bob, "edit", reviewer="mod", edited_text="It is Marzipan!")
+    shown = (Turn("assistant", "Her code is marzipan.", None, 3), Turn("user", "thanks", CAROL, 4))
+    to_carol = store.add_reply(a_reply(turns=shown, text="Marzipan it is.", asker_id=CAROL, message_id=5))
+    further = (Turn("assistant", "Marzipan it is.", None, 5), Turn("user", "what is?", BOB, 6))
+    again = store.add_reply(a_reply(turns=further, text="Nothing at all.", asker_id=BOB, message_id=7))
+    other = store.add_reply(a_reply("marzipan cake?", "Yes, marzipan.", asker=CAROL, asker_id=CAROL, message_id=8))
+    assert store.forget(ALICE).replies == (to_bob, to_carol, again)
+    assert [store.reply(number).text for number in (to_bob, to_carol, again)] == [REDACTED, REDACTED, "Nothing at all."]
+    assert [turn.content for turn in store.reply(again).turns] == [REDACTED, "what is?"]
+    assert store.latest_review(to_bob).edited_text == REDACTED
+    assert store.reply(other).text == "Yes, marzipan."
+    assert not store.reply(other).redacted
+    store.close()
+    assert b"my code" not in db_path.read_bytes()
+
+
+def test_what_was_said_before_a_person_was_forgotten_is_not_stored_again(store, db_path):
+    """An answer was being written meanwhile, or reads their old messages as its context later."""
+    store.forget(ALICE, before=100)
+    late = store.add_reply(
+        a_reply(turns=(Turn("user", "my secret", ALICE, 90),), text="my secret?", message_id=101, prompt_message_id=90)
+    )
+    shown = (Turn("user", "my secret", ALICE, 90), Turn("user", "what?", BOB, 102))
+    to_bob = store.add_reply(a_reply(turns=shown, text="A secret.", asker_id=BOB, message_id=103))
+    new = store.add_reply(a_reply(turns=(Turn("user", "hello again", ALICE, 104),), message_id=105))
+    reply = store.reply(late)
+    assert (reply.turns[-1].content, reply.text, reply.asker_id, reply.redacted) == (REDACTED, REDACTED, None, True)
+    assert [turn.content for turn in store.reply(to_bob).turns] == [REDACTED, "what?"]
+    assert (store.reply(to_bob).text, store.reply(to_bob).asker_id) == (REDACTED, BOB)
+    assert not store.reply(new).redacted, "what is said afterwards is a new conversation"
+    assert store.holdings(ALICE).conversations == 1
+    with pytest.raises(ReplyRedacted):
+        store.add_review(late, "approve", reviewer="mod")
+    assert b"my secret" not in b"".join(one.read_bytes() for one in db_path.parent.glob("nightshift.db*"))
+
+
+def test_a_withdrawn_answer_shown_later_is_not_stored_again(store):
+    """The bot's message still stands on Discord, and somebody replies to it."""
+    store.add_reply(a_reply("my secret", "Your secret?", message_id=50))
+    store.forget(ALICE)
+    shown = (Turn("assistant", "Your secret?", None, 50), Turn("user", "which one?", BOB, 51))
+    reply = store.reply(store.add_reply(a_reply(turns=shown, text="I do not know.", asker_id=BOB)))
+    assert [turn.content for turn in reply.turns] == [REDACTED, "which one?"]
+    assert reply.redacted

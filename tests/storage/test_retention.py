@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from storage import NewPair, ReplyNotFound, Store, Turn
+from storage import Adapter, NewPair, ReplyNotFound, Store, Turn
 from tests.storage.conftest import ALICE, BOB, a_reply
 
 LATER = "2999-01-01T00:00:00.000+00:00"
@@ -87,3 +87,57 @@ def test_it_is_done_in_batches(store):
         steps.append(store.purge(LATER, after=steps[-1].seen_to, batch=3))
     assert [(step.deleted, step.seen_to) for step in steps] == [(2, 3), (3, 6), (1, 7)]
     assert left(store) == [2]
+
+
+def test_what_an_adapter_has_seen_is_emptied_and_still_marks_it(store, db_path):
+    """Approved, learned, taken back, forgotten, let go: the adapter is still to be retired."""
+    run = taught(store, store.add_reply(a_reply("a secret", "yes, secret", message_id=5, prompt_message_id=4)))
+    store.add_review(1, "undo", reviewer="mod")
+    assert store.forget(ALICE).adapters == (run,)
+    assert store.purge(LATER).deleted == 1
+    assert store.marked_adapters() == [run]
+    assert store.purge(LATER).deleted == 0
+    assert store.retire_marked() == [run]
+    assert store.purge(LATER).deleted == 1, "nobody needs the row any more"
+    assert left(store) == []
+
+
+def test_a_person_can_be_forgotten_after_their_words_were_let_go(store, db_path):
+    """The words are gone, also from the run's samples; whose they were is known, so that the adapter is retired."""
+    run = taught(store, store.add_reply(a_reply("a secret", "yes, secret", message_id=5, prompt_message_id=4)))
+    store.add_review(1, "undo", reviewer="mod")
+    store.purge(LATER)
+    assert b"secret" not in b"".join(one.read_bytes() for one in db_path.parent.glob("nightshift.db*"))
+    assert store.run(run).details["samples"] == [None]
+    assert store.marked_adapters() == [], "nobody has withdrawn anything"
+    assert (store.holdings(ALICE).messages, store.holdings(ALICE).adapters) == (0, 1)
+    assert store.forget(ALICE).adapters == (run,)
+    assert store.marked_adapters() == [run]
+
+
+def test_an_emptied_reply_waits_for_no_verdict(store):
+    """There is nothing left to judge."""
+    taught(store, store.add_reply(a_reply(guild_id=1)))
+    store.add_review(1, "undo", reviewer="mod")
+    store.purge(LATER)
+    assert store.counts().pending == 0
+    assert store.moderation.next_card(1, "newest") is None
+
+
+def test_samples_of_replies_that_are_gone_go_too(store):
+    """Earlier versions deleted the reply and left its words in the run's record."""
+    run = taught(store, store.add_reply(a_reply("a secret")))
+    store._db.execute("delete from replies")
+    store.purge(LATER)
+    assert store.run(run).details["samples"] == [None]
+
+
+def taught(store: Store, reply_id: int) -> str:
+    """Approve a reply and train an adapter on it, which keeps it as a sample; gives the run's and adapter's id."""
+    store.add_review(reply_id, "approve", reviewer="mod")
+    run = store.start_run("manual", "2026-11-23", 1, {})
+    store.record_snapshot(run.id, [reply_id])
+    store.add_adapter(Adapter(run.id, run.id, "embedded", "2026-11-23T04:00:00.000+00:00"))
+    samples = [{"prompt": "a secret", "text": "yes", "champion": "no", "reply_id": reply_id}]
+    store.finish_run(run.id, "promoted", "", details={"samples": samples})
+    return run.id
