@@ -61,9 +61,11 @@ class Sampler:
         top, ids = logits.topk(min(_NUCLEUS, logits.shape[-1]), dim=-1)
         scaled = top / temperature.clamp_min(1e-6)
         before = scaled.softmax(-1).cumsum(-1) - scaled.softmax(-1)
-        scaled = scaled.masked_fill(before >= self.top_p[rows, None], float("-inf"))
+        outside = before >= self.top_p[rows, None]
+        outside[:, 0] = False  # the likeliest token is always in
         noise = _gumbel(self.seed[rows, None], positions[:, None], ids)
-        choice = torch.where(temperature > 0, scaled + noise, top).argmax(-1, keepdim=True)
+        drawn = (scaled + noise).masked_fill(outside, float("-inf"))  # last, so that no noise brings a token back in
+        choice = torch.where(temperature > 0, drawn, top).argmax(-1, keepdim=True)
         return ids.gather(-1, choice)[:, 0]
 
     def weigh(self, logits: torch.Tensor, rows: slice, tokens: torch.Tensor) -> None:
@@ -78,9 +80,13 @@ class Sampler:
 
 
 def _gumbel(seed: torch.Tensor, position: torch.Tensor, token: torch.Tensor) -> torch.Tensor:
-    """Gumbel noise from a hash of its arguments: argmax(logits + noise) draws from softmax(logits)."""
+    """Gumbel noise from a hash of its arguments: argmax(logits + noise) draws from softmax(logits). Always finite.
+
+    Of the hash 23 bits are taken: with the half that keeps it from 0 the sum has 24, all that fp32 holds. One more would
+    be rounded up to 1, whose noise is infinite.
+    """
     mixed = _mix(_mix(seed * 0x9E3779B1 + position) + token * 0x85EBCA6B)
-    uniform = (mixed & 0xFFFFFF).float().add_(0.5).mul_(1 / 0x1000000)
+    uniform = (mixed & 0x7FFFFF).float().add_(0.5).mul_(1 / 0x800000)
     return -torch.log(-torch.log(uniform))
 
 
