@@ -23,7 +23,8 @@ import transformers
 from model.base_files import BaseRef, resolve_base
 from model.chat import template_hash
 from model.config import ModelConfig
-from model.errors import BaseNotFound
+from model.errors import BaseNotFound, OutOfMemory
+from model.health import is_out_of_memory
 from model.memory import check_fit
 from model.prequantised import comes_packed, local_directory
 
@@ -76,13 +77,14 @@ def pick_dtype(name: str, device: torch.device) -> torch.dtype:
 def load_base(config: ModelConfig, cache_dir: Path) -> LoadedBase:
     """Load the configured base in NF4, converting and caching it the first time.
 
-    Raises BaseNotFound when there is no such model or it cannot be read, DoesNotFit when the GPU has no room for it.
+    Raises BaseNotFound when there is no such model or it cannot be read, DoesNotFit when the GPU has no room for it,
+    OutOfMemory when memory ran out nevertheless.
     """
     transformers.utils.logging.disable_progress_bar()  # it draws over replies and over the trainer's own bar
     ref, cached = convert_base(config, cache_dir)
     device = pick_device(config.device)
     dtype = pick_dtype(config.dtype, device)
-    with _readable(config.base):
+    with _readable(config.base, device):
         check_fit(
             cached,
             transformers.AutoConfig.from_pretrained(cached, trust_remote_code=False),
@@ -106,18 +108,21 @@ def convert_base(config: ModelConfig, cache_dir: Path) -> tuple[BaseRef, Path]:
     ref = resolve_base(config.base)
     cached = cache_dir / f"{ref.slug}-nf4"
     if not (cached / "config.json").exists():
-        with _readable(config.base):
+        device = pick_device(config.device)
+        with _readable(config.base, device):
             if comes_packed(ref):
                 return ref, local_directory(ref)
-            _convert(ref, cached, pick_device(config.device))
+            _convert(ref, cached, device)
     return ref, cached
 
 
 @contextmanager
-def _readable(name: str) -> Iterator[None]:
+def _readable(name: str, device: torch.device) -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, MemoryError) as error:
+        if is_out_of_memory(error):
+            raise OutOfMemory(f"loading the base model {name!r}", str(device)) from error
         raise BaseNotFound(name, _first_line(error)) from error
 
 

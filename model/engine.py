@@ -1,15 +1,18 @@
 """The engine: answers many conversations at once with one adapter at a time; asyncio on the outside.
 
 Loads the base, validates adapters before a byte moves, and says what a thread may see. The model itself belongs to the
-worker's thread (model/worker.py); a swap happens there between two replies, so every reply is made by one adapter.
+worker's thread (model/worker.py); a swap happens there between two replies, so every reply is made by one adapter. When
+that thread ends by an error, `failed` tells so and `restart` begins anew.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -19,13 +22,24 @@ from model.base import load_base
 from model.chat import Message, encode_prompt
 from model.config import ModelConfig
 from model.decoder import Decoder
-from model.errors import ContextTooLong, EngineClosed
+from model.errors import (
+    AdapterMismatch,
+    ContextTooLong,
+    EngineClosed,
+    EngineFailed,
+    ModelError,
+    OutOfMemory,
+    WakeFailed,
+)
 from model.generation import Generation
+from model.health import breaks_device, is_out_of_memory
 from model.lora import StagedAdapter
 from model.protocol import DEFAULT_SAMPLING, AdapterRef, EngineStats, Sampling, SwapReport
 from model.worker import Worker
 
 __all__ = ["Engine", "Generation"]
+
+log = logging.getLogger(__name__)
 
 _MIN_ANSWER = 16  # tokens of room a prompt must leave
 
@@ -41,11 +55,12 @@ class Engine:
         self._context, self._device = decoder.context, str(decoder.device)
         self._adapter: AdapterRef | None = None
         self._last_swap: SwapReport | None = None
+        self._closed = False
         self._worker = Worker(decoder, config.max_queue)
 
     @classmethod
     async def start(cls, config: ModelConfig, cache_dir: Path, adapter: AdapterRef | None = None) -> Engine:
-        """Load the base and `adapter`, and begin to answer. Raises BaseNotFound, DoesNotFit or AdapterMismatch."""
+        """Load the base and `adapter`, and begin to answer. Raises ModelError when either cannot be loaded."""
         engine = cls(config, cache_dir, await asyncio.to_thread(_make_decoder, config, cache_dir))
         engine._worker.start()
         if adapter is not None:
@@ -60,6 +75,11 @@ class Engine:
     def adapter(self) -> str | None:
         """Id of the adapter in use; None is the bare base."""
         return self._worker.adapter
+
+    @property
+    def failure(self) -> EngineFailed | None:
+        """Why the engine answers nothing any more, until `restart`; None while it works."""
+        return self._worker.failure
 
     @property
     def base_id(self) -> str:
@@ -80,7 +100,7 @@ class Engine:
     ) -> Generation:
         """Queue a conversation for its next reply; call it inside a running event loop.
 
-        Raises QueueFull, ContextTooLong or EngineClosed at once.
+        Raises QueueFull, ContextTooLong, EngineClosed or EngineFailed at once.
         """
         prompt = encode_prompt(self._tokenizer, messages)
         if len(prompt) + _MIN_ANSWER > self._context:
@@ -102,7 +122,8 @@ class Engine:
             queued=queued,
             tokens_per_second=self._worker.tokens_per_second(),
             memory_bytes=decoder.memory_bytes if decoder else 0,
-            asleep=decoder is None,
+            asleep=decoder is None and self.failure is None,
+            failure=str(self.failure or ""),
             last_swap=self._last_swap,
             details={"decoding": decoder.path} if decoder else {},
         )
@@ -111,7 +132,8 @@ class Engine:
         """Change the adapter (None: the bare base) between two replies.
 
         It is read and validated in full first, while replies go on; then the replies in flight are finished; then its
-        weights are copied in place. Raises AdapterMismatch, and the adapter in use stays.
+        weights are copied in place. Raises AdapterMismatch, and the adapter in use stays; EngineFailed when there is no
+        engine any more.
         """
         began = time.perf_counter()
         staged = await asyncio.to_thread(self._stage, adapter)
@@ -124,18 +146,56 @@ class Engine:
         await self._worker.between_replies(self._release)
 
     async def wake(self) -> None:
-        """Load the model again, with the adapter it had, and answer what queued meanwhile."""
+        """Load the model again, with the adapter it had, and answer what queued meanwhile.
+
+        Raises ModelError, and the engine sleeps on: call it again when there is more room, or after `swap`.
+        """
         await self._worker.between_replies(self._restore)
+
+    async def failed(self) -> EngineFailed:
+        """Wait until the engine cannot go on, and say why. Whatever was asked of it has been answered by then."""
+        return await asyncio.shield(asyncio.wrap_future(self._worker.failed))
+
+    def give_up(self, why: str) -> None:
+        """Take the engine as failed: what waits is answered with that."""
+        self._worker.give_up(why)
+
+    async def restart(self) -> None:
+        """Begin anew after `failed`: load the base again, with the adapter it had. Does nothing while it works.
+
+        An adapter that cannot be read any more leaves the bare base, and `adapter` None.
+
+        Raises:
+            ModelError: the base cannot be loaded; it may be tried again.
+            EngineClosed: the engine was closed.
+        """
+        if self._closed:
+            raise EngineClosed
+        if self.failure is None:
+            return
+        worker = Worker(await asyncio.to_thread(self._decoder_anew), self._config.max_queue)
+        if self._closed:  # meanwhile
+            raise EngineClosed
+        self._worker, adapter, self._adapter = worker, self._adapter, None
+        worker.start()
+        if adapter is not None:
+            try:
+                await self.swap(adapter)
+            except AdapterMismatch as error:
+                log.error("%s", error)  # noqa: TRY400 - a sentence; where it was raised says nothing more
 
     async def close(self) -> None:
         """Stop: what is in flight or waiting ends as cancelled. Safe to call twice."""
+        self._closed = True
         await asyncio.to_thread(self._worker.stop)
 
     def _stage(self, adapter: AdapterRef | None) -> StagedAdapter | None:
         """Read, validate and bring to the device; None while the engine sleeps, when waking does all that."""
-        weights = read_adapter(adapter.path, self._identity, self._shapes) if adapter else None
-        decoder = self._worker.decoder
-        with torch.inference_mode():
+        return self._staged_for(self._worker.decoder, adapter)
+
+    def _staged_for(self, decoder: Decoder | None, adapter: AdapterRef | None) -> StagedAdapter | None:
+        with _memory_watched("reading an adapter", self._device), torch.inference_mode():
+            weights = read_adapter(adapter.path, self._identity, self._shapes) if adapter else None
             return decoder.slot.stage(weights) if decoder is not None else None
 
     # On the worker's thread, between two replies
@@ -155,19 +215,36 @@ class Engine:
 
     def _release(self) -> None:
         self._worker.decoder = None
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        _forget_memory()
+
+    def _decoder_anew(self) -> Decoder:
+        try:
+            _forget_memory()
+            return _make_decoder(self._config, self._cache_dir)
+        except ModelError:
+            raise
+        except Exception as error:
+            log.exception("The engine could not be started again")
+            raise EngineFailed(type(error).__name__) from error
 
     def _restore(self) -> None:
-        if self._worker.decoder is None:
+        """Load, put the adapter in, and only then answer with it."""
+        if self._worker.decoder is not None:
+            return
+        try:
             decoder = _make_decoder(self._config, self._cache_dir)
-            self._worker.decoder = decoder
             self._write(decoder, self._adapter, None)
+        except Exception as error:
+            _forget_memory()
+            if isinstance(error, ModelError) or breaks_device(error):
+                raise
+            log.exception("The engine could not be woken")
+            raise WakeFailed(type(error).__name__) from error
+        self._worker.decoder = decoder
 
     def _write(self, decoder: Decoder, adapter: AdapterRef | None, staged: StagedAdapter | None) -> None:
         """Put an adapter in place; one that was staged while the engine slept is staged now."""
-        staged = staged or self._stage(adapter)
+        staged = staged or self._staged_for(decoder, adapter)
         if staged is None:
             raise EngineClosed
         decoder.write_adapter(staged)
@@ -175,7 +252,27 @@ class Engine:
 
 def _make_decoder(config: ModelConfig, cache_dir: Path) -> Decoder:
     """Load the base and make everything ready for the first reply."""
-    with torch.inference_mode():
+    with _memory_watched(f"loading the base model {config.base!r}", config.device), torch.inference_mode():
         decoder = Decoder(load_base(config, cache_dir), config)
         decoder.warm_up()
     return decoder
+
+
+@contextmanager
+def _memory_watched(doing: str, device: str) -> Iterator[None]:
+    """Say that memory ran out, and while doing what, whatever library noticed it."""
+    try:
+        yield
+    except ModelError:
+        raise
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        raise OutOfMemory(doing, "the CPU" if device == "cpu" else device) from error
+
+
+def _forget_memory() -> None:
+    """Give what nobody holds any more back to the device."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

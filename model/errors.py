@@ -10,9 +10,12 @@ __all__ = [
     "ContextTooLong",
     "DoesNotFit",
     "EngineClosed",
+    "EngineFailed",
     "GenerationFailed",
     "ModelError",
+    "OutOfMemory",
     "QueueFull",
+    "WakeFailed",
 ]
 
 
@@ -42,6 +45,16 @@ class DoesNotFit(ModelError):
         self.needed_bytes, self.free_bytes = needed_bytes, free_bytes
 
 
+class OutOfMemory(ModelError):
+    """Memory ran out although the estimate said that it would do."""
+
+    def __init__(self, what: str, where: str) -> None:
+        super().__init__(
+            f"Memory ran out while {what} on {where}: close other programs that use it, or choose a smaller base, "
+            "fewer slots or a shorter context_tokens under [model]."
+        )
+
+
 class AdapterMismatch(ModelError):
     """An adapter that does not belong to the loaded base, or is damaged; nothing was changed."""
 
@@ -63,6 +76,22 @@ class EngineClosed(ModelError):
 
     def __init__(self) -> None:
         super().__init__("The engine is closed and answers no more requests.")
+
+
+class EngineFailed(ModelError):
+    """The engine met an error that it cannot go on after; it answers nothing until it is started again."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"The engine stopped after an error ({why}) and has to be started again; the log says more.")
+        self.why = why
+
+
+class WakeFailed(ModelError):
+    """The engine sleeps on: it could not be loaded again."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"The engine could not be woken ({why}); its requests wait, and the log says more.")
+        self.why = why
 
 
 class ContextTooLong(ModelError):

@@ -92,6 +92,8 @@ class EngineStats:
     tokens_per_second: float
     memory_bytes: int
     asleep: bool = False
+    failure: str = ""
+    """Why it answers nothing any more, as a sentence; empty while it works."""
     last_swap: SwapReport | None = None
     details: dict[str, str] = field(default_factory=dict)
 

@@ -82,8 +82,8 @@ class Sampler:
 def _gumbel(seed: torch.Tensor, position: torch.Tensor, token: torch.Tensor) -> torch.Tensor:
     """Gumbel noise from a hash of its arguments: argmax(logits + noise) draws from softmax(logits). Always finite.
 
-    Of the hash 23 bits are taken: with the half that keeps it from 0 the sum has 24, all that fp32 holds. One more would
-    be rounded up to 1, whose noise is infinite.
+    Of the hash 23 bits are taken: with the half that keeps it from 0 the sum has 24, all that fp32 holds. One more
+    would be rounded up to 1, whose noise is infinite.
     """
     mixed = _mix(_mix(seed * 0x9E3779B1 + position) + token * 0x85EBCA6B)
     uniform = (mixed & 0x7FFFFF).float().add_(0.5).mul_(1 / 0x800000)
