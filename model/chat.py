@@ -1,7 +1,8 @@
 """Chat rendering: the one way from messages to token ids, used by training and serving alike.
 
-Text goes through the tokenizer's own chat template. What a person typed must never become a control token, so control
-strings are broken apart first. This file knows nothing of weights, Discord or storage.
+Text goes through the tokenizer's own chat template, with thinking turned off. What a person typed never becomes a
+control token or a role mark (model/controls.py), and what a model thought is not shown to it again (model/thoughts.py).
+This file knows nothing of weights, Discord or storage.
 """
 
 from __future__ import annotations
@@ -10,26 +11,32 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 
 import jinja2
 
-__all__ = ["Message", "encode_pair", "encode_prompt", "end_of_turn_id", "neutralise", "template_hash"]
+from model.controls import Controls
+from model.thoughts import SWITCHES, open_tag, tags_of, without_thoughts
+
+__all__ = [
+    "ChatFormat",
+    "Message",
+    "encode_pair",
+    "encode_prompt",
+    "end_of_turn_id",
+    "neutralise",
+    "said",
+    "template_hash",
+]
 
 Role = Literal["system", "user", "assistant"]
 
-# Control strings of well-known chat templates that some tokenizers do not register as special tokens.
-_KNOWN_CONTROLS = (
-    "[INST]",
-    "[/INST]",
-    "<<SYS>>",
-    "<</SYS>>",
-    "<start_of_turn>",
-    "<end_of_turn>",
-    "<s>",
-    "</s>",
-)
+# Words that no template treats in a special way, to find what it writes around a turn.
+_SYSTEM, _ASKED, _ANSWERED, _ASKED_AGAIN = "QXSYSTEMXQ", "QXASKEDXQ", "QXANSWEREDXQ", "QXAGAINXQ"
+_SENTINELS = re.compile(r"QX[A-Z]+XQ")
+_MARK_WORDS, _MARK_CHARS = 4, 40
+_SHAPES = 256  # kinds of conversation whose control tokens are remembered
 
 
 @dataclass(frozen=True)
@@ -40,83 +47,179 @@ class Message:
     content: str
 
 
+class ChatFormat:
+    """A tokenizer's chat format: whatever does not depend on the conversation is found out once."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        self._template = str(tokenizer.chat_template or "")
+        self._switches = {name: off for name, off in SWITCHES.items() if re.search(rf"\b{name}\b", self._template)}
+        self._expected: dict[tuple[tuple[str, bool], ...], list[int]] = {}
+        self._tags = tags_of(tokenizer)
+
+    def neutralise(self, text: str) -> str:
+        """Return `text` in which no control string and no role mark is left: `<|im_end|>` becomes `< |im_end|>`.
+
+        Idempotent, so a text that was neutralised when it was stored renders to the same ids again.
+        """
+        return self._controls.without(text)
+
+    def said(self, text: str) -> str:
+        """An answer without what its model thought before it."""
+        return without_thoughts(text, self._tags)
+
+    def encode_prompt(self, messages: Sequence[Message]) -> list[int]:
+        """Token ids of a conversation up to and including the generation prompt.
+
+        One that ends with an assistant turn is to be gone on with: its words follow the generation prompt, as the
+        completion does in `encode_pair`, so what is generated next belongs to the same answer.
+        """
+        begun = messages[-1].content if messages and messages[-1].role == "assistant" else ""
+        prompt = self._render(messages[:-1] if begun else messages)
+        return [*prompt, *self._completion(begun)] if begun else prompt
+
+    def encode_pair(self, messages: Sequence[Message], completion: str) -> tuple[list[int], int]:
+        """Token ids of a training pair, and how many of them are prompt.
+
+        The ids after the prompt are what the engine generates for this answer: the completion's own tokens, then the
+        end-of-turn token.
+        """
+        prompt = self.encode_prompt(messages)
+        return [*prompt, *self._completion(completion), self.end_of_turn], len(prompt)
+
+    @cached_property
+    def end_of_turn(self) -> int:
+        """The token that closes an assistant turn in this template; the end-of-sequence token if none does."""
+        closed = self._text(_turns(_ASKED, _ANSWERED), generation_prompt=False)
+        special = {*self._controls.ids, *self._tokenizer.all_special_ids}
+        ends = [id_ for id_ in self._ids(closed.rpartition(_ANSWERED)[2]) if id_ in special]
+        return int(ends[0] if ends else self._tokenizer.eos_token_id)
+
+    @cached_property
+    def _controls(self) -> Controls:
+        tags = [mark for tag in self._tags for mark in tag]
+        return Controls(self._tokenizer, [*tags, *self._role_marks()])
+
+    def _role_marks(self) -> list[str]:
+        """What the template writes around turns in plain text: `USER:`, `### Response:`."""
+        try:
+            text = self._text([Message("system", _SYSTEM), *_turns(_ASKED, _ANSWERED, _ASKED_AGAIN)])
+        except (jinja2.TemplateError, ValueError):  # no template yet; then there is nothing to render either
+            return []
+        tokens = Controls(self._tokenizer)
+        around = {line for piece in _SENTINELS.split(text) for line in tokens.between(piece)}
+        return sorted(filter(_is_mark, around), key=len, reverse=True)
+
+    @cached_property
+    def _answer_start(self) -> str:
+        """What follows the generation prompt before the first word of an answer: a thought closed, a channel chosen."""
+        opened = self._text(_turns(_ASKED)).rpartition(_ASKED)[2]
+        if tag := open_tag(opened, self._tags):
+            return ("\n" if opened.endswith("\n") else "\n\n") + f"{tag[1]}\n\n"
+        closed = self._text(_turns(_ASKED, _ANSWERED), generation_prompt=False).rpartition(_ASKED)[2]
+        before = closed.partition(_ANSWERED)[0]
+        more = before[len(opened) :] if before.startswith(opened) else ""
+        return more if self._controls.count(self._ids(more)) else ""
+
+    def _completion(self, text: str) -> list[int]:
+        return self._ids(self.neutralise(self.said(text)))
+
+    def _render(self, messages: Sequence[Message]) -> list[int]:
+        turns = _merged([self._safe(message) for message in messages])
+        ids = self._prompt_ids(turns)
+        if self._controls.count(ids) != self._controls_of(turns):
+            # Words and template together made a control token; without signs there is nothing to make one of.
+            turns = [Message(turn.role, re.sub(r"[^\w\s]", " ", turn.content)) for turn in turns]
+            ids = self._prompt_ids(turns)
+        return ids
+
+    def _safe(self, message: Message) -> Message:
+        content = self.said(message.content) if message.role == "assistant" else message.content
+        return Message(message.role, self.neutralise(content))
+
+    def _controls_of(self, turns: Sequence[Message]) -> list[int]:
+        """The control tokens of a conversation of this shape, whatever is said in it."""
+        shape = tuple((turn.role, bool(turn.content.strip())) for turn in turns)
+        if shape not in self._expected:
+            if len(self._expected) >= _SHAPES:
+                self._expected.clear()
+            plain = [Message(turn.role, "x" if turn.content.strip() else "") for turn in turns]
+            self._expected[shape] = self._controls.count(self._prompt_ids(plain))
+        return self._expected[shape]
+
+    def _prompt_ids(self, turns: Sequence[Message]) -> list[int]:
+        return self._ids(self._text(turns) + self._answer_start)
+
+    def _text(self, turns: Sequence[Message], *, generation_prompt: bool = True) -> str:
+        try:
+            return self._apply(turns, generation_prompt=generation_prompt)
+        except jinja2.TemplateError:
+            # Some templates (Gemma's, Mistral's) refuse a system turn or want a user turn first.
+            return self._apply(_user_first(turns), generation_prompt=generation_prompt)
+
+    def _apply(self, turns: Sequence[Message], *, generation_prompt: bool) -> str:
+        return str(
+            self._tokenizer.apply_chat_template(
+                [{"role": turn.role, "content": turn.content} for turn in turns],
+                add_generation_prompt=generation_prompt,
+                tokenize=False,
+                **self._switches,
+            )
+        )
+
+    def _ids(self, text: str) -> list[int]:
+        return [int(id_) for id_ in self._tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]]
+
+
+def _format(tokenizer: Any) -> ChatFormat:
+    """The tokenizer's format, made anew when its template or vocabulary changed."""
+    return _made(tokenizer, str(tokenizer.chat_template or ""), len(tokenizer))
+
+
+@lru_cache(maxsize=8)
+def _made(tokenizer: Any, _template: str, _vocabulary: int) -> ChatFormat:
+    return ChatFormat(tokenizer)
+
+
 def template_hash(tokenizer: Any) -> str:
     """Identity of the chat template, 16 hex digits: an adapter serves only under the template it was trained with."""
     return hashlib.sha256(str(tokenizer.chat_template or "").encode()).hexdigest()[:16]
 
 
 def neutralise(text: str, tokenizer: Any) -> str:
-    """Return `text` in which no control string is left: `<|im_end|>` becomes `< |im_end|>`.
-
-    Idempotent, so a text that was neutralised when it was stored renders to the same ids again.
-    """
-    return _control_pattern(_controls(tokenizer)).sub(lambda match: f"{match[0][0]} {match[0][1:]}", text)
+    """See `ChatFormat.neutralise`."""
+    return _format(tokenizer).neutralise(text)
 
 
-def _controls(tokenizer: Any) -> tuple[str, ...]:
-    added = {str(token.content) for token in tokenizer.added_tokens_decoder.values() if token.special}
-    controls = {*added, *map(str, tokenizer.all_special_tokens), *_KNOWN_CONTROLS}
-    return tuple(sorted((control for control in controls if len(control) > 1), key=len, reverse=True))
-
-
-@lru_cache(maxsize=8)
-def _control_pattern(controls: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile("|".join(re.escape(control) for control in controls))
+def said(text: str, tokenizer: Any) -> str:
+    """See `ChatFormat.said`."""
+    return _format(tokenizer).said(text)
 
 
 def encode_prompt(tokenizer: Any, messages: Sequence[Message]) -> list[int]:
-    """Token ids of a conversation up to and including the generation prompt.
-
-    One that ends with an assistant turn is to be gone on with: its words follow the generation prompt, as the
-    completion does in `encode_pair`, so what is generated next belongs to the same answer.
-    """
-    begun = messages[-1].content if messages and messages[-1].role == "assistant" else ""
-    prompt = _render(tokenizer, messages[:-1] if begun else messages, generation_prompt=True)
-    return [*prompt, *_completion(tokenizer, begun)] if begun else prompt
+    """See `ChatFormat.encode_prompt`."""
+    return _format(tokenizer).encode_prompt(messages)
 
 
 def encode_pair(tokenizer: Any, messages: Sequence[Message], completion: str) -> tuple[list[int], int]:
-    """Token ids of a training pair, and how many of them are prompt.
-
-    The ids after the prompt are what the engine generates for this answer: the completion's own tokens, then the
-    end-of-turn token.
-    """
-    prompt = encode_prompt(tokenizer, messages)
-    return [*prompt, *_completion(tokenizer, completion), end_of_turn_id(tokenizer)], len(prompt)
-
-
-def _completion(tokenizer: Any, text: str) -> list[int]:
-    return [int(id_) for id_ in tokenizer.encode(neutralise(text, tokenizer), add_special_tokens=False)]
+    """See `ChatFormat.encode_pair`."""
+    return _format(tokenizer).encode_pair(messages, completion)
 
 
 def end_of_turn_id(tokenizer: Any) -> int:
-    """The token that closes an assistant turn in this tokenizer's template; its end-of-sequence token if none does."""
-    conversation = [Message("user", "a"), Message("assistant", "b")]
-    opened = _render(tokenizer, conversation[:1], generation_prompt=True)
-    closed = _render(tokenizer, conversation, generation_prompt=False)
-    special = {id_ for id_, token in tokenizer.added_tokens_decoder.items() if token.special}
-    special |= set(tokenizer.all_special_ids)
-    ends = [id_ for id_ in closed[len(opened) :] if id_ in special]
-    return int(ends[0] if ends else tokenizer.eos_token_id)
+    """See `ChatFormat.end_of_turn`."""
+    return _format(tokenizer).end_of_turn
 
 
-def _render(tokenizer: Any, messages: Sequence[Message], *, generation_prompt: bool) -> list[int]:
-    turns = _merged([Message(m.role, neutralise(m.content, tokenizer)) for m in messages])
-    try:
-        return _apply(tokenizer, turns, generation_prompt=generation_prompt)
-    except jinja2.TemplateError:
-        # Some templates (Gemma's, Mistral's) refuse a system turn or want a user turn first.
-        return _apply(tokenizer, _user_first(turns), generation_prompt=generation_prompt)
+def _turns(*texts: str) -> list[Message]:
+    """Turns of a user and the assistant by turns."""
+    return [Message("assistant" if index % 2 else "user", text) for index, text in enumerate(texts)]
 
 
-def _apply(tokenizer: Any, turns: Sequence[Message], *, generation_prompt: bool) -> list[int]:
-    encoded = tokenizer.apply_chat_template(
-        [{"role": turn.role, "content": turn.content} for turn in turns],
-        add_generation_prompt=generation_prompt,
-        tokenize=True,
-        return_dict=True,
-    )
-    return [int(id_) for id_ in encoded["input_ids"]]
+def _is_mark(line: str) -> bool:
+    """Whether a line of a template is a role mark that text could imitate: short, and not a word alone."""
+    few = len(line.split()) <= _MARK_WORDS and 2 <= len(line) <= _MARK_CHARS
+    return few and re.search(r"[^\w\s]", line) is not None and re.search(r"\w\w|##", line) is not None
 
 
 def _merged(messages: Sequence[Message]) -> list[Message]:

@@ -1,10 +1,13 @@
-"""From token ids to streamed text: no half characters, no part of a stop string ever shown."""
+"""From token ids to streamed text: no half characters, no thoughts, no part of a stop string ever shown."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["TextStream"]
+from model.thoughts import ThoughtFilter, tags_of
+
+__all__ = ["TextStream", "decode_answer"]
 
 _REPLACEMENT = "\ufffd"
 _WINDOW = 6  # tokens decoded again for context: joins of byte-level tokens reach no further
@@ -19,6 +22,10 @@ class TextStream:
 
     def __init__(self, tokenizer: Any, stop: tuple[str, ...] = ()) -> None:
         self._tokenizer, self._stop = tokenizer, tuple(s for s in stop if s)
+        tags = tags_of(tokenizer)
+        self._thoughts = ThoughtFilter(tags)
+        # Tags that are tokens: where they are special ones, decoding drops them and leaves the thought.
+        self._tags = {id_: mark for tag in tags for mark in tag if (id_ := _token_of(tokenizer, mark)) is not None}
         self._ids: list[int] = []
         self._settled = 0  # ids whose text is final
         self._held = ""
@@ -27,14 +34,18 @@ class TextStream:
 
     def push(self, token: int) -> str:
         """Take one token; returns the text that became showable."""
+        if token in self._tags:
+            piece = self._decode(final=True)
+            self._ids, self._settled = [], 0
+            return self._release(self._thoughts.push(piece + self._tags[token]))
         self._ids.append(token)
-        return self._release(self._decode())
+        return self._release(self._thoughts.push(self._decode()))
 
     def flush(self) -> str:
         """The end: whatever was held back is text after all."""
         if self.stopped:
             return ""
-        piece = self._release(self._decode(final=True))
+        piece = self._release(self._thoughts.push(self._decode(final=True)) + self._thoughts.flush())
         held, self._held = self._held, ""
         return piece + self._show(held)
 
@@ -66,3 +77,18 @@ class TextStream:
 def _overlap(text: str, stop: str) -> int:
     """Length of the longest end of `text` that a stop string could begin with."""
     return next((n for n in range(min(len(stop) - 1, len(text)), 0, -1) if text.endswith(stop[:n])), 0)
+
+
+def decode_answer(tokenizer: Any, ids: Iterable[int]) -> str:
+    """The whole text of an answer as members would see it."""
+    stream = TextStream(tokenizer)
+    for token in ids:
+        stream.push(token)
+    stream.flush()
+    return stream.text.strip()
+
+
+def _token_of(tokenizer: Any, mark: str) -> int | None:
+    """The id of a string that is one token, None where it is none."""
+    id_ = tokenizer.convert_tokens_to_ids(mark)
+    return int(id_) if id_ is not None and id_ != tokenizer.unk_token_id else None

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from model.chat import Message, encode_pair, end_of_turn_id
+from model.text import decode_answer
 from storage.records import Pair
 from trainer.learning.likelihood import batches_by_length, negative_log_likelihoods
 from trainer.learning.tokens import Example
@@ -118,9 +119,7 @@ def spoken(
                 for index, more in zip(indices, _grown(model, so_far, count, stop, choosing), strict=True):
                     answers[index] += more[: more.index(stop) + 1] if stop in more else more
             waiting, said = [i for i in waiting if answers[i][-1] != stop], said + count
-    return [
-        Spoken(tokenizer.decode(answer, skip_special_tokens=True).strip(), stopped=stop in answer) for answer in answers
-    ]
+    return [Spoken(decode_answer(tokenizer, answer), stopped=stop in answer) for answer in answers]
 
 
 def _grown(

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from model.chat import Message, encode_pair
+from model.chat import Message, encode_pair, said
 from storage.records import Pair
 
 __all__ = ["IGNORED", "Collator", "Example", "Examples", "encode_pairs", "messages_of", "windowed"]
@@ -69,11 +69,15 @@ def windowed(messages: Sequence[Message]) -> list[Message] | None:
 
 
 def encode_pairs(tokenizer: Any, pairs: Iterable[Pair], *, max_tokens: int, persona: str = "") -> Examples:
-    """Render pairs to at most `max_tokens` tokens each; a pair whose last exchange alone is longer is dropped."""
+    """Render pairs to at most `max_tokens` tokens each.
+
+    A pair whose last exchange alone is longer is dropped, and one whose answer is nothing but a thought.
+    """
     items: list[Example] = []
     shortened = dropped = 0
     for pair in pairs:
-        remaining: list[Message] | None = messages_of(pair, persona)
+        answered = bool(said(pair.completion, tokenizer))
+        remaining: list[Message] | None = messages_of(pair, persona) if answered else None
         cut = False
         while remaining is not None:
             ids, prompt_length = encode_pair(tokenizer, remaining, pair.completion)
