@@ -20,6 +20,7 @@ from bot.draft import Draft, NothingAsked, QuestionGone
 from bot.handler import notice
 from bot.hearing import Ear
 from bot.manners import polite
+from bot.markup import closing, is_visible
 from bot.moderation import texts as held
 from bot.pace import Paces
 from bot.patience import Patience
@@ -148,7 +149,7 @@ class Answering:
             return
         cancelled = completion.finish_reason == "cancelled"
         # Where an answer is gone on with, no further word means that it was complete.
-        if not completion.text.strip() and (cancelled or not question.begun):
+        if not is_visible(completion.text) and (cancelled or not question.begun):
             await _fall_short(question, stream, lambda: texts.STOPPED if cancelled else texts.SILENT)
             return
         text = (question.begun + completion.text).strip()
@@ -156,7 +157,9 @@ class Answering:
         if question.settings.hold:
             final, below = question.heading + held.HELD_NOTICE + aside, None
         else:
-            final, below = question.heading + polite(text) + aside, controls.after(completion.finish_reason)
+            shown = polite(text)
+            shown += closing(shown, code_only=completion.finish_reason == "stop")
+            final, below = question.heading + shown + aside, controls.after(completion.finish_reason)
         await surely(lambda: stream.finish(final, below))
         shown_in = [message.id for message in stream.messages]
         written = await write_down(
@@ -175,7 +178,7 @@ class Answering:
         told = False
 
         async def grown(text: str) -> None:
-            if text.strip() and not question.settings.hold:
+            if is_visible(text) and not question.settings.hold:
                 await _show(stream.update(question.heading + polite(question.begun + text)))
 
         async def waiting(place: int) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bot import texts
+from bot.speakers import could_be_labelled, labelled, labels_for
 from model.chat import Message
 from storage.records import Turn
 
@@ -23,10 +24,13 @@ _NOWHERE = {"@": "@someone", "@&": "@role", "#": "#channel"}
 
 @dataclass(frozen=True)
 class Heard:
-    """One message as the bot heard it. `text` is plain (see `plain_text`); `ours` marks the bot's own."""
+    """One message as the bot heard it. `text` is plain (see `plain_text`); `ours` marks the bot's own.
+
+    `author_id` is None for words of nobody who could be asked: another bot's, a webhook's, a forwarded message's.
+    """
 
     message_id: int
-    author_id: int
+    author_id: int | None
     name: str
     text: str
     ours: bool = False
@@ -117,18 +121,24 @@ def _without_notice(one: Heard) -> Heard:
 
 
 def _turns(said: Sequence[Heard]) -> tuple[Turn, ...]:
-    """One turn for each message; people's words carry their name only where more than one person speaks."""
-    several = len({one.author_id for one in said if not one.ours}) > 1
+    """One turn for each message. Words carry their speaker's label where the reader could not tell without."""
+    theirs = [one for one in said if not one.ours]
+    labels = labels_for((_speaker(one), one.name) for one in theirs)
+    with_labels = len(labels) > 1 or any(could_be_labelled(one.text) for one in theirs)
     turns: list[Turn] = []
     for one in said:
         if not one.ours:
-            content = f"{one.name}: {one.text}" if several else one.text
+            content = labelled(labels[_speaker(one)], one.text) if with_labels else one.text
             turns.append(Turn("user", content, author_id=one.author_id, message_id=one.message_id))
         else:
             # No author: the store knows whom this message answered, and so whose consent it needs. Neighbours (the
             # parts of a long answer, answers to several people) are joined only when they are rendered.
             turns.append(Turn("assistant", one.text, message_id=one.message_id))
     return tuple(turns)
+
+
+def _speaker(one: Heard) -> int | str:
+    return one.author_id if one.author_id is not None else one.name
 
 
 def messages(turns: Sequence[Turn], persona: str = "") -> list[Message]:

@@ -15,6 +15,7 @@ import discord
 from bot.conversation import Context, messages
 from bot.hearing import Ear
 from bot.questions import Question
+from bot.speakers import hold_back, label_of, labels_in, own_words
 from model.chat import Message
 from model.errors import EngineClosed
 from model.protocol import ChatEngine, ChatGeneration, Completion, Sampling
@@ -49,6 +50,7 @@ class Draft:
         self._first: asyncio.Task[str] | None = None
         self._changed = self._began = self._stopped = self._abandoned = False
         self._generation: ChatGeneration | None = None
+        self._labels: tuple[str, ...] = ()
         # A conversation that ends with the bot's own words is gone on with.
         self._begun = [Message("assistant", question.begun)] if question.begun else []
 
@@ -122,6 +124,8 @@ class Draft:
         if context is None:
             raise NothingAsked
         self._watched = {self.question.id, *(turn.message_id for turn in context.turns if turn.message_id)}
+        theirs = labels_in(turn.content for turn in context.turns if turn.role == "user")
+        self._labels = (*theirs, label_of(self.question.asker.display_name), label_of(self.question.own_name))
         persona = self.question.settings.persona
         if persona and persona != self._persona:
             # Whoever learns from this later knows the operator's persona, but not what was set on Discord.
@@ -130,7 +134,8 @@ class Draft:
 
     def _submit(self, context: Context) -> ChatGeneration:
         shown = [*messages(context.turns, self._persona), *self._begun]
-        self._generation = self._engine.submit(shown, self._sampling, channel=str(self.question.channel.id))
+        sampling = replace(self._sampling, stop=tuple(f"\n{label}:" for label in dict.fromkeys(self._labels)))
+        self._generation = self._engine.submit(shown, sampling, channel=str(self.question.channel.id))
         if self._stopped or self._abandoned:
             self._generation.cancel()
         return self._generation
@@ -161,15 +166,18 @@ class Draft:
         text: str,
         grown: Callable[[str], Awaitable[None]],
     ) -> Completion:
-        if text:
-            await grown(text)
+        await self._grow(text, grown)
         async for piece in pieces:
             text += piece
-            await grown(text)
+            await self._grow(text, grown)
         completion = await generation.wait()
         if self._abandoned or (completion.finish_reason == "cancelled" and not self._stopped):
             raise EngineClosed  # nobody asked for it: the bot is going away
-        return completion
+        return replace(completion, text=own_words(completion.text, self._labels))
+
+    async def _grow(self, text: str, grown: Callable[[str], Awaitable[None]]) -> None:
+        if shown := hold_back(text, self._labels):
+            await grown(shown)
 
 
 async def _next(pieces: AsyncIterator[str]) -> str:

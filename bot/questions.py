@@ -68,6 +68,12 @@ class Question:
         return self.standing.begun if self.standing is not None else ""
 
     @property
+    def own_name(self) -> str:
+        """What the bot is called where it was asked."""
+        me = self.guild.me if self.guild is not None else getattr(self.channel, "me", None)
+        return me.display_name if me is not None else ""
+
+    @property
     def guild_id(self) -> int | None:
         """The server it was asked on; None for a direct message."""
         return self.guild.id if self.guild is not None else None

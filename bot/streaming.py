@@ -13,12 +13,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bot.markup import closing, open_markup
 from bot.pace import Pace
 
 __all__ = ["MESSAGE_LIMIT", "MessageStream", "split"]
 
 MESSAGE_LIMIT = 2000  # characters in one Discord message
-_FENCE = re.compile(r"```(?:(\w+)(?=\n))?")  # opens and closes a code block, wherever it stands
+_CLOSING = 12  # characters at the end of a part for what closes its markup
+_MARKS = "`*_~|"
+_LINK = re.compile(r"\[[^\]\n]{0,200}(?:\](?:\([^)\s]{0,400})?)?$")  # a masked link that has begun
 # Best place to cut first: between paragraphs, after a line, after a sentence, between words.
 _CUTS = (re.compile(r"\n\s*\n"), re.compile(r"\n"), re.compile(r"(?<=[.!?\u2026])\s"), re.compile(r"\s"))
 
@@ -26,21 +29,21 @@ _CUTS = (re.compile(r"\n\s*\n"), re.compile(r"\n"), re.compile(r"(?<=[.!?\u2026]
 def split(text: str, limit: int = MESSAGE_LIMIT) -> list[str]:
     """Cut `text` into parts of at most `limit` characters, at the ends of paragraphs, lines, sentences or words.
 
-    A code block that is cut is closed in one part and opened again, in its language, in the next. The parts that
-    come before the last do not change when more text is added at the end, so a growing answer never moves.
+    Markup that is cut (a code block with its language, bold, a spoiler) is closed in one part and opened again in the
+    next. The parts that come before the last do not change when more text is added at the end, so a growing answer
+    never moves.
     """
     parts: list[str] = []
     rest = text.strip()
     opening = ""
     while len(opening) + len(rest) > limit:
-        room = limit - len(opening) - len("\n```")
-        cut = _cut(rest[: room + 1])
-        body, rest = rest[:cut].rstrip(), rest[cut:]
-        language = _open_fence(opening + body)
-        rest = rest.lstrip() if language is None else rest.removeprefix("\n")  # indentation is code
-        closing = "" if language is None else "\n```"
-        parts.append(opening + body + closing)
-        opening = "" if language is None else f"```{language}\n"
+        cut = _cut(rest[: limit - len(opening) - _CLOSING + 1])
+        part, rest = opening + rest[:cut].rstrip(), rest[cut:]
+        opened = open_markup(part)
+        in_code = bool(opened) and opened[0].startswith("```")
+        rest = rest.removeprefix("\n") if in_code else rest.lstrip()  # indentation is code
+        parts.append(part + closing(part))
+        opening = f"{opened[0]}\n" if in_code else "".join(opened)
     if rest:
         parts.append(opening + rest)
     return parts
@@ -51,14 +54,17 @@ def _cut(window: str) -> int:
     for pattern in _CUTS:
         places = [match.start() for match in pattern.finditer(window)]
         if places and places[-1] >= len(window) // 2:
-            return places[-1]
-    return len(window) - 1
+            return _before_link(window, places[-1])
+    end = len(window) - 1
+    while end > 1 and window[end] in _MARKS and window[end - 1] == window[end]:
+        end -= 1  # not through a row of signs that mean something together
+    return _before_link(window, end)
 
 
-def _open_fence(part: str) -> str | None:
-    """The language of the code block still open at the end of `part` ("" if it names none), or None."""
-    fences = _FENCE.findall(part)
-    return fences[-1] if len(fences) % 2 else None
+def _before_link(window: str, cut: int) -> int:
+    """A cut that would go through a masked link, moved to before it."""
+    link = _LINK.search(window[:cut])
+    return link.start() if link is not None and link.start() >= len(window) // 2 else cut
 
 
 class MessageStream:

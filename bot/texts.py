@@ -9,8 +9,10 @@ from __future__ import annotations
 from bot.language import in_every_language
 
 # Notices in a channel start with this mark. A notice is the bot speaking about itself, so it is left out
-# of later conversations (bot/conversation.py) and is never a reply that moderators could approve.
-NOTICE = "\u26a0\ufe0f "
+# of later conversations (bot/conversation.py) and is never a reply that moderators could approve. The invisible sign
+# in it is taken out of whatever a model writes (bot/manners.py): no answer can be mistaken for a notice.
+OWN_MARK = "\u2063"
+NOTICE = f"\u26a0\ufe0f{OWN_MARK} "
 
 # --- answers -----------------------------------------------------------------------------------------------
 
@@ -201,7 +203,7 @@ def last_run(outcome: str | None, when: str, reason: str | None) -> str:
 # --- privacy -----------------------------------------------------------------------------------------------
 
 # A line under an answer starts with this mark and, like a notice, is left out of later conversations.
-ASIDE = "\n-# \U0001f319 "
+ASIDE = f"\n-# \U0001f319{OWN_MARK} "
 
 
 def without_aside(content: str) -> tuple[str, str]:

@@ -25,7 +25,17 @@ from bot.translator import CommandTranslator, translatable
 
 ENGLISH = (texts, moderation, administration)
 # Read again by the bot itself, or a name: the same in every language.
-NEUTRAL = {"NOTICE", "ASIDE", "STATUS_TITLE", "asked", "asked_and_answered", "enclosed", "memory", "without_aside"}
+NEUTRAL = {
+    "NOTICE",
+    "OWN_MARK",
+    "ASIDE",
+    "STATUS_TITLE",
+    "asked",
+    "asked_and_answered",
+    "enclosed",
+    "memory",
+    "without_aside",
+}
 # What a parameter may be, where not every text will do.
 SAMPLES = {
     "verdict": "edit",

@@ -1,0 +1,90 @@
+"""Who speaks in a conversation: each person's label, put before their words so that no text can imitate it.
+
+Where several people speak, a message is shown as `Ada: Hello`, and its further lines are indented: a line that begins
+at the margin with a label is always a message of its own. Where one person speaks, their words carry no label unless a
+line of theirs could be read as one. On the way out, what the model says in somebody else's name is taken off.
+Plain functions over plain values.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Hashable, Iterable, Sequence
+
+__all__ = ["could_be_labelled", "hold_back", "label_of", "labelled", "labels_for", "labels_in", "own_words"]
+
+_LONGEST = 32  # characters of a label: the longest display name on Discord
+_NAMELESS = "Somebody"
+_INDENT = "  "
+_LABEL = re.compile(rf"^([^\n:\[\]]{{1,{_LONGEST + 5}}}):(?:\s|$)", re.MULTILINE)
+_EMPHASIS = r"[*_]*"
+
+
+def label_of(name: str) -> str:
+    """A display name as a label: one line, nothing invisible in it, no colon, and no bracket as attachments have."""
+    readable = "".join(" " if _is_apart(one) else one for one in name if _is_shown(one))
+    return " ".join(readable.split())[:_LONGEST].rstrip() or _NAMELESS
+
+
+def labels_for(speakers: Iterable[tuple[Hashable, str]]) -> dict[Hashable, str]:
+    """A label for each speaker, by their identity and in the order they spoke; no two are the same to a reader."""
+    labels: dict[Hashable, str] = {}
+    taken: set[str] = set()
+    for who, name in speakers:
+        if who in labels:
+            continue
+        label, count = label_of(name), 1
+        while _folded(label) in taken:
+            count += 1
+            label = f"{label_of(name)} ({count})"
+        taken.add(_folded(label))
+        labels[who] = label
+    return labels
+
+
+def could_be_labelled(text: str) -> bool:
+    """Whether a line of `text` begins as a labelled message does."""
+    return _LABEL.search(unicodedata.normalize("NFKC", text)) is not None
+
+
+def labelled(label: str, text: str) -> str:
+    """Somebody's words under their label."""
+    return f"{label}: " + text.replace("\n", f"\n{_INDENT}")
+
+
+def labels_in(contents: Iterable[str]) -> list[str]:
+    """The labels of messages that carry one, each once."""
+    found = [match[1] for match in map(_LABEL.match, contents) if match is not None]
+    return list(dict.fromkeys(found))
+
+
+def own_words(text: str, labels: Sequence[str]) -> str:
+    """An answer without a label before it, up to where it begins to speak for somebody."""
+    if not labels:
+        return text
+    name = "|".join(re.escape(label) for label in sorted(labels, key=len, reverse=True))
+    mark = rf"[ \t]*{_EMPHASIS}(?:{name}){_EMPHASIS}[ \t]*:{_EMPHASIS}(?=\s|$)"
+    text = re.sub(rf"\A(?:\s*{mark}\s*)+", "", text, flags=re.IGNORECASE)
+    return re.split(rf"\n{mark}", text, maxsplit=1, flags=re.IGNORECASE)[0]
+
+
+def hold_back(text: str, labels: Sequence[str]) -> str:
+    """What may be shown of an answer that still grows: without a last line that may become a label."""
+    head, newline, last = text.rpartition("\n")
+    begun = last.strip().strip("*_").casefold()
+    if any(f"{label}:".casefold().startswith(begun) for label in labels) and (begun or not head):
+        return own_words(head, labels)
+    return own_words(f"{head}{newline}{last}", labels)
+
+
+def _folded(label: str) -> str:
+    return unicodedata.normalize("NFKC", label).casefold()
+
+
+def _is_apart(character: str) -> bool:
+    return character.isspace() or bool(set(":[]") & set(unicodedata.normalize("NFKC", character)))
+
+
+def _is_shown(character: str) -> bool:
+    return unicodedata.category(character) not in {"Cf", "Cc", "Cs", "Co", "Cn"} or character.isspace()
