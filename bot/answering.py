@@ -17,6 +17,7 @@ import discord
 from bot import controls, texts
 from bot.conversation import Context
 from bot.draft import Draft, NothingAsked, QuestionGone
+from bot.emoji import emoji_of, with_emoji
 from bot.handler import notice
 from bot.hearing import Ear
 from bot.manners import polite
@@ -60,8 +61,10 @@ class Answering:
         self._paces = Paces()
         self.patience = Patience(store)
 
-    async def answer(self, question: Question, me: int, *, again: bool = False) -> None:
+    async def answer(self, question: Question, me: int, *, again: bool = False) -> bool:
         """Answer `question`; the bot's user id is `me`. Never raises for a failed answer.
+
+        Gives False where the question was gone before an answer stood.
 
         With `again`, an answer was given already: this one is drawn so that it can differ.
         """
@@ -71,10 +74,11 @@ class Answering:
         try:
             with self.patience.answering(question.guild_id, question.asker_id):
                 async with contextlib.nullcontext() if question.thinking else self._typist.at(question.channel):
-                    await self._answer(question, me, again=again)
+                    return await self._answer(question, me, again=again)
         except UNSENT:
             # Discord refused us the channel, or the answer was deleted while it was written: nobody to tell.
             _log.warning("Could not answer question %s", question.id, exc_info=True)
+            return True
         finally:
             self._running.discard(task)
 
@@ -106,7 +110,7 @@ class Answering:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
 
-    async def _answer(self, question: Question, me: int, *, again: bool) -> None:
+    async def _answer(self, question: Question, me: int, *, again: bool) -> bool:
 
         async def send(*args: Any, **extras: Any) -> discord.Message:
             message = await question.send(*args, **extras)
@@ -124,40 +128,40 @@ class Answering:
         draft = Draft(self._engine, question, self._sampling(question, again=again), self._settings.persona)
         self._drafts[question.id] = draft, stream
         try:
-            await self._say(draft, stream, me)
+            return await self._say(draft, stream, me)
         finally:
             del self._drafts[question.id]
 
-    async def _say(self, draft: Draft, stream: MessageStream, me: int) -> None:
+    async def _say(self, draft: Draft, stream: MessageStream, me: int) -> bool:
         question, standing = draft.question, draft.question.standing
         try:
             context, completion = await self._write(draft, stream, me)
         except QuestionGone:
             for message in stream.messages:  # no more than a notice of its place in the queue
                 await message.delete()
-            return
+            return False
         except NothingAsked:
             if not question.overheard:
                 await stream.finish(texts.ASK_ME)
-            return
+            return True
         except discord.HTTPException:
             raise
         except Exception as error:  # noqa: BLE001  (whatever failed, the asker hears of it)
             _log.warning("The answer to question %s failed", question.id, exc_info=True)
             failure = error
             await _fall_short(question, stream, lambda: notice(failure))
-            return
+            return True
         cancelled = completion.finish_reason == "cancelled"
         # Where an answer is gone on with, no further word means that it was complete.
         if not is_visible(completion.text) and (cancelled or not question.begun):
             await _fall_short(question, stream, lambda: texts.STOPPED if cancelled else texts.SILENT)
-            return
+            return True
         text = (question.begun + completion.text).strip()
         aside = standing.aside if standing else await introduction(self._store, self._settings, question.asker.id)
         if question.settings.hold:
             final, below = question.heading + held.HELD_NOTICE + aside, None
         else:
-            shown = polite(text)
+            shown = with_emoji(polite(text), emoji_of(question.guild))
             shown += closing(shown, code_only=completion.finish_reason == "stop")
             final, below = question.heading + shown + aside, controls.after(completion.finish_reason)
         await surely(lambda: stream.finish(final, below))
@@ -169,17 +173,20 @@ class Answering:
             await self._on_reply(written, question)
         except UNSENT:
             _log.warning("Reply %s is stored, but its card could not be shown", written.reply_id, exc_info=True)
+        return True
 
     async def _write(self, draft: Draft, stream: MessageStream, me: int) -> tuple[Context, Completion]:
         """The finished answer, shown in `stream` while it grows. Raises what the draft raises."""
         question = draft.question
         unfinished = {message.id for _, other in self._drafts.values() for message in other.messages}
         ear = Ear(me, self._settings.discord.context_messages, unfinished)
+        emoji = emoji_of(question.guild)
         told = False
 
         async def grown(text: str) -> None:
             if is_visible(text) and not question.settings.hold:
-                await _show(stream.update(question.heading + polite(question.begun + text)))
+                shown = with_emoji(polite(question.begun + text), emoji)
+                await _show(stream.update(question.heading + shown))
 
         async def waiting(place: int) -> None:
             nonlocal told

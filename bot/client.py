@@ -55,10 +55,11 @@ _CARDS = 100  # cards brought in step when words are removed; older ones have sc
 
 
 def intents(*, message_content: bool, reactions: bool = False) -> discord.Intents:
-    """No more than is used: servers and messages, and what the messages say and reactions if that is set."""
+    """No more than is used: servers, their emoji and messages; what messages say, and reactions, if that is set."""
     wanted = discord.Intents.none()
     wanted.guilds = wanted.guild_messages = wanted.dm_messages = True
     wanted.guild_reactions = reactions
+    wanted.emojis_and_stickers = True  # the server's own emoji, as they change
     wanted.message_content = message_content
     return wanted
 

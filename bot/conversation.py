@@ -10,15 +10,19 @@ import re
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from bot import texts
 from bot.speakers import could_be_labelled, labelled, labels_for
 from model.chat import Message
 from storage.records import Turn
 
-__all__ = ["Context", "Heard", "Names", "called", "compose", "messages", "plain_text", "shorten"]
+__all__ = ["Context", "Heard", "Names", "called", "compose", "messages", "people_in", "plain_text", "shorten"]
 
-_REFERENCE = re.compile(r"<(?:(?P<kind>@!?|@&|#)(?P<id>\d+)|a?(?P<emoji>:\w+:)\d+)>")
+_REFERENCE = re.compile(
+    r"<(?:(?P<kind>@!?|@&|#)(?P<id>\d+)|a?(?P<emoji>:\w+:)\d+|t:(?P<time>-?\d{1,12})(?::[a-zA-Z])?"
+    r"|(?P<command>/[^:<>\n]{1,100}):\d+|id:(?P<page>[a-z-]{1,30}))>"
+)
 _NOWHERE = {"@": "@someone", "@&": "@role", "#": "#channel"}
 
 
@@ -58,8 +62,12 @@ def plain_text(content: str, names: Names, *, me: int) -> str:
     known = {"@": names.users, "@&": names.roles, "#": names.channels}
 
     def read(match: re.Match[str]) -> str:
-        if match["emoji"]:
-            return match["emoji"]
+        if match["emoji"] or match["command"]:
+            return match["emoji"] or match["command"]
+        if match["time"]:
+            return _point_in_time(int(match["time"])) or match[0]
+        if match["page"]:
+            return f"#{match['page']}"
         kind = match["kind"].rstrip("!")
         if kind == "@" and int(match["id"]) == me:
             return ""
@@ -70,9 +78,21 @@ def plain_text(content: str, names: Names, *, me: int) -> str:
     return "\n".join(lines).strip(" \n,")
 
 
+def _point_in_time(seconds: int) -> str:
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    except (OverflowError, ValueError, OSError):
+        return ""
+
+
+def people_in(content: str) -> set[int]:
+    """Ids of the people that message content mentions."""
+    return {int(match["id"]) for match in _REFERENCE.finditer(content) if match["kind"] in ("@", "@!")}
+
+
 def called(content: str, name: str) -> int:
     """How many characters at the start call the bot by its name, as `@Nightshift ` typed by hand; 0 if none do."""
-    match = re.match(rf"\s*@{re.escape(name)}\b[\s,:]*", content, re.IGNORECASE)
+    match = re.match(rf"\s*@{re.escape(name)}(?!\w)[\s,:]*", content, re.IGNORECASE)
     return match.end() if match else 0
 
 

@@ -35,7 +35,7 @@ class NothingAsked(Exception):
 
 
 class QuestionGone(Exception):
-    """The question was deleted before its answer began."""
+    """The question was deleted before its answer began, or stands elsewhere now."""
 
 
 class Draft:
@@ -48,7 +48,7 @@ class Draft:
         self._persona = persona
         self._watched: set[int] = {question.id}
         self._first: asyncio.Task[str] | None = None
-        self._changed = self._began = self._stopped = self._abandoned = False
+        self._changed = self._began = self._stopped = self._abandoned = self._withdrawn = False
         self._generation: ChatGeneration | None = None
         self._labels: tuple[str, ...] = ()
         # A conversation that ends with the bot's own words is gone on with.
@@ -103,6 +103,12 @@ class Draft:
         if self._generation is not None:
             self._generation.cancel()
 
+    def withdraw(self) -> None:
+        """End here, because the question stands elsewhere now: `write` raises QuestionGone."""
+        self._withdrawn = True
+        if self._generation is not None:
+            self._generation.cancel()
+
     def changed(self, message_ids: set[int]) -> None:
         """Messages were edited or deleted. Matters only until the first word, and if they are part of this."""
         if not self._began and self._watched & message_ids:
@@ -136,7 +142,7 @@ class Draft:
         shown = [*messages(context.turns, self._persona), *self._begun]
         sampling = replace(self._sampling, stop=tuple(f"\n{label}:" for label in dict.fromkeys(self._labels)))
         self._generation = self._engine.submit(shown, sampling, channel=str(self.question.channel.id))
-        if self._stopped or self._abandoned:
+        if self._stopped or self._abandoned or self._withdrawn:
             self._generation.cancel()
         return self._generation
 
@@ -171,6 +177,8 @@ class Draft:
             text += piece
             await self._grow(text, grown)
         completion = await generation.wait()
+        if self._withdrawn:
+            raise QuestionGone
         if self._abandoned or (completion.finish_reason == "cancelled" and not self._stopped):
             raise EngineClosed  # nobody asked for it: the bot is going away
         return replace(completion, text=own_words(completion.text, self._labels))

@@ -7,6 +7,7 @@ one channel only, the question's own: nothing said elsewhere can reach an answer
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -16,16 +17,25 @@ import discord
 
 from bot import texts
 from bot.addressing import Spoken, named
-from bot.conversation import Heard, Names, called, plain_text
+from bot.conversation import Heard, Names, called, people_in, plain_text
+from bot.message_text import (
+    enclosed_in,
+    forwarded_in,
+    is_proxied,
+    is_speech,
+    pastes_in,
+    poll_in,
+    rich_embeds_in,
+)
 from bot.sending import UNSENT
 
-__all__ = ["Ear", "places_of", "roles_of"]
+__all__ = ["Ear", "names_for", "places_of", "roles_of"]
 
 _log = logging.getLogger(__name__)
 _SPOKEN = (discord.MessageType.default, discord.MessageType.reply)
 _CHAIN = 20  # messages up a chain of replies
 _HISTORY_SECONDS = 5.0  # a Discord that does not tell sooner what was said before holds no answer up
-_NAME = 80  # characters of an attachment's name
+_FETCHED = 5  # people whose names are asked for, of those that one text mentions
 
 
 def places_of(channel: Any) -> tuple[int, ...]:
@@ -55,8 +65,13 @@ class Ear:
     fresh: bool = False
 
     async def spoken(self, message: discord.Message) -> Spoken | None:
-        """How a message stands to the bot; None for what is no person's message: bots', webhooks', announcements."""
-        if message.author.bot or message.author.id == self.me or message.webhook_id or message.type not in _SPOKEN:
+        """How a message stands to the bot; None for what is no person's message: bots', webhooks', announcements.
+
+        A message that was proxied for a member is that member's, under the name it carries.
+        """
+        if message.author.id == self.me or message.type not in _SPOKEN:
+            return None
+        if _by_machine(message) and not is_proxied(message):
             return None
         if message.guild is None:
             return Spoken(True, to_me=True, names_me=False, to_others=False, places=(message.channel.id,), roles=())
@@ -90,13 +105,13 @@ class Ear:
         root = chain[-1].id
         if len(chain) == 1:
             chain += await self._history(question.channel, before=question)
-        return self._plain(chain), root
+        return await self._plain(chain), root
 
     async def lately(self, channel: Any, *, before: int) -> list[Heard]:
         """What was said last in a channel before the message with this id, oldest first."""
-        return self._plain(await self._history(channel, before=discord.Object(before)))
+        return await self._plain(await self._history(channel, before=discord.Object(before)))
 
-    def overhear(self, message: discord.Message) -> list[Heard]:
+    async def overhear(self, message: discord.Message) -> list[Heard]:
         """One Discord message in plain words; an answer to /ask is two: what was asked, and the answer."""
         content = message.content
         if message.guild is not None and (length := called(content, message.guild.me.display_name)):
@@ -114,38 +129,60 @@ class Ear:
                 words = plain_text(question, names, me=self.me)
                 heard.insert(0, Heard(message.id, asked.user.id, asked.user.display_name, words))
             return heard
-        return [self._heard(message, content, names)]
+        forwarded = [
+            Heard(message.id, None, texts.FORWARDED, plain_text(text, names, me=self.me))
+            for text in forwarded_in(message)
+        ]
+        pasted = [] if message.author.id == self.me else await pastes_in(message)
+        return [*forwarded, self._heard(message, "\n".join([content, *pasted]), names)]
 
     def _heard(self, message: discord.Message, content: str, names: Names) -> Heard:
         ours = message.author.id == self.me
+        by_machine = not ours and _by_machine(message)
         words = plain_text(content, names, me=self.me)
-        enclosed = [] if ours else [_named(one.content_type, one.filename) for one in message.attachments]
-        enclosed += [] if ours else [texts.enclosed("sticker", one.name) for one in message.stickers]
+        parts = [words] if ours else [words, poll_in(message), *enclosed_in(message)]
+        if by_machine:
+            parts.append(plain_text(rich_embeds_in(message), names, me=self.me))
         return Heard(
             message_id=message.id,
-            author_id=message.author.id,
+            author_id=None if by_machine else message.author.id,
             name=message.author.display_name,
-            text="\n".join(part for part in (words, *enclosed) if part),
+            text="\n".join(part for part in parts if part),
             ours=ours,
         )
 
-    def _plain(self, newest_first: list[discord.Message]) -> list[Heard]:
-        wanted = [
-            one
-            for one in reversed(newest_first)
-            if (one.author.id == self.me or not one.author.bot) and one.id not in self.unfinished
-        ]
-        return [heard for one in wanted if _said(one) for heard in self.overhear(one)]
+    async def _plain(self, newest_first: list[discord.Message]) -> list[Heard]:
+        wanted = [one for one in reversed(newest_first) if is_speech(one) and one.id not in self.unfinished]
+        return [heard for one in wanted for heard in await self.overhear(await self._original(one))]
+
+    async def _original(self, message: discord.Message) -> discord.Message:
+        """The message that a thread was made from, in place of Discord's pointer to it."""
+        reference = message.reference
+        if message.type is not discord.MessageType.thread_starter_message or reference is None:
+            return message
+        known = reference.cached_message or reference.resolved
+        if isinstance(known, discord.Message) and not self.fresh:
+            return known
+        parent = getattr(message.channel, "parent", None)
+        if parent is None or reference.message_id is None:
+            return message
+        try:
+            original: discord.Message = await parent.fetch_message(reference.message_id)
+        except discord.HTTPException:
+            return message
+        return original
 
     async def _history(self, channel: Any, *, before: Any) -> list[discord.Message]:
         if not self.recent:
             return []
         try:
             async with asyncio.timeout(_HISTORY_SECONDS):
-                return [one async for one in channel.history(limit=self.recent, before=before)]
+                lately = [one async for one in channel.history(limit=self.recent, before=before)]
         except UNSENT as error:  # usually: may not read the history here
             _log.info("Answering without the history of channel %s: %s", channel.id, error)
             return []
+        # Other machines talk beside the conversation; what they say is read where somebody replies to it.
+        return [one for one in lately if one.author.id == self.me or not _by_machine(one) or is_proxied(one)]
 
     async def _replied_to(self, message: discord.Message) -> discord.Message | None:
         """The message that this one replies to, if it stands in the same channel and can be read."""
@@ -168,10 +205,20 @@ class Ear:
             return None
 
 
-def _said(message: discord.Message) -> bool:
-    return message.type in _SPOKEN or message.type is discord.MessageType.chat_input_command
+def _by_machine(message: discord.Message) -> bool:
+    return message.author.bot or message.webhook_id is not None
 
 
-def _named(content_type: str | None, filename: str) -> str:
-    kind = (content_type or "").partition("/")[0]
-    return texts.enclosed(kind if kind in ("image", "video", "audio") else "file", filename[:_NAME])
+async def names_for(guild: discord.Guild | None, content: str) -> Names:
+    """The names behind the ids in a text that Discord has not looked through, as it has a message."""
+    if guild is None:
+        return Names({}, {}, {})
+    users = {one.id: one.display_name for one in guild.members}
+    for user_id in sorted(people_in(content) - set(users))[:_FETCHED]:
+        with contextlib.suppress(discord.HTTPException):
+            users[user_id] = (await guild.fetch_member(user_id)).display_name
+    return Names(
+        users=users,
+        roles={one.id: one.name for one in guild.roles},
+        channels={one.id: one.name for one in (*guild.channels, *guild.threads)},
+    )

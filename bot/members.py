@@ -24,7 +24,9 @@ from bot.guild_settings import GuildSettings, SettingsBook
 from bot.handler import answered
 from bot.hearing import Ear, places_of, roles_of
 from bot.language import speak
+from bot.message_text import is_proxied
 from bot.moderation.office import Office
+from bot.proxies import Originals
 from bot.questions import asked_by_button, asked_by_command, asked_by_message
 from bot.standing import reply_shown_by, standing_at
 from storage.store import Store
@@ -56,6 +58,7 @@ class FrontDesk:
         self._locale = office.locale
         self._direct_messages = direct_messages
         self._open = False
+        self._originals = Originals()
         self._heard: dict[int, None] = {}  # messages, in the order they came
         self._rewritten: set[int | None] = set()  # first messages of answers that are replaced or gone on with
         self._spoke: dict[int, float] = {}  # by channel: when the bot last answered what nobody had asked it
@@ -75,6 +78,8 @@ class FrontDesk:
         why = wanted(spoken, settings, direct_messages=self._direct_messages)
         if why is None or (why == "overheard" and not self._may_speak_up(message.channel.id, settings)):
             return
+        if self._repeats_answered(message):
+            return
         question = asked_by_message(message, settings, overheard=why == "overheard")
         try:
             await self._answering.patience.admit(question.guild_id, message.author.id, spoken.roles, settings)
@@ -82,7 +87,18 @@ class FrontDesk:
             if why == "asked":
                 await self._answering.refuse(question, error)
             return
-        await self._answering.answer(question, me)
+        original = self._originals.note(message.channel.id, message.id, message.content)
+        original.answered = await self._answering.answer(question, me)
+
+    def _repeats_answered(self, message: discord.Message) -> bool:
+        """Whether a proxied message repeats a question that is answered already; one on its way is let go of."""
+        original = self._originals.behind(message.channel.id, message.content) if is_proxied(message) else None
+        if original is None:
+            return False
+        draft = self._answering.draft(original.message_id)
+        if draft is not None:
+            draft.withdraw()
+        return draft is None and original.answered
 
     @answered
     async def ask(self, interaction: discord.Interaction[Any], words: str) -> None:

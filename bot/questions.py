@@ -14,10 +14,10 @@ from typing import Any
 import discord
 
 from bot import texts
-from bot.conversation import Context, Heard, Names, compose, plain_text, shorten
+from bot.conversation import Context, Heard, compose, plain_text, shorten
 from bot.errors import Refused
 from bot.guild_settings import GuildSettings
-from bot.hearing import Ear
+from bot.hearing import Ear, names_for
 from bot.standing import Standing
 from model.chat import Message
 from storage.records import Reply
@@ -96,7 +96,7 @@ def asked_by_message(message: discord.Message, settings: GuildSettings, *, overh
         channel=message.channel,
         settings=settings,
         listen=listen,
-        send=_in_reply(message.channel, message.to_reference(fail_if_not_exists=False), message.id),
+        send=_in_reply(message.channel, message, message.id),
         overheard=overheard,
         prompt_message_id=message.id,
     )
@@ -106,14 +106,10 @@ def asked_by_command(
     interaction: discord.Interaction[Any], words: str, message_id: int, settings: GuildSettings
 ) -> Question:
     """/ask, deferred already; `message_id` is that of the message which will hold the answer."""
-    names = Names(
-        users={one.id: one.display_name for one in (interaction.guild.members if interaction.guild else ())},
-        roles={one.id: one.name for one in (interaction.guild.roles if interaction.guild else ())},
-        channels={one.id: one.name for one in (interaction.guild.channels if interaction.guild else ())},
-    )
 
     async def listen(ear: Ear, fits: Fits) -> Context | None:
         user = interaction.user
+        names = await names_for(interaction.guild, words)
         question = Heard(message_id, user.id, user.display_name, plain_text(words, names, me=ear.me))
         if not question.text:
             return None
@@ -174,7 +170,7 @@ def asked_by_button(
         channel=interaction.channel,
         settings=settings,
         listen=listen,
-        send=_in_reply(interaction.channel, first.to_reference(fail_if_not_exists=False), interaction.id),
+        send=_in_reply(interaction.channel, first, interaction.id),
         heading=standing.heading,
         prompt_message_id=reply.prompt_message_id,
         standing=standing,
@@ -182,16 +178,19 @@ def asked_by_button(
 
 
 def _in_reply(
-    channel: Any, reference: discord.MessageReference | None, number: int
+    channel: Any, replied_to: discord.Message | None, number: int
 ) -> Callable[..., Awaitable[discord.Message]]:
-    """Sends the parts of one answer: the first replies to the question, each further one to the first."""
+    """Sends the parts of one answer: the first replies to the question, each further one to the first.
+
+    Discord refuses a reply to who may not read the channel's history: there the parts stand by themselves.
+    """
     count = 1
 
     async def send(content: str, first: discord.Message | None, **extras: Any) -> discord.Message:
         nonlocal count
         message: discord.Message = await channel.send(
             content,
-            reference=first.to_reference(fail_if_not_exists=False) if first is not None else reference,
+            reference=_reference_to(first or replied_to),
             allowed_mentions=discord.AllowedMentions.none(),
             nonce=f"{number}-{count}",  # the same until it is posted: a send that is tried again posts nothing twice
             suppress_embeds=True,
@@ -201,6 +200,15 @@ def _in_reply(
         return message
 
     return send
+
+
+def _reference_to(message: discord.Message | None) -> discord.MessageReference | None:
+    if message is None:
+        return None
+    me = message.guild.me if message.guild is not None else None
+    if me is not None and not message.channel.permissions_for(me).read_message_history:
+        return None
+    return message.to_reference(fail_if_not_exists=False)
 
 
 async def _edit(message: discord.Message, **changes: Any) -> None:

@@ -49,8 +49,11 @@ def queue_place(place: int) -> str:
     return f"{NOTICE}I will get to you: you are number {place} in the queue."
 
 
+FORWARDED = "Forwarded message"
+
+
 def enclosed(kind: str, name: str) -> str:
-    """How an attachment is named to the model; `kind` is image, video, audio, file or sticker."""
+    """How an attachment is named to the model; `kind` is image, video, audio, file, sticker or poll."""
     return f"[{kind}: {name}]"
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import discord
 
+from bot.emoji import emoji_of, with_emoji
 from bot.manners import polite
 from bot.moderation import texts
 from bot.sending import UNSENT, nonce_of
@@ -54,7 +55,8 @@ class HeldAnswers:
             # What /ask answered stands above the answer and nowhere else; so does the line on how learning works below.
             heading = heading_of(shown[0])
             _, aside = without_aside(shown[-1].content)
-            kept = await _show(channel, shown, split(heading + shown_for(reply, review) + aside))
+            text = with_emoji(shown_for(reply, review), emoji_of(guild))
+            kept = await _show(channel, shown, split(heading + text + aside))
         except UNSENT:
             _log.warning("The held reply %s could not be shown", reply.id, exc_info=True)
             return

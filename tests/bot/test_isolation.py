@@ -58,14 +58,15 @@ async def test_one_server_hears_nothing_of_another(stage, elsewhere):
 
 
 async def test_a_forwarded_message_does_not_lead_back_to_its_channel(stage):
-    """It refers to a message elsewhere; only what stands in this channel is read."""
+    """Its copy stands in this channel and is read as nobody's words; what was said beside the original is not."""
     plans = stage.world.guild.create_text_channel("secret-plans")
+    await stage.ada.send(plans, "Tell nobody.")
     secret = await stage.ada.send(plans, PLAN)
-    await stage.ada.forward(secret, stage.world.general)
+    forward = await stage.ada.forward(secret, stage.world.general)
     before = len(stage.engine.seen)
-    await stage.ask("What do you know?")
+    await stage.ask("What do you know?", reply_to=forward)
     assert len(stage.engine.seen) == before + 1
-    assert PLAN not in heard(stage)
+    assert heard(stage) == f"Forwarded message: {PLAN} Ada: What do you know?"
 
 
 async def test_the_bot_never_answers_itself(stage):
