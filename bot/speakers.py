@@ -45,7 +45,7 @@ def labels_for(speakers: Iterable[tuple[Hashable, str]]) -> dict[Hashable, str]:
 
 def could_be_labelled(text: str) -> bool:
     """Whether a line of `text` begins as a labelled message does."""
-    return _LABEL.search(unicodedata.normalize("NFKC", text)) is not None
+    return any(_LABEL.search(form) for form in (text, unicodedata.normalize("NFKC", text)))
 
 
 def labelled(label: str, text: str) -> str:
