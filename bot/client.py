@@ -59,7 +59,7 @@ def intents(*, message_content: bool, reactions: bool = False) -> discord.Intent
     wanted = discord.Intents.none()
     wanted.guilds = wanted.guild_messages = wanted.dm_messages = True
     wanted.guild_reactions = reactions
-    wanted.emojis_and_stickers = True  # the server's own emoji, as they change
+    wanted.expressions = True  # the server's own emoji, as they change
     wanted.message_content = message_content
     return wanted
 

@@ -109,7 +109,7 @@ async def test_every_administrators_command_refuses_moderators(stage):
 
 def test_the_bot_asks_for_no_more_than_it_uses():
     """No members, no presences, no moderation; reactions and message content only where they are wanted."""
-    usual = {"guilds", "guild_messages", "dm_messages", "message_content", "emojis_and_stickers"}
+    usual = {"guilds", "guild_messages", "dm_messages", "message_content", "expressions"}
     assert {name for name, on in intents(message_content=True) if on} == usual
     assert {name for name, on in intents(message_content=False) if on} == usual - {"message_content"}
     assert {name for name, on in intents(message_content=True, reactions=True) if on} == usual | {"guild_reactions"}
