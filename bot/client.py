@@ -14,6 +14,8 @@ import discord
 from discord import app_commands
 from discord.ext import tasks
 
+from bot.administration import texts as settings_texts
+from bot.administration.cleanup import drop_gone
 from bot.administration.commands import SettingsCommands
 from bot.answering import Answering
 from bot.cards import CardButton, ReasonMenu
@@ -21,7 +23,7 @@ from bot.command_upload import CommandUpload
 from bot.commands import slash_commands
 from bot.controls import AgainButton, MoreButton, StopButton
 from bot.discord_clock import DiscordClock
-from bot.guild_settings import SettingsBook
+from bot.guild_settings import Actor, SettingsBook
 from bot.handler import respond_with
 from bot.language import speak, speaking
 from bot.lookback import gone_while_away
@@ -133,6 +135,8 @@ class NightshiftClient(discord.Client):
 
     async def on_ready(self) -> None:
         _log.info("Ready as %s on %d servers", self.user, len(self.guilds))
+        for guild in self.guilds:
+            await self._settings_gone(guild)
         if self._looks_back and not self._look_back.is_running():
             self._look_back.start()
 
@@ -161,9 +165,16 @@ class NightshiftClient(discord.Client):
     async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
         for place in (channel, *getattr(channel, "threads", ())):
             await self._deleted(await self._store.call(Store.messages_in, place.id))
+        await self._settings_gone(channel.guild)
+
+    async def on_guild_role_delete(self, role: discord.Role) -> None:
+        await self._settings_gone(role.guild)
 
     async def on_raw_thread_delete(self, payload: discord.RawThreadDeleteEvent) -> None:
         await self._deleted(await self._store.call(Store.messages_in, payload.thread_id))
+        guild = self.get_guild(payload.guild_id)
+        if guild is not None:
+            await self._settings_gone(guild)
 
     async def announce(self, text: Callable[[], str], *, guild: discord.Guild | None = None) -> None:
         """Tell the review channel of `guild`, or of every server, each in its language. One without hears nothing."""
@@ -205,6 +216,14 @@ class NightshiftClient(discord.Client):
             guild = self.get_guild(reply.guild_id) if reply.guild_id is not None else None
             if guild is not None:
                 await self.desk.board.redraw(guild, reply)
+
+    async def _settings_gone(self, guild: discord.Guild) -> None:
+        """Something on a server was deleted, maybe while nobody listened: its settings name it no longer."""
+        if guild.unavailable:
+            return
+        me = Actor(guild.me.id, guild.me.display_name)
+        if await drop_gone(self.book, guild, me):
+            await self.announce(lambda: settings_texts.ALLOWED_GONE, guild=guild)
 
     async def _let_go(self) -> None:
         try:

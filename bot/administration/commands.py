@@ -126,7 +126,7 @@ class SettingsCommands(app_commands.Group):
 
     @app_commands.command(name="access", description="In which channels and to which roles I answer")
     @app_commands.describe(
-        rule="allow: only those allowed; deny: all but those denied; clear: off both lists",
+        rule="allow: only these; deny: all but these; clear: off both lists (nothing named: empties both)",
         channel="The channel to allow or deny",
         role="The role to allow or deny",
     )
@@ -140,6 +140,11 @@ class SettingsCommands(app_commands.Group):
     ) -> None:
         guild = require_administrator(interaction)
         target = channel or role
+        if target is None and rule == "clear":
+            lists = ("allowed_channels", "denied_channels", "allowed_roles", "denied_roles")
+            await self._change(interaction, SERVER, dict.fromkeys(lists))
+            await _say(interaction, texts.LISTS_EMPTY)
+            return
         if target is None or (channel is not None and role is not None):
             raise Refused(texts.ONE_TARGET)
         kind = "channels" if channel is not None else "roles"

@@ -6,6 +6,11 @@ from bot.language import in_every_language
 
 ONE_TARGET = "Name either a channel or a role, and I will set it for that one."
 NOTHING_GIVEN = "Name what to change: a cooldown, a quota, or a role with its quota."
+ALLOWED_GONE = (
+    "The last channel or role on the list of those I answer was deleted. The list is empty now and keeps nobody out: "
+    "`/settings access` makes a new one."
+)
+LISTS_EMPTY = "Nothing is on either list any more: I answer everywhere, and everybody."
 BACK_TO_DEFAULT = "Back to the default."
 
 PERSONA_TITLE = "Who should I be?"

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 ONE_TARGET = "Nenne entweder einen Kanal oder eine Rolle, dann stelle ich es dafür ein."
 NOTHING_GIVEN = "Sag, was sich ändern soll: eine Wartezeit, eine Höchstzahl oder eine Rolle mit ihrer Höchstzahl."
+ALLOWED_GONE = (
+    "Der letzte Kanal oder die letzte Rolle auf der Liste derer, denen ich antworte, wurde gelöscht. Die Liste ist "
+    "jetzt leer und schließt niemanden mehr aus. Mit `/settings access` legst du eine neue an."
+)
+LISTS_EMPTY = "Auf beiden Listen steht nichts mehr: Ich antworte überall und allen."
 BACK_TO_DEFAULT = "Zurück auf die Voreinstellung."
 
 PERSONA_TITLE = "Wer soll ich sein?"

@@ -89,8 +89,8 @@ COMMANDS = {
         "Die Höchstzahl gilt für diese Rolle; ohne Höchstzahl wird sie zurückgenommen"
     ),
     "In which channels and to which roles I answer": "In welchen Kanälen und welchen Rollen ich antworte",
-    "allow: only those allowed; deny: all but those denied; clear: off both lists": (
-        "erlauben: nur die erlaubten; sperren: alle außer den gesperrten; streichen: von beiden Listen"
+    "allow: only these; deny: all but these; clear: off both lists (nothing named: empties both)": (
+        "erlauben: nur diese; sperren: alle außer diesen; streichen: von beiden Listen (ohne Angabe: alles)"
     ),
     "allow": "erlauben",
     "deny": "sperren",
