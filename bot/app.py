@@ -27,6 +27,7 @@ from model.protocol import AdapterRef, ChatEngine, SwapReport
 from storage.adapters import AdapterDirectory
 from storage.errors import StorageError
 from storage.home import Home
+from storage.occupancy import occupy
 from storage.store import Store
 from storage.writer import AsyncStore
 from trainer.result import RunResult
@@ -89,9 +90,11 @@ class Nightshift:
             train: how a training run is started, instead of `trainer.launch.run_training`.
 
         Raises:
+            HomeOccupied: another bot runs on this home.
             StorageError, ModelError, ScheduleInvalid: a part cannot be opened; nothing is left open.
         """
         async with AsyncExitStack() as stack:
+            stack.enter_context(occupy(home))
             store = await AsyncStore.open(home.db)
             stack.push_async_callback(store.close)
             if engine is None:

@@ -24,6 +24,19 @@ class HomeUnwritable(StorageError):
         self.path = path
 
 
+class HomeOccupied(StorageError):
+    """Another bot runs on this home."""
+
+    def __init__(self, path: Path, pid: int | None) -> None:
+        who = f" (process {pid})" if pid else ""
+        super().__init__(
+            f"Another Nightshift{who} runs on the home {path}: stop it first, or give this one a home of its own "
+            "with --home."
+        )
+        self.path = path
+        self.pid = pid
+
+
 class DatabaseUnreadable(StorageError):
     """The database file cannot be opened, or is not a SQLite database."""
 
