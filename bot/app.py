@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Protocol, Self
@@ -22,7 +22,8 @@ from bot.moderation import texts as words
 from bot.operations import Status
 from bot.room import room_for_training
 from bot.settings import Settings
-from model.errors import ModelError
+from bot.supervision import EngineSupervisor
+from model.errors import EngineClosed, EngineFailed, ModelError, OutOfMemory
 from model.protocol import AdapterRef, ChatEngine, SwapReport
 from storage.adapters import AdapterDirectory
 from storage.errors import StorageError
@@ -68,6 +69,7 @@ class Nightshift:
         self._scheduled = False
         self._nightly = Nightly(settings.schedule, self._nights, self._tonight)
         self.client = self.new_client()
+        self.supervisor = EngineSupervisor(engine, self._announce, restarted=self.sync_adapter)
 
     @classmethod
     @asynccontextmanager
@@ -104,6 +106,7 @@ class Nightshift:
             stack.push_async_callback(engine.close)
             app = cls(home, settings, engine, store, train)
             stack.push_async_callback(app._close)
+            app.supervisor.start()
             await app.sync_adapter()
             if schedule:
                 app._start_nightly()
@@ -117,6 +120,9 @@ class Nightshift:
         """A fresh Discord client on the same parts, as after a restart; it becomes `client`."""
         self.client = NightshiftClient(self.engine, self.store, self.settings, self)
         return self.client
+
+    async def _announce(self, text: Callable[[], str]) -> None:
+        await self.client.announce(text)
 
     @property
     def training(self) -> bool:
@@ -138,6 +144,9 @@ class Nightshift:
                     await asyncio.to_thread(self._adapters.verify, champion)
                     ref = AdapterRef(champion, self._adapters.path(champion))
                 report = await self.engine.swap(ref if champion is not None else None)
+            except (EngineFailed, EngineClosed, OutOfMemory) as error:  # not the adapter's fault: tried again
+                _log.error("The champion %s cannot be used now: %s", champion, error)
+                return None
             except (StorageError, ModelError) as error:
                 _log.error("The champion %s cannot be used: %s", champion, error)
                 if self.client.guilds:  # else nobody heard it: tried again when there is somebody to tell
@@ -230,6 +239,7 @@ class Nightshift:
         await self.train_now(trigger="schedule", local_date=local_date)
 
     async def _close(self) -> None:
+        await self.supervisor.stop()
         self._nightly.shutdown()
         run = self._run_task
         if run is not None:

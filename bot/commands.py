@@ -62,6 +62,8 @@ def status_embed(status: Status) -> discord.Embed:
     """The answer to /status."""
     engine, pairs, run = status.engine, status.pairs, status.last_run
     embed = discord.Embed(title=texts.STATUS_TITLE, colour=discord.Colour.blurple())
+    if engine.failure:
+        embed.description = texts.STATUS_FAILED
     embed.add_field(name=texts.STATUS_MODEL, value=f"{engine.base_model} ({engine.device})")
     embed.add_field(name=texts.STATUS_ADAPTER, value=texts.adapter_name(engine.adapter))
     embed.add_field(name=texts.STATUS_QUEUE, value=texts.queue(engine.active, engine.queued))

@@ -13,6 +13,7 @@ __all__ = [
     "ConnectionRefused",
     "DiscordRefuses",
     "DiscordUnreachable",
+    "EngineLost",
     "IntentMissing",
     "NoPicture",
     "Refused",
@@ -96,6 +97,16 @@ class ConnectionRefused(BotError):
             "and start it again."
         )
         self.code = code
+
+
+class EngineLost(BotError):
+    """The engine failed and could not be started again; nothing can be answered any more."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"The engine failed and could not be started again, so the bot ends. {why} Start Nightshift again; "
+            "`nightshift doctor` looks for what is broken."
+        )
 
 
 class NoPicture(BotError):

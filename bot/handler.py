@@ -19,7 +19,7 @@ from bot import texts
 from bot.errors import Refused
 from bot.language import speak
 from bot.moderation import texts as moderation
-from model.errors import ContextTooLong, EngineClosed, QueueFull
+from model.errors import ContextTooLong, EngineClosed, EngineFailed, QueueFull
 from storage.errors import (
     AdapterDamaged,
     AdapterMissing,
@@ -48,6 +48,8 @@ def notice(error: BaseException) -> str:
             return texts.TOO_LONG
         case EngineClosed():
             return texts.CLOSING
+        case EngineFailed():
+            return texts.RESTARTING
         case Refused():
             return f"{texts.NOTICE}{error}"
         case _:

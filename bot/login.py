@@ -80,6 +80,7 @@ async def serve(home: Home, settings: Settings) -> None:
         TokenMissing, TokenRefused, IntentMissing, DiscordUnreachable, DiscordRefuses: Discord does not let the bot in.
         TokenReset, ConnectionRefused: it does not let it stay.
         StorageError, ModelError, ScheduleInvalid: a part cannot be opened.
+        EngineLost: the engine failed and could not be started again.
     """
     token = discord_token()
     await check_login(token, message_content=settings.discord.message_content)
@@ -92,7 +93,7 @@ async def serve(home: Home, settings: Settings) -> None:
                 await client.start(token)
             _require_token(client)
 
-        await _again_and_again(connect, _PAUSES)
+        await app.supervisor.guard(_again_and_again(connect, _PAUSES))
 
 
 def _require_token(client: NightshiftClient) -> None:

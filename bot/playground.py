@@ -64,4 +64,4 @@ async def serve_playground(
             f"As Ada, write a message that begins with @{BOT_NAME}, or reply to the bot. As Mo (Viewing as, at the\n"
             "top), judge its answers with the buttons on the cards, and try /status and /train now. Ctrl-C ends it."
         )
-        await preview.wait_closed()
+        await app.supervisor.guard(preview.wait_closed())

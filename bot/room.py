@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from bot.supervision import wake
 from model.base_files import resolve_base
 from model.errors import ModelError
 from model.protocol import ChatEngine
@@ -51,19 +52,19 @@ async def room_for_training(
         need, free = least_bytes(shape, settings.training), free_bytes(stats.device)
         if must_sleep(need=need, free=free, held=stats.memory_bytes):
             _log.info("Training needs %.1f GB, %.1f GB are free: the engine sleeps meanwhile", need / 1e9, free / 1e9)
-            asleep = await _try(engine.sleep, "put to sleep")
+            asleep = await _sleeps(engine)
     try:
         yield asleep
     finally:
         if asleep:
-            await asyncio.shield(_try(engine.wake, "woken"))
+            await asyncio.shield(wake(engine))
 
 
-async def _try(change: Callable[[], Awaitable[None]], what: str) -> bool:
+async def _sleeps(engine: ChatEngine) -> bool:
     try:
-        await change()
+        await engine.sleep()
     except ModelError as error:
-        _log.error("The engine cannot be %s: %s", what, error)
+        _log.error("The engine cannot be put to sleep: %s", error)
         return False
     return True
 

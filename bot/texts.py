@@ -21,6 +21,7 @@ BUSY = NOTICE + "I have more questions waiting than I can hold right now. Please
 TOO_LONG = NOTICE + "That message is longer than I can read. Please ask with a shorter one."
 CLOSING = NOTICE + "I am shutting down for a moment. Please ask again soon."
 FAILED = NOTICE + "Something went wrong while I was answering, sorry. Please ask again."
+RESTARTING = NOTICE + "I have to restart the part of me that answers. Please ask again in a minute."
 SILENT = NOTICE + "I could not find words for that one. Please try to put it differently."
 
 STOPPED = NOTICE + "Stopped. Ask again whenever you like."
@@ -138,6 +139,20 @@ def adapter_refused(adapter: str | None, sentence: str) -> str:
     return f"**{adapter_name(adapter)} could not be loaded**, so the adapter in use stays. {sentence}"
 
 
+def engine_failed(sentence: str) -> str:
+    return f"**The engine failed** and is being started again; nothing is answered meanwhile. {sentence}"
+
+
+ENGINE_BACK = "**The engine is back** and answers again."
+
+
+def engine_lost(sentence: str) -> str:
+    return (
+        "**The engine could not be started again**, so the bot ends now. Whoever runs it has to start it again. "
+        f"{sentence}"
+    )
+
+
 def training_ended(outcome: str, reason: str) -> str:
     how = {
         "promoted": "Training ended: the new adapter won and is in use.",
@@ -159,6 +174,7 @@ def rollback_reason(actor: str) -> str:
 # --- /status -----------------------------------------------------------------------------------------------
 
 STATUS_TITLE = "Nightshift"
+STATUS_FAILED = "⚠️ The engine failed and answers nothing until it is started again."
 STATUS_MODEL = "Base model"
 STATUS_ADAPTER = "Adapter"
 STATUS_QUEUE = "Answers"

@@ -11,6 +11,7 @@ BUSY = NOTICE + "Gerade warten mehr Fragen, als ich mir merken kann. Bitte frag 
 TOO_LONG = NOTICE + "Diese Nachricht ist länger, als ich lesen kann. Bitte frag mit einer kürzeren."
 CLOSING = NOTICE + "Ich mache kurz Pause. Bitte frag gleich noch einmal."
 FAILED = NOTICE + "Beim Antworten ist etwas schiefgegangen, tut mir leid. Bitte frag noch einmal."
+RESTARTING = NOTICE + "Mein antwortender Teil muss neu starten. Bitte frag in einer Minute noch einmal."
 SILENT = NOTICE + "Dazu habe ich keine Worte gefunden. Bitte versuch es anders zu sagen."
 STOPPED = NOTICE + "Angehalten. Frag einfach wieder, wenn du magst."
 
@@ -114,6 +115,20 @@ def adapter_refused(adapter: str | None, sentence: str) -> str:
     return f"**{adapter_name(adapter)} ließ sich nicht laden**; der bisherige Adapter bleibt. {sentence}"
 
 
+def engine_failed(sentence: str) -> str:
+    return f"**Die Engine ist ausgefallen** und wird neu gestartet; solange wird nichts beantwortet. {sentence}"
+
+
+ENGINE_BACK = "**Die Engine läuft wieder** und antwortet."
+
+
+def engine_lost(sentence: str) -> str:
+    return (
+        "**Die Engine ließ sich nicht neu starten**, deshalb beendet sich der Bot jetzt. Wer ihn betreibt, muss ihn "
+        f"neu starten. {sentence}"
+    )
+
+
 def training_ended(outcome: str, reason: str) -> str:
     how = {
         "promoted": "Training beendet: Der neue Adapter hat gewonnen und antwortet.",
@@ -135,6 +150,7 @@ def rollback_reason(actor: str) -> str:
 # --- /status -----------------------------------------------------------------------------------------------
 
 STATUS_TITLE = "Nightshift"
+STATUS_FAILED = "⚠️ Die Engine ist ausgefallen und antwortet erst wieder, wenn sie neu gestartet ist."
 STATUS_MODEL = "Basismodell"
 STATUS_ADAPTER = "Adapter"
 STATUS_QUEUE = "Antworten"
