@@ -33,6 +33,7 @@ from bot.settings import Settings
 from bot.streaming import MessageStream
 from bot.typist import Typist
 from model.protocol import ChatEngine, Completion, Sampling
+from storage.store import Store
 from storage.writer import AsyncStore
 
 __all__ = ["Answering"]
@@ -98,6 +99,11 @@ class Answering:
         ids = set(message_ids)
         for draft, _ in self._drafts.values():
             draft.changed(ids)
+
+    def read_anew(self) -> None:
+        """What may be shown has changed: answers that have not begun read their conversations again."""
+        for draft, _ in self._drafts.values():
+            draft.read_anew()
 
     async def close(self) -> None:
         """Break off the answers that are being written, with a word to who asked."""
@@ -179,8 +185,8 @@ class Answering:
         """The finished answer, shown in `stream` while it grows. Raises what the draft raises."""
         question = draft.question
         unfinished = {message.id for _, other in self._drafts.values() for message in other.messages}
-        ear = Ear(me, self._settings.discord.context_messages, unfinished)
         emoji = emoji_of(question.guild)
+        ear = Ear(me, self._settings.discord.context_messages, unfinished, withheld=self._withheld)
         told = False
 
         async def grown(text: str) -> None:
@@ -198,6 +204,9 @@ class Answering:
                     await question.standing.tell(lambda: texts.queue_place(place))
 
         return await draft.write(ear, grown=grown, waiting=waiting)
+
+    async def _withheld(self, spoken: Iterable[tuple[int, int | None]]) -> set[int]:
+        return await self._store.call(Store.withheld, list(spoken))
 
     def _sampling(self, question: Question, *, again: bool) -> Sampling:
         chosen = self._settings.generation

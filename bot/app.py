@@ -192,6 +192,7 @@ class Nightshift:
             await self.store.call(close_for_good, self.home, result.reason)  # not to be gone on with at the next start
         finally:
             self._run_task = None
+        await self.store.call(Store.erase, at_most=None)  # at night a large file may take its time
         _log.info("Training run %s: %s (%s)", result.run, result.outcome, result.reason)
         swapped = await self.sync_adapter() is not None
         guilds = self.client.guilds

@@ -53,6 +53,7 @@ __all__ = ["NightshiftClient", "intents"]
 _log = logging.getLogger(__name__)
 _ITEMS = (CardButton, ReasonMenu, QueueButton, QuarantineButton, VoteButton, SetupChannel, SetupRole, SetupStep)
 _RETENTION_HOURS = 6  # between two looks for what is too old
+_ERASE_MINUTES = 5  # between two attempts to overwrite removed words in the files, where somebody was in the way
 _CARDS = 100  # cards brought in step when words are removed; older ones have scrolled away
 
 
@@ -108,13 +109,14 @@ class NightshiftClient(discord.Client):
         self.tree.add_command(SettingsCommands(self.book))
         for command in slash_commands(operations, self.office, self.desk, self.setup):
             self.tree.add_command(command)
-        self.tree.add_command(privacy_commands(store, settings, self._redacted))
+        self.tree.add_command(privacy_commands(store, settings, self._forgotten))
         self._upload = CommandUpload(self.tree, store)
         self._store = store
         self._deletions = Deletions(store)
         self._retention_days = settings.privacy.retention_days
         self._retention = tasks.loop(hours=_RETENTION_HOURS)(self._let_go)
         self._poll = tasks.loop(seconds=config.poll_seconds)(self._look_for_adapter)
+        self._erasing = tasks.loop(minutes=_ERASE_MINUTES)(self._erase)
         self._looks_back = settings.privacy.look_back
         self._look_back = tasks.loop(count=1)(self._look_for_deleted)
 
@@ -132,6 +134,7 @@ class NightshiftClient(discord.Client):
         await self._upload.start()
         self._poll.start()
         self._retention.start()  # its first round is now
+        self._erasing.start()
 
     async def on_ready(self) -> None:
         _log.info("Ready as %s on %d servers", self.user, len(self.guilds))
@@ -189,6 +192,7 @@ class NightshiftClient(discord.Client):
     async def close(self) -> None:
         self._poll.cancel()
         self._retention.cancel()
+        self._erasing.cancel()
         self._look_back.cancel()
         await self._upload.close()
         await self.answering.close()
@@ -208,6 +212,11 @@ class NightshiftClient(discord.Client):
     async def _deleted(self, message_ids: Iterable[int]) -> None:
         self.answering.changed(message_ids)
         await self._redacted(await self._deletions.happened(message_ids))
+
+    async def _forgotten(self, reply_ids: Sequence[int]) -> None:
+        """Somebody was forgotten: answers that have not begun are written without their words."""
+        self.answering.read_anew()
+        await self._redacted(reply_ids)
 
     async def _redacted(self, reply_ids: Sequence[int]) -> None:
         """Words were taken out of these replies: their cards show them no longer."""
@@ -230,6 +239,13 @@ class NightshiftClient(discord.Client):
             await let_go(self._store, self._retention_days, self._clock.now())
         except Exception:  # noqa: BLE001  (a loop that dies would never look again)
             _log.exception("Letting go of old replies failed; trying again in %d h", _RETENTION_HOURS)
+
+    async def _erase(self) -> None:
+        try:
+            starting = self._erasing.current_loop == 0  # nobody waits yet, so a large file may take its time
+            await self._store.call(Store.erase, **({"at_most": None} if starting else {}))
+        except Exception:  # noqa: BLE001  (a loop that dies would never look again)
+            _log.exception("Erasing removed words failed; trying again in %d min", _ERASE_MINUTES)
 
     async def _look_for_deleted(self) -> None:
         try:

@@ -47,6 +47,7 @@ class Draft:
         self._sampling = sampling
         self._persona = persona
         self._watched: set[int] = {question.id}
+        self._meanwhile: set[int] = set()  # changed since the conversation was last asked for
         self._first: asyncio.Task[str] | None = None
         self._changed = self._began = self._stopped = self._abandoned = self._withdrawn = False
         self._generation: ChatGeneration | None = None
@@ -111,7 +112,15 @@ class Draft:
 
     def changed(self, message_ids: set[int]) -> None:
         """Messages were edited or deleted. Matters only until the first word, and if they are part of this."""
-        if not self._began and self._watched & message_ids:
+        if self._began:
+            return
+        self._meanwhile |= message_ids
+        if self._watched & message_ids:
+            self.read_anew()
+
+    def read_anew(self) -> None:
+        """The conversation is not what it was. Matters only until the first word."""
+        if not self._began:
             self._changed = True
             if self._first is not None:
                 self._first.cancel()
@@ -123,6 +132,7 @@ class Draft:
         def fits(shown: Sequence[Message]) -> bool:
             return self._engine.count_tokens([*led, *shown, *self._begun]) <= room
 
+        self._meanwhile.clear()
         try:
             context = await self.question.listen(ear, fits)
         except discord.NotFound:
@@ -132,6 +142,8 @@ class Draft:
         self._watched = {self.question.id, *(turn.message_id for turn in context.turns if turn.message_id)}
         theirs = labels_in(turn.content for turn in context.turns if turn.role == "user")
         self._labels = (*theirs, label_of(self.question.asker.display_name), label_of(self.question.own_name))
+        if not self._began and self._watched & self._meanwhile:
+            self._changed = True  # one that was read already, while others were still being asked for
         persona = self.question.settings.persona
         if persona and persona != self._persona:
             # Whoever learns from this later knows the operator's persona, but not what was set on Discord.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,6 +49,9 @@ def roles_of(author: discord.abc.User) -> tuple[int, ...]:
     return tuple(role.id for role in author.roles) if isinstance(author, discord.Member) else ()
 
 
+Withheld = Callable[[Iterable[tuple[int, int | None]]], Awaitable[Collection[int]]]
+
+
 @dataclass(frozen=True)
 class Ear:
     """Hears for the bot with the user id `me`.
@@ -57,12 +60,15 @@ class Ear:
         recent: how many earlier messages of the channel are read when a question replies to nothing.
         unfinished: ids of the bot's messages that are still growing; they are passed over.
         fresh: whether to ask Discord for every message again, rather than trust what is remembered of it.
+        withheld: which of some messages (number, author; None for the bot's own) are not to be heard again, though
+            they stand there: people who were forgotten said them, or they answered them.
     """
 
     me: int
     recent: int
     unfinished: Collection[int] = field(default=frozenset())
     fresh: bool = False
+    withheld: Withheld | None = None
 
     async def spoken(self, message: discord.Message) -> Spoken | None:
         """How a message stands to the bot; None for what is no person's message: bots', webhooks', announcements.
@@ -79,9 +85,8 @@ class Ear:
         own_role = message.guild.self_role  # Discord offers it beside the bot when somebody types its name
         mine = {self.me} | ({own_role.id} if own_role is not None else set())
         meant = {one.id for one in (*message.mentions, *message.role_mentions)}
-        replied_to = await self._replied_to(message)
-        if replied_to is not None:
-            meant.add(replied_to.author.id)
+        if (author := await self._author_replied_to(message)) is not None:
+            meant.add(author)
         return Spoken(
             direct=False,
             to_me=bool(meant & mine or called(message.content, name)),
@@ -105,7 +110,7 @@ class Ear:
         root = chain[-1].id
         if len(chain) == 1:
             chain += await self._history(question.channel, before=question)
-        return await self._plain(chain), root
+        return await self._plain(chain, asked=question.id), root
 
     async def lately(self, channel: Any, *, before: int) -> list[Heard]:
         """What was said last in a channel before the message with this id, oldest first."""
@@ -151,18 +156,22 @@ class Ear:
             ours=ours,
         )
 
-    async def _plain(self, newest_first: list[discord.Message]) -> list[Heard]:
+    async def _plain(self, newest_first: list[discord.Message], asked: int | None = None) -> list[Heard]:
+        """What may be heard of these messages, oldest first; `asked` is heard in any case."""
         wanted = [one for one in reversed(newest_first) if is_speech(one) and one.id not in self.unfinished]
-        return [heard for one in wanted for heard in await self.overhear(await self._original(one))]
+        heard = [heard for one in wanted for heard in await self.overhear(await self._original(one))]
+        if self.withheld is None:
+            return heard
+        gone = await self.withheld([(one.message_id, None if one.ours else one.author_id) for one in heard])
+        return [one for one in heard if one.message_id == asked or one.message_id not in gone]
 
     async def _original(self, message: discord.Message) -> discord.Message:
         """The message that a thread was made from, in place of Discord's pointer to it."""
         reference = message.reference
         if message.type is not discord.MessageType.thread_starter_message or reference is None:
             return message
-        known = reference.cached_message or reference.resolved
-        if isinstance(known, discord.Message) and not self.fresh:
-            return known
+        if reference.cached_message is not None and not self.fresh:
+            return reference.cached_message
         parent = getattr(message.channel, "parent", None)
         if parent is None or reference.message_id is None:
             return message
@@ -185,24 +194,42 @@ class Ear:
         return [one for one in lately if one.author.id == self.me or not _by_machine(one) or is_proxied(one)]
 
     async def _replied_to(self, message: discord.Message) -> discord.Message | None:
-        """The message that this one replies to, if it stands in the same channel and can be read."""
-        reference = message.reference
-        if (
-            reference is None
-            or reference.message_id is None
-            or reference.type is not discord.MessageReferenceType.reply
-            or reference.channel_id != message.channel.id
-        ):
+        """The message that this one replies to, as it stands there now, if in the same channel and readable.
+
+        discord.py's copies are of two kinds: those in its cache follow edits and deletions, while `resolved` is what
+        the message said when the reply to it was sent, and stays that for ever.
+        """
+        reference = _reference(message)
+        if reference is None or reference.message_id is None:
             return None
-        known = reference.cached_message or reference.resolved
-        if isinstance(known, discord.DeletedReferencedMessage):
+        if isinstance(reference.resolved, discord.DeletedReferencedMessage):
             return None
-        if isinstance(known, discord.Message) and not self.fresh:
-            return known
+        if reference.cached_message is not None and not self.fresh:
+            return reference.cached_message
         try:
             return await message.channel.fetch_message(reference.message_id)
         except UNSENT:
             return None
+
+    async def _author_replied_to(self, message: discord.Message) -> int | None:
+        """Who wrote what this message replies to; that never changes, so any copy will do."""
+        reference = _reference(message)
+        known = reference and (reference.cached_message or reference.resolved)
+        replied_to = known if isinstance(known, discord.Message) else await self._replied_to(message)
+        return replied_to.author.id if replied_to is not None else None
+
+
+def _reference(message: discord.Message) -> discord.MessageReference | None:
+    """What a message replies to, where that is a message of the same channel."""
+    reference = message.reference
+    if (
+        reference is None
+        or reference.message_id is None
+        or reference.type is not discord.MessageReferenceType.reply
+        or reference.channel_id != message.channel.id
+    ):
+        return None
+    return reference
 
 
 def _by_machine(message: discord.Message) -> bool:

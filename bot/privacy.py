@@ -105,7 +105,7 @@ class _Confirmation(discord.ui.View):
     @answered
     async def _forget(self, interaction: discord.Interaction[Any]) -> None:
         self.stop()
-        done = await self._store.call(Store.forget, interaction.user.id)
+        done = await self._store.call(Store.forget, interaction.user.id, interaction.id)
         await interaction.response.edit_message(
             content=texts.forgotten(len(done.replies), len(done.adapters)), view=None
         )

@@ -53,10 +53,10 @@ class Deletions:
         return await self._store.call(Store.redact_messages, ids)
 
     async def catch_up(self, reply_id: int) -> bool:
-        """Whether a reply just stored showed a message deleted meanwhile, which is now taken out of it."""
+        """Whether words of a reply just stored were withdrawn meanwhile; of deleted messages they are taken out now."""
         reply = await self._store.call(Store.reply, reply_id)
         shown = {turn.message_id for turn in reply.turns} | {reply.message_id, reply.prompt_message_id}
         gone = [one for one in shown if one is not None and one in self._lately]
         if gone:
             await self._store.call(Store.redact_messages, gone)
-        return bool(gone)
+        return bool(gone) or reply.redacted

@@ -14,7 +14,7 @@ from sqlite3 import Connection
 from storage.blanking import REDACTED
 from storage.records import Turn
 
-__all__ = ["is_forgotten", "limits", "record", "withdrawn_answers"]
+__all__ = ["is_forgotten", "limits", "record", "withdrawn_answers", "withheld"]
 
 
 def record(db: Connection, user_id: int, before: int) -> None:
@@ -56,6 +56,14 @@ def withdrawn_answers(db: Connection, message_ids: Collection[int]) -> set[int]:
         if db.execute(sql, [message_id, REDACTED]).fetchone():
             found.add(message_id)
     return found
+
+
+def withheld(db: Connection, spoken: Iterable[tuple[int, int | None]]) -> set[int]:
+    """Of these messages (number, author; None for the bot's own), those that are not to be shown or stored again."""
+    spoken = set(spoken)
+    forgotten = limits(db, {author for _, author in spoken if author is not None})
+    theirs = {number for number, author in spoken if author is not None and number <= forgotten.get(author, -1)}
+    return theirs | withdrawn_answers(db, {number for number, author in spoken if author is None})
 
 
 def _key(db: Connection) -> bytes:

@@ -18,6 +18,7 @@ from storage import (
     audit,
     consents,
     erasure,
+    forgettings,
     guild_settings,
     imports,
     lineage,
@@ -201,6 +202,10 @@ class Store:
         What they said up to Discord's number `before` is not stored again, though it may be read again.
         """
         return redactions.forget(self._db, user_id, before)
+
+    def withheld(self, spoken: Iterable[tuple[int, int | None]]) -> set[int]:
+        """Of these Discord messages (number, author; None for the bot's), those that are not to be shown or stored."""
+        return forgettings.withheld(self._db, spoken)
 
     def erase(self, *, at_most: int | None = erasure.AT_ONCE) -> bool:
         """Overwrite in the files what removals could not at once; gives whether nothing is left to do."""

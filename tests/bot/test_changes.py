@@ -123,3 +123,56 @@ async def test_an_answer_that_is_being_written_is_no_part_of_another(stage):
     stage.engine.open.set()
     await stage.env.settle()
     assert [one.content for one in stage.engine.seen[-1]] == ["Ada: one?", "Ben: two?"]
+
+
+# --- copies that discord.py keeps of what is replied to ---
+
+
+async def reply_to_own_reply(stage):
+    """Ben says something, Ada replies to it; gives both messages."""
+    said = await stage.ben.send(stage.world.general, "My password is swordfish")
+    return said, await stage.ada.send(stage.world.general, "Oh!", reply_to=said)
+
+
+async def test_a_message_deleted_after_it_was_replied_to_is_not_shown(stage):
+    """The reply to it carries a copy of what it said when the reply was sent."""
+    said, oh = await reply_to_own_reply(stage)
+    await stage.ben.delete(said)
+    answer = await stage.ask("what was that?", reply_to=oh)
+    assert "swordfish" not in str(stage.engine.seen[-1])
+    assert "swordfish" not in str((await stage.reply(answer)).turns)
+
+
+@pytest.mark.parametrize("act", ["edit", "delete"])
+async def test_a_message_that_left_the_cache_is_asked_for_again(stage, act):
+    """What happens to a message that discord.py no longer remembers changes none of its copies."""
+    said, oh = await reply_to_own_reply(stage)
+    messages = stage.app.client._connection._messages
+    messages.remove(next(one for one in messages if one.id == said.id))
+    if act == "edit":
+        stage.env.backend.edit_message(stage.world.general.id, said.id, {"content": "Nothing, really"})
+    else:
+        stage.env.backend.delete_message(stage.world.general.id, said.id)
+    await stage.env.settle()
+    await stage.ask("what was that?", reply_to=oh)
+    assert "swordfish" not in str(stage.engine.seen[-1])
+    assert ("Nothing, really" in str(stage.engine.seen[-1])) == (act == "edit")
+
+
+async def test_a_message_deleted_while_the_others_are_read_is_not_shown(stage, monkeypatch):
+    """It was read already when it went; what was read is read again."""
+    said = await stage.ben.send(stage.world.general, "My password is swordfish")
+    answering, heard = stage.app.client.answering, []
+    withheld = answering._withheld
+
+    async def deleted_before(spoken):
+        heard.append(str(spoken))
+        if len(heard) == 1:
+            stage.env.backend.delete_message(stage.world.general.id, said.id)
+            await until(lambda: said.id in stage.app.client._deletions._lately)
+        return await withheld(spoken)
+
+    monkeypatch.setattr(answering, "_withheld", deleted_before)
+    await stage.ask("what did he say?")
+    assert len(heard) == 2
+    assert [one.content for one in stage.engine.seen[-1]] == ["what did he say?"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import io
 import json
@@ -20,6 +21,7 @@ from storage.errors import ReplyNotFound
 from storage.records import Adapter
 from storage.redactions import REDACTED
 from storage.store import Store
+from tests.fake_engine import Endless
 
 
 async def opt_in(stage, *people):
@@ -346,3 +348,95 @@ async def test_retention_can_be_switched_off(open_stage, settings):
         await stage.app.store.call(Store.reply, reply.id)
         status = await stage.ada.slash(stage.world.general, "privacy status")
         assert "deleted after" not in status.response.content
+
+
+# --- forgotten while something is going on ---
+
+
+async def forget(stage, who):
+    """/privacy forget, and yes."""
+    asked = await who.slash(stage.world.general, "privacy forget")
+    await who.click(asked.response.message, label=texts.FORGET_YES)
+
+
+async def forget_at_once(stage, who):
+    """The same, for use while an answer is being written: clicks wait for all that is under way."""
+    number = post(stage.world, stage.world.members[2], "a message of that moment")
+    done = await stage.app.store.call(Store.forget, who.id, number)
+    await stage.app.client._forgotten(done.replies)
+
+
+def bytes_of(stage) -> bytes:
+    """Every file of the home, one after the other."""
+    return b"".join(one.read_bytes() for one in stage.app.home.root.rglob("*") if one.is_file())
+
+
+async def test_an_answer_that_is_written_while_its_asker_is_forgotten_keeps_nothing(stage):
+    """Neither words nor number are stored again, and no card is posted."""
+    stage.engine.open.clear()
+    post(stage.world, stage.ada, f"{stage.me} my secret tea")
+    await stage.engine.asked.wait()
+    await forget_at_once(stage, stage.ada)
+    stage.engine.open.set()
+    await stage.env.settle()
+    assert "my secret tea" in stage.world.general.last_message.content, "who asked is answered"
+    assert b"my secret tea" not in bytes_of(stage)
+    assert str(stage.ada.id).encode() not in bytes_of(stage)
+    assert stage.world.review.history() == []
+    assert (await stage.app.store.call(Store.holdings, stage.ada.id)).conversations == 0
+
+
+@pytest.mark.parametrize("label", [texts.AGAIN, texts.MORE])
+async def test_an_answer_that_is_replaced_or_gone_on_with_meanwhile_keeps_nothing(stage, label):
+    """The button was pressed before."""
+    stage.engine.say(Endless("my secret tea is"))
+    answer = await stage.ask("my secret tea?")
+    stage.engine.asked.clear()
+    stage.engine.open.clear()
+    pressed = asyncio.ensure_future(stage.ada.click(answer, label=label))
+    await stage.engine.asked.wait()
+    await forget_at_once(stage, stage.ada)
+    stage.engine.open.set()
+    await pressed
+    await stage.env.settle()
+    assert b"secret tea" not in bytes_of(stage)
+    assert str(stage.ada.id).encode() not in bytes_of(stage)
+    assert not any("secret" in str(one.embeds[0].description) for one in stage.world.review.history())
+
+
+async def test_what_a_forgotten_person_said_before_is_not_read_again(stage):
+    """It stands on Discord still, and is no part of anybody's conversation any more; what they say now is."""
+    await stage.ada.send(stage.world.general, "ada's secret tea")
+    await stage.ask("my secret tea")
+    await forget(stage, stage.ada)
+    await stage.ask("what did she say?", who=stage.ben)
+    assert "secret" not in str(stage.engine.seen[-1])
+    assert b"secret" not in bytes_of(stage)
+    await stage.ada.send(stage.world.general, "hello again")
+    await stage.ask("and now?", who=stage.ben)
+    assert "hello again" in str(stage.engine.seen[-1])
+
+
+async def test_an_answer_that_waits_is_written_without_a_forgotten_person_s_words(stage):
+    """It has read them already and not begun."""
+    await stage.ada.send(stage.world.general, "ada's secret tea")
+    stage.engine.open.clear()
+    post(stage.world, stage.ben, f"{stage.me} what did she say?")
+    await stage.engine.asked.wait()
+    assert "secret" in str(stage.engine.seen[-1])
+    await forget_at_once(stage, stage.ada)
+    stage.engine.open.set()
+    await stage.env.settle()
+    assert "secret" not in stage.world.general.last_message.content
+    assert b"secret" not in bytes_of(stage)
+
+
+async def test_an_answer_to_somebody_else_that_repeats_forgotten_words_goes(stage):
+    """In the store and on its card."""
+    await stage.ada.send(stage.world.general, "my code is marzipan")
+    stage.engine.say("She said that it is marzipan.")
+    await stage.ask("what did she say?", who=stage.ben)
+    assert "marzipan" in stage.card.embeds[0].description
+    await forget(stage, stage.ada)
+    assert "marzipan" not in stage.card.embeds[0].description
+    assert b"marzipan" not in bytes_of(stage)
