@@ -237,7 +237,13 @@ class Nightshift:
         return await self.store.call(Store.nights)
 
     async def _tonight(self, local_date: str) -> None:
-        await self.train_now(trigger="schedule", local_date=local_date)
+        try:
+            await self.train_now(trigger="schedule", local_date=local_date)
+        except TrainingUnderway:
+            raise
+        except Exception:
+            await self._announce(lambda: texts.background_failed("night"))
+            raise
 
     async def _close(self) -> None:
         await self.supervisor.stop()

@@ -7,7 +7,7 @@ bot/app.py.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
 import discord
@@ -18,6 +18,7 @@ from bot.administration import texts as settings_texts
 from bot.administration.cleanup import drop_gone
 from bot.administration.commands import SettingsCommands
 from bot.answering import Answering
+from bot.background import BackgroundTask
 from bot.cards import CardButton, ReasonMenu
 from bot.command_upload import CommandUpload
 from bot.commands import slash_commands
@@ -114,11 +115,11 @@ class NightshiftClient(discord.Client):
         self._store = store
         self._deletions = Deletions(store)
         self._retention_days = settings.privacy.retention_days
-        self._retention = tasks.loop(hours=_RETENTION_HOURS)(self._let_go)
-        self._poll = tasks.loop(seconds=config.poll_seconds)(self._look_for_adapter)
-        self._erasing = tasks.loop(minutes=_ERASE_MINUTES)(self._erase)
+        self._retention = tasks.loop(hours=_RETENTION_HOURS)(self._task("retention", self._let_go))
+        self._poll = tasks.loop(seconds=config.poll_seconds)(self._task("adapter", self._look_for_adapter))
+        self._erasing = tasks.loop(minutes=_ERASE_MINUTES)(self._task("erase", self._erase))
         self._looks_back = settings.privacy.look_back
-        self._look_back = tasks.loop(count=1)(self._look_for_deleted)
+        self._look_back = tasks.loop(count=1)(self._task("deleted", self._look_for_deleted))
 
     @property
     def token_refused(self) -> bool:
@@ -179,8 +180,12 @@ class NightshiftClient(discord.Client):
         if guild is not None:
             await self._settings_gone(guild)
 
-    async def announce(self, text: Callable[[], str], *, guild: discord.Guild | None = None) -> None:
-        """Tell the review channel of `guild`, or of every server, each in its language. One without hears nothing."""
+    async def announce(self, text: Callable[[], str], *, guild: discord.Guild | None = None) -> bool:
+        """Tell the review channel of `guild`, or of every server, each in its language. One without hears nothing.
+
+        Gives whether there was a channel to tell.
+        """
+        told = False
         for one in [guild] if guild is not None else list(self.guilds):
             channel = self.office.review_channel(one)
             if channel is None:
@@ -188,6 +193,8 @@ class NightshiftClient(discord.Client):
             with speaking(self.office.locale(one)):
                 said = text()
             await self.office.say(channel, said)
+            told = True
+        return told
 
     async def close(self) -> None:
         self._poll.cancel()
@@ -234,29 +241,25 @@ class NightshiftClient(discord.Client):
         if await drop_gone(self.book, guild, me):
             await self.announce(lambda: settings_texts.ALLOWED_GONE, guild=guild)
 
+    def _task(self, name: str, work: Callable[[], Awaitable[Any]]) -> Callable[[], Coroutine[Any, Any, None]]:
+        task = BackgroundTask(name, work, self.announce)
+
+        async def run() -> None:  # discord.py wants a coroutine function
+            await task()
+
+        return run
+
     async def _let_go(self) -> None:
-        try:
-            await let_go(self._store, self._retention_days, self._clock.now())
-        except Exception:  # noqa: BLE001  (a loop that dies would never look again)
-            _log.exception("Letting go of old replies failed; trying again in %d h", _RETENTION_HOURS)
+        await let_go(self._store, self._retention_days, self._clock.now())
 
     async def _erase(self) -> None:
-        try:
-            starting = self._erasing.current_loop == 0  # nobody waits yet, so a large file may take its time
-            await self._store.call(Store.erase, **({"at_most": None} if starting else {}))
-        except Exception:  # noqa: BLE001  (a loop that dies would never look again)
-            _log.exception("Erasing removed words failed; trying again in %d min", _ERASE_MINUTES)
-
-    async def _look_for_deleted(self) -> None:
-        try:
-            gone = await gone_while_away(self, self._store, self._retention_days, self._clock.now())
-            if gone:
-                await self._deleted(gone)
-        except Exception:  # noqa: BLE001  (the bot answers on, whatever came of this)
-            _log.exception("Looking for messages deleted meanwhile failed; trying again after the next start")
+        starting = self._erasing.current_loop == 0  # nobody waits yet, so a large file may take its time
+        await self._store.call(Store.erase, **({"at_most": None} if starting else {}))
 
     async def _look_for_adapter(self) -> None:
-        try:
-            await self._operations.sync_adapter()
-        except Exception:  # noqa: BLE001  (a loop that dies would never look again)
-            _log.exception("Looking for a new adapter failed; trying again in %s s", self._config.poll_seconds)
+        await self._operations.sync_adapter()
+
+    async def _look_for_deleted(self) -> None:
+        gone = await gone_while_away(self, self._store, self._retention_days, self._clock.now())
+        if gone:
+            await self._deleted(gone)

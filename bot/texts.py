@@ -139,6 +139,19 @@ def adapter_refused(adapter: str | None, sentence: str) -> str:
     return f"**{adapter_name(adapter)} could not be loaded**, so the adapter in use stays. {sentence}"
 
 
+BACKGROUND = {
+    "retention": "Deleting replies that are too old",
+    "erase": "Erasing removed words from the database file",
+    "adapter": "Looking for a new adapter",
+    "deleted": "Looking for messages that were deleted while I was away",
+    "night": "The nightly training",
+}
+
+
+def background_failed(name: str) -> str:
+    return f"**{BACKGROUND[name]} failed**, and is tried again later. The log on the bot's machine says more."
+
+
 def engine_failed(sentence: str) -> str:
     return f"**The engine failed** and is being started again; nothing is answered meanwhile. {sentence}"
 

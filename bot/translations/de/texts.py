@@ -115,6 +115,22 @@ def adapter_refused(adapter: str | None, sentence: str) -> str:
     return f"**{adapter_name(adapter)} ließ sich nicht laden**; der bisherige Adapter bleibt. {sentence}"
 
 
+BACKGROUND = {
+    "retention": "Das Löschen alter Antworten",
+    "erase": "Das endgültige Löschen entfernter Worte in der Datenbank",
+    "adapter": "Die Suche nach einem neuen Adapter",
+    "deleted": "Die Suche nach Nachrichten, die während meiner Abwesenheit gelöscht wurden,",
+    "night": "Das nächtliche Training",
+}
+
+
+def background_failed(name: str) -> str:
+    return (
+        f"**{BACKGROUND[name]} ist fehlgeschlagen** und wird später wiederholt. Mehr steht im Protokoll auf meinem "
+        "Rechner."
+    )
+
+
 def engine_failed(sentence: str) -> str:
     return f"**Die Engine ist ausgefallen** und wird neu gestartet; solange wird nichts beantwortet. {sentence}"
 
