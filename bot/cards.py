@@ -12,7 +12,7 @@ from typing import Any, Literal, Self
 
 import discord
 
-from bot import texts
+from bot import limits, texts
 from bot.excerpts import line, quoted, short
 from bot.moderation import texts as words
 from storage.records import Reply, Review
@@ -31,7 +31,7 @@ __all__ = [
     "reason_menu",
 ]
 
-FORM_LIMIT = 4000  # characters a form's text field takes
+FORM_LIMIT = limits.FORM  # characters a form's text field takes
 _SHOWN = 1200  # characters of a question or an answer on a card that waits
 _FOLDED = 150  # and on one that is done, where each takes a line
 
@@ -80,9 +80,9 @@ def card(
     """
     question = next((turn.content for turn in reversed(reply.turns) if turn.role == "user"), "") or texts.NO_WORDS
     if review is None and skipped_by is None:
-        body = [quoted(short(question, _SHOWN)), "", short(reply.text, _SHOWN)]
+        body = [quoted(question, _SHOWN), "", short(reply.text, _SHOWN)]
     else:
-        body = [quoted(line(question, _FOLDED)), "", line(reply.text, _FOLDED)]
+        body = [quoted(line(question, _FOLDED), _SHOWN), "", line(reply.text, _FOLDED)]
     if review is not None and review.edited_text is not None:
         body += ["", f"**{texts.CARD_CORRECTED}**", line(review.edited_text, _FOLDED)]
     title = words.HELD if held else texts.PENDING
@@ -90,7 +90,7 @@ def card(
         title = words.skipped(skipped_by)
     if review is not None:
         title = words.ruling(review.verdict, review.reviewer, review.reason)
-    embed = discord.Embed(title=title, description="\n".join(body), colour=_COLOURS[review.verdict if review else None])
+    embed = limits.Embed(title=title, description="\n".join(body), colour=_COLOURS[review.verdict if review else None])
     embed.set_author(name=asker)
     footer = [f"{texts.CARD_REPLY} {reply.id}", reply.adapter or texts.BASE_MODEL]
     footer += [words.replaced_by(replaced_by)] if replaced_by is not None else []

@@ -11,7 +11,7 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from bot import texts
+from bot import limits, texts
 from bot.handler import answered
 from bot.moderation.adapters import adapter_commands
 from bot.moderation.office import Office
@@ -61,7 +61,7 @@ def _status(operations: Operations) -> app_commands.Command[Any, ..., None]:
 def status_embed(status: Status) -> discord.Embed:
     """The answer to /status."""
     engine, pairs, run = status.engine, status.pairs, status.last_run
-    embed = discord.Embed(title=texts.STATUS_TITLE, colour=discord.Colour.blurple())
+    embed = limits.Embed(title=texts.STATUS_TITLE, colour=discord.Colour.blurple())
     if engine.failure:
         embed.description = texts.STATUS_FAILED
     embed.add_field(name=texts.STATUS_MODEL, value=f"{engine.base_model} ({engine.device})")

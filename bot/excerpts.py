@@ -15,6 +15,6 @@ def line(text: str, limit: int) -> str:
     return short(" ".join(text.split()), limit)
 
 
-def quoted(text: str) -> str:
-    """As Discord shows a quotation."""
-    return "\n".join(f"> {one}" for one in text.splitlines())
+def quoted(text: str, limit: int) -> str:
+    """As Discord shows a quotation; at most so many characters, with the signs that make it one."""
+    return short("\n".join(f"> {one}" for one in text.splitlines()), limit)

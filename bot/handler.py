@@ -15,7 +15,7 @@ from typing import Any, ParamSpec
 import discord
 from discord import app_commands
 
-from bot import texts
+from bot import limits, texts
 from bot.errors import Refused
 from bot.language import speak
 from bot.moderation import texts as moderation
@@ -89,6 +89,7 @@ async def respond_with(interaction: discord.Interaction[Any], error: BaseExcepti
     if text is None:
         _log.error("Interaction %s failed", interaction.id, exc_info=error)
         text = texts.FAILED_COMMAND
+    text = limits.content(text)
     try:
         if interaction.response.is_done():
             await interaction.followup.send(text, ephemeral=True)

@@ -23,7 +23,8 @@ from storage.writer import AsyncStore
 __all__ = ["introduction", "privacy_commands"]
 
 _TIME_TO_DECIDE = 300  # seconds a confirmation waits
-_FILE_LIMIT = 8_000_000  # bytes; Discord takes 10 MB
+_FILE_LIMIT = 8_000_000  # bytes; above it an export is packed
+_PART = 8_000_000  # and above this sent in parts; Discord takes 10 MB
 
 Forgotten = Callable[[tuple[int, ...]], Awaitable[None]]
 
@@ -75,8 +76,11 @@ def privacy_commands(store: AsyncStore, settings: Settings, redacted: Forgotten)
         written, name = json.dumps(held, ensure_ascii=False, indent=2).encode(), "nightshift-my-data.json"
         if len(written) > _FILE_LIMIT:
             written, name = gzip.compress(written), f"{name}.gz"
-        file = discord.File(io.BytesIO(written), filename=name)
-        await interaction.followup.send(texts.EXPORTED, file=file, ephemeral=True)
+        parts = [written[start : start + _PART] for start in range(0, len(written), _PART)]
+        for number, part in enumerate(parts, start=1):
+            file = discord.File(io.BytesIO(part), filename=name if len(parts) == 1 else f"{name}.{number}")
+            said = texts.EXPORTED if len(parts) == 1 else texts.exported_part(number, len(parts))
+            await interaction.followup.send(said, file=file, ephemeral=True)
 
     @group.command(name="forget", description="Remove your words and my answers to you from everything I keep")
     @answered

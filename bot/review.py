@@ -11,7 +11,7 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from bot import texts
+from bot import limits, texts
 from bot.cards import FORM_LIMIT, Act, CorrectionForm, card_asker, card_of, reason_menu
 from bot.errors import Refused
 from bot.handler import answered
@@ -117,7 +117,7 @@ class ReviewDesk:
         async with self.verdicts.turn(reply.id):
             ruling = await self.verdicts.give(reply, verdict, interaction.user, text=text)
             lines = [{**texts.RECORDED, "undo": words.UNDONE}[verdict], ruling.remark]
-            told = "\n".join(filter(None, lines))
+            told = limits.content("\n".join(filter(None, lines)))
             view = reason_menu(reply.id) if verdict == "reject" else discord.utils.MISSING
             if message is not None and card_of(message) == reply.id:
                 embed, buttons = await self.board.face(guild, reply, card_asker(message))

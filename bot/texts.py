@@ -253,6 +253,11 @@ FORGET_KEPT = "Nothing was changed."
 FORGET_TIMED_OUT = "Nothing was changed: there was no answer. Use `/privacy forget` again whenever you like."
 
 
+def exported_part(number: int, parts: int) -> str:
+    """Where the file is larger than Discord takes."""
+    return f"{EXPORTED} It is too large for one file. Part {number} of {parts}: put them together in this order."
+
+
 def introduction(operator_consents: bool) -> str:
     """One line for somebody who is answered for the first time."""
     if operator_consents:

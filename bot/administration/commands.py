@@ -11,6 +11,7 @@ from typing import Any, Literal
 import discord
 from discord import app_commands
 
+from bot import limits
 from bot.administration import texts
 from bot.administration.persona import PERSONA_LIMIT, PersonaForm
 from bot.errors import Refused
@@ -174,10 +175,10 @@ def _listed(held: GuildSettings, kind: str, id_: int, rule: Rule) -> dict[str, l
 
 
 def _shown(guild: discord.Guild, held: GuildSettings, channel: Any) -> discord.Embed:
-    embed = discord.Embed(title=texts.SHOWN_TITLE, colour=discord.Colour.blurple())
+    embed = limits.Embed(title=texts.SHOWN_TITLE, colour=discord.Colour.blurple())
     persona = held.persona or texts.NO_PERSONA
     fields = {
-        texts.SHOWN_PERSONA: persona if len(persona) <= 1000 else persona[:1000] + "\u2026",  # a field takes 1,024
+        texts.SHOWN_PERSONA: persona,
         texts.SHOWN_ANSWERS: texts.answers(held.temperature, held.max_new_tokens),
         texts.SHOWN_TALK: texts.talk(held.talk, channel.mention, held.talk_cooldown),
         texts.SHOWN_LIMITS: _limits(guild, held),
@@ -187,7 +188,7 @@ def _shown(guild: discord.Guild, held: GuildSettings, channel: Any) -> discord.E
         ),
     }
     for name, value in fields.items():
-        embed.add_field(name=name, value=value[:1024], inline=False)
+        embed.add_field(name=name, value=value, inline=False)
     return embed
 
 
@@ -198,4 +199,4 @@ def _limits(guild: discord.Guild, held: GuildSettings) -> str:
 
 
 async def _say(interaction: discord.Interaction[Any], text: str) -> None:
-    await interaction.response.send_message(text, ephemeral=True)
+    await interaction.response.send_message(limits.content(text), ephemeral=True)

@@ -8,8 +8,9 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from bot import texts
+from bot import limits, texts
 from bot.errors import Refused
+from bot.excerpts import short
 from bot.handler import answered
 from bot.moderation import texts as words
 from bot.moderation.office import Office
@@ -21,7 +22,6 @@ __all__ = ["adapter_commands"]
 
 _BASE = "base"  # the word for the bare base model, as on the command line
 _SHOWN = 15
-_CHOICES = 25  # Discord offers no more
 
 
 def adapter_commands(operations: Operations, office: Office) -> app_commands.Group:
@@ -36,7 +36,7 @@ def adapter_commands(operations: Operations, office: Office) -> app_commands.Gro
         lines = [_line(one, in_use=one.id == champion) for one in reversed(adapters[-_SHOWN:])]
         lines.append(f"{texts.BASE_MODEL} \u00b7 {words.IN_USE}" if champion is None else texts.BASE_MODEL)
         text = "\n".join(lines) if adapters else words.NO_ADAPTERS
-        embed = discord.Embed(description=text, colour=discord.Colour.blurple())
+        embed = limits.Embed(description=text, colour=discord.Colour.blurple())
         await interaction.response.send_message(embed=embed, ephemeral=True)
 
     @group.command(name="use", description="Answer with another adapter from now on")
@@ -63,8 +63,10 @@ def adapter_commands(operations: Operations, office: Office) -> app_commands.Gro
         ids = [one.id for one in reversed(adapters) if one.retired_at is None] + [_BASE]
         fitting = [one for one in ids if typed.casefold() in one.casefold()]
         return [
-            app_commands.Choice(name=f"{one} ({words.IN_USE})" if one == (champion or _BASE) else one, value=one)
-            for one in fitting[:_CHOICES]
+            app_commands.Choice(
+                name=short(f"{one} ({words.IN_USE})", limits.CHOICE) if one == (champion or _BASE) else one, value=one
+            )
+            for one in limits.choices(fitting)
         ]
 
     @group.command(name="rollback", description="Go back to the adapter that answered before this one")

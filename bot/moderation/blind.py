@@ -13,6 +13,7 @@ from typing import Any, Literal, Self, get_args
 
 import discord
 
+from bot import limits
 from bot.excerpts import quoted, short
 from bot.handler import answered
 from bot.moderation import texts as words
@@ -45,8 +46,8 @@ def preference_of(run_id: str, number: int, side: Side) -> Preference:
 
 def comparison(contest: Contest) -> discord.Embed:
     """The question and both answers."""
-    embed = discord.Embed(
-        title=words.BLIND_TITLE, description=quoted(short(contest.question, _SHOWN)), colour=discord.Colour.blurple()
+    embed = limits.Embed(
+        title=words.BLIND_TITLE, description=quoted(contest.question, _SHOWN), colour=discord.Colour.blurple()
     )
     for side in ("a", "b"):
         answers = {"champion": contest.champion, "challenger": contest.challenger}

@@ -18,7 +18,7 @@ from typing import Any
 
 import discord
 
-from bot import texts
+from bot import limits, texts
 from bot.excerpts import line
 from bot.language import speaking
 from bot.moderation import texts as words
@@ -109,7 +109,7 @@ def report_embed(run: Run, aside: Sequence[str] = ()) -> discord.Embed:
     outcome = run.outcome or "failed"
     reason = run.reason or ""
     lines = [f"**{words.MORNING_HEAD[outcome]}**", reason[:1].upper() + reason[1:]]
-    embed = discord.Embed(
+    embed = limits.Embed(
         title=words.MORNING,
         description="\n".join(filter(None, lines)),
         colour=_COLOURS.get(outcome, discord.Colour.greyple()),

@@ -12,6 +12,7 @@ from typing import Any
 
 import discord
 
+from bot import limits
 from bot.errors import Refused
 from bot.guild_settings import SettingsBook
 from bot.moderation import texts
@@ -72,7 +73,7 @@ class Office:
 
     async def say(self, channel: discord.TextChannel, text: str) -> None:
         """Say something in a review channel; that it cannot be said there is only logged."""
-        embed = discord.Embed(description=text, colour=discord.Colour.blurple())
+        embed = limits.Embed(description=text, colour=discord.Colour.blurple())
         try:
             await channel.send(embed=embed)
         except UNSENT:

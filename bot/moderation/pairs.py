@@ -11,6 +11,7 @@ from typing import Any
 import discord
 from discord import app_commands
 
+from bot import limits
 from bot.errors import Refused
 from bot.excerpts import line
 from bot.handler import answered
@@ -48,7 +49,7 @@ def pair_commands(office: Office) -> app_commands.Group:
         pairs = await found(interaction, text, _FOUND)
         if not pairs:
             raise Refused(words.NO_PAIRS)
-        embed = discord.Embed(description="\n\n".join(map(_shown, pairs)), colour=discord.Colour.blurple())
+        embed = limits.Embed(description="\n\n".join(map(_shown, pairs)), colour=discord.Colour.blurple())
         await interaction.response.send_message(embed=embed, ephemeral=True)
 
     @group.command(name="remove", description="Keep a pair out of training from now on")

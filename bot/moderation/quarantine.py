@@ -14,7 +14,7 @@ from typing import Any, Literal, Self
 import discord
 from discord import app_commands
 
-from bot import texts
+from bot import limits, texts
 from bot.excerpts import quoted, short
 from bot.handler import answered
 from bot.moderation import texts as words
@@ -67,10 +67,10 @@ def _page(held: Sequence[Quarantined], shown: Quarantined | None, reader: int) -
         if held:
             view.add_item(QuarantineButton("start", 0))
         text = words.set_aside_end(len(held)) if held else words.SET_ASIDE_EMPTY
-        return discord.Embed(description=text, colour=discord.Colour.green()), view
-    embed = discord.Embed(
+        return limits.Embed(description=text, colour=discord.Colour.green()), view
+    embed = limits.Embed(
         title=words.set_aside_title(len(held)),
-        description=f"{quoted(short(shown.prompt, _SHOWN))}\n\n{short(shown.completion, _SHOWN)}",
+        description=f"{quoted(shown.prompt, _SHOWN)}\n\n{short(shown.completion, _SHOWN)}",
         colour=discord.Colour.gold(),
         timestamp=datetime.fromisoformat(shown.created_at),
     )

@@ -12,7 +12,7 @@ from typing import Any, Literal, Self
 import discord
 from discord import app_commands
 
-from bot import texts
+from bot import limits, texts
 from bot.cards import FORM_LIMIT, STYLES, WAITING, Act, CorrectionForm, ReasonMenu, card, jump, label
 from bot.errors import Refused
 from bot.handler import answered
@@ -93,7 +93,7 @@ class ReviewQueue:
                 embed, view = await self._page_of(guild, order, reply.id)
             else:
                 embed, view = await self._page(guild, order, reply.id, ruling)
-            told = "\n".join(filter(None, [words.queue_done(verdict, reply.id), ruling.remark]))
+            told = limits.content("\n".join(filter(None, [words.queue_done(verdict, reply.id), ruling.remark])))
             await interaction.response.edit_message(content=told, embed=embed, view=view)
             await self._board.redraw(guild, reply)
         await self._verdicts.carry_out(ruling, guild, reply, interaction)
@@ -117,7 +117,7 @@ class ReviewQueue:
         if left:
             view.add_item(QueueButton(order, "start", 0))
         _add_last(view, order, 0, last)
-        return discord.Embed(description=text, colour=discord.Colour.green()), view
+        return limits.Embed(description=text, colour=discord.Colour.green()), view
 
     async def _drawn(self, guild: discord.Guild, order: QueueOrder, found: QueueCard, last: Ruling | None) -> Page:
         reply = found.reply

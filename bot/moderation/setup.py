@@ -12,7 +12,7 @@ from typing import Any, Literal, Self
 import discord
 from discord import app_commands
 
-from bot import texts
+from bot import limits, texts
 from bot.errors import Refused
 from bot.excerpts import short
 from bot.guild_settings import Actor
@@ -25,6 +25,7 @@ from bot.permissions import require_administrator
 __all__ = ["SetupChannel", "SetupDesk", "SetupRole", "SetupStep", "hold_command", "setup_command"]
 
 _SHOWN = 200  # characters of a persona
+_PERSONA = 2000  # and of one in the form
 
 
 class SetupDesk:
@@ -83,7 +84,7 @@ class SetupDesk:
         channel = office.review_channel(guild)
         wanted = office.role(guild.id)
         role = next((one for one in guild.roles if wanted in (one.id, one.name, str(one.id))), None)
-        embed = discord.Embed(title=words.SETUP_TITLE, colour=discord.Colour.blurple())
+        embed = limits.Embed(title=words.SETUP_TITLE, colour=discord.Colour.blurple())
         where = f"{channel.mention}\n{_warnings(channel)}" if channel else words.SETUP_NOT_SET
         embed.add_field(name=words.SETUP_CHANNEL, value=where.strip(), inline=False)
         embed.add_field(name=words.SETUP_ROLE, value=role.mention if role else words.SETUP_NOT_SET, inline=False)
@@ -172,7 +173,11 @@ class _PersonaForm(discord.ui.Modal):
         super().__init__(title=words.SETUP_PERSONA_TITLE, timeout=3600)
         self._submit = submit
         self.persona: discord.ui.TextInput[Self] = discord.ui.TextInput(
-            style=discord.TextStyle.paragraph, custom_id="persona", default=text, required=False, max_length=2000
+            style=discord.TextStyle.paragraph,
+            custom_id="persona",
+            default=text[:_PERSONA],
+            required=False,
+            max_length=_PERSONA,
         )
         self.add_item(discord.ui.Label(text=words.SETUP_PERSONA_LABEL, component=self.persona))
 

@@ -10,7 +10,7 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from bot import texts
+from bot import limits, texts
 from bot.handler import answered
 from bot.moderation import texts as words
 from bot.moderation.charts import review_chart
@@ -39,7 +39,7 @@ def stats_command(office: Office) -> app_commands.Command[Any, ..., None]:
         await interaction.response.defer(ephemeral=True, thinking=True)  # matplotlib loads slowly the first time
         picture = await asyncio.to_thread(review_chart, by_day, by_adapter)
         lines = [words.share(one.name or texts.BASE_MODEL, one.approved, one.reviews) for one in by_adapter[-_LINES:]]
-        embed = discord.Embed(title=words.STATS, description="\n".join(lines), colour=discord.Colour.blurple())
+        embed = limits.Embed(title=words.STATS, description="\n".join(lines), colour=discord.Colour.blurple())
         if picture is None:
             embed.add_field(name=words.STATS_DAYS, value=_in_words(by_day), inline=False)
             await interaction.followup.send(embed=embed, ephemeral=True)

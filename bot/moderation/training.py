@@ -16,7 +16,7 @@ import discord
 from discord import app_commands
 from discord.ext import tasks
 
-from bot import texts
+from bot import limits, texts
 from bot.errors import Refused, TrainingUnderway
 from bot.handler import answered
 from bot.moderation import texts as words
@@ -111,7 +111,8 @@ def train_commands(operations: Operations, office: Office) -> app_commands.Group
             progress.stop()
         # A long run outlives the interaction's 15 minutes; the review channel has heard by then.
         with contextlib.suppress(discord.HTTPException):
-            await interaction.followup.send(texts.training_ended(result.outcome, result.reason), ephemeral=True)
+            said = limits.content(texts.training_ended(result.outcome, result.reason))
+            await interaction.followup.send(said, ephemeral=True)
 
     @group.command(name="status", description="How far the training run is")
     @answered
@@ -137,7 +138,7 @@ def train_commands(operations: Operations, office: Office) -> app_commands.Group
         guild = office.require_steering(interaction)
         runs = await office.store.call(_with_votes, guild.id)
         text = "\n".join(_line(run, votes) for run, votes in runs) or words.NO_RUNS
-        embed = discord.Embed(description=text, colour=discord.Colour.blurple())
+        embed = limits.Embed(description=text, colour=discord.Colour.blurple())
         await interaction.response.send_message(embed=embed, ephemeral=True)
 
     return group

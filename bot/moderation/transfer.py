@@ -11,6 +11,7 @@ from typing import Any
 import discord
 from discord import app_commands
 
+from bot import limits
 from bot.errors import Refused
 from bot.handler import answered
 from bot.moderation import texts as words
@@ -66,7 +67,8 @@ def add_transfers(group: app_commands.Group, office: Office) -> None:
         )
         details = {"imported": count.imported, "duplicates": count.duplicates, "rejected": len(bad)}
         await office.note(interaction, "pairs.import", file.filename, details=details)
-        await interaction.followup.send(words.imported(count.imported, count.duplicates, bad), ephemeral=True)
+        said = limits.content(words.imported(count.imported, count.duplicates, bad))
+        await interaction.followup.send(said, ephemeral=True)
 
 
 def _read(data: bytes, ending: str) -> tuple[list[NewPair], list[tuple[int, str]]]:

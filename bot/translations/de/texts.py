@@ -221,6 +221,10 @@ FORGET_KEPT = "Nichts wurde geändert."
 FORGET_TIMED_OUT = "Nichts wurde geändert, denn es kam keine Antwort. Nimm `/privacy forget`, wann immer du magst."
 
 
+def exported_part(number: int, parts: int) -> str:
+    return f"{EXPORTED} Für eine Datei ist es zu viel. Teil {number} von {parts}; füge sie so zusammen."
+
+
 def introduction(operator_consents: bool) -> str:
     if operator_consents:
         return (
