@@ -195,8 +195,7 @@ class Nightshift:
         await self.store.call(Store.erase, at_most=None)  # at night a large file may take its time
         _log.info("Training run %s: %s (%s)", result.run, result.outcome, result.reason)
         swapped = await self.sync_adapter() is not None
-        guilds = self.client.guilds
-        reported = await self.client.morning.post(result.run, [guild] if guild else guilds, alone=len(guilds) == 1)
+        reported = await self.client.morning.post(result.run, [guild] if guild else self.client.guilds)
         if not swapped and not reported:
             await self.client.announce(lambda: texts.training_ended(result.outcome, result.reason), guild=guild)
         return result
@@ -227,7 +226,7 @@ class Nightshift:
         """What the bot is doing at this moment."""
         return Status(
             engine=self.engine.stats(),
-            pairs=await self.store.call(Store.counts, self.settings.consent),
+            pairs=await self.store.call(Store.counts, self.settings.consent, servers=self.settings.training.servers),
             last_run=await self.store.call(Store.last_run),
             next_run=self._nightly.next_run() if self._scheduled else None,
             training=self.training,

@@ -43,6 +43,7 @@ from bot.recording import Written
 from bot.retention import Deletions, let_go
 from bot.review import ReviewDesk, message_commands
 from bot.settings import Settings
+from bot.teaching import Teaching
 from bot.token_watch import TokenWatch
 from bot.translator import CommandTranslator
 from model.protocol import ChatEngine
@@ -66,6 +67,12 @@ def intents(*, message_content: bool, reactions: bool = False) -> discord.Intent
     wanted.expressions = True  # the server's own emoji, as they change
     wanted.message_content = message_content
     return wanted
+
+
+def _joined(guild: discord.Guild) -> tuple[bool, float, int]:
+    """Orders servers by when the bot joined them; one that says nothing comes last."""
+    at = guild.me.joined_at if guild.me is not None else None
+    return at is None, at.timestamp() if at is not None else 0.0, guild.id
 
 
 class _Tree(app_commands.CommandTree[Any]):
@@ -96,7 +103,8 @@ class NightshiftClient(discord.Client):
         self._config = config
         self._operations = operations
         self.book = SettingsBook(store, settings)
-        self.office = Office(store, self.book, config)
+        self.teaching = Teaching(store, settings)
+        self.office = Office(store, self.book, config, self.teaching)
         self.desk = ReviewDesk(self.office)
         self.setup = SetupDesk(self.office, settings.consent)
         self.morning = Morning(self.office)
@@ -110,7 +118,7 @@ class NightshiftClient(discord.Client):
         self.tree.add_command(SettingsCommands(self.book))
         for command in slash_commands(operations, self.office, self.desk, self.setup):
             self.tree.add_command(command)
-        self.tree.add_command(privacy_commands(store, settings, self._forgotten))
+        self.tree.add_command(privacy_commands(store, settings, self._forgotten, self.teaching))
         self._upload = CommandUpload(self.tree, store)
         self._store = store
         self._deletions = Deletions(store)
@@ -129,6 +137,7 @@ class NightshiftClient(discord.Client):
     async def setup_hook(self) -> None:
         self._token.start(self.http)
         await self.book.load()
+        await self.teaching.remember()
         self.front.open()
         self.add_dynamic_items(*_ITEMS, StopButton, AgainButton, MoreButton)
         await self.tree.set_translator(CommandTranslator())
@@ -141,8 +150,18 @@ class NightshiftClient(discord.Client):
         _log.info("Ready as %s on %d servers", self.user, len(self.guilds))
         for guild in self.guilds:
             await self._settings_gone(guild)
+        await self._remember_home()
         if self._looks_back and not self._look_back.is_running():
             self._look_back.start()
+
+    async def on_guild_join(self, _guild: discord.Guild) -> None:
+        await self._remember_home()
+
+    async def on_guild_available(self, _guild: discord.Guild) -> None:
+        await self._remember_home()
+
+    async def _remember_home(self) -> None:
+        await self.teaching.remember([one.id for one in sorted(self.guilds, key=_joined)])
 
     async def on_message(self, message: discord.Message) -> None:
         if self.user is not None:

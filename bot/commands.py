@@ -46,14 +46,17 @@ def slash_commands(operations: Operations, office: Office, desk: ReviewDesk, set
         command.guild_only = True
         if office.config.moderator_role is None:
             command.default_permissions = discord.Permissions(manage_messages=True)
-    return [_status(operations), setup_command(setup), *theirs]
+    return [_status(operations, office), setup_command(setup), *theirs]
 
 
-def _status(operations: Operations) -> app_commands.Command[Any, ..., None]:
+def _status(operations: Operations, office: Office) -> app_commands.Command[Any, ..., None]:
     @app_commands.command(name="status", description="What I am running on, and what comes next")
     @answered
     async def status(interaction: discord.Interaction[Any]) -> None:
-        await interaction.response.send_message(embed=status_embed(await operations.status()), ephemeral=True)
+        embed = status_embed(await operations.status())
+        if interaction.guild_id is not None and not office.teaching.learns_from(interaction.guild_id):
+            embed.add_field(name=texts.STATUS_LEARNING, value=texts.NOT_LEARNING_HERE, inline=False)
+        await interaction.response.send_message(embed=embed, ephemeral=True)
 
     return status
 

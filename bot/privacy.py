@@ -17,6 +17,7 @@ from discord import app_commands
 from bot import texts
 from bot.handler import answered
 from bot.settings import Settings
+from bot.teaching import Teaching
 from storage.store import Store
 from storage.writer import AsyncStore
 
@@ -36,8 +37,16 @@ async def introduction(store: AsyncStore, settings: Settings, user_id: int) -> s
     return texts.introduction(settings.consent == "operator")
 
 
-def privacy_commands(store: AsyncStore, settings: Settings, redacted: Forgotten) -> app_commands.Group:
+def privacy_commands(
+    store: AsyncStore, settings: Settings, redacted: Forgotten, teaching: Teaching
+) -> app_commands.Group:
     """The group, ready for the tree. `redacted` hears of replies whose words were removed."""
+
+    def with_place(text: str, guild_id: int | None) -> str:
+        """The text, and that the server at hand does not teach where that is so."""
+        here = guild_id is None or teaching.learns_from(guild_id)
+        return text if here else f"{text}\n{texts.NOT_LEARNING_HERE}"
+
     operator = settings.consent == "operator"
     days = settings.privacy.retention_days
     group = app_commands.Group(name="privacy", description="What I keep of your words, and your say in it")
@@ -54,13 +63,15 @@ def privacy_commands(store: AsyncStore, settings: Settings, redacted: Forgotten)
             adapters=held.adapters,
             days=days,
         )
-        await interaction.response.send_message(text, ephemeral=True)
+        await interaction.response.send_message(with_place(text, interaction.guild_id), ephemeral=True)
 
     @group.command(name="opt-in", description="Let me learn from approved replies to you")
     @answered
     async def opt_in(interaction: discord.Interaction[Any]) -> None:
         await store.call(Store.set_consent, interaction.user.id, True)
-        await interaction.response.send_message(texts.privacy_in(operator), ephemeral=True)
+        await interaction.response.send_message(
+            with_place(texts.privacy_in(operator), interaction.guild_id), ephemeral=True
+        )
 
     @group.command(name="opt-out", description="Keep your words out of training")
     @answered

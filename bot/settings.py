@@ -15,7 +15,7 @@ from pydantic import Field
 
 from bot.errors import TokenMissing
 from storage.home import Home
-from trainer.settings import TrainerSettings, load_settings_as
+from trainer.settings import ServerId, TrainerSettings, load_settings_as
 
 __all__ = ["DiscordConfig", "GenerationConfig", "PrivacyConfig", "Settings", "discord_token", "load_settings"]
 
@@ -28,8 +28,8 @@ class DiscordConfig:
     """Id or name of the role that reviews, beside everyone with the permission Manage Messages."""
     review_channel: int | str | None = None
     """Id or name of the channel for review cards and notices; none posts no cards."""
-    main_server: int | str | None = None
-    """Id or name of the server whose moderators train and choose adapters; needed only where there are several."""
+    main_server: ServerId | None = None
+    """Id of the server whose moderators train and choose adapters; none: the first of those that are learned from."""
     review_by_reaction: bool = False
     """Whether a moderator's \u2705 or \u274c on an answer is a verdict."""
     language: Literal["", "en", "de"] = ""

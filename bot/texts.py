@@ -197,6 +197,11 @@ STATUS_NEXT = "Next training"
 STATUS_SPEED = "Speed"
 STATUS_MEMORY = "Memory"
 STATUS_SWAP = "Last swap"
+STATUS_LEARNING = "Learning"
+NOT_LEARNING_HERE = (
+    "I do not learn from this server: nothing said, approved or imported here is used for training. Whoever runs me "
+    "names the servers I learn from."
+)
 RUN_NOW = "running now"
 NEVER = "never"
 NOT_PLANNED = "not planned"

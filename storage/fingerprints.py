@@ -25,8 +25,8 @@ def content_hash(turns: Sequence[Turn], completion: str) -> str:
     return hashlib.sha256("\x1e".join(parts).encode()).hexdigest()
 
 
-def import_conversation(turns: Sequence[Turn]) -> str:
-    """The name of an imported pair's conversation: pairs that open with the same question share one."""
+def import_conversation(turns: Sequence[Turn], guild_id: int | None = None) -> str:
+    """The name of an imported pair's conversation: pairs of one origin that open with the same question share one."""
     first = next((turn.content for turn in turns if turn.role == "user"), "")
     digest = hashlib.sha256(normalise(first).casefold().encode()).hexdigest()
-    return f"import:{digest[:16]}"
+    return f"import:{digest[:16]}" if guild_id is None else f"import:{guild_id}:{digest[:16]}"

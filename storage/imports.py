@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from sqlite3 import Connection
 
+from storage import quarantine
 from storage.database import preparing, writing
 from storage.fingerprints import content_hash, import_conversation
 from storage.records import ImportCount, NewPair
@@ -37,7 +38,8 @@ def add(
 ) -> ImportCount:
     """Store pairs as approved, all of them or (if reading them fails) none.
 
-    `guild_id` is the server they belong to, None for the operator's own; `by` the id of whoever approved.
+    `guild_id` is the server they belong to, None for the operator's own; `by` the id of whoever approved. A server's
+    are that moderator's work: they wait in quarantine until a second one lets them in.
 
     A pair whose normalised turns and completion are in the store or came earlier counts as a duplicate.
 
@@ -61,7 +63,7 @@ def add(
                 offered += 1
                 yield (
                     content_hash(pair.turns, pair.completion),
-                    import_conversation(pair.turns),
+                    import_conversation(pair.turns, guild_id),
                     encode_turns(pair.turns),
                     pair.completion,
                 )
@@ -99,4 +101,6 @@ def _take_in(db: Connection, approved_by: str, guild_id: int | None, by: int | N
             """,
             [approved_by, by, moment, before],
         )
+        if guild_id is not None:
+            quarantine.put_imported(db, before)
     return imported

@@ -289,6 +289,50 @@ def m012_replaced_answers(db: Database) -> None:
     db.execute("create index replies_message on replies (message_id) where message_id is not null")
 
 
+def m013_servers_that_teach(db: Database) -> None:
+    # The first server that the bot joined, for good: its pairs are learned from until the operator names others.
+    db.execute("""
+        create table home_server (
+            id integer primary key check (id = 1),
+            guild_id integer not null,
+            since text not null
+        )
+    """)
+    db.execute("""
+        insert into home_server (id, guild_id, since)
+        select 1, guild_id, created_at from replies where source = 'discord' and guild_id is not null
+        order by id limit 1
+    """)
+    # run_id may be null: such a pair waits since it was imported on Discord, not since a night.
+    db.execute("alter table quarantine rename to former_quarantine")
+    db.execute("""
+        create table quarantine (
+            reply_id integer primary key references replies (id) on delete cascade,
+            reason text not null,
+            run_id text references runs (id) on delete cascade,
+            created_at text not null,
+            words text not null,
+            state text not null,
+            decided_by text,
+            decided_by_id integer,
+            decided_at text
+        )
+    """)
+    db.execute("insert into quarantine select * from former_quarantine")
+    db.execute("drop table former_quarantine")
+    # What was imported on Discord before waits for a second moderator too, and never shares a conversation with others.
+    db.execute("""
+        insert or ignore into quarantine (reply_id, reason, run_id, created_at, words, state)
+        select id, 'It was imported on Discord, and a second moderator has not looked at it yet.', null, created_at,
+            content_hash, 'held'
+        from replies where source = 'import' and guild_id is not null and content_hash is not null
+    """)
+    db.execute("""
+        update replies set conversation = 'import:' || guild_id || substr(conversation, 7)
+        where source = 'import' and guild_id is not null
+    """)
+
+
 def m016_removed_words(db: Database) -> None:
     # A removal whose traces in the file are still to be overwritten.
     db.execute("create table erasures (id integer primary key autoincrement, requested_at text not null)")
@@ -318,6 +362,7 @@ STEPS: tuple[Callable[[Database], None], ...] = (
     m010_members,
     m011_quarantine,
     m012_replaced_answers,
+    m013_servers_that_teach,
     m016_removed_words,
     m024_bot_state,
 )

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from sqlite3 import Connection
 
 from storage import holds, pairs, queues, reviews, tallies, votes
-from storage.records import Pair, Preference, QueueCard, QueueOrder, Reason, Review, Tally, Verdict
+from storage.records import ConsentRule, Pair, Preference, QueueCard, QueueOrder, Reason, Review, Tally, Verdict
 
 
 class Moderation:
@@ -66,5 +66,13 @@ class Moderation:
     def reviews_by_adapter(self, guild_id: int) -> list[Tally]:
         return tallies.by_adapter(self._db, guild_id)
 
-    def search_pairs(self, guild_id: int, text: str, limit: int, *, unowned: bool = False) -> list[Pair]:
-        return pairs.search(self._db, guild_id, text, limit, unowned=unowned)
+    def search_pairs(
+        self, guild_id: int, text: str, limit: int, *, imports_of: Sequence[int] | None = None
+    ) -> list[Pair]:
+        return pairs.search(self._db, guild_id, text, limit, imports_of=imports_of)
+
+    def exportable_pairs(
+        self, guild_id: int, consent: ConsentRule, *, servers: Sequence[int] = (), unowned: bool = False
+    ) -> list[Pair]:
+        """What a server's moderators may take away: its eligible pairs, with the operator's where `unowned`."""
+        return list(pairs.eligible_of(self._db, guild_id, consent, named=servers, unowned=unowned))

@@ -7,10 +7,11 @@ opting out takes effect on the next snapshot with nothing to update.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from sqlite3 import Connection
 
-from storage.quarantine import NOT_SET_ASIDE
+from storage import servers
+from storage.quarantine import LET_IN, NOT_SET_ASIDE
 from storage.records import ConsentRule, Pair, PairCounts
 from storage.replies import WAITING
 from storage.turns import decode_turns
@@ -20,35 +21,51 @@ _JUDGED = """
     replies join reviews on reviews.id = (select max(id) from reviews as latest where latest.reply_id = replies.id)
 """
 _APPROVED = "reviews.verdict in ('approve', 'edit') and replies.redacted = 0"
-# An operator's own material (imports, the terminal) needs nobody's leave. On Discord everybody whose words are in
-# the turns, and who asked, must have opted in; a turn without an author has nobody to ask.
+# Everybody whose words are known to be in the turns, and who asked, must have opted in. On Discord a turn without an
+# author has nobody to ask; elsewhere (imports, the terminal) it is the operator's own material, which needs no leave.
 CONSENTED = """
-    (replies.source <> 'discord' or (replies.authors_known and not exists (
+    ((replies.source <> 'discord' or replies.authors_known) and not exists (
         select 1 from reply_authors left join consents on consents.user_id = reply_authors.user_id
         where reply_authors.reply_id = replies.id and coalesce(consents.opted_in, 0) = 0
-    )))
+    ))
 """
+# What belongs to no server is the operator's. `:servers` is a JSON list of ids.
+_TAUGHT_HERE = "(replies.guild_id is null or replies.guild_id in (select value from json_each(:servers)))"
 # The statements below are put together from the constants above, never from a caller's text.
 _PAIRS = f"""
     select replies.id, conversation, turns, coalesce(edited_text, text), reviews.created_at,
         verdict = 'edit', source, reviewer, adapter,
-        (select group_concat(user_id) from reply_authors where reply_id = replies.id)
+        (select group_concat(user_id) from reply_authors where reply_id = replies.id), reviewer_id, guild_id
     from {_JUDGED} where {_APPROVED}
 """  # noqa: S608
 
 
-def eligible(db: Connection, consent: ConsentRule, reply_ids: Sequence[int] | None = None) -> Iterator[Pair]:
+def eligible(
+    db: Connection, consent: ConsentRule, reply_ids: Sequence[int] | None = None, *, named: Sequence[int] = ()
+) -> Iterator[Pair]:
     """Pairs that may be trained on, by reply number, one at a time from one consistent view; none from quarantine.
 
     With `reply_ids`, those of these that are eligible still. `"members"` wants the consent of everybody whose words are
-    in the turns; `"operator"` takes every approved pair.
+    in the turns; `"operator"` takes every approved pair. Only servers that are `named` teach; none: the first one.
     Read to the end (or close the iterator) before writing with the same store.
     """
-    clauses = f"{_PAIRS} and {NOT_SET_ASIDE} and {_consent_clause(consent)}"
-    if reply_ids is None:
-        return _read(db, f"{clauses} order by replies.id")
-    clauses += " and replies.id in (select value from json_each(?)) order by replies.id"
-    return _read(db, clauses, [json.dumps(list(reply_ids))])
+    clauses = f"{_PAIRS} and {_eligible(consent)}"
+    if reply_ids is not None:
+        clauses += " and replies.id in (select value from json_each(:ids))"
+    values = {"servers": _teaching(db, named), "ids": json.dumps(list(reply_ids or ()))}
+    return _read(db, f"{clauses} order by replies.id", values)
+
+
+def eligible_of(
+    db: Connection, guild_id: int, consent: ConsentRule, *, named: Sequence[int] = (), unowned: bool = False
+) -> Iterator[Pair]:
+    """The eligible pairs of one server, by reply number; `unowned` adds what the operator imported."""
+    clauses = f"""
+        {_PAIRS} and {_eligible(consent)}
+        and (replies.guild_id = :guild or (:unowned and replies.guild_id is null and source = 'import'))
+        order by replies.id
+    """
+    return _read(db, clauses, {"servers": _teaching(db, named), "guild": guild_id, "unowned": unowned})
 
 
 def approved(db: Connection) -> Iterator[Pair]:
@@ -56,32 +73,47 @@ def approved(db: Connection) -> Iterator[Pair]:
     return _read(db, f"{_PAIRS} order by replies.id")
 
 
-def search(db: Connection, guild_id: int, text: str, limit: int, *, unowned: bool = False) -> list[Pair]:
+def search(
+    db: Connection, guild_id: int, text: str, limit: int, *, imports_of: Sequence[int] | None = None
+) -> list[Pair]:
     """Approved pairs of one server that hold `text` in any message or the reply, newest first.
 
-    `unowned` adds those that belong to no server: what the operator imported.
+    `imports_of` adds what reached the voice of a server without being said there: imports of the operator and of these
+    servers.
     """
     pattern = "%" + text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
     clauses = f"""
-        {_PAIRS} and (replies.guild_id = ? or (? and replies.guild_id is null and source = 'import'))
-        and (coalesce(edited_text, text) like ? escape '\\' or exists (
-            select 1 from json_each(turns) as turn where turn.value ->> 'content' like ? escape '\\'))
-        order by replies.id desc limit ?
+        {_PAIRS} and (replies.guild_id = ?1 or (?2 is not null and source = 'import' and (
+            replies.guild_id is null or replies.guild_id in (select value from json_each(?2)))))
+        and (coalesce(edited_text, text) like ?3 escape '\\' or exists (
+            select 1 from json_each(turns) as turn where turn.value ->> 'content' like ?3 escape '\\'))
+        order by replies.id desc limit ?4
     """  # noqa: S608
-    return list(_read(db, clauses, [guild_id, unowned, pattern, pattern, limit]))
+    return list(
+        _read(db, clauses, [guild_id, None if imports_of is None else json.dumps(list(imports_of)), pattern, limit])
+    )
 
 
-def counts(db: Connection, consent: ConsentRule) -> PairCounts:
+def counts(db: Connection, consent: ConsentRule, *, named: Sequence[int] = ()) -> PairCounts:
     """How many replies stand where. Redacted ones count nowhere."""
     pending = f"select count(*) from replies where {WAITING}"  # noqa: S608
     judged = f"""
         select coalesce(sum({_APPROVED}), 0), coalesce(sum(reviews.verdict = 'reject' and redacted = 0), 0),
-            coalesce(sum({_APPROVED} and {NOT_SET_ASIDE} and {_consent_clause(consent)}), 0)
+            coalesce(sum({_APPROVED} and {_eligible(consent)}), 0)
         from {_JUDGED}
     """  # noqa: S608
     (waiting,) = db.execute(pending).fetchone()
-    yes, no, usable = db.execute(judged).fetchone()
+    yes, no, usable = db.execute(judged, {"servers": _teaching(db, named)}).fetchone()
     return PairCounts(pending=waiting, approved=yes, rejected=no, eligible=usable)
+
+
+def _eligible(consent: ConsentRule) -> str:
+    """The condition on a judged reply that is approved."""
+    return f"{NOT_SET_ASIDE} and {LET_IN} and {_TAUGHT_HERE} and {_consent_clause(consent)}"
+
+
+def _teaching(db: Connection, named: Sequence[int]) -> str:
+    return json.dumps(servers.teaching(db, named))
 
 
 def _consent_clause(consent: ConsentRule) -> str:
@@ -92,10 +124,10 @@ def _consent_clause(consent: ConsentRule) -> str:
     raise ValueError(f"consent is 'members' or 'operator', not {consent!r}")
 
 
-def _read(db: Connection, sql: str, values: Sequence[object] = ()) -> Iterator[Pair]:
-    for reply_id, conversation, turns, completion, approved_at, edited, source, reviewer, adapter, people in db.execute(
-        sql, values
-    ):
+def _read(db: Connection, sql: str, values: Sequence[object] | Mapping[str, object] = ()) -> Iterator[Pair]:
+    for row in db.execute(sql, values):
+        reply_id, conversation, turns, completion, approved_at, edited, source, reviewer, adapter, people, *ids = row
+        reviewer_id, guild_id = ids
         yield Pair(
             reply_id,
             conversation,
@@ -107,4 +139,6 @@ def _read(db: Connection, sql: str, values: Sequence[object] = ()) -> Iterator[P
             reviewer,
             adapter,
             tuple(sorted(map(int, people.split(",")))) if people else (),
+            reviewer_id,
+            guild_id,
         )

@@ -8,9 +8,10 @@ consent, redaction and quarantine are those of the pairs.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from sqlite3 import Connection
 
+from storage import servers
 from storage.fingerprints import normalise
 from storage.pairs import CONSENTED
 from storage.records import Choice, ConsentRule
@@ -43,12 +44,15 @@ _VOTES = """
     select json_extract(details, '$.samples[' || sample || ']'),
         sum(preference = 'challenger'), sum(preference = 'champion')
     from votes join runs on runs.id = votes.run_id
-    where json_extract(details, '$.samples[' || sample || ']') is not null
+    where votes.guild_id in (select value from json_each(?))
+        and json_extract(details, '$.samples[' || sample || ']') is not null
     group by run_id, sample order by run_id, sample
 """
 
 
-def of_pairs(db: Connection, reply_ids: Iterable[int], consent: ConsentRule) -> Iterator[Choice]:
+def of_pairs(
+    db: Connection, reply_ids: Iterable[int], consent: ConsentRule, *, named: Sequence[int] = ()
+) -> Iterator[Choice]:
     """Choices on the prompts of these eligible pairs: edits, then rejections, then votes with a majority.
 
     Answers that differ in spacing only are no choice. Read to the end before writing with the same store.
@@ -57,6 +61,7 @@ def of_pairs(db: Connection, reply_ids: Iterable[int], consent: ConsentRule) -> 
         db: an open database.
         reply_ids: the pairs' replies, which the caller has found eligible.
         consent: as the pairs were chosen by; a rejected answer needs it too.
+        named: the servers that teach, for the votes that count; none: the first one.
     """
     chosen = frozenset(reply_ids)
     wanted = json.dumps(sorted(chosen))
@@ -66,11 +71,11 @@ def of_pairs(db: Connection, reply_ids: Iterable[int], consent: ConsentRule) -> 
     for reply_id, better, worse in db.execute(_REJECTED, [consent, wanted]):
         if normalise(better) != normalise(worse):
             yield Choice(reply_id, better, worse, "rejection")
-    yield from _votes(db, chosen)
+    yield from _votes(db, chosen, servers.teaching(db, named))
 
 
-def _votes(db: Connection, reply_ids: frozenset[int]) -> Iterator[Choice]:
-    for text, challenger, champion in db.execute(_VOTES):
+def _votes(db: Connection, reply_ids: frozenset[int], guilds: Sequence[int]) -> Iterator[Choice]:
+    for text, challenger, champion in db.execute(_VOTES, [json.dumps(guilds)]):
         sample = json.loads(text) if text else {}
         reply_id, ours, theirs = (sample.get(name) for name in ("reply_id", "text", "champion"))
         if reply_id not in reply_ids or not isinstance(ours, str) or not isinstance(theirs, str):

@@ -1,4 +1,7 @@
-"""Quarantine: approved pairs that a night set aside until a second person has looked at them.
+"""Quarantine: approved pairs that are set aside until a second person has looked at them.
+
+A night sets aside what stands out; what a moderator imports on Discord waits here from the start. An import of theirs
+is eligible only once it was let in, and a night may set it aside once more.
 
 A row is about the words that were judged (their content hash), not about the reply for ever: an edit makes other words,
 which the next night judges afresh, while taking an approval back and giving it again changes nothing. Held and
@@ -7,7 +10,8 @@ dismissed words are no part of the eligible pairs; confirmed words are, and are 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
 from sqlite3 import Connection
 
 from storage import audit, runs
@@ -28,6 +32,17 @@ NOT_SET_ASIDE = f"""
     )
 """  # noqa: S608
 
+# For the same statement: what was imported on a server is let in by a second person, or it is no pair yet.
+LET_IN = f"""
+    (replies.source <> 'import' or replies.guild_id is null or exists (
+        select 1 from quarantine
+        where quarantine.reply_id = replies.id and quarantine.state = 'confirmed' and quarantine.words = {_WORDS}
+    ))
+"""  # noqa: S608
+
+WAITS_SINCE_IMPORT = "It was imported on Discord, and a second moderator has not looked at it yet."
+"""Why an import of a moderator is set aside."""
+
 _STANDING = f"""
     quarantine join replies on replies.id = quarantine.reply_id
     join reviews on reviews.id = (select max(id) from reviews as latest where latest.reply_id = replies.id)
@@ -38,7 +53,8 @@ _STANDING = f"""
 def put(db: Connection, run_id: str, outliers: Iterable[tuple[int, str]]) -> int:
     """Set pairs aside, each with the sentence that says why; gives how many are held now that were not before.
 
-    What has been decided about the same words stays decided, and what is no pair any more is passed over.
+    What has been decided about the same words after a night stays decided; that an import was let in is no such
+    decision. What is no pair any more is passed over.
 
     Raises:
         RunNotFound: there is no such run.
@@ -58,6 +74,7 @@ def put(db: Connection, run_id: str, outliers: Iterable[tuple[int, str]]) -> int
                     created_at = excluded.created_at, words = excluded.words, state = 'held',
                     decided_by = null, decided_by_id = null, decided_at = null
                 where quarantine.words <> excluded.words
+                    or (quarantine.run_id is null and quarantine.state = 'confirmed')
                 """,  # noqa: S608
                 [reason, run_id, moment, reply_id],
             )
@@ -65,17 +82,38 @@ def put(db: Connection, run_id: str, outliers: Iterable[tuple[int, str]]) -> int
     return held
 
 
-def held(db: Connection, guild_id: int | None, limit: int | None) -> list[Quarantined]:
-    """Pairs that wait for a decision, the longest waiting first; of one server, or (None) all there are."""
+def put_imported(db: Connection, after: int) -> None:
+    """Set aside the imports with a number above `after`. Part of the transaction that imports them."""
+    db.execute(
+        """
+        insert into quarantine (reply_id, reason, run_id, created_at, words, state)
+        select id, ?, null, ?, content_hash, 'held' from replies where id > ? and source = 'import'
+        """,
+        [WAITS_SINCE_IMPORT, now(), after],
+    )
+
+
+def held(
+    db: Connection, guild_id: int | None, limit: int | None, imports_of: Sequence[int] | None = None
+) -> list[Quarantined]:
+    """Pairs that wait for a decision, the longest waiting first; of one server, or (None) all there are.
+
+    `imports_of` adds what reached the voice of a server without being said there: the operator's imports, and those of
+    these servers that a night set aside.
+    """
     rows = db.execute(
         f"""
         select quarantine.reply_id, quarantine.reason, quarantine.run_id, quarantine.created_at, replies.guild_id,
             turns, coalesce(edited_text, text), reviewer, reviewer_id
         from {_STANDING}
-        where quarantine.state = 'held' and (?1 is null or replies.guild_id = ?1)
+        where quarantine.state = 'held' and (
+            ?1 is null or replies.guild_id = ?1
+            or (?3 is not null and source = 'import' and (replies.guild_id is null or (
+                quarantine.run_id is not null and replies.guild_id in (select value from json_each(?3)))))
+        )
         order by quarantine.created_at, quarantine.reply_id limit ?2
         """,  # noqa: S608 - `_STANDING` is the constant above
-        [guild_id, -1 if limit is None else limit],
+        [guild_id, -1 if limit is None else limit, None if imports_of is None else json.dumps(list(imports_of))],
     )
     return [
         Quarantined(reply_id, reason, run_id, created_at, guild, decode_turns(turns)[-1].content, *rest)
@@ -116,6 +154,11 @@ def decide(db: Connection, reply_id: int, *, confirmed: bool, actor: str, actor_
 
 
 def confirmed(db: Connection) -> frozenset[int]:
-    """Replies whose present words a second person has let in: they are not to be judged again."""
-    rows = db.execute(f"select quarantine.reply_id from {_STANDING} where quarantine.state = 'confirmed'")  # noqa: S608
+    """Replies whose present words a second person has let in after a night: they are not to be judged again."""
+    rows = db.execute(
+        f"""
+        select quarantine.reply_id from {_STANDING}
+        where quarantine.state = 'confirmed' and quarantine.run_id is not null
+        """  # noqa: S608
+    )
     return frozenset(int(row[0]) for row in rows)

@@ -107,6 +107,13 @@ class Pair:
     reviewer: str
     adapter: str | None
     authors: tuple[int, ...]
+    reviewer_id: int | None = None
+    guild_id: int | None = None
+
+    @property
+    def by_moderator(self) -> bool:
+        """Whether a moderator imported it on Discord: their work, which is never what others are judged by."""
+        return self.source == "import" and self.guild_id is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +138,13 @@ class NewPair:
 class Quarantined:
     """An approved pair that waits for a second person, with what a card shows of it.
 
-    `prompt` is the last turn, `completion` the reply as it would be learned; `reviewer` approved it.
+    `prompt` is the last turn, `completion` the reply as it would be learned; `reviewer` approved it. `run_id` is None
+    where no night set it aside: it was imported on Discord.
     """
 
     reply_id: int
     reason: str
-    run_id: str
+    run_id: str | None
     created_at: str
     guild_id: int | None
     prompt: str

@@ -35,6 +35,7 @@ from storage import (
     retention,
     reviews,
     runs,
+    servers,
     state,
 )
 from storage.database import open_database
@@ -149,16 +150,31 @@ class Store:
 
     # Pairs
 
-    def counts(self, consent: ConsentRule = "members") -> PairCounts:
-        return pairs.counts(self._db, consent)
+    def counts(self, consent: ConsentRule = "members", *, servers: Sequence[int] = ()) -> PairCounts:
+        return pairs.counts(self._db, consent, named=servers)
 
-    def eligible_pairs(self, consent: ConsentRule, reply_ids: Sequence[int] | None = None) -> Iterator[Pair]:
-        """Pairs to train on (or those of some replies), by number. Read to the end before writing with this store."""
-        return pairs.eligible(self._db, consent, reply_ids)
+    def eligible_pairs(
+        self, consent: ConsentRule, reply_ids: Sequence[int] | None = None, *, servers: Sequence[int] = ()
+    ) -> Iterator[Pair]:
+        """Pairs to train on (or those of some replies), by number. Read to the end before writing with this store.
 
-    def choices(self, reply_ids: Iterable[int], consent: ConsentRule) -> Iterator[Choice]:
+        `servers` are those that the operator named; none: the first server that the bot joined.
+        """
+        return pairs.eligible(self._db, consent, reply_ids, named=servers)
+
+    def choices(
+        self, reply_ids: Iterable[int], consent: ConsentRule, *, servers: Sequence[int] = ()
+    ) -> Iterator[Choice]:
         """Which answers were preferred to which others on the prompts of these eligible pairs."""
-        return preferences.of_pairs(self._db, reply_ids, consent)
+        return preferences.of_pairs(self._db, reply_ids, consent, named=servers)
+
+    def remember_home_server(self, joined: Sequence[int]) -> int | None:
+        """The first server that the bot joined, remembered for good: one of these, the earliest first."""
+        return servers.remember_home(self._db, joined)
+
+    def teaching_servers(self, named: Sequence[int] = ()) -> tuple[int, ...]:
+        """The servers whose pairs are learned from: those the operator named, or the first one."""
+        return servers.teaching(self._db, named)
 
     def pairs(self) -> Iterator[Pair]:
         """Every approved pair, whoever consented: for an export. Read to the end before writing."""
@@ -167,7 +183,7 @@ class Store:
     def import_pairs(
         self, new: Iterable[NewPair], approved_by: str, *, guild_id: int | None = None, by: int | None = None
     ) -> ImportCount:
-        """Take in a file's pairs; they belong to a server, or (None) to the operator."""
+        """Take in a file's pairs; they belong to a server (and wait for a second moderator), or to the operator."""
         return imports.add(self._db, new, approved_by, guild_id=guild_id, by=by)
 
     # Quarantine
@@ -176,9 +192,14 @@ class Store:
         """Set pairs (reply, why) aside until a second person decides; gives how many are newly held."""
         return quarantine.put(self._db, run_id, outliers)
 
-    def quarantined(self, *, guild_id: int | None = None, limit: int | None = 50) -> list[Quarantined]:
-        """Pairs of a server (None: of all) that wait for a decision, the longest waiting first."""
-        return quarantine.held(self._db, guild_id, limit)
+    def quarantined(
+        self, *, guild_id: int | None = None, limit: int | None = 50, imports_of: Sequence[int] | None = None
+    ) -> list[Quarantined]:
+        """Pairs of a server (None: of all) that wait for a decision, the longest waiting first.
+
+        `imports_of` adds the operator's imports and those of these servers that a night set aside.
+        """
+        return quarantine.held(self._db, guild_id, limit, imports_of)
 
     def decide_quarantine(self, reply_id: int, *, confirmed: bool, actor: str, actor_id: int | None) -> None:
         """Let a held pair in or keep it out. Raises NotInQuarantine, SecondModeratorNeeded."""

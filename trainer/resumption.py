@@ -88,7 +88,8 @@ def _go_on(store: Store, home: Home, run: Run, config: Mapping[str, Any], night:
     manifest = read_manifest(home.runs / run.id)
     try:
         if manifest is not None:
-            return rebuild(manifest, partial(store.eligible_pairs, run.config["consent"]))
+            servers = run.config["training"]["servers"]
+            return rebuild(manifest, partial(store.eligible_pairs, run.config["consent"], servers=servers))
     except SnapshotGone:
         return f"{died}, and words it learned from were withdrawn or changed since; the night starts anew."
     return f"{died}, and its list of pairs cannot be read; the night starts anew."

@@ -174,7 +174,7 @@ class _Run:
     def _snapshot(self, former: Mapping[int, str] | None) -> Snapshot:
         """The eligible pairs of this moment, chosen by the settings."""
         return stream_snapshot(
-            partial(self._store.eligible_pairs, self._settings.consent),
+            partial(self._store.eligible_pairs, self._settings.consent, servers=self._settings.training.servers),
             self._settings.training.holdout_share,
             self._settings.snapshot,
             max_holdout=self._settings.training.max_holdout,
@@ -211,7 +211,8 @@ class _Run:
     def _choices(self, snapshot: Snapshot) -> list[Choice]:
         """Which answers people preferred on the prompts of the snapshot's pairs."""
         reply_ids = (pair.reply_id for pair in (*snapshot.train, *snapshot.holdout))
-        return list(self._store.choices(reply_ids, self._settings.consent))
+        servers = self._settings.training.servers
+        return list(self._store.choices(reply_ids, self._settings.consent, servers=servers))
 
     def _conclude(self, snapshot: Snapshot, contest: Contest, decision: Decision, seated: str | None) -> RunResult:
         """Publish and promote a winner; record everything either way."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -31,6 +31,7 @@ from trainer.judging.canaries import checked, read_canaries
 __all__ = [
     "GateConfig",
     "ScheduleConfig",
+    "ServerId",
     "TrainerSettings",
     "TrainingConfig",
     "load_settings_as",
@@ -57,10 +58,26 @@ def _prompts(given: tuple[str, ...] | str) -> tuple[str, ...] | str:
     return given if isinstance(given, str) else checked(given)
 
 
+def _by_id(given: object) -> object:
+    """A server's id, as a number or in quotes. Raises ValueError for a name, which any other server can take."""
+    if isinstance(given, str) and not given.strip().isdecimal():
+        raise ValueError(
+            "a server is set by its id, since another server can take its name; switch on Developer Mode in Discord's "
+            "settings (Advanced), right-click the server and choose Copy Server ID"
+        )
+    return given
+
+
+ServerId = Annotated[int, BeforeValidator(_by_id), Field(gt=0, lt=2**63)]
+"""The id of a Discord server; its name is refused with the way to the id."""
+
+
 @dataclass(frozen=True)
 class TrainingConfig:
     """How a run trains. None is chosen by `trainer.learning.recipe` from the size of data and model."""
 
+    servers: Annotated[tuple[ServerId, ...], Field(max_length=1000)] = ()
+    """Ids of the Discord servers whose pairs are learned from; none: the first server that the bot joined."""
     min_pairs: Annotated[int, Field(ge=2)] = 50
     """Fewer eligible pairs than this and the run is skipped."""
     min_new_pairs: Annotated[int, Field(ge=0)] = 5

@@ -113,7 +113,7 @@ def _database(home: Home, settings: Settings) -> Finding:
     if not home.db.exists():
         return Finding("good", "database", "not made yet; the first command that needs it makes it")
     with Store.open(home.db) as store:
-        counts = store.counts(settings.consent)
+        counts = store.counts(settings.consent, servers=settings.training.servers)
     text = f"{counts.approved} approved pairs, {counts.eligible} of them may be trained on"
     if settings.consent == "members" and counts.eligible < counts.approved:
         return Finding("note", "database", f"{text}: the others wait for members to opt in with /privacy.")

@@ -38,7 +38,11 @@ def _facts(home: Home, settings: TrainerSettings) -> dict[str, Any]:
     from storage.store import Store
 
     with Store.open(home.db) as store:
-        adapter, pairs, last = store.champion(), store.counts(settings.consent), store.last_run()
+        adapter, pairs, last = (
+            store.champion(),
+            store.counts(settings.consent, servers=settings.training.servers),
+            store.last_run(),
+        )
     return {
         "base_model": _base_name(settings.model.base),
         "adapter": adapter,

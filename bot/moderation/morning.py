@@ -54,8 +54,8 @@ class Morning:
     def __init__(self, office: Office) -> None:
         self._office = office
 
-    async def post(self, run_id: str | None, guilds: Sequence[discord.Guild], *, alone: bool) -> int:
-        """Report a run to these servers; gives how many have heard. `alone`: the bot serves one server only.
+    async def post(self, run_id: str | None, guilds: Sequence[discord.Guild]) -> int:
+        """Report a run to these servers; gives how many have heard.
 
         Reported is every night, and each other run that went as far as comparing two adapters.
         """
@@ -75,15 +75,16 @@ class Morning:
             try:
                 with speaking(self._office.locale(guild)):
                     picture = await asyncio.to_thread(loss_curve, night.metrics)
-                    await self._post(channel, night, picture, alone=alone)
+                    await self._post(channel, night, picture)
             except UNSENT:
                 _log.warning("The morning report could not be posted in %s", channel, exc_info=True)
             else:
                 heard += 1
         return heard
 
-    async def _post(self, channel: discord.TextChannel, night: _Night, picture: bytes | None, *, alone: bool) -> None:
-        here = (None, channel.guild.id) if alone else (channel.guild.id,)
+    async def _post(self, channel: discord.TextChannel, night: _Night, picture: bytes | None) -> None:
+        main = channel.guild.id == self._office.teaching.main
+        here = (None, channel.guild.id) if main else (channel.guild.id,)
         embed = report_embed(night.run, [one.reason for one in night.aside if one.guild_id in here])
         nonce = nonce_of(channel.id, night.run.id)
         if picture is None or not channel.permissions_for(channel.guild.me).attach_files:

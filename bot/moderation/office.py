@@ -1,7 +1,7 @@
 """Where the moderators of each server work, who they are, and what they may steer; and that it is written down.
 
 A server's own choice (made with /setup) goes over the operator's in `nightshift.toml`. One adapter answers on every
-server: where there are several, only the moderators of the main one may train or change it.
+server: only the moderators of the main one (bot/teaching.py) may train or change it.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from bot.moderation import texts
 from bot.permissions import is_moderator, matches, require_moderator
 from bot.sending import UNSENT
 from bot.settings import DiscordConfig
+from bot.teaching import Teaching
 from storage.store import Store
 from storage.writer import AsyncStore
 
@@ -30,10 +31,11 @@ _log = logging.getLogger(__name__)
 class Office:
     """One for a client."""
 
-    def __init__(self, store: AsyncStore, book: SettingsBook, config: DiscordConfig) -> None:
+    def __init__(self, store: AsyncStore, book: SettingsBook, config: DiscordConfig, teaching: Teaching) -> None:
         self.store = store
         self.book = book
         self.config = config
+        self.teaching = teaching
 
     def role(self, guild_id: int | None) -> int | str | None:
         """The role that reviews on a server, as its settings name it."""
@@ -64,11 +66,9 @@ class Office:
     def require_steering(self, interaction: discord.Interaction[Any]) -> discord.Guild:
         """The same, for what concerns every server: training and adapters. Raises Refused."""
         guild = self.require(interaction)
-        servers = interaction.client.guilds
-        if len(servers) > 1:
-            main = next((one for one in servers if matches(self.config.main_server, one.id, one.name)), None)
-            if main is None or main.id != guild.id:
-                raise Refused(texts.elsewhere(main.name if main else None))
+        if guild.id != self.teaching.main:
+            main = next((one for one in interaction.client.guilds if one.id == self.teaching.main), None)
+            raise Refused(texts.elsewhere(main.name if main else None))
         return guild
 
     async def say(self, channel: discord.TextChannel, text: str) -> None:

@@ -1,17 +1,18 @@
 """/pairs: looking through what the bot learns from on a server, and removing from it.
 
-A server's moderators reach its own pairs. What the operator imported on the command line belongs to no server; it is
-shown where the bot serves only one.
+A server's moderators reach its own pairs. Those of the main server also reach what was imported for every server: by
+the operator on the command line, and by moderators of the other servers that are learned from.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import discord
 from discord import app_commands
 
-from bot import limits
+from bot import limits, texts
 from bot.errors import Refused
 from bot.excerpts import line
 from bot.handler import answered
@@ -37,9 +38,9 @@ def pair_commands(office: Office) -> app_commands.Group:
 
     async def found(interaction: discord.Interaction[Any], text: str, limit: int) -> list[Pair]:
         guild = office.require(interaction)
-        alone = len(interaction.client.guilds) == 1
+        imports_of = office.teaching.imports_shown_to(guild.id)
         return await office.store.call(
-            lambda store: store.moderation.search_pairs(guild.id, text.strip(), limit, unowned=alone)
+            lambda store: store.moderation.search_pairs(guild.id, text.strip(), limit, imports_of=imports_of)
         )
 
     @group.command(name="search", description="Approved pairs that hold certain words")
@@ -50,16 +51,17 @@ def pair_commands(office: Office) -> app_commands.Group:
         if not pairs:
             raise Refused(words.NO_PAIRS)
         embed = limits.Embed(description="\n\n".join(map(_shown, pairs)), colour=discord.Colour.blurple())
-        await interaction.response.send_message(embed=embed, ephemeral=True)
+        told = None if office.teaching.learns_from(interaction.guild_id) else texts.NOT_LEARNING_HERE
+        await interaction.response.send_message(told, embed=embed, ephemeral=True)
 
     @group.command(name="remove", description="Keep a pair out of training from now on")
     @app_commands.describe(pair="Type words of it, or its number")
     @answered
     async def remove(interaction: discord.Interaction[Any], pair: str) -> None:
         guild = office.require(interaction)
-        alone = len(interaction.client.guilds) == 1
+        imports_of = office.teaching.imports_shown_to(guild.id)
         reply_id = int(pair) if pair.strip().isdecimal() else 0
-        await office.store.call(_remove, reply_id, guild.id, interaction.user, alone=alone)
+        await office.store.call(_remove, reply_id, guild.id, interaction.user, imports_of=imports_of)
         await office.note(interaction, "pairs.remove", str(reply_id))
         await interaction.response.send_message(words.removed(reply_id), ephemeral=True)
         await interaction.client.desk.changed(interaction.guild, reply_id)
@@ -77,13 +79,16 @@ def pair_commands(office: Office) -> app_commands.Group:
     return group
 
 
-def _remove(store: Store, reply_id: int, guild_id: int, by: discord.abc.User, *, alone: bool) -> None:
+def _remove(
+    store: Store, reply_id: int, guild_id: int, by: discord.abc.User, *, imports_of: Sequence[int] | None
+) -> None:
     """Reject an approved pair that a server's moderators may reach. Raises Refused."""
     try:
         reply, review = store.reply(reply_id), store.latest_review(reply_id)
     except ReplyNotFound:
         raise Refused(words.PAIR_GONE) from None
-    theirs = reply.guild_id == guild_id or (alone and reply.guild_id is None and reply.source == "import")
+    imported = reply.source == "import" and imports_of is not None
+    theirs = reply.guild_id == guild_id or (imported and reply.guild_id in (None, *(imports_of or ())))
     if not theirs or review is None or review.verdict == "reject":
         raise Refused(words.PAIR_GONE)
     store.add_review(reply_id, "reject", reviewer=by.display_name, reviewer_id=by.id, reason="removed")

@@ -1,4 +1,4 @@
-"""/pairs quarantine: approved pairs that a night set aside, one card after another, for a second moderator to decide.
+"""/pairs quarantine: approved pairs that were set aside, one card after another, for a second moderator to decide.
 
 A card's buttons carry the pair, so the cards need no memory and go on after a restart. Whoever approved a pair does not
 decide about it; the store sees to that, and writes every decision in the audit.
@@ -23,7 +23,7 @@ from storage.errors import NotInQuarantine
 from storage.records import Quarantined
 from storage.store import Store
 
-__all__ = ["QuarantineButton", "add_quarantine", "set_aside"]
+__all__ = ["QuarantineButton", "add_quarantine"]
 
 Act = Literal["confirm", "dismiss", "skip", "start"]
 _STYLES = {
@@ -39,7 +39,9 @@ _WAITING = 500  # pairs looked at
 def add_quarantine(group: app_commands.Group, office: Office) -> None:
     """Add the command to the group of /pairs."""
 
-    @group.command(name="quarantine", description="Approved pairs that a night set aside, for a second moderator")
+    @group.command(
+        name="quarantine", description="Pairs that wait for a second moderator: imported here, or set aside by a night"
+    )
     @answered
     async def quarantine(interaction: discord.Interaction[Any]) -> None:
         held = await _held(interaction, office)
@@ -47,18 +49,11 @@ def add_quarantine(group: app_commands.Group, office: Office) -> None:
         await interaction.response.send_message(embed=embed, view=view, ephemeral=True)
 
 
-def set_aside(store: Store, guild_id: int, *, alone: bool, limit: int = _WAITING) -> list[Quarantined]:
-    """What waits on a server, the longest waiting first; where it is the only one, the operator's own pairs too."""
-    if not alone:
-        return store.quarantined(guild_id=guild_id, limit=limit)
-    return [one for one in store.quarantined(limit=limit) if one.guild_id in (None, guild_id)]
-
-
 async def _held(interaction: discord.Interaction[Any], office: Office) -> list[Quarantined]:
     """What waits where a moderator acts. Raises Refused for anybody else."""
     guild = office.require(interaction)
-    alone = len(interaction.client.guilds) == 1
-    return await office.store.call(set_aside, guild.id, alone=alone)
+    imports_of = office.teaching.imports_shown_to(guild.id)
+    return await office.store.call(Store.quarantined, guild_id=guild.id, limit=_WAITING, imports_of=imports_of)
 
 
 def _page(held: Sequence[Quarantined], shown: Quarantined | None, reader: int) -> tuple[discord.Embed, discord.ui.View]:
@@ -74,7 +69,7 @@ def _page(held: Sequence[Quarantined], shown: Quarantined | None, reader: int) -
         colour=discord.Colour.gold(),
         timestamp=datetime.fromisoformat(shown.created_at),
     )
-    embed.add_field(name=words.SET_ASIDE_WHY, value=short(shown.reason, 1000), inline=False)
+    embed.add_field(name=words.SET_ASIDE_WHY, value=short(words.set_aside_why(shown.reason), 1000), inline=False)
     own = shown.reviewer_id == reader
     embed.add_field(name=words.SET_ASIDE_BY, value=words.set_aside_by(shown.reviewer, own=own), inline=False)
     embed.set_footer(text=f"{texts.CARD_REPLY} {shown.reply_id}")

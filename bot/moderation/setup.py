@@ -61,7 +61,8 @@ class SetupDesk:
     @answered
     async def tell_members(self, interaction: discord.Interaction[Any]) -> None:
         """Post in this channel how to opt in."""
-        require_administrator(interaction)
+        if not self._office.teaching.learns_from(require_administrator(interaction).id):
+            raise Refused(texts.NOT_LEARNING_HERE)
         if not isinstance(interaction.channel, discord.abc.Messageable):
             raise Refused(texts.SERVER_ONLY)
         with speaking(self._office.locale(interaction.guild)):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bot import texts
 from bot.language import in_every_language
+from storage import quarantine
 
 # --- cards -------------------------------------------------------------------------------------------------
 
@@ -112,7 +113,10 @@ OUTCOMES = {"promoted": "promoted", "kept": "not promoted", "skipped": "skipped"
 
 def elsewhere(server: str | None) -> str:
     if server is None:
-        return "I serve several servers with one adapter, and my operator has not said whose moderators choose it."
+        return (
+            "I serve every server with one adapter. Only moderators of my main server train and choose it, and I am "
+            "not there now. My operator can name another one: `main_server` in `nightshift.toml`."
+        )
     return f"I serve several servers with one adapter. Only moderators of {server} train and choose it."
 
 
@@ -179,6 +183,10 @@ def held_out(train: int, held: int) -> str:
 NO_PAIRS = "No approved pair holds those words."
 PAIR_GONE = "There is no approved pair of this server with that number."
 EXPORT_EMPTY = "There is nothing to export: no reply of this server is approved."
+EXPORT_NONE_ELIGIBLE = (
+    "There is nothing to export: I may learn from none of this server's approved pairs, because somebody in them has "
+    "not opted in or a second moderator has not looked at them."
+)
 EXPORT_TOO_LARGE = "The file is larger than Discord takes here. `nightshift export` on the bot's machine has no limit."
 IMPORT_TOO_LARGE = "That file is larger than 8 MB. `nightshift import` on the bot's machine has no limit."
 IMPORT_ENDING = "I read `.jsonl` and `.csv` files only."
@@ -203,6 +211,11 @@ def imported(count: int, duplicates: int, bad: list[tuple[int, str]]) -> str:
     return "\n".join(lines)
 
 
+def import_waits(count: int) -> str:
+    pairs = "This pair waits" if count == 1 else f"These {count} pairs wait"
+    return f"{pairs} until a second moderator of this server lets them in: `/pairs quarantine`."
+
+
 # --- /pairs quarantine -------------------------------------------------------------------------------------
 
 SET_ASIDE_CONFIRM = "Let it in"
@@ -213,6 +226,11 @@ SET_ASIDE_EMPTY = "No pair is set aside."
 SET_ASIDE_GONE = "That pair does not wait for a decision any more: it was decided already, or changed since."
 SET_ASIDE_OWN = "You approved that pair yourself, so another moderator decides about it."
 MORNING_ASIDE = "Set aside"
+
+
+def set_aside_why(reason: str) -> str:
+    """The reason as it is stored, in the reader's language where it is a known one."""
+    return "A moderator imported it; a second one decides." if reason == quarantine.WAITS_SINCE_IMPORT else reason
 
 
 def set_aside_title(left: int) -> str:

@@ -11,18 +11,19 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from bot import limits
+from bot import limits, texts
 from bot.errors import Refused
 from bot.handler import answered
 from bot.moderation import texts as words
 from bot.moderation.office import Office
+from bot.teaching import Teaching
 from storage.errors import FileUnusable
 from storage.exchange import BadRow, read_pairs, write_pairs
-from storage.records import NewPair, Pair
+from storage.records import ImportCount, NewPair, Pair
+from storage.store import Store
 
 __all__ = ["add_transfers"]
 
-_ALL = 1_000_000
 _LARGEST = 8 * 1024 * 1024  # bytes of an import
 _ENDINGS = (".jsonl", ".ndjson", ".csv", ".tsv")
 
@@ -30,16 +31,15 @@ _ENDINGS = (".jsonl", ".ndjson", ".csv", ".tsv")
 def add_transfers(group: app_commands.Group, office: Office) -> None:
     """Add both commands to the group of /pairs."""
 
-    @group.command(name="export", description="Every approved pair of this server, as a JSONL file")
+    @group.command(name="export", description="The pairs of this server that I may learn from, as a JSONL file")
     @answered
     async def export(interaction: discord.Interaction[Any]) -> None:
         guild = office.require(interaction)
         await interaction.response.defer(ephemeral=True, thinking=True)
-        alone = len(interaction.client.guilds) == 1
-        pairs = await office.store.call(lambda store: store.moderation.search_pairs(guild.id, "", _ALL, unowned=alone))
+        pairs, approved = await office.store.call(_exportable, guild.id, office.teaching)
         if not pairs:
-            raise Refused(words.EXPORT_EMPTY)
-        data = await asyncio.to_thread(_written, pairs[::-1])
+            raise Refused(_why_nothing(approved=approved, learned=office.teaching.learns_from(guild.id)))
+        data = await asyncio.to_thread(_written, pairs)
         if len(data) > guild.filesize_limit:
             raise Refused(words.EXPORT_TOO_LARGE)
         await office.note(interaction, "pairs.export", details={"pairs": len(pairs)})
@@ -67,8 +67,31 @@ def add_transfers(group: app_commands.Group, office: Office) -> None:
         )
         details = {"imported": count.imported, "duplicates": count.duplicates, "rejected": len(bad)}
         await office.note(interaction, "pairs.import", file.filename, details=details)
-        said = limits.content(words.imported(count.imported, count.duplicates, bad))
-        await interaction.followup.send(said, ephemeral=True)
+        answer = limits.content(words.imported(count.imported, count.duplicates, bad))
+        remarks = _remarks(count, learned=office.teaching.learns_from(guild.id))
+        embeds = [limits.Embed(description=remarks, colour=discord.Colour.gold())] if remarks else []
+        await interaction.followup.send(answer, embeds=embeds, ephemeral=True)
+
+
+def _exportable(store: Store, guild_id: int, teaching: Teaching) -> tuple[list[Pair], bool]:
+    """What a server's moderators may take away, and whether any pair of theirs is approved at all."""
+    moderation = store.moderation
+    pairs = moderation.exportable_pairs(
+        guild_id, teaching.consent, servers=teaching.named, unowned=guild_id == teaching.main
+    )
+    return pairs, bool(pairs or moderation.search_pairs(guild_id, "", 1))
+
+
+def _why_nothing(*, approved: bool, learned: bool) -> str:
+    if not approved:
+        return words.EXPORT_EMPTY
+    return words.EXPORT_NONE_ELIGIBLE if learned else texts.NOT_LEARNING_HERE
+
+
+def _remarks(count: ImportCount, *, learned: bool) -> str:
+    """What is to be known about an import besides its counts."""
+    lines = [words.import_waits(count.imported)] if count.imported else []
+    return "\n".join(lines if learned else [*lines, texts.NOT_LEARNING_HERE])
 
 
 def _read(data: bytes, ending: str) -> tuple[list[NewPair], list[tuple[int, str]]]:

@@ -89,20 +89,15 @@ async def test_another_server_s_statistics_are_its_own(stage, elsewhere):
     assert (await sly.slash(channel, "stats")).response.content == words.STATS_NONE
 
 
-async def test_another_server_s_votes_are_its_own(open_stage):
+async def test_another_server_s_votes_are_its_own(stage, elsewhere):
     """Only those of one's own server stand in /train history."""
-    async with open_stage(discord={"main_server": "Elsewhere"}) as stage:
-        guild = stage.env.create_guild("Elsewhere")
-        channel = guild.create_text_channel("general")
-        sly = guild.add_member(stage.env.create_user("sly"), roles=[guild.create_role("Moderator")])
-        run_id = await stored_run(stage)
-        await stage.app.store.call(
-            lambda store: store.moderation.vote(
-                run_id, 0, "challenger", voter_id=stage.world.moderator.id, guild_id=stage.world.guild.id
-            )
-        )
-        shown = (await sly.slash(channel, "train history")).response.embeds[0].description
-        assert words.votes(1, 0, 0) not in shown
+    channel, _, sly = elsewhere
+    run_id = await stored_run(stage)
+    await stage.app.store.call(
+        lambda store: store.moderation.vote(run_id, 0, "challenger", voter_id=sly.id, guild_id=channel.guild.id)
+    )
+    shown = (await stage.world.moderator.slash(stage.world.general, "train history")).response.embeds[0].description
+    assert words.votes(1, 0, 0) not in shown
 
 
 async def test_another_server_s_card_buttons_lead_nowhere(stage, elsewhere):

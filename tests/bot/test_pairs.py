@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 import pytest
 from PIL import Image
@@ -12,15 +13,18 @@ from bot import texts
 from bot.moderation import charts
 from bot.moderation import texts as words
 from storage.exchange import read_pairs
+from storage.quarantine import WAITS_SINCE_IMPORT
 from storage.records import NewPair, Turn
 from storage.store import Store
+from tests.bot.test_steering import another_server
+from tests.bot.test_verdicts import second_moderator
 
 ROW = {"messages": [{"role": "user", "content": "Is teak oily?"}, {"role": "assistant", "content": "Very."}]}
 
 
-async def approved(stage, *questions):
+async def approved(stage, *questions, **place):
     for question in questions:
-        await stage.ask(question)
+        await stage.ask(question, **place)
         await stage.world.moderator.click(stage.card, label="Approve")
 
 
@@ -57,7 +61,10 @@ async def test_remove_keeps_a_pair_out_of_training(stage):
 
 
 async def test_export_is_a_file_that_can_be_imported(stage, tmp_path):
-    """JSONL, in the order they were said."""
+    """JSONL, in the order they were said; what nobody may learn from is not in it."""
+    await approved(stage, "Is walnut dark?", who=stage.ben, channel=stage.world.guild.create_text_channel("darkroom"))
+    assert (await pairs(stage, "export")).content == words.EXPORT_NONE_ELIGIBLE
+    await stage.ada.slash(stage.world.general, "privacy opt-in")
     await approved(stage, "Is oak hard?", "Is pine soft?")
     answer = await pairs(stage, "export")
     assert answer.content == words.exported(2)
@@ -163,3 +170,81 @@ async def test_stats_before_the_first_review(stage):
     """There is nothing to draw."""
     result = await stage.world.moderator.slash(stage.world.general, "stats")
     assert result.response.content == words.STATS_NONE
+
+
+async def imported(stage, *questions, who=None, channel=None):
+    """What /pairs import answers to a file with these questions."""
+    rows = [
+        {"messages": [{"role": "user", "content": one}, {"role": "assistant", "content": f"About {one}"}]}
+        for one in questions
+    ]
+    file = ("voice.jsonl", "\n".join(map(json.dumps, rows)).encode())
+    return await pairs(stage, "import", who=who, channel=channel, file=file)
+
+
+async def eligible(stage):
+    """The questions that a night may learn from."""
+    named = stage.app.settings.training.servers
+    return await stage.app.store.call(
+        lambda store: [one.turns[-1].content for one in store.eligible_pairs("members", servers=named)]
+    )
+
+
+async def test_an_import_waits_until_a_second_moderator_lets_it_in(stage):
+    """Who imported it, is shown it and cannot; the answer says that it waits."""
+    second = second_moderator(stage)
+    answer = await imported(stage, "Is teak oily?", "Is ash pale?")
+    assert answer.embeds[0].description == words.import_waits(2)
+    assert await eligible(stage) == []
+    own = (await stage.world.moderator.slash(stage.world.general, "pairs quarantine")).response
+    assert words.set_aside_by("Mo", own=True) in [field.value for field in own.embeds[0].fields]
+    page = (await second.slash(stage.world.general, "pairs quarantine")).response
+    assert words.set_aside_why(WAITS_SINCE_IMPORT) in [field.value for field in page.embeds[0].fields]
+    await second.click(page, label=words.SET_ASIDE_CONFIRM)
+    assert await eligible(stage) == ["Is teak oily?"]
+    await second.click(page, label=words.SET_ASIDE_DISMISS)
+    assert await eligible(stage) == ["Is teak oily?"]
+
+
+async def test_a_stranger_s_server_teaches_nothing_and_is_told_so(stage):
+    """Whoever invites the bot moderates there: neither replies nor imports of theirs are learned from."""
+    channel, sly, accomplice = await another_server(stage)
+    await accomplice.slash(channel, "privacy opt-in")
+    answer = await imported(stage, "What to buy?", who=sly, channel=channel)
+    assert texts.NOT_LEARNING_HERE in answer.embeds[0].description
+    page = (await accomplice.slash(channel, "pairs quarantine")).response
+    await accomplice.click(page, label=words.SET_ASIDE_CONFIRM)
+    await accomplice.send(channel, f"{stage.me} Buy what?")
+    await sly.context_menu(channel, "Approve", channel.last_message)
+    assert await eligible(stage) == []
+    assert (await pairs(stage, "search", who=sly, channel=channel, text="buy")).content == texts.NOT_LEARNING_HERE
+    assert (await pairs(stage, "export", who=sly, channel=channel)).content == texts.NOT_LEARNING_HERE
+    status = (await sly.slash(channel, "status")).response.embeds[0]
+    assert texts.NOT_LEARNING_HERE in [field.value for field in status.fields]
+    for command in ("privacy status", "privacy opt-in"):
+        assert (await accomplice.slash(channel, command)).response.content.endswith(texts.NOT_LEARNING_HERE)
+    # What never reached the home server's voice is not for its moderators to see.
+    assert (await pairs(stage, "search", text="buy")).content == words.NO_PAIRS
+
+
+async def test_home_moderators_see_and_remove_what_another_server_s_imports_teach(stage):
+    """Where the operator named both servers: it reaches everybody's voice."""
+    channel, sly, second = await another_server(stage)
+    training = replace(stage.app.settings.training, servers=(stage.world.guild.id, channel.guild.id))
+    stage.app.settings = stage.app.settings.model_copy(update={"training": training})
+    await stage.env.restart_bot(stage.app.new_client())
+    await imported(stage, "Is teak oily?", who=sly, channel=channel)
+    held = (await stage.world.moderator.slash(stage.world.general, "pairs quarantine")).response
+    assert held.embeds[0].description == words.SET_ASIDE_EMPTY  # a moderator of that server decides first
+    page = (await second.slash(channel, "pairs quarantine")).response
+    await second.click(page, label=words.SET_ASIDE_CONFIRM)
+    assert await eligible(stage) == ["Is teak oily?"]
+    assert "Is teak oily?" in (await pairs(stage, "search", text="teak")).embeds[0].description
+    run = await stage.app.store.call(Store.start_run, "schedule", "2026-11-23", 1, {})
+    await stage.app.store.call(Store.quarantine, run.id, [(1, "It is odd.")])
+    assert await eligible(stage) == []
+    page = (await stage.world.moderator.slash(stage.world.general, "pairs quarantine")).response
+    await stage.world.moderator.click(page, label=words.SET_ASIDE_CONFIRM)
+    assert await eligible(stage) == ["Is teak oily?"]
+    assert (await pairs(stage, "remove", pair="1")).content == words.removed(1)
+    assert await eligible(stage) == []

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
 from bot import texts
 from bot.moderation import texts as words
+from bot.settings import load_settings
 from storage.store import Store
 from tests.bot.test_commands import publish
+from trainer.errors import SettingsInvalid
 from trainer.result import RunResult
 
 
@@ -165,17 +168,45 @@ async def test_members_may_not_steer(stage, command, options):
     assert result.response.ephemeral
 
 
-@pytest.mark.parametrize("main_server", [None, "Nightshift's workshop"])
-async def test_with_several_servers_only_the_main_one_steers(open_stage, main_server):
-    """One adapter answers everywhere, so a second server's moderators cannot change it."""
-    async with open_stage(discord={"main_server": main_server}) as stage:
-        other = stage.env.create_guild("Elsewhere")
-        channel = other.create_text_channel("general")
-        stranger = other.add_member(stage.env.create_user("sly"), roles=[other.create_role("Moderator")])
-        result = await stranger.slash(channel, "train now")
-        assert result.response.content == words.elsewhere(main_server)
-        ours = await stage.world.moderator.slash(stage.world.general, "train now")
-        assert (ours.response.content == texts.TRAINING_STARTED) == (main_server is not None)
+async def another_server(stage, name="Elsewhere"):
+    """A second server that invites the bot: its channel, and two who moderate there."""
+    other = stage.env.create_guild(name)
+    channel = other.create_text_channel("general")
+    role = other.create_role("Moderator")
+    people = [other.add_member(stage.env.create_user(one), roles=[role]) for one in ("sly", "cro")]
+    await stage.env.settle()
+    return channel, *people
+
+
+async def test_with_several_servers_only_the_first_one_steers(stage):
+    """One adapter answers everywhere: a server that joins later neither changes it nor locks the first one out."""
+    channel, stranger, _ = await another_server(stage)
+    result = await stranger.slash(channel, "train now")
+    assert result.response.content == words.elsewhere("Nightshift's workshop")
+    ours = await stage.world.moderator.slash(stage.world.general, "train now")
+    assert ours.response.content == texts.TRAINING_STARTED
+
+
+async def test_a_server_that_takes_the_name_of_the_main_one_steers_nothing(stage):
+    """It is known by its id, also after a restart and when the first server is not there any more."""
+    channel, stranger, _ = await another_server(stage, "Nightshift's workshop")
+    assert (await stranger.slash(channel, "train now")).response.content == words.elsewhere("Nightshift's workshop")
+    await stage.app.client.get_guild(stage.world.guild.id).leave()
+    await stage.env.restart_bot(stage.app.new_client())
+    assert (await stranger.slash(channel, "train now")).response.content == words.elsewhere(None)
+
+
+async def test_the_operator_names_the_main_server_by_its_id(open_stage):
+    """Then the first one has no more to say than others."""
+    async with open_stage() as stage:
+        channel, stranger, _ = await another_server(stage)
+        stage.app.settings = stage.app.settings.model_copy(
+            update={"discord": replace(stage.app.settings.discord, main_server=channel.guild.id)}
+        )
+        await stage.env.restart_bot(stage.app.new_client())
+        assert (await stranger.slash(channel, "train now")).response.content == texts.TRAINING_STARTED
+        result = await stage.world.moderator.slash(stage.world.general, "train now")
+        assert result.response.content == words.elsewhere("Elsewhere")
 
 
 async def test_status_is_complete(stage):
@@ -217,8 +248,19 @@ async def test_every_administrative_act_is_in_the_audit(stage, tmp_path, command
         await publish(stage, name, tmp_path)
         await stage.app.store.call(Store.promote, name, kind="gate", actor="trainer", reason="won")
     await stage.ask("Which wood?")
+    await stage.ada.slash(stage.world.general, "privacy opt-in")
     await stage.world.moderator.click(stage.world.review.last_message, label=texts.APPROVE)
     await stage.world.moderator.slash(stage.world.general, command, **options)
     (entry,) = await stage.app.store.call(Store.audit_log)
     assert (entry.actor, entry.actor_id, entry.action) == ("Mo", stage.world.moderator.id, action)
     assert entry.created_at.startswith("20")
+
+
+@pytest.mark.parametrize("name", ["Nightshift's workshop", "@everyone", ""])
+async def test_a_server_s_name_is_refused_with_the_way_to_its_id(home, name):
+    """A setting from before ids: the bot does not start with it, and says where the id is found."""
+    home.config.write_text(f'[discord]\nmain_server = "{name}"\n')
+    with pytest.raises(SettingsInvalid, match=r"discord.main_server.*another server can take its name.*Copy Server ID"):
+        load_settings(home)
+    home.config.write_text("[discord]\nmain_server = 1456074443980800016\n")
+    assert load_settings(home).discord.main_server == 1456074443980800016

@@ -35,6 +35,7 @@ TABLES = {
     "forgettings",
     "forgetting_key",
     "bot_state",
+    "home_server",
 }
 
 

@@ -127,7 +127,7 @@ def test_search_finds_words_in_questions_and_replies_of_one_server(store):
         return [pair.turns[-1].content for pair in store.moderation.search_pairs(HOME, text, 9, **options)]
 
     assert found("100%") == ["100% ours?", "100% oak?"]
-    assert found("100%", unowned=True) == ["100% ours?", "Is it 100% safe?", "100% oak?"]
+    assert found("100%", imports_of=[]) == ["100% ours?", "Is it 100% safe?", "100% oak?"]
     assert found("second SHELF") == ["1000 nails?", "100% oak?"]
 
 

@@ -28,7 +28,8 @@ def judge(store, reply, verdict, text=None):
 
 
 def a_vote(store, pair, *preferences, champion="Old words.", challenger="New words."):
-    """A run whose only sample was taken from `pair`, with one vote for each preference."""
+    """A run whose only sample was taken from `pair`, with one vote for each preference, on the bot's own server."""
+    store.remember_home_server([5])
     run = store.start_run("manual", "2026-11-23", 1, {})
     store.record_snapshot(run.id, [pair])
     sample = {"prompt": "Where?", "text": challenger, "champion": champion, "stopped": True, "reply_id": pair}

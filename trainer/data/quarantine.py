@@ -19,6 +19,7 @@ from trainer.data.floods import beyond_the_usual
 from trainer.data.gibberish import goes_in_circles, has_no_words
 from trainer.data.language import NO_LANGUAGE, Speech, home_languages, scripts_in, speech_of
 from trainer.data.outliers import distances
+from trainer.data.people import author_of, moderator_of
 from trainer.data.phrases import copied_phrases
 from trainer.data_settings import QuarantineConfig
 
@@ -190,13 +191,13 @@ def _far_off(night: _Night) -> Reasons:
 
 
 def _floods(night: _Night) -> Reasons:
-    """Pairs beyond what one person asked or approved in a night; imports are no flood."""
+    """Pairs beyond what one person asked, imported or approved in a night; the operator's own are no flood."""
     config, reasons = night.config, Reasons()
-    said = [pair for pair in night.new if pair.source == "discord"]
-    before = [pair for pair in night.older if pair.source == "discord"]
+    said = [pair for pair in night.new if moderator_of(pair) is not None]
+    before = [pair for pair in night.older if moderator_of(pair) is not None]
     for who, share, at_least, sentence in (
-        (_moderator, config.flood_moderator_share, 2, "One moderator approved most of the night's new pairs."),
-        (_author, config.flood_author_share, 3, "Most of the night's new pairs answer one person."),
+        (moderator_of, config.flood_moderator_share, 2, "One moderator approved most of the night's new pairs."),
+        (author_of, config.flood_author_share, 3, "Most of the night's new pairs answer one person."),
     ):
         flood = beyond_the_usual(
             [(pair.reply_id, who(pair), pair.approved_at) for pair in said],
@@ -208,11 +209,3 @@ def _floods(night: _Night) -> Reasons:
         )
         reasons |= dict.fromkeys(flood, sentence)
     return reasons
-
-
-def _moderator(pair: Pair) -> str:
-    return pair.reviewer
-
-
-def _author(pair: Pair) -> int | None:
-    return pair.turns[-1].author_id

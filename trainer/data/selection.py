@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from storage.records import Pair
 from trainer.data import reservoir
 from trainer.data.duplicates import sameness
+from trainer.data.people import author_of, moderator_of
 from trainer.data.shares import NOBODY, beyond_share
 from trainer.data_settings import SnapshotConfig
 
@@ -47,16 +48,14 @@ class Table:
         self._numbers = {name: array("q") for name in ("reply_id", "author", "moderator")}
         self._words, self._approved_s = array("Q"), array("d")
         self._edited, self._held_out = bytearray(), bytearray()
-        self._moderators: dict[str, int] = {}
+        self._moderators: dict[int | str, int] = {}
 
     def add(self, pair: Pair, *, held_out: bool) -> None:
-        # An import is one deliberate act of whoever may make it, and the terminal is the operator's own.
-        counted = pair.source == "discord"
-        author = pair.turns[-1].author_id
+        author, moderator = author_of(pair), moderator_of(pair)
         self._numbers["reply_id"].append(pair.reply_id)
-        self._numbers["author"].append(author if counted and author is not None else NOBODY)
+        self._numbers["author"].append(NOBODY if author is None else author)
         self._numbers["moderator"].append(
-            self._moderators.setdefault(pair.reviewer, len(self._moderators)) if counted else NOBODY
+            NOBODY if moderator is None else self._moderators.setdefault(moderator, len(self._moderators))
         )
         # 64 bits: that any two of a million differing pairs agree happens once in 37 million stores.
         self._words.append(int.from_bytes(sameness(pair)))

@@ -24,6 +24,7 @@ __all__ = [
     "Snapshot",
     "change_since",
     "is_held_out",
+    "judges",
     "of_pairs",
     "stream_snapshot",
     "take_snapshot",
@@ -77,6 +78,11 @@ def is_held_out(conversation: str, share: float) -> bool:
     return number < share * 2**64
 
 
+def judges(pair: Pair, share: float) -> bool:
+    """Whether a pair is held out: its conversation is, and it is no moderator's import, which judges nothing."""
+    return not pair.by_moderator and is_held_out(pair.conversation, share)
+
+
 def take_snapshot(
     pairs: Iterable[Pair], holdout_share: float, rules: SnapshotConfig | None = None, *, max_holdout: int = 500
 ) -> Snapshot:
@@ -114,7 +120,7 @@ def stream_snapshot(
     former = former or {}
     eligible: set[str] = set()
     for pair in source(None):
-        table.add(pair, held_out=is_held_out(pair.conversation, holdout_share))
+        table.add(pair, held_out=judges(pair, holdout_share))
         if pair.reply_id in former and former[pair.reply_id] == digest(pair):
             eligible.add(former[pair.reply_id])
     columns = table.columns()
@@ -138,8 +144,8 @@ def of_pairs(pairs: Iterable[Pair], holdout_share: float, left_out: Mapping[str,
     ordered = sorted(pairs, key=lambda one: one.reply_id)
     digests = frozenset(digest(pair) for pair in ordered)
     return Snapshot(
-        train=tuple(pair for pair in ordered if not is_held_out(pair.conversation, holdout_share)),
-        holdout=tuple(pair for pair in ordered if is_held_out(pair.conversation, holdout_share)),
+        train=tuple(pair for pair in ordered if not judges(pair, holdout_share)),
+        holdout=tuple(pair for pair in ordered if judges(pair, holdout_share)),
         left_out=dict(left_out),
         digests=digests,
         hash=hashlib.sha256("".join(sorted(digests)).encode()).hexdigest(),
@@ -189,8 +195,8 @@ def change_since(snapshot: Snapshot, former: frozenset[str]) -> Change:
 def _without_near_duplicates(pairs: Sequence[Pair], holdout_share: float, threshold: float) -> list[Pair]:
     dropped: set[int] = set()
     for group in near_duplicates(pairs, threshold):
-        home = is_held_out(pairs[group[0]].conversation, holdout_share)
-        at_home = [index for index in group if is_held_out(pairs[index].conversation, holdout_share) == home]
+        home = judges(pairs[group[0]], holdout_share)
+        at_home = [index for index in group if judges(pairs[index], holdout_share) == home]
         best = max(at_home, key=lambda index: (pairs[index].edited, pairs[index].approved_at, pairs[index].reply_id))
         dropped.update(index for index in group if index != best)
     return [pair for index, pair in enumerate(pairs) if index not in dropped]

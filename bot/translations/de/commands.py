@@ -50,10 +50,12 @@ COMMANDS = {
     "Words in the question or in the answer": "Worte aus der Frage oder der Antwort",
     "Keep a pair out of training from now on": "Ein Paar ab jetzt aus dem Training heraushalten",
     "Type words of it, or its number": "Tippe Worte daraus oder seine Nummer",
-    "Approved pairs that a night set aside, for a second moderator": (
-        "Angenommene Paare, die eine Nacht beiseitegelegt hat, für eine zweite Person"
+    "Pairs that wait for a second moderator: imported here, or set aside by a night": (
+        "Paare, die auf jemand zweites aus der Moderation warten: importiert oder nachts beiseitegelegt"
     ),
-    "Every approved pair of this server, as a JSONL file": "Alle angenommenen Paare dieses Servers als JSONL-Datei",
+    "The pairs of this server that I may learn from, as a JSONL file": (
+        "Die Paare dieses Servers, aus denen ich lernen darf, als JSONL-Datei"
+    ),
     "Take in pairs from a JSONL or CSV file": "Paare aus einer JSONL- oder CSV-Datei aufnehmen",
     "JSONL with messages on each line, or CSV with a prompt and a reply column": (
         "JSONL mit messages in jeder Zeile oder CSV mit einer Spalte für Frage und Antwort"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bot.texts import NOTICE
 from bot.translations.de.texts import adapter_name, verdict_line
+from storage import quarantine
 
 # --- cards -------------------------------------------------------------------------------------------------
 
@@ -109,8 +110,9 @@ OUTCOMES = {"promoted": "übernommen", "kept": "nicht übernommen", "skipped": "
 def elsewhere(server: str | None) -> str:
     if server is None:
         return (
-            "Ich diene mehreren Servern mit einem Adapter, und wer mich betreibt, hat nicht gesagt, "
-            "wessen Moderation ihn wählt."
+            "Ich antworte auf allen Servern mit demselben Adapter. Nur die Moderation meines Hauptservers trainiert "
+            "und wählt ihn, und dort bin ich gerade nicht. Wer mich betreibt, kann einen anderen bestimmen: "
+            "`main_server` in `nightshift.toml`."
         )
     return f"Ich diene mehreren Servern mit einem Adapter. Nur die Moderation von {server} trainiert und wählt ihn."
 
@@ -178,6 +180,10 @@ def held_out(train: int, held: int) -> str:
 NO_PAIRS = "Kein angenommenes Paar enthält diese Worte."
 PAIR_GONE = "Mit dieser Nummer gibt es kein angenommenes Paar dieses Servers."
 EXPORT_EMPTY = "Es gibt nichts auszugeben: Von diesem Server ist keine Antwort angenommen."
+EXPORT_NONE_ELIGIBLE = (
+    "Es gibt nichts auszugeben: Aus keinem angenommenen Paar dieses Servers darf ich lernen, weil jemand darin nicht "
+    "zugestimmt hat oder noch niemand zweites aus der Moderation daraufgesehen hat."
+)
 EXPORT_TOO_LARGE = (
     "Die Datei ist größer, als Discord sie hier nimmt. `nightshift export` auf meinem Rechner hat keine Grenze."
 )
@@ -204,6 +210,11 @@ def imported(count: int, duplicates: int, bad: list[tuple[int, str]]) -> str:
     return "\n".join(lines)
 
 
+def import_waits(count: int) -> str:
+    pairs = "Dieses Paar wartet" if count == 1 else f"Diese {count} Paare warten"
+    return f"{pairs}, bis jemand zweites aus der Moderation dieses Servers zustimmt: `/pairs quarantine`."
+
+
 # --- /stats ------------------------------------------------------------------------------------------------
 
 SET_ASIDE_CONFIRM = "Zulassen"
@@ -214,6 +225,11 @@ SET_ASIDE_EMPTY = "Kein Paar ist beiseitegelegt."
 SET_ASIDE_GONE = "Über dieses Paar ist nichts mehr zu entscheiden: Es ist schon entschieden oder hat sich geändert."
 SET_ASIDE_OWN = "Dieses Paar hast du selbst angenommen, also entscheidet jemand anderes aus der Moderation."
 MORNING_ASIDE = "Beiseitegelegt"
+
+
+def set_aside_why(reason: str) -> str:
+    imported = "Jemand aus der Moderation hat es importiert; jemand zweites entscheidet."
+    return imported if reason == quarantine.WAITS_SINCE_IMPORT else reason
 
 
 def set_aside_title(left: int) -> str:

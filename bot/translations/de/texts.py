@@ -176,6 +176,11 @@ STATUS_MEMORY = "Speicher"
 STATUS_SWAP = "Letzter Wechsel"
 STATUS_LAST = "Letztes Training"
 STATUS_NEXT = "Nächstes Training"
+STATUS_LEARNING = "Lernen"
+NOT_LEARNING_HERE = (
+    "Von diesem Server lerne ich nicht: Nichts, was hier gesagt, angenommen oder importiert wird, kommt ins Training. "
+    "Von welchen Servern ich lerne, bestimmt, wer mich betreibt."
+)
 RUN_NOW = "läuft gerade"
 NEVER = "noch nie"
 NOT_PLANNED = "nicht geplant"

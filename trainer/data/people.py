@@ -1,0 +1,30 @@
+"""People: whom a pair counts towards in shares and floods, by id. Pure.
+
+Names are no use here: anybody can change theirs, and two people can have the same one.
+"""
+
+from __future__ import annotations
+
+from storage.records import Pair
+
+__all__ = ["author_of", "moderator_of"]
+
+
+def author_of(pair: Pair) -> int | None:
+    """Who asked; None for the operator's own material. What a moderator imported without an author is theirs."""
+    if not _counts(pair):
+        return None
+    author = pair.turns[-1].author_id
+    return pair.reviewer_id if author is None and pair.by_moderator else author
+
+
+def moderator_of(pair: Pair) -> int | str | None:
+    """Who approved or imported it; None for the operator's own material. The name only where no id was ever stored."""
+    if not _counts(pair):
+        return None
+    return pair.reviewer if pair.reviewer_id is None else pair.reviewer_id
+
+
+def _counts(pair: Pair) -> bool:
+    """Whether a pair is somebody's: the operator's imports and the terminal are nobody's."""
+    return pair.source == "discord" or pair.by_moderator
