@@ -23,6 +23,7 @@ __all__ = [
     "CardButton",
     "CorrectionForm",
     "ReasonMenu",
+    "blank_card",
     "card",
     "card_asker",
     "card_buttons",
@@ -78,6 +79,8 @@ def card(
 
     `replaced_by` is the reply that stands in its place on Discord now.
     """
+    if reply.redacted:
+        return blank_card(reply.id)
     question = next((turn.content for turn in reversed(reply.turns) if turn.role == "user"), "") or texts.NO_WORDS
     if review is None and skipped_by is None:
         body = [quoted(question, _SHOWN), "", short(reply.text, _SHOWN)]
@@ -98,6 +101,13 @@ def card(
     return embed
 
 
+def blank_card(reply_id: int) -> discord.Embed:
+    """What is left of a card whose words were removed: no question, no answer, and not who asked."""
+    embed = discord.Embed(title=texts.REMOVED, description=texts.REMOVED_WHY, colour=discord.Colour.dark_grey())
+    embed.set_footer(text=f"{texts.CARD_REPLY} {reply_id}")
+    return embed
+
+
 def card_asker(message: discord.Message) -> str:
     """Who asked, as a posted card says it: the store knows people by number only."""
     return (message.embeds[0].author.name if message.embeds else None) or texts.SOMEBODY
@@ -106,8 +116,10 @@ def card_asker(message: discord.Message) -> str:
 def card_buttons(reply: Reply, review: Review | None = None) -> discord.ui.View:
     """What can be done with a reply, and a link to its message. They work for as long as the card stands."""
     view = discord.ui.View(timeout=None)
+    if reply.redacted:
+        return view
     acts: tuple[Act, ...] = WAITING if review is None else ("undo",)
-    for act in () if reply.redacted else acts:
+    for act in acts:
         view.add_item(CardButton(act, reply.id))
     if link := jump(reply):
         view.add_item(link)

@@ -36,6 +36,7 @@ from bot.moderation.quarantine import QuarantineButton
 from bot.moderation.queue import QueueButton
 from bot.moderation.reactions import Reactions
 from bot.moderation.setup import SetupChannel, SetupDesk, SetupRole, SetupStep
+from bot.moderation.withdrawals import Withdrawals
 from bot.operations import Operations
 from bot.privacy import privacy_commands
 from bot.questions import Question
@@ -56,7 +57,6 @@ _log = logging.getLogger(__name__)
 _ITEMS = (CardButton, ReasonMenu, QueueButton, QuarantineButton, VoteButton, SetupChannel, SetupRole, SetupStep)
 _RETENTION_HOURS = 6  # between two looks for what is too old
 _ERASE_MINUTES = 5  # between two attempts to overwrite removed words in the files, where somebody was in the way
-_CARDS = 100  # cards brought in step when words are removed; older ones have scrolled away
 
 
 def intents(*, message_content: bool, reactions: bool = False) -> discord.Intents:
@@ -108,6 +108,7 @@ class NightshiftClient(discord.Client):
         self.desk = ReviewDesk(self.office)
         self.setup = SetupDesk(self.office, settings.consent)
         self.morning = Morning(self.office)
+        self.withdrawals = Withdrawals(self, self.office, self.desk.verdicts, self.morning)
         self._reactions = Reactions(self.office, self.desk)
         self.answering = Answering(engine, store, settings, self._on_reply)
         self.front = FrontDesk(self.answering, store, self.book, self.office, direct_messages=config.direct_messages)
@@ -153,6 +154,7 @@ class NightshiftClient(discord.Client):
         await self._remember_home()
         if self._looks_back and not self._look_back.is_running():
             self._look_back.start()
+        await self.withdrawals.carry_out()
 
     async def on_guild_join(self, _guild: discord.Guild) -> None:
         await self._remember_home()
@@ -236,8 +238,10 @@ class NightshiftClient(discord.Client):
             await self.desk.changed(question.guild, question.standing.reply.id)  # another stands in its place
 
     async def _deleted(self, message_ids: Iterable[int]) -> None:
-        self.answering.changed(message_ids)
-        await self._redacted(await self._deletions.happened(message_ids))
+        ids = list(message_ids)
+        self.answering.changed(ids)
+        await self._store.call(Store.posts_gone, ids)
+        await self._redacted(await self._deletions.happened(ids))
 
     async def _forgotten(self, reply_ids: Sequence[int]) -> None:
         """Somebody was forgotten: answers that have not begun are written without their words."""
@@ -245,12 +249,8 @@ class NightshiftClient(discord.Client):
         await self._redacted(reply_ids)
 
     async def _redacted(self, reply_ids: Sequence[int]) -> None:
-        """Words were taken out of these replies: their cards show them no longer."""
-        for reply_id in sorted(reply_ids, reverse=True)[:_CARDS]:
-            reply = await self._store.call(Store.reply, reply_id)
-            guild = self.get_guild(reply.guild_id) if reply.guild_id is not None else None
-            if guild is not None:
-                await self.desk.board.redraw(guild, reply)
+        """Words were taken out of these replies: what shows them on Discord shows them no longer."""
+        await self.withdrawals.carry_out(reply_ids)
 
     async def _settings_gone(self, guild: discord.Guild) -> None:
         """Something on a server was deleted, maybe while nobody listened: its settings name it no longer."""
@@ -270,10 +270,14 @@ class NightshiftClient(discord.Client):
 
     async def _let_go(self) -> None:
         await let_go(self._store, self._retention_days, self._clock.now())
+        if self.is_ready():
+            await self.withdrawals.carry_out()
 
     async def _erase(self) -> None:
         starting = self._erasing.current_loop == 0  # nobody waits yet, so a large file may take its time
         await self._store.call(Store.erase, **({"at_most": None} if starting else {}))
+        if self.is_ready():
+            await self.withdrawals.carry_out()
 
     async def _look_for_adapter(self) -> None:
         await self._operations.sync_adapter()

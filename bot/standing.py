@@ -18,7 +18,7 @@ from storage.records import Reply
 from storage.store import Store
 from storage.writer import AsyncStore
 
-__all__ = ["Standing", "heading_of", "reply_shown_by", "standing_at"]
+__all__ = ["Standing", "heading_of", "parts_of", "reply_shown_by", "standing_at"]
 
 _BETWEEN = 100  # messages looked through for the parts of one answer, which are posted one after the other
 
@@ -92,15 +92,21 @@ async def standing_at(interaction: discord.Interaction[Any], reply: Reply, *, go
     return Standing(reply, tuple(parts), go_on, tell)
 
 
+async def parts_of(channel: Any, first_id: int) -> list[discord.Message]:
+    """All messages of an answer, first to last: the first and the bot's own that reply to it."""
+    first = await channel.fetch_message(first_id)
+    after = channel.history(limit=_BETWEEN, after=first, oldest_first=True)
+    return [first, *[one async for one in after if _is_part(one, first)]]
+
+
 async def _parts_before(channel: Any, first_id: int, last: discord.Message) -> list[discord.Message]:
     """The first message of an answer and those between it and the last: the bot's own that reply to the first."""
     first = await channel.fetch_message(first_id)
     between = channel.history(limit=_BETWEEN, after=first, before=last, oldest_first=True)
-    return [
-        first,
-        *[
-            one
-            async for one in between
-            if one.author.id == last.author.id and one.reference is not None and one.reference.message_id == first_id
-        ],
-    ]
+    return [first, *[one async for one in between if _is_part(one, first)]]
+
+
+def _is_part(message: discord.Message, first: discord.Message) -> bool:
+    """Whether a message goes on with the answer that begins with `first`."""
+    reference = message.reference
+    return message.author.id == first.author.id and reference is not None and reference.message_id == first.id

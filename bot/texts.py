@@ -76,6 +76,8 @@ EDIT = "Edit"
 REJECT = "Reject"
 VERDICTS = {"approve": "Approved", "edit": "Edited", "reject": "Rejected"}
 PENDING = "Waiting for a verdict"
+REMOVED = "No longer stored"
+REMOVED_WHY = "Words in it were removed, so there is nothing left to review."
 
 CARD_CORRECTED = "Should have said"
 CARD_REPLY = "Reply"

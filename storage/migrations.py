@@ -345,6 +345,25 @@ def m016_removed_words(db: Database) -> None:
     db.execute("create index replies_redacted on replies (id) where redacted <> 0")
 
 
+def m017_posts(db: Database) -> None:
+    # Messages of the bot that show stored words. kind: 'card', 'question', 'report' or 'answer'. due: to be blanked.
+    db.execute("""
+        create table posts (
+            message_id integer primary key,
+            guild_id integer,
+            channel_id integer not null,
+            kind text not null,
+            reply_id integer,
+            run_id text,
+            sample integer,
+            due integer not null default 0
+        )
+    """)
+    db.execute("create index posts_reply on posts (reply_id) where reply_id is not null")
+    db.execute("create index posts_run on posts (run_id) where run_id is not null")
+    db.execute("create index posts_due on posts (message_id) where due = 1")
+
+
 def m024_bot_state(db: Database) -> None:
     # What the bot remembers about itself, such as which commands it uploaded.
     db.execute("create table bot_state (name text primary key, value text not null) without rowid")
@@ -364,5 +383,6 @@ STEPS: tuple[Callable[[Database], None], ...] = (
     m012_replaced_answers,
     m013_servers_that_teach,
     m016_removed_words,
+    m017_posts,
     m024_bot_state,
 )

@@ -19,6 +19,7 @@ QueueOrder = Literal["newest", "oldest", "unsure"]
 Preference = Literal["champion", "challenger", "tie"]
 ChoiceOrigin = Literal["edit", "rejection", "vote"]
 ConsentRule = Literal["members", "operator"]
+PostKind = Literal["card", "question", "report", "answer"]
 PromotionKind = Literal["gate", "use", "rollback"]
 Outcome = Literal["promoted", "kept", "skipped", "failed"]
 
@@ -245,6 +246,22 @@ class AuditEntry:
     action: str
     subject: str
     details: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A message of the bot's that shows stored words: a reply's card, a run's report or one of its questions.
+
+    An answer is one to /ask, which shows what was asked.
+    """
+
+    message_id: int
+    guild_id: int | None
+    channel_id: int
+    kind: PostKind
+    reply_id: int | None = None
+    run_id: str | None = None
+    sample: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from sqlite3 import Connection
 
-from storage import audit, erasure, forgettings, lineage, replies, samples
+from storage import audit, erasure, forgettings, lineage, posts, replies, samples
 from storage.blanking import REDACTED, blank, repeats
 from storage.database import writing
 from storage.records import Forgotten, Reply, Turn
@@ -53,6 +53,7 @@ def forget(db: Connection, user_id: int, before: int | None = None) -> Forgotten
             newest = max([newest, *_numbers(reply, user_id)])
             _redact(db, reply, act, gone=_of(user_id, answers), answer_gone=asked)
             if asked:
+                posts.forget_answer(db, reply)
                 db.execute("update replies set asker_id = null, prompt_message_id = null where id = ?", [reply.id])
                 _drop_message(db, reply.id, reply.prompt_message_id)
                 if reply.message_id is not None:
@@ -127,6 +128,7 @@ def _redact(db: Connection, reply: Reply, act: _Withdrawal, *, gone: Callable[[T
         [encode_turns(blanked.turns), REDACTED if answer_gone else reply.text, reply.id],
     )
     db.execute("update reviews set content_hash = null where reply_id = ?", [reply.id])
+    posts.withdraw_card(db, reply.id)
     db.execute("delete from quarantine where reply_id = ?", [reply.id])  # its reason may quote the reply
     _redact_edits(db, reply.id, act.words, all_of_them=answer_gone)
     left = {turn.message_id for turn in blanked.turns}

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from sqlite3 import Connection
 
-from storage import erasure, samples
+from storage import erasure, posts, samples
 from storage.blanking import REDACTED
 from storage.database import writing
 from storage.pairs import CONSENTED
@@ -74,6 +74,7 @@ def _let_go(db: Connection, first: int, last: int, before: str) -> list[int]:
         [first, last, before],
     ).fetchall()
     for reply_id, seen in rows:
+        posts.withdraw_card(db, reply_id)
         if seen:
             _empty(db, reply_id)
         else:

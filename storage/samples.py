@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from sqlite3 import Connection
 from typing import Any
 
+from storage import posts
 from storage.blanking import recites
 
 # A sample that names a reply is concerned when it is redacted or no longer there; one that names none, when any is that
@@ -44,6 +45,9 @@ def withdraw(db: Connection, words: Sequence[str] = ()) -> bool:
         kept = [sample if _may_stay(db, run_id, sample, words) else None for sample in details["samples"]]
         if kept != details["samples"]:
             found = True
+            for number, sample in enumerate(kept):
+                if sample is None:
+                    posts.withdraw_question(db, run_id, number)
             details["samples"] = kept
             db.execute("update runs set details = ? where id = ?", [json.dumps(details), run_id])
     return found

@@ -25,6 +25,7 @@ from storage import (
     members,
     messages,
     pairs,
+    posts,
     preferences,
     promotions,
     quarantine,
@@ -56,6 +57,7 @@ from storage.records import (
     Outcome,
     Pair,
     PairCounts,
+    Post,
     Promotion,
     PromotionKind,
     Purge,
@@ -227,6 +229,31 @@ class Store:
     def withheld(self, spoken: Iterable[tuple[int, int | None]]) -> set[int]:
         """Of these Discord messages (number, author; None for the bot's), those that are not to be shown or stored."""
         return forgettings.withheld(self._db, spoken)
+
+    # Posts: where on Discord stored words are shown
+
+    def add_post(self, post: Post) -> bool:
+        """Keep where something was posted; gives whether its words were removed meanwhile, so that it is to go."""
+        return posts.add(self._db, post)
+
+    def card(self, reply_id: int) -> Post | None:
+        return posts.card(self._db, reply_id)
+
+    def first_carded(self) -> int | None:
+        """The lowest reply whose card is known."""
+        return posts.first_carded(self._db)
+
+    def due_posts(self, limit: int = 100) -> list[Post]:
+        """Posts whose words were removed, and which are still to be blanked; newest first."""
+        return posts.due(self._db, limit)
+
+    def post_done(self, message_id: int) -> None:
+        """It was blanked."""
+        posts.done(self._db, [message_id])
+
+    def posts_gone(self, message_ids: Iterable[int]) -> None:
+        """These messages are no longer on Discord."""
+        posts.gone(self._db, message_ids)
 
     def erase(self, *, at_most: int | None = erasure.AT_ONCE) -> bool:
         """Overwrite in the files what removals could not at once; gives whether nothing is left to do."""

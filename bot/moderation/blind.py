@@ -19,7 +19,7 @@ from bot.handler import answered
 from bot.moderation import texts as words
 from storage.records import Preference
 
-__all__ = ["Contest", "VoteButton", "ballot", "comparison", "preference_of"]
+__all__ = ["Contest", "VoteButton", "ballot", "blank_comparison", "comparison", "preference_of"]
 
 _SHOWN = 1000  # characters of an answer
 Side = Literal["a", "b", "tie"]
@@ -55,6 +55,11 @@ def comparison(contest: Contest) -> discord.Embed:
         embed.add_field(name=side.upper(), value=short(text, _SHOWN) or "\u2014", inline=False)
     embed.set_footer(text=words.BLIND_FOOTER)
     return embed
+
+
+def blank_comparison() -> discord.Embed:
+    """What is left of a question whose words were removed."""
+    return discord.Embed(title=words.BLIND_TITLE, description=words.BLIND_REMOVED, colour=discord.Colour.dark_grey())
 
 
 def ballot(contest: Contest) -> discord.ui.View:

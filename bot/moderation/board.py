@@ -11,14 +11,13 @@ from bot.cards import card, card_asker, card_buttons, card_of
 from bot.language import speaking
 from bot.moderation.office import Office
 from bot.sending import UNSENT, nonce_of, surely
-from storage.records import Reply, Review
+from storage.records import Post, Reply, Review
 from storage.store import Store
 
 __all__ = ["ReviewBoard"]
 
 _log = logging.getLogger(__name__)
-_LOOK_BACK = 200  # messages of the review channel searched for a card whose place is not remembered
-_REMEMBERED = 1000  # places of cards kept in memory
+_LOOK_BACK = 200  # messages of the review channel searched for a card whose place is not known
 
 
 class ReviewBoard:
@@ -26,7 +25,6 @@ class ReviewBoard:
 
     def __init__(self, office: Office) -> None:
         self._office = office
-        self._cards: dict[int, int] = {}  # reply id to message id; a memory, never the truth
 
     async def post(self, reply_id: int, guild: discord.Guild, asker: str) -> None:
         """Put a card for a new reply into its server's review channel, if there is one."""
@@ -36,7 +34,9 @@ class ReviewBoard:
         embed, view = await self.face(guild, await self._office.store.call(Store.reply, reply_id), asker)
         nonce = nonce_of(channel.id, "card", reply_id)
         message = await surely(lambda: channel.send(embed=embed, view=view, nonce=nonce))
-        self._remember(reply_id, message)
+        post = Post(message.id, guild.id, channel.id, "card", reply_id=reply_id)
+        if await self._office.store.call(Store.add_post, post):  # its words were removed while it was posted
+            await self.redraw(guild, await self._office.store.call(Store.reply, reply_id))
 
     async def face(
         self, guild: discord.Guild, reply: Reply, asker: str, *, skipped_by: str | None = None
@@ -71,23 +71,21 @@ class ReviewBoard:
             await self._office.say(channel, text)
 
     async def _find(self, guild: discord.Guild, reply_id: int) -> discord.Message | None:
-        """The card of a reply: where it is remembered to be, else wherever it is among the newest messages."""
+        """The card of a reply: where the store says it stands, else wherever it is among the newest messages."""
+        post = await self._office.store.call(Store.card, reply_id)
+        if post is not None:
+            place = guild.get_channel(post.channel_id)
+            return await place.fetch_message(post.message_id) if isinstance(place, discord.TextChannel) else None
         channel = self._office.review_channel(guild)
         if channel is None:
             return None
-        known = self._cards.get(reply_id)
-        if known is not None:
-            return await channel.fetch_message(known)
         async for message in channel.history(limit=_LOOK_BACK):
             if card_of(message) == reply_id:
-                self._remember(reply_id, message)
+                await self._office.store.call(
+                    Store.add_post, Post(message.id, guild.id, channel.id, "card", reply_id=reply_id)
+                )
                 return message
         return None
-
-    def _remember(self, reply_id: int, message: discord.Message) -> None:
-        while len(self._cards) >= _REMEMBERED:
-            del self._cards[next(iter(self._cards))]
-        self._cards[reply_id] = message.id
 
 
 @dataclass(frozen=True)

@@ -22,12 +22,12 @@ from bot import limits, texts
 from bot.excerpts import line
 from bot.language import speaking
 from bot.moderation import texts as words
-from bot.moderation.blind import Contest, ballot, comparison
+from bot.moderation.blind import Contest, ballot, blank_comparison, comparison
 from bot.moderation.charts import loss_curve
 from bot.moderation.office import Office
 from bot.sending import UNSENT, nonce_of, surely
 from storage.errors import StorageError
-from storage.records import Metric, Quarantined, Run
+from storage.records import Metric, Post, Quarantined, Run
 from storage.store import Store
 
 __all__ = ["Morning", "contests_of", "report_embed"]
@@ -83,26 +83,49 @@ class Morning:
         return heard
 
     async def _post(self, channel: discord.TextChannel, night: _Night, picture: bytes | None) -> None:
-        main = channel.guild.id == self._office.teaching.main
-        here = (None, channel.guild.id) if main else (channel.guild.id,)
-        embed = report_embed(night.run, [one.reason for one in night.aside if one.guild_id in here])
+        embed = self._embed(night, channel.guild.id)
         nonce = nonce_of(channel.id, night.run.id)
         if picture is None or not channel.permissions_for(channel.guild.me).attach_files:
-            await surely(lambda: channel.send(embed=embed, nonce=nonce))
+            message = await surely(lambda: channel.send(embed=embed, nonce=nonce))
         else:
             embed.set_image(url="attachment://loss.png")
             curve = picture
-            await surely(
+            message = await surely(
                 lambda: channel.send(embed=embed, file=discord.File(io.BytesIO(curve), "loss.png"), nonce=nonce)
             )
+        await self._keep(Post(message.id, channel.guild.id, channel.id, "report", run_id=night.run.id))
         theirs = [contest for contest, guild_id in night.samples if guild_id in (None, channel.guild.id)]
         for contest in theirs[:_QUESTIONS]:
-            await surely(functools.partial(_pose, channel, contest))
+            message = await surely(functools.partial(_pose, channel, contest))
+            post = Post(
+                message.id, channel.guild.id, channel.id, "question", run_id=contest.run_id, sample=contest.number
+            )
+            if await self._keep(post):  # its words were removed while it was posted
+                await message.edit(embed=blank_comparison(), view=None)
+
+    async def redraw(self, post: Post, channel: discord.abc.Messageable) -> None:
+        """Show a report without the reasons of pairs that no longer wait. Raises what Discord raises."""
+        if post.run_id is None or post.guild_id is None:
+            return
+        night = await self._office.store.call(_night, post.run_id)
+        message = await channel.fetch_message(post.message_id)
+        embed = self._embed(night, post.guild_id)
+        if message.attachments:
+            embed.set_image(url="attachment://loss.png")
+        await message.edit(embed=embed)
+
+    def _embed(self, night: _Night, guild_id: int) -> discord.Embed:
+        """The report as one server sees it."""
+        here = (None, guild_id) if guild_id == self._office.teaching.main else (guild_id,)
+        return report_embed(night.run, [one.reason for one in night.aside if one.guild_id in here])
+
+    async def _keep(self, post: Post) -> bool:
+        return await self._office.store.call(Store.add_post, post)
 
 
-async def _pose(channel: discord.TextChannel, contest: Contest) -> None:
+async def _pose(channel: discord.TextChannel, contest: Contest) -> discord.Message:
     nonce = nonce_of(channel.id, contest.run_id, contest.number)
-    await channel.send(embed=comparison(contest), view=ballot(contest), nonce=nonce)
+    return await channel.send(embed=comparison(contest), view=ballot(contest), nonce=nonce)
 
 
 def report_embed(run: Run, aside: Sequence[str] = ()) -> discord.Embed:

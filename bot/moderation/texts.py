@@ -163,6 +163,7 @@ MORNING_HEAD = {
 }
 BLIND_TITLE = "Which answer is better?"
 BLIND_A, BLIND_B, BLIND_TIE = "A is better", "B is better", "No difference"
+BLIND_REMOVED = "This question is no longer stored: words in it were removed."
 BLIND_STORED = "Your vote is stored. Vote again to change it."
 BLIND_FOOTER = "One is by the adapter of yesterday, one by tonight's. Nobody is told which."
 LEARNING = "learning"

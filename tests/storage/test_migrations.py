@@ -34,6 +34,7 @@ TABLES = {
     "erasures",
     "forgettings",
     "forgetting_key",
+    "posts",
     "bot_state",
     "home_server",
 }

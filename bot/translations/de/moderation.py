@@ -160,6 +160,7 @@ MORNING_HEAD = {
 }
 BLIND_TITLE = "Welche Antwort ist besser?"
 BLIND_A, BLIND_B, BLIND_TIE = "A ist besser", "B ist besser", "Kein Unterschied"
+BLIND_REMOVED = "Diese Frage ist nicht mehr gespeichert: Was darin stand, wurde entfernt."
 BLIND_STORED = "Deine Stimme ist gespeichert. Stimm noch einmal ab, um sie zu ändern."
 BLIND_FOOTER = "Eine ist vom Adapter von gestern, eine von dem dieser Nacht. Welche, erfährt niemand."
 LEARNING = "Lernen"

@@ -45,6 +45,8 @@ EDIT = "Bearbeiten"
 REJECT = "Ablehnen"
 VERDICTS = {"approve": "Angenommen", "edit": "Bearbeitet", "reject": "Abgelehnt"}
 PENDING = "Wartet auf ein Urteil"
+REMOVED = "Nicht mehr gespeichert"
+REMOVED_WHY = "Was hier stand, wurde entfernt. Es gibt nichts mehr zu beurteilen."
 
 CARD_CORRECTED = "Hätte sagen sollen"
 CARD_REPLY = "Antwort"
