@@ -26,7 +26,8 @@ from bot.supervision import EngineSupervisor
 from model.errors import EngineClosed, EngineFailed, ModelError, OutOfMemory
 from model.protocol import AdapterRef, ChatEngine, SwapReport
 from storage.adapters import AdapterDirectory
-from storage.errors import StorageError
+from storage.database import check_database
+from storage.errors import DatabaseDamaged, StorageError
 from storage.home import Home
 from storage.occupancy import occupy
 from storage.store import Store
@@ -97,6 +98,8 @@ class Nightshift:
         """
         async with AsyncExitStack() as stack:
             stack.enter_context(occupy(home))
+            if home.db.exists():
+                await asyncio.to_thread(check_database, home.db)
             store = await AsyncStore.open(home.db)
             stack.push_async_callback(store.close)
             if engine is None:
@@ -237,7 +240,11 @@ class Nightshift:
 
     async def _tonight(self, local_date: str) -> None:
         try:
+            await asyncio.to_thread(check_database, self.home.db, thorough=True)
             await self.train_now(trigger="schedule", local_date=local_date)
+        except DatabaseDamaged as error:
+            _log.error("No training tonight: %s", error)
+            await self._announce(lambda: words.DATABASE_DAMAGED)
         except TrainingUnderway:
             raise
         except Exception:

@@ -24,6 +24,10 @@ from storage.errors import (
     AdapterDamaged,
     AdapterMissing,
     AdapterRetired,
+    DatabaseBusy,
+    DatabaseDamaged,
+    DatabaseUnwritable,
+    DiskFull,
     EditEmpty,
     NothingToRollBack,
     NothingToUndo,
@@ -68,6 +72,10 @@ def _foreseen() -> dict[type[Exception], str]:
         AdapterMissing: moderation.ADAPTER_GONE,
         AdapterRetired: moderation.ADAPTER_RETIRED,
         AdapterDamaged: moderation.ADAPTER_DAMAGED,
+        DiskFull: texts.DISK_FULL,
+        DatabaseBusy: texts.DATABASE_BUSY,
+        DatabaseDamaged: texts.DATABASE_BROKEN,
+        DatabaseUnwritable: texts.DATABASE_BROKEN,
         app_commands.NoPrivateMessage: texts.SERVER_ONLY,
     }
 
@@ -86,8 +94,9 @@ async def respond_with(interaction: discord.Interaction[Any], error: BaseExcepti
     if isinstance(error, app_commands.CommandInvokeError):
         error = error.original
     text = sentence(error)
-    if text is None:
+    if text is None or isinstance(error, DiskFull | DatabaseBusy | DatabaseDamaged | DatabaseUnwritable):
         _log.error("Interaction %s failed", interaction.id, exc_info=error)
+    if text is None:
         text = texts.FAILED_COMMAND
     text = limits.content(text)
     try:

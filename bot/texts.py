@@ -109,6 +109,9 @@ TRAINING_BUSY = "A training run is already going on. Its result will be announce
 NOTHING_TO_ROLL_BACK = "There is no earlier adapter to go back to: the bare base model is already answering."
 SERVER_ONLY = "This works only on a server."
 NOT_ADMINISTRATOR = "Only administrators can do that: it needs the permission Manage Server."
+DISK_FULL = "The disk of the machine I run on is full, so this was not stored. Please tell whoever runs me."
+DATABASE_BROKEN = "My database cannot be read or written at the moment. Please tell whoever runs me."
+DATABASE_BUSY = "My database was busy for too long, so this was not done. Please try again in a minute."
 FAILED_COMMAND = "Something went wrong, sorry. Nothing was changed; the log on the bot's machine says more."
 
 

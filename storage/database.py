@@ -15,12 +15,33 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from storage import migrations
-from storage.errors import DatabaseBusy, DatabaseNewer, DatabaseUnreadable
+from storage.errors import DatabaseBusy, DatabaseDamaged, DatabaseNewer, DatabaseUnreadable
+from storage.faults import BUSY_TIMEOUT_S, foreseen, is_busy, is_damage
 from storage.home import make_private
 
-BUSY_TIMEOUT_S = 10.0
 CACHE_KIB = 64 * 1024
 """SQLite's 2 MB make a large import read its indexes again and again, with the lock held."""
+
+
+_MAGIC = b"SQLite format 3"
+
+
+def check_database(path: Path, *, thorough: bool = False) -> None:
+    """Read the file through and see whether it is whole: quickly, or (minutes for gigabytes) with every index.
+
+    Raises:
+        DatabaseDamaged: it is not.
+        DatabaseUnreadable: it cannot be opened.
+    """
+    db = open_database(path)
+    try:
+        (found,) = db.execute("pragma integrity_check(1)" if thorough else "pragma quick_check(1)").fetchone()
+    except sqlite3.Error as error:
+        raise DatabaseDamaged(path, str(error)) from error
+    finally:
+        db.close()
+    if found != "ok":
+        raise DatabaseDamaged(path, " ".join(str(found).split()))
 
 
 def open_database(path: Path) -> sqlite3.Connection:
@@ -44,14 +65,22 @@ def open_database(path: Path) -> sqlite3.Connection:
         _bring_up_to_date(db, path)
     except sqlite3.Error as error:
         db.close()
-        if _is_busy(error):
+        if is_busy(error):
             raise DatabaseBusy(BUSY_TIMEOUT_S) from error
+        if is_damage(error) and _begins_as_one(path):
+            raise DatabaseDamaged(path, str(error)) from error
         raise DatabaseUnreadable(path, str(error)) from error
     except BaseException:
         db.close()
         raise
     db.row_factory = sqlite3.Row
     return db
+
+
+def _begins_as_one(path: Path) -> bool:
+    """Whether a file was a SQLite database once."""
+    with path.open("rb") as file:
+        return file.read(len(_MAGIC)) == _MAGIC
 
 
 def _make_privately(path: Path) -> None:
@@ -84,7 +113,7 @@ def _enable_wal(db: sqlite3.Connection) -> None:
         try:
             db.execute("pragma journal_mode = wal")
         except sqlite3.OperationalError as error:
-            if not _is_busy(error) or time.monotonic() > deadline:
+            if not is_busy(error) or time.monotonic() > deadline:
                 raise
             time.sleep(0.02)
         else:
@@ -97,12 +126,13 @@ def writing(db: sqlite3.Connection) -> Iterator[None]:
 
     Raises:
         DatabaseBusy: another process wrote for longer than `BUSY_TIMEOUT_S`.
+        DiskFull, DatabaseDamaged, DatabaseUnwritable: what is said, and nothing is kept.
     """
     try:
         db.execute("begin immediate")
-    except sqlite3.OperationalError as error:
-        if _is_busy(error):
-            raise DatabaseBusy(BUSY_TIMEOUT_S) from error
+    except sqlite3.Error as error:
+        if (known := foreseen(error)) is not None:
+            raise known from error
         raise
     with _to_the_end(db):
         yield
@@ -121,13 +151,9 @@ def _to_the_end(db: sqlite3.Connection) -> Iterator[None]:
     try:
         yield
         db.execute("commit")
-    except BaseException:
+    except BaseException as error:
         if db.in_transaction:
             db.execute("rollback")
+        if (known := foreseen(error)) is not None:
+            raise known from error
         raise
-
-
-def _is_busy(error: sqlite3.Error) -> bool:
-    """Whether SQLite gave up waiting for another writer."""
-    code = getattr(error, "sqlite_errorcode", 0)
-    return (code & 0xFF) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)

@@ -69,6 +69,34 @@ class DatabaseBusy(StorageError):
         self.waited_s = waited_s
 
 
+class DatabaseDamaged(StorageError):
+    """The database file is there, and what it holds is not whole."""
+
+    def __init__(self, path: Path | None, cause: str) -> None:
+        name = f"The database {path}" if path is not None else "The database"
+        super().__init__(
+            f"{name} is damaged ({cause}): stop Nightshift, keep the file, and put a copy from before in its place, "
+            "or save what can be read with sqlite3's .recover."
+        )
+        self.path = path
+
+
+class DatabaseUnwritable(StorageError):
+    """The system does not let the database be read or written."""
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(
+            f"The database cannot be read or written ({cause}): look at the disk and at the rights of the home."
+        )
+
+
+class DiskFull(StorageError):
+    """There is no room for what was to be written."""
+
+    def __init__(self) -> None:
+        super().__init__("The disk is full, so this was not written: make room, then do it again.")
+
+
 class StoreClosed(StorageError):
     """The bot's store was asked for something after it was closed."""
 

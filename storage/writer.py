@@ -6,6 +6,7 @@ Knows asyncio and the store, nothing of what is asked of it.
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +14,7 @@ from types import GeneratorType, TracebackType
 from typing import Concatenate, ParamSpec, Self, TypeVar
 
 from storage.errors import StoreClosed
+from storage.faults import foreseen
 from storage.store import Store
 
 P = ParamSpec("P")
@@ -46,13 +48,19 @@ class AsyncStore:
 
         Raises:
             StoreClosed: `close` has been called.
+            DiskFull, DatabaseBusy, DatabaseDamaged, DatabaseUnwritable: the disk or the database failed.
             Exception: whatever `fn` raises.
         """
         if self._closed:
             raise StoreClosed
 
         def work() -> T:
-            result = fn(self._store, *args, **kwargs)
+            try:
+                result = fn(self._store, *args, **kwargs)
+            except (sqlite3.Error, OSError) as error:
+                if (known := foreseen(error)) is not None:
+                    raise known from error
+                raise
             if isinstance(result, GeneratorType):
                 raise TypeError("rows are read on the store's thread: pass a function that makes a list of them")
             return result

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from model.errors import ModelError
 from storage.adapters import AdapterDirectory
 from storage.errors import AdapterDamaged, AdapterMissing, DatabaseBusy, StorageError
+from storage.faults import foreseen
 from storage.home import Home
 from storage.records import Adapter, Choice, Outcome, Run
 from storage.store import Store
@@ -337,6 +338,8 @@ def _reason(error: BaseException, stage: str, log_file: Path) -> str:
     """Why a run failed, for a person; what nobody foresaw is named and left to the log."""
     if isinstance(error, TrainerError | StorageError | ModelError):
         return str(error)
+    if (known := foreseen(error)) is not None:
+        return f"{known} The run stopped in stage {stage!r}."
     if isinstance(error, KeyboardInterrupt | SystemExit):
         return str(RunStopped())
     if isinstance(error, MemoryError) or "out of memory" in str(error).lower() or "can't allocate" in str(error):

@@ -108,10 +108,12 @@ def _disk(home: Home) -> Finding:
 
 
 def _database(home: Home, settings: Settings) -> Finding:
+    from storage.database import check_database
     from storage.store import Store
 
     if not home.db.exists():
         return Finding("good", "database", "not made yet; the first command that needs it makes it")
+    check_database(home.db)
     with Store.open(home.db) as store:
         counts = store.counts(settings.consent, servers=settings.training.servers)
     text = f"{counts.approved} approved pairs, {counts.eligible} of them may be trained on"

@@ -90,6 +90,10 @@ def _sentence(error: Exception) -> str:
     """The sentence a known error carries; for an unforeseen one, how to see more than its name."""
     if _is_ours(error):
         return str(error)
+    from storage.faults import foreseen  # a failing disk may meet any command
+
+    if (known := foreseen(error)) is not None:
+        return str(known)
     if os.environ.get("NIGHTSHIFT_DEBUG"):
         raise error
     return (

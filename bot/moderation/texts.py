@@ -91,6 +91,10 @@ HOLD_NOWHERE = "There is no review channel yet, so nobody would see the drafts. 
 
 # --- /train, /adapter --------------------------------------------------------------------------------------
 
+DATABASE_DAMAGED = (
+    "**My database is damaged**, so I did not train tonight. Please tell whoever runs me: "
+    "`nightshift doctor` says more."
+)
 NOT_TRAINING = "No training run is going on."
 CANCELLED = "The training run is being stopped. What it learned is thrown away; the adapter in use stays."
 NO_RUNS = "There has been no training run yet."

@@ -8,9 +8,11 @@ from datetime import date
 import pytest
 
 from bot.app import Nightshift
-from storage.errors import StoreClosed
+from storage.errors import DatabaseDamaged, StoreClosed
 from storage.store import Store
 from tests.fake_engine import FakeEngine
+from tests.storage.conftest import a_reply
+from tests.storage.test_faults import damage
 from trainer.result import RunResult
 
 
@@ -71,3 +73,22 @@ async def test_a_part_that_cannot_open_leaves_none_open(home, settings):
         async with Nightshift.open(home, settings, engine=engine):
             pass
     assert not engine.closed
+
+
+async def test_a_damaged_database_ends_the_start_and_the_night(home, settings):
+    """With a sentence, instead of rows that are missing."""
+    with Store.open(home.db) as store:
+        for number in range(200):
+            store.add_reply(a_reply(f"answer {number} " * 20))
+    trained = []
+
+    async def train(_home, **options):
+        trained.append(options)
+
+    async with Nightshift.open(home, settings, engine=FakeEngine(), train=train) as app:
+        damage(home.db)
+        await app._tonight("2026-11-23")
+    assert trained == []
+    with pytest.raises(DatabaseDamaged, match="damaged"):
+        async with Nightshift.open(home, settings, engine=FakeEngine()):
+            pass

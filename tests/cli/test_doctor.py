@@ -5,6 +5,10 @@ from __future__ import annotations
 import discord
 import pytest
 
+from storage.store import Store
+from tests.storage.conftest import a_reply
+from tests.storage.test_faults import damage
+
 
 def test_a_fresh_home_is_healthy_and_the_missing_token_a_note(nightshift):
     """Demo and playground work without a token."""
@@ -93,3 +97,15 @@ def test_discord_that_cannot_be_reached_leaves_the_token_unchecked(nightshift, m
     assert said.code == 0
     assert "note  discord" in said.out
     assert "not-to-be-shown" not in said.out + said.err
+
+
+def test_a_malformed_database_fails(nightshift, home):
+    """Its first page may be whole and the rest not; the bot is not started on it."""
+    with Store.open(home.ensure().db) as store:
+        for number in range(200):
+            store.add_reply(a_reply(f"answer {number} " * 20))
+    damage(home.db)
+    said = nightshift("doctor")
+    assert said.code == 1
+    assert "FAIL  database" in said.out
+    assert "is damaged" in said.out

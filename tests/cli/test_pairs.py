@@ -7,6 +7,8 @@ import json
 import pytest
 
 from bot.voice import EXAMPLES
+from storage import database
+from storage.store import Store
 
 
 def line(prompt, reply):
@@ -92,3 +94,22 @@ def test_what_is_exported_can_be_taken_in_again(nightshift, tmp_path, name):
 def test_an_export_into_a_missing_folder_is_one_sentence(nightshift, tmp_path):
     """Nothing half-written is left."""
     nightshift("export", tmp_path / "missing" / "out.csv").fails_with(1, "cannot be written")
+
+
+def test_an_import_onto_a_full_disk_is_a_sentence(nightshift, tmp_path, home, monkeypatch):
+    """Nothing of it is kept, and what to do is said."""
+    opened = database.open_database
+
+    def no_room(path):
+        db = opened(path)
+        db.execute("pragma max_page_count = 1")  # no page more than there are
+        return db
+
+    file = tmp_path / "pairs.jsonl"
+    row = {"messages": [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "word " * 1000}]}
+    file.write_text("".join(json.dumps(row).replace("Why?", f"Why {number}?") + "\n" for number in range(200)))
+    monkeypatch.setattr("storage.store.open_database", no_room)
+    nightshift("import", str(file)).fails_with(1, "disk is full")
+    monkeypatch.setattr("storage.store.open_database", opened)
+    with Store.open(home.db) as store:
+        assert store.counts().approved == 0

@@ -87,6 +87,10 @@ HOLD_NOWHERE = "Es gibt noch keinen Kanal der Moderation; niemand sähe die Entw
 
 # --- /train, /adapter --------------------------------------------------------------------------------------
 
+DATABASE_DAMAGED = (
+    "**Meine Datenbank ist beschädigt**, deshalb habe ich heute Nacht nicht trainiert. Bitte sag es meinem Betreiber: "
+    "`nightshift doctor` sagt mehr."
+)
 NOT_TRAINING = "Es läuft kein Training."
 CANCELLED = "Das Training wird angehalten. Was es gelernt hat, wird verworfen; der bisherige Adapter bleibt."
 NO_RUNS = "Es gab noch kein Training."

@@ -85,6 +85,9 @@ TRAINING_BUSY = "Es läuft schon ein Training. Sein Ergebnis wird bekanntgegeben
 NOTHING_TO_ROLL_BACK = "Es gibt keinen früheren Adapter, zu dem es zurückginge: Schon jetzt antwortet das Basismodell."
 SERVER_ONLY = "Das geht nur auf einem Server."
 NOT_ADMINISTRATOR = "Das kann nur, wer den Server verwaltet: Es braucht das Recht „Server verwalten“."
+DISK_FULL = "Die Festplatte meines Rechners ist voll, deshalb ist das nicht gespeichert. Bitte sag es meinem Betreiber."
+DATABASE_BROKEN = "Meine Datenbank lässt sich gerade nicht lesen oder schreiben. Bitte sag es meinem Betreiber."
+DATABASE_BUSY = "Meine Datenbank war zu lange beschäftigt. Es ist nichts geschehen; bitte versuch es gleich noch mal."
 FAILED_COMMAND = (
     "Da ist etwas schiefgegangen, tut mir leid. Nichts wurde geändert; mehr steht im Protokoll auf meinem Rechner."
 )

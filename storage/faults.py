@@ -1,0 +1,47 @@
+"""What the disk and SQLite say when they fail, as errors of the store: one sentence each, wherever it happens. Pure."""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+
+from storage.errors import DatabaseBusy, DatabaseDamaged, DatabaseUnwritable, DiskFull, StorageError
+
+BUSY_TIMEOUT_S = 10.0
+"""How long a writer waits for another process."""
+
+
+def foreseen(error: BaseException) -> StorageError | None:
+    """The store's error for a failure of the disk or the database; None for a mistake of ours."""
+    if isinstance(error, sqlite3.Error):
+        return _of_sqlite(error)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFull()
+    return None
+
+
+def is_busy(error: sqlite3.Error) -> bool:
+    """Whether SQLite gave up waiting for another writer."""
+    return _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether SQLite found what it read not to be whole."""
+    return _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def _of_sqlite(error: sqlite3.Error) -> StorageError | None:
+    code = _code(error)
+    if is_busy(error):
+        return DatabaseBusy(BUSY_TIMEOUT_S)
+    if is_damage(error):
+        return DatabaseDamaged(None, str(error))
+    if code == sqlite3.SQLITE_FULL:
+        return DiskFull()
+    if code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
+        return DatabaseUnwritable(str(error))
+    return None
+
+
+def _code(error: sqlite3.Error) -> int:
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
