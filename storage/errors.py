@@ -220,9 +220,13 @@ class NothingToRollBack(StorageError):
 
 
 class FileUnusable(StorageError):
-    """A file of pairs cannot be read or written as a whole (single bad rows are not errors)."""
+    """A file of pairs cannot be read or written as a whole (single bad rows are not errors).
 
-    def __init__(self, path: Path, problem: str) -> None:
+    `kind` says what is wrong to those who have their own words for it: "columns", "packed", "rows", or "".
+    """
+
+    def __init__(self, path: Path, problem: str, *, kind: str = "") -> None:
         super().__init__(f"{path} {problem}.")
         self.path = path
         self.problem = problem
+        self.kind = kind

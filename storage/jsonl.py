@@ -1,7 +1,8 @@
-"""Pairs as JSONL: one `{"messages": [{"role": ..., "content": ...}, ...]}` a line, ending with the assistant's reply.
+"""Pairs as JSON: one object a line, objects written over several lines, or an array of them.
 
-This is the format that fine-tuning tools share. It holds a pair's words whole, with all turns before the reply; who
-said them stays in the store.
+We write `{"messages": [{"role": ..., "content": ...}, ...]}` a line, ending with the assistant's reply: the format that
+fine-tuning tools share. It holds a pair's words whole, with all turns before the reply; who said them stays in the
+store.
 """
 
 from __future__ import annotations
@@ -9,24 +10,30 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, get_args
+from typing import IO
 
-from storage.records import NewPair, Pair, Role, Turn
-from storage.rows import BadRow, RowRefused, RowRules
+from storage.encodings import open_text
+from storage.json_rows import JsonRules, pair_of
+from storage.json_values import LONGEST_VALUE, json_values
+from storage.records import NewPair, Pair
+from storage.rows import BadRow, RowRefused
 
-_ROLES: dict[object, Role] = {role: role for role in get_args(Role)}
-_BOM = b"\xef\xbb\xbf"
+_CONTAINERS = ("data", "rows", "examples", "train", "pairs", "items")
 
 
-def read(path: Path, rules: RowRules) -> Iterator[NewPair | BadRow]:
-    """Each line's pair, or why it is refused; blank lines are passed over."""
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            content = line.removeprefix(_BOM) if number == 1 else line
-            if not content.strip():
-                continue
+def read(path: Path, rules: JsonRules) -> Iterator[NewPair | BadRow | None]:
+    """Each row's pair, or why it is refused; None for a blank line."""
+    with open_text(path, newline="\n") as file:
+        by_line = _is_by_line(file)
+        file.seek(0)
+        for number, row in _lines(file) if by_line else _values(file):
             try:
-                yield _pair(content, rules)
+                if row is None:
+                    yield None
+                elif isinstance(row, RowRefused):
+                    raise row
+                else:
+                    yield pair_of(row, rules)
             except RowRefused as refusal:
                 yield BadRow(number, str(refusal))
 
@@ -42,35 +49,51 @@ def write(file: IO[str], pairs: Iterable[Pair | NewPair]) -> int:
     return count
 
 
-def check_turns(messages: object, rules: RowRules) -> tuple[Turn, ...]:
-    """Turns of a list of messages. A system message can only come first. Raises RowRefused."""
-    if not isinstance(messages, list):
-        raise RowRefused('"messages" is not a list')
-    turns: list[Turn] = []
-    for position, message in enumerate(messages, start=1):
-        if not isinstance(message, dict):
-            raise RowRefused(f"message {position} is not an object with role and content")
-        role = _ROLES.get(message.get("role")) if isinstance(message.get("role"), str) else None
-        if role is None:
-            raise RowRefused(f"message {position} has no role of {', '.join(get_args(Role))}")
-        if role == "system" and position > 1:
-            raise RowRefused(f"message {position} is a system message, which can only come first")
-        turns.append(Turn(role, rules.text(message.get("content"), f"the text of message {position}")))
-    return tuple(turns)
+def _is_by_line(file: IO[str]) -> bool:
+    """Whether a row is a whole line, so that a bad one does not cost the next: one of the first two must be."""
+    seen = 0
+    while seen < 2 and (line := file.readline(LONGEST_VALUE + 1)):
+        seen += bool(line.strip())
+        if seen == 1 and line.lstrip().startswith("["):
+            return False
+        row = _row(line)
+        if isinstance(row, dict) and not _is_container(row) and not {"role", "from"} & row.keys():
+            return True
+        if seen == 1 and line.strip() and not line.lstrip().startswith("{"):
+            return True
+    return False
 
 
-def _pair(line: bytes, rules: RowRules) -> NewPair:
+def _is_container(value: object) -> bool:
+    """Whether an object holds nothing but a list of rows: `{"data": [...]}`."""
+    if not isinstance(value, dict) or len(value) != 1:
+        return False
+    ((name, rows),) = value.items()
+    return name in _CONTAINERS and isinstance(rows, list)
+
+
+def _lines(file: IO[str]) -> Iterator[tuple[int, object]]:
+    number = 0
+    while line := file.readline(LONGEST_VALUE + 1):
+        number += 1
+        if len(line) > LONGEST_VALUE:
+            part = line
+            while part and not part.endswith("\n"):
+                part = file.readline(LONGEST_VALUE)
+            yield number, RowRefused(f"it has more than {LONGEST_VALUE:,} characters")
+        else:
+            yield number, _row(line) if line.strip() else None
+
+
+def _row(line: str) -> object:
     try:
-        row = json.loads(line.decode())
-    except UnicodeDecodeError as error:
-        raise RowRefused("it is not valid UTF-8 text") from error
-    except (ValueError, RecursionError) as error:
-        raise RowRefused("it is broken JSON") from error
-    if not isinstance(row, dict) or "messages" not in row:
-        raise RowRefused('it has no "messages"')
-    turns = check_turns(row["messages"], rules)
-    if not turns or turns[-1].role != "assistant":
-        raise RowRefused("its last message is not the assistant's")
-    if len(turns) < 2 or turns[-2].role != "user":
-        raise RowRefused("the message before the assistant's last is not a user's")
-    return NewPair(turns[:-1], rules.reply(turns[-1].content, "the reply"))
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return RowRefused("it is broken JSON")
+    return RowRefused('it has no "messages"') if row is None else row
+
+
+def _values(file: IO[str]) -> Iterator[tuple[int, object]]:
+    for number, value in json_values(file):
+        for row in next(iter(value.values())) if isinstance(value, dict) and _is_container(value) else [value]:
+            yield number, RowRefused('it has no "messages"') if row is None else row

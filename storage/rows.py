@@ -5,7 +5,12 @@ Shared by the formats; knows none of them.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+from storage.encodings import damaged
+
+_THOUGHT = re.compile(r"<think>.*?(?:</think>\s*|\Z)", re.DOTALL)  # of reasoning models: no part of an answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +40,17 @@ class RowRules:
             raise RowRefused(f"{name} is empty")
         if len(value) > self.max_chars:
             raise RowRefused(f"{name} has {len(value):,} characters, more than {self.max_chars:,}")
+        if damaged(value):
+            raise RowRefused(f"{name} is not valid UTF-8 text: save the file as UTF-8 and import it again")
         if "\0" in value or not _is_unicode(value):
             raise RowRefused(f"{name} is not valid UTF-8 text")
         return value
 
     def reply(self, value: object, name: str) -> str:
         """`value` as a reply: without white space at its end, and signed once if there is a signature."""
-        text = self.text(value, name).rstrip()
+        text = _THOUGHT.sub("", self.text(value, name)).rstrip()
+        if not text:
+            raise RowRefused(f"{name} holds nothing but what a model thought")
         mark = self.append_signature.strip()
         if mark and not text.endswith(mark):
             return text + self.append_signature.rstrip()

@@ -1,56 +1,78 @@
 """Pairs as CSV: a prompt and a reply column, whatever common names they have.
 
 A third column, written only for pairs with more than one turn, holds the turns before the prompt as JSON, so that an
-export loses nothing. A stray quotation mark costs its own row, not the rest of the file.
+export loses nothing. What a spreadsheet would take for a formula is written with an apostrophe before it, as
+spreadsheets do, and read without.
 """
 
 from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from storage.column_names import (
+    BESIDE_INSTRUCTION,
+    PROMPT_NAMES,
+    REPLY_NAMES,
+    Ambiguous,
+    find_name,
+    plain_name,
+)
+from storage.csv_rows import csv_rows
+from storage.encodings import open_text
 from storage.errors import FileUnusable
-from storage.jsonl import check_turns
+from storage.json_rows import check_turns
 from storage.records import NewPair, Pair, Turn
 from storage.rows import BadRow, RowRefused, RowRules
 
-PROMPT_NAMES = ("prompt", "question", "comment", "input", "user", "instruction", "query")
-REPLY_NAMES = ("reply", "response", "answer", "output", "assistant", "completion", "bot")
 EARLIER = "earlier_messages"
-_DELIMITERS = (",", ";", "\t")
-# A quoted cell that has not ended after so many lines or characters will not: its quotation mark is a stray one.
-_LONGEST_ROW_LINES = 2000
-_LONGEST_ROW_CHARS = 100_000
+_HEADER = ["prompt", "reply", EARLIER]
+_DELIMITERS = (",", ";", "\t", "|")
+_SEPARATOR_LINE = re.compile(r"\ufeff?sep=(.)\s*")
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Where things stand in a row, by position from 0."""
+    """Where things stand in a row, by position from 0.
+
+    Attributes:
+        beside: columns that belong to the prompt, as an instruction's input.
+        skipped: rows before the first pair.
+        ours: the file is an export of ours, whose formulas are marked.
+    """
 
     delimiter: str
     width: int
     prompt: int
     reply: int
     earlier: int | None
+    beside: tuple[int, ...] = ()
+    skipped: int = 1
+    ours: bool = False
 
 
-def read(path: Path, columns: Columns, rules: RowRules) -> Iterator[NewPair | BadRow]:
-    """Each row's pair, or why it is refused; the header and blank rows are passed over."""
-    with _open(path) as file:
-        rows = _rows(file, columns.delimiter)
-        next(rows, None)
+def read(path: Path, columns: Columns, rules: RowRules) -> Iterator[NewPair | BadRow | None]:
+    """Each row's pair, or why it is refused; the header is passed over, and None stands for a blank row."""
+    with open_text(path, newline="") as file:
+        rows = csv_rows(file, columns.delimiter)
+        for _ in range(columns.skipped):
+            next(rows, None)
         for number, cells in rows:
             if isinstance(cells, str):
                 yield BadRow(number, cells)
             elif any(cell.strip() for cell in cells):
                 try:
-                    yield _pair(cells, columns, rules)
+                    yield _pair([_unmarked(cell) for cell in cells] if columns.ours else cells, columns, rules)
                 except RowRefused as refusal:
                     yield BadRow(number, str(refusal))
+            else:
+                yield None
 
 
 def find_columns(path: Path, prompt_column: str | None, reply_column: str | None) -> Columns:
@@ -59,97 +81,68 @@ def find_columns(path: Path, prompt_column: str | None, reply_column: str | None
     Raises:
         FileUnusable: there is no such column, or more than one could be meant.
     """
-    with _open(path) as file:
-        first = file.readline()
-        for delimiter in _DELIMITERS:
+    with open_text(path, newline="") as file:
+        first = file.readline(1000)
+        named = _SEPARATOR_LINE.fullmatch(first)
+        for delimiter in (named[1],) if named else _DELIMITERS:
             file.seek(0)
-            header = next(_rows(file, delimiter), (1, ""))[1]
+            rows = csv_rows(file, delimiter)
+            if named:
+                next(rows, None)
+            header = next(rows, (1, ""))[1]
             if isinstance(header, str):
                 continue
-            names = [name.strip().casefold() for name in header]
-            prompt = _column(path, names, prompt_column, PROMPT_NAMES, "prompt")
-            reply = _column(path, names, reply_column, REPLY_NAMES, "reply")
+            prompt = _column(path, header, prompt_column, PROMPT_NAMES, "prompt")
+            reply = _column(path, header, reply_column, REPLY_NAMES, "reply")
             if prompt is not None and reply is not None:
-                if prompt == reply:
-                    raise FileUnusable(path, "would have one column as both prompt and reply: name two different ones")
-                earlier = names.index(EARLIER) if EARLIER in names else None
-                return Columns(delimiter, len(names), prompt, reply, earlier)
+                return _columns(path, header, delimiter, (prompt, reply), skipped=2 if named else 1)
     shown = first.strip()[:200].encode("ascii", "replace").decode() or "nothing"
     raise FileUnusable(
         path,
         f"has no usable columns (its first line is: {shown}): "
         "name those of the prompt and the reply with --prompt-column and --reply-column",
+        kind="columns",
     )
+
+
+def _columns(path: Path, header: Sequence[str], delimiter: str, found: tuple[int, int], *, skipped: int) -> Columns:
+    prompt, reply = found
+    if prompt == reply:
+        raise FileUnusable(
+            path, "would have one column as both prompt and reply: name two different ones", kind="columns"
+        )
+    names = [plain_name(name) for name in header]
+    earlier = names.index(plain_name(EARLIER)) if plain_name(EARLIER) in names else None
+    beside: list[int] = []
+    if "instruction" in names and names[prompt] in ("instruction", *BESIDE_INSTRUCTION):
+        prompt = names.index("instruction")
+        beside = [position for position, name in enumerate(names) if name in BESIDE_INSTRUCTION]
+    ours = [name.strip().casefold() for name in header] == _HEADER
+    return Columns(delimiter, len(names), prompt, reply, earlier, tuple(beside), skipped, ours)
 
 
 def write(file: IO[str], pairs: Iterable[Pair | NewPair]) -> int:
     """A header and one row a pair; gives their number."""
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(("prompt", "reply", EARLIER))
+    # Before Python 3.13 a lone carriage return is not quoted by itself.
+    writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    writer.writerow(_HEADER)
     count = 0
     for pair in pairs:
         earlier = [{"role": turn.role, "content": turn.content} for turn in pair.turns[:-1]]
         context = json.dumps(earlier, ensure_ascii=False) if earlier else ""
-        writer.writerow((pair.turns[-1].content, pair.completion, context))
+        writer.writerow([_marked(cell) for cell in (pair.turns[-1].content, pair.completion, context)])
         count += 1
     return count
 
 
-def _open(path: Path) -> IO[str]:
-    # Bytes that are not UTF-8 become lone surrogates, which the rules find in the cell that holds them.
-    return path.open(encoding="utf-8-sig", errors="surrogateescape", newline="")
-
-
-def _column(path: Path, names: Sequence[str], wanted: str | None, usual: Sequence[str], what: str) -> int | None:
+def _column(path: Path, header: Sequence[str], wanted: str | None, usual: frozenset[str], what: str) -> int | None:
     """Position of the column called `wanted`, else of the only one with a usual name."""
-    accepted = usual if wanted is None else (wanted.strip().casefold(),)
-    found = [position for position, name in enumerate(names) if name in accepted]
-    if len(found) > 1:
-        these = " and ".join(repr(names[position]) for position in found)
-        raise FileUnusable(path, f"has {these}, either of which could be the {what}: name one with --{what}-column")
-    return found[0] if found else None
-
-
-def _rows(file: IO[str], delimiter: str) -> Iterator[tuple[int, list[str] | str]]:
-    """Each row with its first line's number: its cells, or why it has none."""
-    waiting: list[str] = []  # lines to be read again after a row that did not end
-    number = 1
-    while True:
-        lines: list[str] = []
-        chars = 0
-        cells: list[str] | str = "a quotation mark in it is never closed"
-        while len(lines) < _LONGEST_ROW_LINES and chars < _LONGEST_ROW_CHARS:
-            line = waiting.pop(0) if waiting else file.readline()
-            if not line:
-                break
-            lines.append(line)
-            chars += len(line)
-            if len(lines) > 1 and '"' not in line:  # it cannot end the cell that began above
-                continue
-            parsed = _parse(lines, delimiter)
-            if parsed is not None:
-                cells = parsed
-                break
-        if not lines:
-            return
-        yield number, cells
-        if isinstance(cells, str):
-            waiting = lines[1:] + waiting
-            number += 1
-        else:
-            number += len(lines)
-
-
-def _parse(lines: Sequence[str], delimiter: str) -> list[str] | str | None:
-    """The cells of one row, why it has none, or None if a quoted cell goes on in the next line."""
     try:
-        return next(csv.reader(lines, delimiter=delimiter, strict=True), [])
-    except csv.Error as error:
-        if "unexpected end" in str(error):
-            return None
-        if "field larger" in str(error):
-            return f"it has a cell of more than {csv.field_size_limit():,} characters"
-        return "its quotation marks are broken (inside a quoted cell each is written twice)"
+        return find_name(header, wanted, usual)
+    except Ambiguous as found:
+        these = f"{found.first.strip()!r} and {found.second.strip()!r}"
+        why = f"has {these}, either of which could be the {what}: name one with --{what}-column"
+        raise FileUnusable(path, why, kind="columns") from found
 
 
 def _pair(cells: Sequence[str], columns: Columns, rules: RowRules) -> NewPair:
@@ -157,7 +150,9 @@ def _pair(cells: Sequence[str], columns: Columns, rules: RowRules) -> NewPair:
         raise RowRefused(f"it has {len(cells)} cells where the header has {columns.width}: is a text not quoted?")
     if len(cells) <= max(columns.prompt, columns.reply):
         raise RowRefused(f"it has {len(cells)} cells where the header has {columns.width}: a column is missing")
-    prompt = Turn("user", rules.text(cells[columns.prompt], "the prompt"))
+    parts = [rules.text(cells[columns.prompt], "the prompt")]
+    parts += [cells[at] for at in columns.beside if at < len(cells) and cells[at].strip()]
+    prompt = Turn("user", rules.text("\n\n".join(parts), "the prompt"))
     reply = rules.reply(cells[columns.reply], "the reply")
     return NewPair((*_earlier(cells, columns, rules), prompt), reply)
 
@@ -170,3 +165,12 @@ def _earlier(cells: Sequence[str], columns: Columns, rules: RowRules) -> tuple[T
     except (ValueError, RecursionError) as error:
         raise RowRefused(f"its {EARLIER} are broken JSON") from error
     return check_turns(messages, rules)
+
+
+def _marked(cell: str) -> str:
+    """A cell that no spreadsheet computes."""
+    return f"'{cell}" if _FORMULA.match(cell) else cell
+
+
+def _unmarked(cell: str) -> str:
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell

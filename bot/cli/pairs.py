@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
+_NAMED = 1000  # rows
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
@@ -25,7 +27,10 @@ def register(app: typer.Typer) -> None:
 
 def take_in(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="Pairs as .jsonl or .csv, see the docs.")
+        Path,
+        typer.Argument(
+            metavar="FILE", exists=True, dir_okay=False, help="Pairs as .jsonl, .json or .csv, see the docs."
+        ),
     ],
     approved_by: Annotated[
         str | None, typer.Option("--approved-by", metavar="NAME", help="Who stands for these pairs (default: you).")
@@ -54,8 +59,10 @@ def take_in(
     refused: list[BadRow] = []
     with Store.open(find_home(home).ensure().db) as store:
         count = store.import_pairs(_usable(rows, refused), approved_by or operator())
-    for row in refused:
+    for row in refused[:_NAMED]:
         print(f"row {row.number}: {row.reason}")
+    if len(refused) > _NAMED:
+        print(f"... and {len(refused) - _NAMED:,} rows more")
     print(f"imported {count.imported}, duplicates {count.duplicates}, rejected {len(refused)}")
     if refused and not count.imported and not count.duplicates:
         raise typer.Exit(1)

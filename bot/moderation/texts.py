@@ -194,11 +194,13 @@ EXPORT_NONE_ELIGIBLE = (
 )
 EXPORT_TOO_LARGE = "The file is larger than Discord takes here. `nightshift export` on the bot's machine has no limit."
 IMPORT_TOO_LARGE = "That file is larger than 8 MB. `nightshift import` on the bot's machine has no limit."
-IMPORT_ENDING = "I read `.jsonl` and `.csv` files only."
+IMPORT_ENDING = "I read `.jsonl`, `.json` and `.csv` files only. A spreadsheet can be saved as CSV (UTF-8)."
 IMPORT_UNREADABLE = (
     'I cannot read that file. A JSONL file has `{"messages": [...]}` on each line; '
     "a CSV file has a column for the prompt and one for the reply."
 )
+IMPORT_PACKED = "That is no text file. If it is a spreadsheet, save it as CSV (UTF-8) and import that."
+IMPORT_TOO_MANY_ROWS = "That file has more than 50,000 rows. Divide it into several files."
 
 
 def removed(reply_id: int) -> str:
@@ -209,10 +211,10 @@ def exported(count: int) -> str:
     return f"{count} pairs." if count != 1 else "1 pair."
 
 
-def imported(count: int, duplicates: int, bad: list[tuple[int, str]]) -> str:
-    lines = [f"imported {count}, duplicates {duplicates}, rejected {len(bad)}"]
+def imported(count: int, duplicates: int, bad: list[tuple[int, str]], rejected: int) -> str:
+    lines = [f"imported {count}, duplicates {duplicates}, rejected {rejected}"]
     lines += [f"row {number}: {reason}" for number, reason in bad[:10]]
-    lines += [f"\u2026 and {len(bad) - 10} more"] if len(bad) > 10 else []
+    lines += [f"\u2026 and {rejected - 10} more"] if rejected > 10 else []
     return "\n".join(lines)
 
 

@@ -18,14 +18,16 @@ from bot.moderation import texts as words
 from bot.moderation.office import Office
 from bot.teaching import Teaching
 from storage.errors import FileUnusable
-from storage.exchange import BadRow, read_pairs, write_pairs
+from storage.exchange import read_pairs, write_pairs
 from storage.records import ImportCount, NewPair, Pair
 from storage.store import Store
 
 __all__ = ["add_transfers"]
 
 _LARGEST = 8 * 1024 * 1024  # bytes of an import
-_ENDINGS = (".jsonl", ".ndjson", ".csv", ".tsv")
+_MOST_ROWS = 50_000
+_KEPT = 10  # refused rows that are named
+_ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv")
 
 
 def add_transfers(group: app_commands.Group, office: Office) -> None:
@@ -57,17 +59,20 @@ def add_transfers(group: app_commands.Group, office: Office) -> None:
             raise Refused(words.IMPORT_TOO_LARGE)
         await interaction.response.defer(ephemeral=True, thinking=True)
         data = await file.read()
+        if len(data) > _LARGEST:  # whatever size was declared
+            raise Refused(words.IMPORT_TOO_LARGE)
         try:
-            pairs, bad = await asyncio.to_thread(_read, data, Path(file.filename).suffix)
+            pairs, bad, rejected = await asyncio.to_thread(_read, data, Path(file.filename).suffix)
         except FileUnusable as error:
-            raise Refused(words.IMPORT_UNREADABLE) from error
+            own = {"packed": words.IMPORT_PACKED, "rows": words.IMPORT_TOO_MANY_ROWS}
+            raise Refused(own.get(error.kind, words.IMPORT_UNREADABLE)) from error
         user = interaction.user
         count = await office.store.call(
             lambda store: store.import_pairs(pairs, user.display_name, guild_id=guild.id, by=user.id)
         )
-        details = {"imported": count.imported, "duplicates": count.duplicates, "rejected": len(bad)}
+        details = {"imported": count.imported, "duplicates": count.duplicates, "rejected": rejected}
         await office.note(interaction, "pairs.import", file.filename, details=details)
-        answer = limits.content(words.imported(count.imported, count.duplicates, bad))
+        answer = limits.content(words.imported(count.imported, count.duplicates, bad, rejected))
         remarks = _remarks(count, learned=office.teaching.learns_from(guild.id))
         embeds = [limits.Embed(description=remarks, colour=discord.Colour.gold())] if remarks else []
         await interaction.followup.send(answer, embeds=embeds, ephemeral=True)
@@ -94,14 +99,22 @@ def _remarks(count: ImportCount, *, learned: bool) -> str:
     return "\n".join(lines if learned else [*lines, texts.NOT_LEARNING_HERE])
 
 
-def _read(data: bytes, ending: str) -> tuple[list[NewPair], list[tuple[int, str]]]:
-    """The pairs of a file, and what was refused. Raises FileUnusable."""
+def _read(data: bytes, ending: str) -> tuple[list[NewPair], list[tuple[int, str]], int]:
+    """The pairs of a file, the first rows that were refused, and how many were. Raises FileUnusable."""
+    pairs: list[NewPair] = []
+    bad: list[tuple[int, str]] = []
+    rejected = 0
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"import{ending}"
         path.write_bytes(data)
-        rows = list(read_pairs(path))
-    bad = [(row.number, row.reason) for row in rows if isinstance(row, BadRow)]
-    return [row for row in rows if isinstance(row, NewPair)], bad
+        for row in read_pairs(path, max_rows=_MOST_ROWS):
+            if isinstance(row, NewPair):
+                pairs.append(row)
+                continue
+            rejected += 1
+            if len(bad) < _KEPT:
+                bad.append((row.number, row.reason))
+    return pairs, bad, rejected
 
 
 def _written(pairs: list[Pair]) -> bytes:

@@ -98,6 +98,8 @@ async def test_import_takes_good_rows_and_names_bad_ones(stage):
         (("voice.txt", b"hello"), words.IMPORT_ENDING),
         (("voice.csv", b"one,two\n1,2\n"), words.IMPORT_UNREADABLE),
         (("voice.jsonl", b"x" * (8 * 1024 * 1024 + 1)), words.IMPORT_TOO_LARGE),
+        (("voice.csv", b"PK\x03\x04" + b"\0" * 100), words.IMPORT_PACKED),
+        (("voice.csv", b"prompt,reply\n" + b"a,b\n" * 50_001), words.IMPORT_TOO_MANY_ROWS),
     ],
 )
 async def test_a_file_that_cannot_be_imported_is_refused(stage, file, sentence):

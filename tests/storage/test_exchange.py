@@ -53,7 +53,7 @@ GOOD = line(("user", "good"), ("assistant", "row"))
         ("[" * 100_000, "broken JSON"),
         ("just words", "broken JSON"),
         ("[1]", 'no "messages"'),
-        ('{"prompt": "a", "reply": "b"}', 'no "messages"'),
+        ('{"text": "a"}', 'no "messages"'),
         ('{"messages": "hi"}', "not a list"),
         ('{"messages": []}', "not the assistant's"),
         ('{"messages": ["hi"]}', "message 1 is not an object"),

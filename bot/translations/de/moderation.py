@@ -193,11 +193,16 @@ EXPORT_TOO_LARGE = (
     "Die Datei ist größer, als Discord sie hier nimmt. `nightshift export` auf meinem Rechner hat keine Grenze."
 )
 IMPORT_TOO_LARGE = "Diese Datei ist größer als 8 MB. `nightshift import` auf meinem Rechner hat keine Grenze."
-IMPORT_ENDING = "Ich lese nur Dateien, die auf `.jsonl` oder `.csv` enden."
+IMPORT_ENDING = (
+    "Ich lese nur Dateien, die auf `.jsonl`, `.json` oder `.csv` enden. "
+    "Eine Tabelle lässt sich als CSV (UTF-8) speichern."
+)
 IMPORT_UNREADABLE = (
     'Diese Datei kann ich nicht lesen. Eine JSONL-Datei hat in jeder Zeile `{"messages": [...]}`; '
     "eine CSV-Datei hat eine Spalte für die Frage und eine für die Antwort."
 )
+IMPORT_PACKED = "Das ist keine Textdatei. Wenn es eine Tabelle ist, speichere sie als CSV (UTF-8) und importiere die."
+IMPORT_TOO_MANY_ROWS = "Diese Datei hat mehr als 50.000 Zeilen. Teile sie auf mehrere Dateien auf."
 
 
 def removed(reply_id: int) -> str:
@@ -208,10 +213,10 @@ def exported(count: int) -> str:
     return f"{count} Paare." if count != 1 else "1 Paar."
 
 
-def imported(count: int, duplicates: int, bad: list[tuple[int, str]]) -> str:
-    lines = [f"{count} aufgenommen, {duplicates} doppelt, {len(bad)} zurückgewiesen"]
+def imported(count: int, duplicates: int, bad: list[tuple[int, str]], rejected: int) -> str:
+    lines = [f"{count} aufgenommen, {duplicates} doppelt, {rejected} zurückgewiesen"]
     lines += [f"Zeile {number}: {reason}" for number, reason in bad[:10]]
-    lines += [f"\u2026 und {len(bad) - 10} weitere"] if len(bad) > 10 else []
+    lines += [f"\u2026 und {rejected - 10} weitere"] if rejected > 10 else []
     return "\n".join(lines)
 
 
