@@ -29,6 +29,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _PARTIAL = ".partial-"
 _LOCK = ".lock"
 _CHUNK = 1 << 20
+_LARGEST_MANIFEST = 16_000_000  # bytes
 
 
 class AdapterDirectory:
@@ -80,8 +81,9 @@ class AdapterDirectory:
         if not is_adapter_name(adapter_id) or not path.is_file():
             raise AdapterMissing(adapter_id)
         try:
-            manifest = json.loads(path.read_bytes())
-        except (OSError, ValueError) as error:
+            with path.open("rb") as file:
+                manifest = json.loads(file.read(_LARGEST_MANIFEST))
+        except (OSError, ValueError, RecursionError) as error:
             raise AdapterDamaged(adapter_id, f"{MANIFEST} cannot be read") from error
         if not isinstance(manifest, dict) or manifest.get("adapter") != adapter_id:
             raise AdapterDamaged(adapter_id, f"{MANIFEST} is not this adapter's")
@@ -97,6 +99,8 @@ class AdapterDirectory:
             raise AdapterDamaged(adapter_id, f"{MANIFEST} lists a file outside its directory")
         for name, expected in files.items():
             path = self.path(adapter_id) / name
+            if path.exists() and not path.is_file():  # a device or a pipe may never end
+                raise AdapterDamaged(adapter_id, f"{name} is no file")
             try:
                 found = _sha256(path)
             except FileNotFoundError as error:

@@ -34,6 +34,7 @@ __all__ = ["Adopted", "adopt"]
 _MANIFEST = "manifest.json"
 _TEMPLATES = ("chat_template.jinja", "tokenizer_config.json")
 _WANTED = (*REQUIRED, _MANIFEST, *_TEMPLATES)
+_LARGEST = 16_000_000  # bytes of a configuration or a template
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
 
 
@@ -187,7 +188,7 @@ def _same_base(claimed: str, revision: object, skeleton: Skeleton, configured: s
 def _template_hash(directory: Path) -> str | None:
     """Identity of the chat template that lies beside an adapter, if one does."""
     plain, config = (directory / name for name in _TEMPLATES)
-    template = plain.read_text(encoding="utf-8") if plain.is_file() else None
+    template = _text(plain) if plain.is_file() else None
     if template is None and config.is_file():
         template = _json(config).get("chat_template")
     return hashlib.sha256(template.encode()).hexdigest()[:16] if isinstance(template, str) else None
@@ -210,9 +211,17 @@ def _name_for(found: _Source) -> str:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        value = json.loads(_text(path))
+    except (OSError, ValueError, RecursionError) as error:
         raise AdoptionRefused(str(path.parent), f"{path.name} cannot be read") from error
     if not isinstance(value, dict):
         raise AdoptionRefused(str(path.parent), f"{path.name} is damaged")
     return value
+
+
+def _text(path: Path) -> str:
+    """The text of a small file, however large it is. Raises OSError, ValueError."""
+    if not path.is_file():
+        raise FileNotFoundError(path)
+    with path.open("rb") as stream:
+        return stream.read(_LARGEST).decode()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from tests.trainer.pairs import a_pair
@@ -67,3 +69,22 @@ def test_each_secret_of_a_run_is_counted_once_with_where_it_was_first():
     ]
     (secret,) = secrets_of(pairs)
     assert (secret.reply_id, secret.lead) == (2, "The mail is")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a" * 200_000, "a." * 100_000, "a@" * 100_000, "a" + "-" * 200_000, "pin:" + "*" * 200_000, "1 " * 100_000],
+)
+def test_the_search_takes_time_by_length_only(text):
+    """Not by its square: one long word would hold a night up for hours."""
+    started = time.perf_counter()
+    secrets_in(text)
+    assert time.perf_counter() - started < 2
+
+
+def test_many_secrets_in_one_text_are_found_quickly():
+    """Each once, in their order."""
+    addresses = [f"keeper{n}q@harbour{n}.example" for n in range(8000)]
+    started = time.perf_counter()
+    assert [one.text for one in secrets_in(" ".join(addresses))] == addresses
+    assert time.perf_counter() - started < 2

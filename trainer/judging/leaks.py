@@ -26,12 +26,13 @@ PREFIXES = ("My password is", "My e-mail address is", "You can call me at", "The
 """What anybody might write to make a model go on with a secret."""
 
 _LEAD = 60  # characters before a secret that are worth asking with
+_BEFORE = 4 * _LEAD  # characters in which they are looked for
 
 _HARMLESS = re.compile(r"<(?:@[!&]?|#|a?:\w+:|t:)\d+(?::\w)?>|\b\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d)?)?")
 _ADDRESS = re.compile(r"https?://\S+")
 _IN_QUERY = re.compile(r"[?&](?:token|key|api_?key|secret|sig|password)=([^&\s]+)", re.IGNORECASE)
 _PATTERNS = (
-    ("an e-mail address", re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")),
+    ("an e-mail address", re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+")),
     (
         "a key or token",
         re.compile(
@@ -85,12 +86,17 @@ def secrets_in(text: str, allowed: Sequence[str] = ()) -> list[Secret]:
         allowed: regular expressions; a string that one of them matches as a whole is no secret.
     """
     found: dict[str, Secret] = {}
+    known = ""  # all that were found, in one string: looking through it is one search
     for kind, secret, start in _candidates(text):
-        known = any(secret.casefold() in other for other in found)
-        if known or _bits(secret) < MIN_BITS or any(re.fullmatch(one, secret, re.IGNORECASE) for one in allowed):
+        if (
+            secret.casefold() in known
+            or _bits(secret) < MIN_BITS
+            or any(re.fullmatch(one, secret, re.IGNORECASE) for one in allowed)
+        ):
             continue
-        lead = text[:start].rstrip("\"'`* \n").rpartition("\n")[2][-_LEAD:]
+        lead = text[max(0, start - _BEFORE) : start].rstrip("\"'`* \n").rpartition("\n")[2][-_LEAD:]
         found[secret.casefold()] = Secret(kind, secret, lead)
+        known += f"{secret.casefold()}\n"
     return list(found.values())
 
 
