@@ -15,6 +15,7 @@ import discord
 from bot import limits, texts
 from bot.excerpts import line, quoted, short
 from bot.moderation import texts as words
+from storage.blanking import REDACTED
 from storage.records import Reply, Review
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "card_asker",
     "card_buttons",
     "card_of",
+    "is_blank",
     "jump",
     "reason_menu",
 ]
@@ -79,7 +81,7 @@ def card(
 
     `replaced_by` is the reply that stands in its place on Discord now.
     """
-    if reply.redacted:
+    if is_blank(reply):
         return blank_card(reply.id)
     question = next((turn.content for turn in reversed(reply.turns) if turn.role == "user"), "") or texts.NO_WORDS
     if review is None and skipped_by is None:
@@ -88,7 +90,7 @@ def card(
         body = [quoted(line(question, _FOLDED), _SHOWN), "", line(reply.text, _FOLDED)]
     if review is not None and review.edited_text is not None:
         body += ["", f"**{texts.CARD_CORRECTED}**", line(review.edited_text, _FOLDED)]
-    title = words.HELD if held else texts.PENDING
+    title = texts.REMOVED_PARTLY if reply.redacted else words.HELD if held else texts.PENDING
     if skipped_by is not None:
         title = words.skipped(skipped_by)
     if review is not None:
@@ -99,6 +101,11 @@ def card(
     footer += [words.replaced_by(replaced_by)] if replaced_by is not None else []
     embed.set_footer(text=" \u00b7 ".join(footer))
     return embed
+
+
+def is_blank(reply: Reply) -> bool:
+    """Whether nothing of a reply is left to be shown: its question was removed, and with it the answer."""
+    return reply.redacted and reply.turns[-1].content == REDACTED
 
 
 def blank_card(reply_id: int) -> discord.Embed:

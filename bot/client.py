@@ -27,7 +27,7 @@ from bot.discord_clock import DiscordClock
 from bot.guild_settings import Actor, SettingsBook
 from bot.handler import respond_with
 from bot.language import speak, speaking
-from bot.lookback import gone_while_away
+from bot.lookback import gone_while_away, in_lost_threads
 from bot.members import FrontDesk, ask_command
 from bot.moderation.blind import VoteButton
 from bot.moderation.morning import Morning
@@ -108,7 +108,7 @@ class NightshiftClient(discord.Client):
         self.desk = ReviewDesk(self.office)
         self.setup = SetupDesk(self.office, settings.consent)
         self.morning = Morning(self.office)
-        self.withdrawals = Withdrawals(self, self.office, self.desk.verdicts, self.morning)
+        self.withdrawals = Withdrawals(self, self.office, self.desk, self.morning)
         self._reactions = Reactions(self.office, self.desk)
         self.answering = Answering(engine, store, settings, self._on_reply)
         self.front = FrontDesk(self.answering, store, self.book, self.office, direct_messages=config.direct_messages)
@@ -190,6 +190,7 @@ class NightshiftClient(discord.Client):
     async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
         for place in (channel, *getattr(channel, "threads", ())):
             await self._deleted(await self._store.call(Store.messages_in, place.id))
+        await self._deleted(await in_lost_threads(self, self._store, channel))
         await self._settings_gone(channel.guild)
 
     async def on_guild_role_delete(self, role: discord.Role) -> None:

@@ -18,7 +18,7 @@ from bot.sending import UNSENT
 from storage.store import Store
 from storage.writer import AsyncStore
 
-__all__ = ["gone_while_away"]
+__all__ = ["gone_while_away", "in_lost_threads"]
 
 _log = logging.getLogger(__name__)
 _REPLIES = 1000  # the newest
@@ -61,6 +61,27 @@ async def gone_while_away(
         left -= spent
     if gone:
         _log.info("%d messages were deleted while nobody listened", len(gone))
+    return gone
+
+
+async def in_lost_threads(client: discord.Client, store: AsyncStore, channel: discord.abc.GuildChannel) -> list[int]:
+    """Messages of threads that went with a deleted channel, and of which nobody knows that they belonged to it.
+
+    Discord tells of a channel's deletion only, the client knows no archived threads, and an earlier version did not
+    keep whose threads they are: so Discord is asked of each place whose words are stored and that is not known.
+    """
+    if not isinstance(channel, discord.TextChannel | discord.ForumChannel):
+        return []
+    gone: list[int] = []
+    for place in await store.call(Store.channels, channel.guild.id):
+        if place == channel.id or channel.guild.get_channel_or_thread(place) is not None:
+            continue
+        try:
+            await client.fetch_channel(place)
+        except discord.NotFound:
+            gone += await store.call(Store.messages_in, place)
+        except UNSENT:
+            _log.warning("Could not look whether channel %s is still there", place, exc_info=True)
     return gone
 
 

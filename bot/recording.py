@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.conversation import Context
+from bot.hearing import places_of
 from bot.questions import Question
 from model.protocol import Completion
 from storage.records import NewReply, Reply
@@ -44,6 +45,9 @@ async def write_down(
         base_model: id of the base.
         shown_in: the messages that stand for it on Discord, first to last.
     """
+    parent, *thread = places_of(question.channel)
+    if thread:
+        await store.call(Store.add_thread, thread[0], parent)
     begun = question.standing.reply if question.standing is not None and question.standing.go_on else None
     return await store.call(
         _write,

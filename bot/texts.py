@@ -77,6 +77,7 @@ REJECT = "Reject"
 VERDICTS = {"approve": "Approved", "edit": "Edited", "reject": "Rejected"}
 PENDING = "Waiting for a verdict"
 REMOVED = "No longer stored"
+REMOVED_PARTLY = "Not to be learned from: words in it were removed"
 REMOVED_WHY = "Words in it were removed, so there is nothing left to review."
 
 CARD_CORRECTED = "Should have said"

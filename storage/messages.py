@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from sqlite3 import Connection
 
+from storage.database import writing
+
 
 def standing(db: Connection, since: str, limit: int) -> dict[tuple[int | None, int], list[int]]:
     """Message numbers by server (None: direct messages) and channel, newest first, of the newest replies.
@@ -35,15 +37,36 @@ def standing(db: Connection, since: str, limit: int) -> dict[tuple[int | None, i
     return found
 
 
+def add_thread(db: Connection, thread_id: int, parent_id: int) -> None:
+    """Keep which channel a thread belongs to."""
+    with writing(db):
+        db.execute("insert or ignore into threads (thread_id, parent_id) values (?, ?)", [thread_id, parent_id])
+
+
 def in_channel(db: Connection, channel_id: int) -> list[int]:
-    """All messages of one channel whose words are stored."""
+    """All messages of one channel and its threads whose words are stored."""
     rows = db.execute(
         """
-        select message_id from replies where channel_id = ?1 and redacted = 0 and message_id is not null
+        with places as (select ?1 as id union select thread_id from threads where parent_id = ?1)
+        select message_id from replies where channel_id in (select id from places) and redacted = 0
+            and message_id is not null
         union
         select reply_messages.message_id from replies join reply_messages on reply_id = replies.id
-        where channel_id = ?1 and redacted = 0
+        where channel_id in (select id from places) and redacted = 0
         """,
         [channel_id],
+    )
+    return [int(row[0]) for row in rows]
+
+
+def channels(db: Connection, guild_id: int) -> list[int]:
+    """The channels and threads of a server in which words stand that are stored, newest first."""
+    rows = db.execute(
+        """
+        select channel_id from replies
+        where guild_id = ? and source <> 'import' and channel_id is not null and redacted = 0
+        group by channel_id order by max(id) desc
+        """,
+        [guild_id],
     )
     return [int(row[0]) for row in rows]

@@ -364,6 +364,12 @@ def m017_posts(db: Database) -> None:
     db.execute("create index posts_due on posts (message_id) where due = 1")
 
 
+def m018_threads(db: Database) -> None:
+    # Which channel a thread belongs to whose words are stored: once the channel is gone, Discord tells no more.
+    db.execute("create table threads (thread_id integer primary key, parent_id integer not null)")
+    db.execute("create index threads_parent on threads (parent_id)")
+
+
 def m024_bot_state(db: Database) -> None:
     # What the bot remembers about itself, such as which commands it uploaded.
     db.execute("create table bot_state (name text primary key, value text not null) without rowid")
@@ -384,5 +390,6 @@ STEPS: tuple[Callable[[Database], None], ...] = (
     m013_servers_that_teach,
     m016_removed_words,
     m017_posts,
+    m018_threads,
     m024_bot_state,
 )

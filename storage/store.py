@@ -272,8 +272,16 @@ class Store:
         return messages.standing(self._db, since, limit)
 
     def messages_in(self, channel_id: int) -> list[int]:
-        """Discord messages of one channel whose words are stored."""
+        """Discord messages of one channel and its threads whose words are stored."""
         return messages.in_channel(self._db, channel_id)
+
+    def add_thread(self, thread_id: int, parent_id: int) -> None:
+        """Keep which channel a thread belongs to, for when that channel is deleted."""
+        messages.add_thread(self._db, thread_id, parent_id)
+
+    def channels(self, guild_id: int) -> list[int]:
+        """Channels and threads of a server whose words are stored, newest first."""
+        return messages.channels(self._db, guild_id)
 
     def introduce(self, user_id: int) -> bool:
         """Whether a person is to be told now how learning works; true once for each."""

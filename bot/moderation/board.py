@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import discord
 
-from bot.cards import card, card_asker, card_buttons, card_of
+from bot.cards import blank_card, card, card_asker, card_buttons, card_of, is_blank
 from bot.language import speaking
 from bot.moderation.office import Office
 from bot.sending import UNSENT, nonce_of, surely
+from storage.errors import ReplyNotFound
 from storage.records import Post, Reply, Review
 from storage.store import Store
 
@@ -53,6 +54,18 @@ class ReviewBoard:
                 replaced_by=now.replaced_by,
             )
             return embed, card_buttons(now.reply, now.review)
+
+    async def withdraw(self, guild: discord.Guild, message: discord.PartialMessage, reply_id: int) -> None:
+        """Let a card show what is left of a reply whose words were removed. Raises what Discord raises."""
+        try:
+            reply = await self._office.store.call(Store.reply, reply_id)
+        except ReplyNotFound:
+            reply = None
+        if reply is None or is_blank(reply):
+            await message.edit(embed=blank_card(reply_id), view=None)
+        else:
+            embed, view = await self.face(guild, reply, card_asker(await message.fetch()))
+            await message.edit(embed=embed, view=view)
 
     async def redraw(self, guild: discord.Guild, reply: Reply) -> None:
         """Bring the card in step. A card that cannot be found or edited is no failure of the verdict."""

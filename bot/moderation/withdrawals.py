@@ -13,12 +13,12 @@ from typing import Any
 
 import discord
 
-from bot.cards import blank_card, card_of
+from bot.cards import card_of
 from bot.language import speaking
 from bot.moderation.blind import blank_comparison
 from bot.moderation.morning import Morning
 from bot.moderation.office import Office
-from bot.moderation.verdicts import Verdicts
+from bot.review import ReviewDesk
 from bot.sending import UNSENT
 from bot.standing import parts_of
 from storage.records import Post
@@ -33,10 +33,10 @@ _LOOK_BACK = 2000  # messages of a review channel searched for cards whose place
 class Withdrawals:
     """Those of one client."""
 
-    def __init__(self, client: discord.Client, office: Office, verdicts: Verdicts, morning: Morning) -> None:
+    def __init__(self, client: discord.Client, office: Office, desk: ReviewDesk, morning: Morning) -> None:
         self._client = client
         self._office = office
-        self._verdicts = verdicts
+        self._desk = desk
         self._morning = morning
         self._one_at_a_time = asyncio.Lock()
 
@@ -64,7 +64,7 @@ class Withdrawals:
             return False  # perhaps it is only not there at this moment
         try:
             with speaking(self._office.locale(guild)):
-                await self._blank(post)
+                await self._blank(post, guild)
         except discord.NotFound:
             await self._office.store.call(Store.posts_gone, [post.message_id])
         except UNSENT:
@@ -74,16 +74,16 @@ class Withdrawals:
             await self._office.store.call(Store.post_done, post.message_id)
         return True
 
-    async def _blank(self, post: Post) -> None:
+    async def _blank(self, post: Post, guild: discord.Guild | None) -> None:
         channel: Any = self._client.get_channel(post.channel_id)
         if channel is None:  # a direct message, or a thread that is archived
             channel = self._client.get_partial_messageable(post.channel_id, guild_id=post.guild_id)
         message: discord.PartialMessage = channel.get_partial_message(post.message_id)
         match post.kind:
             case "card":
-                assert post.reply_id is not None  # noqa: S101  (cards have one; says so to the type checker)
-                async with self._verdicts.turn(post.reply_id):  # a verdict does not draw the words again
-                    await message.edit(embed=blank_card(post.reply_id), view=None)
+                assert post.reply_id is not None and guild is not None  # noqa: S101, PT018  (as all cards have)
+                async with self._desk.verdicts.turn(post.reply_id):  # a verdict does not draw the words again
+                    await self._desk.board.withdraw(guild, message, post.reply_id)
             case "question":
                 await message.edit(embed=blank_comparison(), view=None)
             case "report":
@@ -105,6 +105,7 @@ class Withdrawals:
                     async for message in channel.history(limit=_LOOK_BACK):
                         reply_id = card_of(message)
                         if reply_id in wanted and message.author.id == guild.me.id:
-                            await message.edit(embed=blank_card(reply_id), view=None)
+                            place = channel.get_partial_message(message.id)
+                            await self._desk.board.withdraw(guild, place, reply_id)
             except UNSENT:
                 _log.warning("Old cards in %s could not be looked for", channel, exc_info=True)

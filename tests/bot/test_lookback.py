@@ -190,6 +190,33 @@ async def test_a_deleted_channel_takes_its_threads_along(stage):
     assert (await stored(stage)).redacted
 
 
+async def test_a_deleted_channel_takes_its_archived_threads_along(stage):
+    """Of those the client knows nothing, and Discord tells of none: the store knows whose they were."""
+    lounge = stage.world.guild.create_text_channel("lounge")
+    channel = stage.app.client.get_channel(lounge.id)
+    await channel.create_thread(name="glue", type=discord.ChannelType.public_thread)
+    (thread,) = lounge.threads
+    await stage.ada.send(thread, f"{stage.me} my secret tea")
+    await stage.ada.send(stage.world.general, f"{stage.me} my coffee")
+    await channel.get_thread(thread.id).edit(archived=True)
+    channel.guild._threads.pop(thread.id, None)  # as after a start: only threads that are not archived are told of
+    await channel.delete()
+    await stage.env.settle()
+    assert (await stored(stage)).text == REDACTED
+    assert not (await stored(stage, 2)).redacted
+
+
+async def test_threads_of_which_an_earlier_version_kept_no_channel_are_asked_for(stage):
+    """What Discord no longer finds is taken out; what the bot may not see is not known to be gone."""
+    lounge = stage.world.guild.create_text_channel("lounge")
+    await stage.ask("my secret tea")
+    await stage.ask("my coffee", channel=lounge)
+    await stage.app.store.call(lambda store: store._db.execute("update replies set channel_id = 77 where id = 1") and 0)
+    await stage.app.client.get_channel(lounge.id).delete()
+    await stage.env.settle()
+    assert (await stored(stage)).text == REDACTED
+
+
 async def test_a_deleted_thread_takes_its_words_along(stage):
     """Its channel keeps its own."""
     channel = stage.app.client.get_channel(stage.world.general.id)

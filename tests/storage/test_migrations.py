@@ -35,6 +35,7 @@ TABLES = {
     "forgettings",
     "forgetting_key",
     "posts",
+    "threads",
     "bot_state",
     "home_server",
 }

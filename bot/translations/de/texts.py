@@ -46,6 +46,7 @@ REJECT = "Ablehnen"
 VERDICTS = {"approve": "Angenommen", "edit": "Bearbeitet", "reject": "Abgelehnt"}
 PENDING = "Wartet auf ein Urteil"
 REMOVED = "Nicht mehr gespeichert"
+REMOVED_PARTLY = "Daraus lerne ich nicht mehr: Ein Teil wurde entfernt"
 REMOVED_WHY = "Was hier stand, wurde entfernt. Es gibt nichts mehr zu beurteilen."
 
 CARD_CORRECTED = "Hätte sagen sollen"
