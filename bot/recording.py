@@ -52,7 +52,7 @@ async def write_down(
     return await store.call(
         _write,
         begun,
-        list(shown_in) if question.settings.hold else None,
+        list(shown_in),
         NewReply(
             source="discord",
             conversation=context.conversation,
@@ -68,25 +68,27 @@ async def write_down(
             finish_reason=completion.finish_reason,
             confidence=_confidence(begun, completion),
         ),
+        hold=question.settings.hold,
     )
 
 
-def _write(store: Store, begun: Reply | None, held_in: list[int] | None, reply: NewReply) -> Written:
+def _write(store: Store, begun: Reply | None, shown_in: list[int], reply: NewReply, *, hold: bool) -> Written:
     if (
         begun is not None
-        and held_in is None
+        and not hold
         and store.extend_reply(
             begun.id,
             reply.text,
             finish_reason=reply.finish_reason,
             confidence=reply.confidence,
             adapter=reply.adapter,
+            shown_in=shown_in,
         )
     ):
         return Written(begun.id, extended=True)
-    reply_id = store.add_reply(reply)
-    if held_in is not None:
-        store.moderation.hold(reply_id, held_in)
+    reply_id = store.add_reply(reply, shown_in)
+    if hold:
+        store.moderation.hold(reply_id, shown_in)
     return Written(reply_id, extended=False)
 
 

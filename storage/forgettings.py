@@ -52,7 +52,10 @@ def withdrawn_answers(db: Connection, message_ids: Collection[int]) -> set[int]:
     """Messages of the bot whose words were taken out of the store."""
     found = set()
     for message_id in message_ids:
-        sql = "select 1 from replies where message_id = ? and redacted & 1 and text = ?"
+        sql = """
+            select 1 from answer_messages join replies on replies.id = answer_messages.reply_id
+            where answer_messages.message_id = ? and redacted & 1 and text = ?
+        """
         if db.execute(sql, [message_id, REDACTED]).fetchone():
             found.add(message_id)
     return found

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from sqlite3 import Connection
 
+from storage import answers
 from storage.database import writing
 
 
@@ -19,6 +20,7 @@ def put(db: Connection, reply_id: int, message_ids: Sequence[int]) -> None:
             """,
             [reply_id, json.dumps(list(message_ids))],
         )
+        answers.stand_in(db, reply_id, message_ids)
 
 
 def messages(db: Connection, reply_id: int) -> tuple[int, ...] | None:

@@ -333,6 +333,35 @@ def m013_servers_that_teach(db: Database) -> None:
     """)
 
 
+def m014_messages_of_answers(db: Database) -> None:
+    # Every Discord message in which a reply stands or stood; `replies.message_id` is the first.
+    db.execute("""
+        create table answer_messages (
+            message_id integer not null,
+            reply_id integer not null references replies (id) on delete cascade,
+            primary key (message_id, reply_id)
+        ) without rowid
+    """)
+    db.execute("create index answer_messages_reply on answer_messages (reply_id)")
+    db.execute("""
+        insert or ignore into answer_messages (message_id, reply_id)
+        select message_id, id from replies where message_id is not null
+        union select message.value, reply_id from holds, json_each(holds.message_ids) as message
+    """)
+    # authors_known from here on: and every turn of the bot's is known to answer somebody.
+    db.execute("""
+        update replies set authors_known = 0
+        where source = 'discord' and authors_known and exists (
+            select 1 from json_each(replies.turns) as turn
+            where turn.value ->> 'role' = 'assistant' and coalesce((
+                select min(shown.asker_id is not null and shown.redacted = 0)
+                from answer_messages join replies as shown on shown.id = answer_messages.reply_id
+                where answer_messages.message_id = turn.value ->> 'message_id'
+            ), 0) = 0
+        )
+    """)
+
+
 def m016_removed_words(db: Database) -> None:
     # A removal whose traces in the file are still to be overwritten.
     db.execute("create table erasures (id integer primary key autoincrement, requested_at text not null)")
@@ -388,6 +417,7 @@ STEPS: tuple[Callable[[Database], None], ...] = (
     m011_quarantine,
     m012_replaced_answers,
     m013_servers_that_teach,
+    m014_messages_of_answers,
     m016_removed_words,
     m017_posts,
     m018_threads,

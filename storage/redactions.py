@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from sqlite3 import Connection
 
-from storage import audit, erasure, forgettings, lineage, posts, replies, samples
+from storage import answers, audit, erasure, forgettings, lineage, posts, replies, samples
 from storage.blanking import REDACTED, blank, repeats
 from storage.database import writing
 from storage.records import Forgotten, Reply, Turn
@@ -49,15 +49,15 @@ def forget(db: Connection, user_id: int, before: int | None = None) -> Forgotten
         for reply_id in theirs:
             reply = replies.get(db, reply_id)
             asked = reply.asker_id == user_id
-            answers = _answers_to_others(db, reply, user_id)
+            others = _answers_to_others(db, reply, user_id)
             newest = max([newest, *_numbers(reply, user_id)])
-            _redact(db, reply, act, gone=_of(user_id, answers), answer_gone=asked)
+            _redact(db, reply, act, gone=_of(user_id, others), answer_gone=asked)
             if asked:
                 posts.forget_answer(db, reply)
                 db.execute("update replies set asker_id = null, prompt_message_id = null where id = ?", [reply.id])
                 _drop_message(db, reply.id, reply.prompt_message_id)
-                if reply.message_id is not None:
-                    _redact_message(db, reply.message_id, act)
+                for message_id in answers.messages(db, reply.id):
+                    _redact_message(db, message_id, act)
         _follow(db, act)
         samples.withdraw(db, act.words)
         forgettings.record(db, user_id, newest if before is None else before)
@@ -101,6 +101,7 @@ def _redact_message(db: Connection, message_id: int, act: _Withdrawal) -> None:
     act.touched |= found
     for reply_id in found:
         reply = replies.get(db, reply_id)
+        # Only its first message stands for an answer: the bot itself deletes further ones when it writes a shorter one.
         answer_gone = message_id in (reply.message_id, reply.prompt_message_id)
         prompt = reply.turns[-1] if message_id == reply.prompt_message_id else None
         _redact(db, reply, act, gone=_in_message(message_id, prompt), answer_gone=answer_gone)
@@ -121,8 +122,8 @@ def _redact(db: Connection, reply: Reply, act: _Withdrawal, *, gone: Callable[[T
     blanked = blank(reply.turns, reply.text, gone, withdrawn=act.words)
     act.words += blanked.withdrawn
     answer_gone = answer_gone or blanked.answer_gone
-    if answer_gone and reply.text != REDACTED and reply.message_id is not None:
-        act.answers.append(reply.message_id)
+    if answer_gone and reply.text != REDACTED:
+        act.answers += answers.messages(db, reply.id)
     db.execute(
         "update replies set turns = ?, text = ?, redacted = redacted | 1, content_hash = null where id = ?",
         [encode_turns(blanked.turns), REDACTED if answer_gone else reply.text, reply.id],
@@ -179,8 +180,8 @@ def _answers_to_others(db: Connection, reply: Reply, user_id: int) -> set[int] |
     if reply.asker_id == user_id or any(turn.author_id == user_id for turn in reply.turns):
         return None
     shown = [turn.message_id for turn in reply.turns if turn.role == "assistant" and turn.message_id is not None]
-    found = [replies.by_message(db, message_id) for message_id in shown]
-    return {one.message_id for one in found if one is not None and one.message_id and one.asker_id != user_id}
+    found = {message_id: replies.by_message(db, message_id) for message_id in shown}
+    return {message_id for message_id, one in found.items() if one is not None and one.asker_id not in (None, user_id)}
 
 
 def _with_author(db: Connection, user_id: int) -> list[int]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from sqlite3 import Connection, Row
 
-from storage import forgettings
+from storage import answers, forgettings
 from storage.blanking import REDACTED, blank
 from storage.database import writing
 from storage.errors import ReplyNotFound
@@ -22,10 +23,11 @@ WAITING = """
 """
 
 
-def add(db: Connection, new: NewReply) -> int:
+def add(db: Connection, new: NewReply, shown_in: Sequence[int] = ()) -> int:
     """Store a reply; it waits for a verdict. Gives its number.
 
-    Words of somebody who was forgotten since they said them are not stored: the reply is redacted from the start.
+    `shown_in` are all Discord messages in which it stands, where there is more than the first. Words of somebody who
+    was forgotten since they said them are not stored: the reply is redacted from the start.
 
     Raises:
         ValueError: the turns do not end with a user turn, so nothing was answered.
@@ -34,6 +36,7 @@ def add(db: Connection, new: NewReply) -> int:
         raise ValueError("a reply's turns end with a user turn")
     with writing(db):
         new, redacted = _as_may_be_kept(db, new)
+        answered, traced = answers.askers(db, new.turns)
         cursor = db.execute(
             """
             insert into replies (source, conversation, turns, text, adapter, base_model, guild_id, channel_id,
@@ -56,7 +59,7 @@ def add(db: Connection, new: NewReply) -> int:
                 new.finish_reason,
                 new.confidence,
                 now(),
-                authors_are_known(new.turns),
+                authors_are_known(new.turns) and traced,
                 None if redacted else content_hash(new.turns, new.text),
                 redacted,
             ),
@@ -64,16 +67,10 @@ def add(db: Connection, new: NewReply) -> int:
         reply_id = int(cursor.lastrowid or 0)
         db.executemany(
             "insert into reply_authors (reply_id, user_id) values (?, ?)",
-            [(reply_id, author) for author in authors_of(new.turns, new.asker_id)],
+            # The bot's answer to somebody, shown here again, may quote them: this needs their consent too.
+            [(reply_id, author) for author in authors_of(new.turns, new.asker_id) | answered],
         )
-        # The bot's answer to somebody, shown here again, may quote them: this needs their consent too.
-        db.executemany(
-            """
-            insert or ignore into reply_authors (reply_id, user_id)
-            select ?, asker_id from replies where message_id = ? and asker_id is not null
-            """,
-            [(reply_id, turn.message_id) for turn in new.turns if turn.role == "assistant" and turn.message_id],
-        )
+        answers.stand_in(db, reply_id, [*([] if new.message_id is None else [new.message_id]), *shown_in])
         db.executemany(
             "insert into reply_messages (reply_id, message_id) values (?, ?)",
             [(reply_id, message) for message in messages_of(new.turns, new.prompt_message_id)],
@@ -110,13 +107,24 @@ def get(db: Connection, reply_id: int) -> Reply:
 
 def by_message(db: Connection, message_id: int) -> Reply | None:
     """The reply that stands in this Discord message, if one does: the newest, where others stood there before it."""
-    for row in db.execute("select * from replies where message_id = ? order by id desc limit 1", [message_id]):
+    sql = """
+        select replies.* from answer_messages join replies on replies.id = answer_messages.reply_id
+        where answer_messages.message_id = ? order by replies.id desc limit 1
+    """
+    for row in db.execute(sql, [message_id]):
         return read_row(row)
     return None
 
 
 def extend(
-    db: Connection, reply_id: int, text: str, *, finish_reason: str, confidence: float | None, adapter: str | None
+    db: Connection,
+    reply_id: int,
+    text: str,
+    *,
+    finish_reason: str,
+    confidence: float | None,
+    adapter: str | None,
+    shown_in: Sequence[int] = (),
 ) -> bool:
     """Let a reply that broke off say `text` from now on, the whole of it.
 
@@ -138,6 +146,7 @@ def extend(
             "update replies set text = ?, finish_reason = ?, confidence = ?, content_hash = ? where id = ?",
             [text, finish_reason, confidence, content_hash(read_row(row).turns, text), reply_id],
         )
+        answers.stand_in(db, reply_id, shown_in)
     return True
 
 
@@ -147,6 +156,7 @@ def set_message_id(db: Connection, reply_id: int, message_id: int) -> None:
         cursor = db.execute("update replies set message_id = ? where id = ?", [message_id, reply_id])
         if cursor.rowcount == 0:
             raise ReplyNotFound(reply_id)
+        answers.stand_in(db, reply_id, [message_id])
 
 
 def recent_pending(db: Connection, limit: int, *, newest: bool = True) -> list[Reply]:

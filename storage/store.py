@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from storage import (
+    answers,
     audit,
     consents,
     erasure,
@@ -98,8 +99,9 @@ class Store:
 
     # Replies
 
-    def add_reply(self, new: NewReply) -> int:
-        return replies.add(self._db, new)
+    def add_reply(self, new: NewReply, shown_in: Sequence[int] = ()) -> int:
+        """Store a reply, which stands in its first Discord message and all of these. Gives its number."""
+        return replies.add(self._db, new, shown_in)
 
     def reply(self, reply_id: int) -> Reply:
         return replies.get(self._db, reply_id)
@@ -107,12 +109,29 @@ class Store:
     def reply_by_message(self, message_id: int) -> Reply | None:
         return replies.by_message(self._db, message_id)
 
+    def answer_messages(self, reply_id: int) -> list[int]:
+        """All Discord messages in which a reply stands or stood."""
+        return answers.messages(self._db, reply_id)
+
     def extend_reply(
-        self, reply_id: int, text: str, *, finish_reason: str, confidence: float | None, adapter: str | None
+        self,
+        reply_id: int,
+        text: str,
+        *,
+        finish_reason: str,
+        confidence: float | None,
+        adapter: str | None,
+        shown_in: Sequence[int] = (),
     ) -> bool:
         """Let a reply that broke off say `text`; False where it was judged already, or by another adapter."""
         return replies.extend(
-            self._db, reply_id, text, finish_reason=finish_reason, confidence=confidence, adapter=adapter
+            self._db,
+            reply_id,
+            text,
+            finish_reason=finish_reason,
+            confidence=confidence,
+            adapter=adapter,
+            shown_in=shown_in,
         )
 
     def set_message_id(self, reply_id: int, message_id: int) -> None:

@@ -12,6 +12,7 @@ from sqlite_utils import Database
 
 from storage import DatabaseNewer, DatabaseUnreadable, Store, migrations
 from storage.database import open_database
+from storage.quarantine import WAITS_SINCE_IMPORT
 
 OLD = Path(__file__).with_name("old_database.sql")
 TABLES = {
@@ -38,6 +39,7 @@ TABLES = {
     "threads",
     "bot_state",
     "home_server",
+    "answer_messages",
 }
 
 
@@ -87,6 +89,7 @@ def test_an_old_populated_file_ends_with_the_schema_of_a_blank_one(old_file, tmp
 
 def test_people_are_found_in_the_replies_of_an_old_file(old_file):
     """Consent holds for what was said before the store kept a table of authors."""
+    _answer_in_old_file(old_file)
     with Store.open(old_file) as store:
         assert store.counts("members").eligible == 1  # the import
         store.set_consent(101, opted_in=True)
@@ -95,6 +98,41 @@ def test_people_are_found_in_the_replies_of_an_old_file(old_file):
         assert store.counts("members").eligible == 2
         assert next(store.eligible_pairs("members")).authors == (101, 102)
         assert store.redact_message(501) == 1
+
+
+def test_what_an_old_file_cannot_trace_is_not_learned_from(old_file):
+    """A message of the bot's that stands in a conversation, and nothing says whom it answered."""
+    with Store.open(old_file) as store:
+        for person in (101, 102):
+            store.set_consent(person, opted_in=True)
+        assert [pair.source for pair in store.eligible_pairs("members")] == ["import"]
+
+
+def test_the_home_server_of_an_old_file_is_that_of_its_first_reply(old_file):
+    """Whichever servers the bot is on by then; what its moderators imported waits for a second one."""
+    connection = sqlite3.connect(old_file)
+    connection.execute("update replies set guild_id = 5 where id = 1")
+    connection.execute("update replies set guild_id = 6, content_hash = 'abc' where id = 2")
+    connection.commit()
+    connection.close()
+    with Store.open(old_file) as store:
+        assert store.teaching_servers() == (5,)
+        assert store.remember_home_server([6, 5]) == 5
+        (waiting,) = store.quarantined(limit=None)
+        assert (waiting.reply_id, waiting.run_id, waiting.reason) == (2, None, WAITS_SINCE_IMPORT)
+        assert store.reply(2).conversation == "import:6:0123456789abcdef"
+
+
+def _answer_in_old_file(path: Path) -> None:
+    """The bot's message in the conversation of the first reply is a stored answer to one of its people."""
+    connection = sqlite3.connect(path)
+    connection.execute("""
+        insert into replies select 3, source, conversation, '[{"role":"user","content":"Tea?","author_id":102}]',
+            'Yes.', adapter, base_model, guild_id, channel_id, 502, 102, null, finish_reason, created_at, 0, 1, null
+        from replies where id = 1
+    """)
+    connection.commit()
+    connection.close()
 
 
 def test_a_newer_database_is_refused_and_left_alone(db_path):

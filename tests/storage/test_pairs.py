@@ -68,7 +68,8 @@ def test_counts_of_an_empty_store_are_zero(store):
 
 def test_everybody_in_a_conversation_must_have_opted_in(store):
     """The asker and each person whose words stand anywhere in the turns; opting out counts at once."""
-    turns = (Turn("user", "a", ALICE), Turn("assistant", "b"), Turn("user", "c", BOB))
+    store.add_reply(a_reply("a", "b", message_id=70))
+    turns = (Turn("user", "a", ALICE), Turn("assistant", "b", None, 70), Turn("user", "c", BOB))
     approve(store, store.add_reply(a_reply(turns=turns, asker_id=CAROL)))
     for person in (ALICE, BOB, CAROL):
         assert list(store.eligible_pairs("members")) == []

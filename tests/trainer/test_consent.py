@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from storage import NewReply, Store, Turn
+from storage.errors import ReplyRedacted
 from trainer.data.snapshot import Snapshot, take_snapshot
 
 ALICE, BOB, CAROL = 101, 102, 103
@@ -54,6 +55,8 @@ def test_words_without_consent_are_in_no_snapshot_wherever_they_stand(store, pla
     """First, in the middle, before the question or as the question of a conversation of several."""
     people = [BOB, CAROL, BOB, CAROL]
     people[place] = ALICE
+    said(store, Turn("user", "what?", BOB, 19), asker=BOB, text="between", message_id=20)
+    store.add_review(1, "reject", reviewer="mod")
     turns = [Turn("user", f"{person} says {n}", person, 10 + n) for n, person in enumerate(people)]
     turns.insert(2, Turn("assistant", "between", None, 20))
     said(store, *turns, asker=people[-1])
@@ -132,3 +135,87 @@ def test_forgotten_and_deleted_words_are_in_no_snapshot_whatever_the_rule(store)
     store.forget(ALICE)
     store.redact_messages([2])
     assert len(take_snapshot(store.eligible_pairs("operator"), 0.15)) == 0
+
+
+def learned(store: Store) -> str:
+    """The words of a snapshot when everybody opted in."""
+    for person in (ALICE, BOB, CAROL):
+        store.set_consent(person, opted_in=True)
+    return words(store)
+
+
+def quoting(store: Store, message: int) -> int:
+    """Carol replies to a message of the bot's, and the answer is approved."""
+    return said(
+        store, Turn("assistant", "You said: secret", None, message), Turn("user", "What?", CAROL, 90), asker=CAROL
+    )
+
+
+def test_an_answer_to_somebody_forgotten_since_is_not_traced_by_a_later_conversation(store):
+    """Their words may stand in it, and they are not there to be asked."""
+    said(store, Turn("user", "secret", ALICE, 1), asker=ALICE, text="You said: secret", message_id=2)
+    store.forget(ALICE)
+    with pytest.raises(ReplyRedacted):  # it is stored without the words
+        quoting(store, 2)
+    assert "secret" not in learned(store)
+
+
+def test_the_second_message_of_a_long_answer_asks_whom_it_answered(store):
+    """All messages of an answer are known, also those that came when it was gone on with."""
+    turns = (Turn("user", "secret", ALICE, 1),)
+    reply = NewReply(
+        source="discord",
+        conversation="discord:7:1",
+        turns=turns,
+        text="You said:",
+        adapter=None,
+        base_model="embedded",
+        message_id=2,
+        asker_id=ALICE,
+    )
+    number = store.add_reply(reply, shown_in=[2, 3])
+    store.extend_reply(
+        number, "You said: secret", finish_reason="stop", confidence=None, adapter=None, shown_in=[2, 3, 4]
+    )
+    for message in (3, 4):
+        quoting(store, message)
+    for person in (BOB, CAROL):
+        store.set_consent(person, opted_in=True)
+    assert words(store) == ""
+    assert "You said: secret" in learned(store)
+    assert len(list(store.eligible_pairs("members"))) == 2
+    store.forget(ALICE)
+    assert "secret" not in learned(store)
+
+
+def test_a_deleted_question_takes_every_message_of_its_answer_with_it(store):
+    """Also where the second one was shown."""
+    turns = (Turn("user", "question", BOB, 1),)
+    reply = NewReply(
+        source="discord",
+        conversation="discord:7:1",
+        turns=turns,
+        text="part one, You said: secret",
+        adapter=None,
+        base_model="embedded",
+        message_id=2,
+        asker_id=BOB,
+        prompt_message_id=1,
+    )
+    store.add_review(store.add_reply(reply, shown_in=[2, 3]), "approve", reviewer="mod")
+    quoting(store, 3)
+    assert "secret" in learned(store)
+    store.redact_messages([1])
+    assert "secret" not in learned(store)
+    assert "secret" not in store.reply(2).turns[0].content
+
+
+def test_answers_let_go_in_time_and_those_of_an_earlier_home_are_not_traced(store):
+    """Nothing says whom they answered."""
+    said(store, Turn("user", "secret", ALICE, 1), asker=ALICE, text="You said: secret", message_id=2)
+    store.add_review(1, "undo", reviewer="mod")
+    assert store.purge("9999").deleted == 1
+    quoting(store, 2)
+    quoting(store, 77)
+    said(store, Turn("assistant", "You said: secret"), Turn("user", "What?", CAROL, 91), asker=CAROL)
+    assert "secret" not in learned(store)
