@@ -164,12 +164,14 @@ class Answering:
             return True
         text = (question.begun + completion.text).strip()
         aside = standing.aside if standing else await introduction(self._store, self._settings, question.asker.id)
+        quotes = bool(question.heading)
         if question.settings.hold:
-            final, below = question.heading + held.HELD_NOTICE + aside, None
+            final, below = question.heading + held.HELD_NOTICE + aside, controls.below_question(quotes=quotes)
         else:
             shown = with_emoji(polite(text), emoji_of(question.guild))
             shown += closing(shown, code_only=completion.finish_reason == "stop")
-            final, below = question.heading + shown + aside, controls.after(completion.finish_reason)
+            final = question.heading + shown + aside
+            below = controls.after(completion.finish_reason, quotes=quotes)
         await surely(lambda: stream.finish(final, below))
         shown_in = [message.id for message in stream.messages]
         written = await write_down(
@@ -224,9 +226,9 @@ async def _fall_short(question: Question, stream: MessageStream, why: Callable[[
     """There is no answer, or no more of it: say why. One that stood there before stands there again."""
     if question.standing is None:
         text = f"{stream.text}\n{why()}"
-        await surely(lambda: stream.finish(text))
+        await surely(lambda: stream.finish(text, controls.below_question(quotes=bool(question.heading))))
         return
-    below = controls.after(question.standing.reply.finish_reason)
+    below = controls.after(question.standing.reply.finish_reason, quotes=bool(question.heading))
     await surely(lambda: stream.restore(below))
     with contextlib.suppress(*UNSENT):  # who pressed may have gone, or waited for 15 minutes
         await question.standing.tell(why)

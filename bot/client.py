@@ -22,7 +22,7 @@ from bot.background import BackgroundTask
 from bot.cards import CardButton, ReasonMenu
 from bot.command_upload import CommandUpload
 from bot.commands import slash_commands
-from bot.controls import AgainButton, MoreButton, StopButton
+from bot.controls import AgainButton, DeleteButton, MoreButton, StopButton
 from bot.discord_clock import DiscordClock
 from bot.guild_settings import Actor, SettingsBook
 from bot.handler import respond_with
@@ -140,7 +140,7 @@ class NightshiftClient(discord.Client):
         await self.book.load()
         await self.teaching.remember()
         self.front.open()
-        self.add_dynamic_items(*_ITEMS, StopButton, AgainButton, MoreButton)
+        self.add_dynamic_items(*_ITEMS, StopButton, AgainButton, MoreButton, DeleteButton)
         await self.tree.set_translator(CommandTranslator())
         await self._upload.start()
         self._poll.start()
@@ -182,22 +182,22 @@ class NightshiftClient(discord.Client):
             self.answering.changed([payload.message_id])
 
     async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
-        await self._deleted([payload.message_id])
+        await self.deleted([payload.message_id])
 
     async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
-        await self._deleted(payload.message_ids)
+        await self.deleted(payload.message_ids)
 
     async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
         for place in (channel, *getattr(channel, "threads", ())):
-            await self._deleted(await self._store.call(Store.messages_in, place.id))
-        await self._deleted(await in_lost_threads(self, self._store, channel))
+            await self.deleted(await self._store.call(Store.messages_in, place.id))
+        await self.deleted(await in_lost_threads(self, self._store, channel))
         await self._settings_gone(channel.guild)
 
     async def on_guild_role_delete(self, role: discord.Role) -> None:
         await self._settings_gone(role.guild)
 
     async def on_raw_thread_delete(self, payload: discord.RawThreadDeleteEvent) -> None:
-        await self._deleted(await self._store.call(Store.messages_in, payload.thread_id))
+        await self.deleted(await self._store.call(Store.messages_in, payload.thread_id))
         guild = self.get_guild(payload.guild_id)
         if guild is not None:
             await self._settings_gone(guild)
@@ -238,11 +238,13 @@ class NightshiftClient(discord.Client):
         if question.standing is not None and not written.extended:
             await self.desk.changed(question.guild, question.standing.reply.id)  # another stands in its place
 
-    async def _deleted(self, message_ids: Iterable[int]) -> None:
+    async def deleted(self, message_ids: Iterable[int]) -> None:
+        """These messages are gone from Discord, and so their words from everything that is kept."""
         ids = list(message_ids)
         self.answering.changed(ids)
+        redacted = await self._deletions.happened(ids)  # first of all: answers that are read anew ask the store
         await self._store.call(Store.posts_gone, ids)
-        await self._redacted(await self._deletions.happened(ids))
+        await self._redacted(redacted)
 
     async def _forgotten(self, reply_ids: Sequence[int]) -> None:
         """Somebody was forgotten: answers that have not begun are written without their words."""
@@ -286,4 +288,4 @@ class NightshiftClient(discord.Client):
     async def _look_for_deleted(self) -> None:
         gone = await gone_while_away(self, self._store, self._retention_days, self._clock.now())
         if gone:
-            await self._deleted(gone)
+            await self.deleted(gone)

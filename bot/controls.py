@@ -1,4 +1,4 @@
-"""The buttons below an answer: stop it while it grows; afterwards another one, or more of it.
+"""The buttons below an answer: stop it while it grows; afterwards another one, more of it, or nothing.
 
 All they need is in their custom ids and in the store, so they outlive the process that posted them. What they do, and
 for whom, is bot/members.py's.
@@ -13,7 +13,7 @@ import discord
 
 from bot import texts
 
-__all__ = ["AgainButton", "MoreButton", "StopButton", "after", "while_growing"]
+__all__ = ["AgainButton", "DeleteButton", "MoreButton", "StopButton", "after", "below_question", "while_growing"]
 
 
 def while_growing(question_id: int) -> discord.ui.View:
@@ -23,13 +23,20 @@ def while_growing(question_id: int) -> discord.ui.View:
     return view
 
 
-def after(finish_reason: str) -> discord.ui.View:
-    """Below a finished answer; one that did not end by itself can go on."""
+def after(finish_reason: str, *, quotes: bool = False) -> discord.ui.View:
+    """Below a finished answer; one that did not end by itself can go on, one that `quotes` the question be deleted."""
     view = discord.ui.View(timeout=None)
     view.add_item(AgainButton())
     if finish_reason != "stop":
         view.add_item(MoreButton())
+    if quotes:
+        view.add_item(DeleteButton())
     return view
+
+
+def below_question(*, quotes: bool) -> discord.ui.View | None:
+    """Below what is no answer, where it stands under the question: who asked can take that away."""
+    return discord.ui.View(timeout=None).add_item(DeleteButton()) if quotes else None
 
 
 class StopButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"nightshift:stop:(?P<question>\d+)"):
@@ -80,3 +87,19 @@ class MoreButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"nigh
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         await interaction.client.front.more(interaction)
+
+
+class DeleteButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"nightshift:delete"):
+    """Deletes an answer to /ask with the question above it: it stands in the bot's message, so nobody else could."""
+
+    def __init__(self) -> None:
+        super().__init__(discord.ui.Button(label=texts.DELETE, emoji="\U0001f5d1", custom_id="nightshift:delete"))
+
+    @classmethod
+    async def from_custom_id(
+        cls, _interaction: discord.Interaction[Any], _item: discord.ui.Item[Any], _match: re.Match[str], /
+    ) -> Self:
+        return cls()
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        await interaction.client.front.delete(interaction)

@@ -28,7 +28,7 @@ from bot.message_text import is_proxied
 from bot.moderation.office import Office
 from bot.proxies import Originals
 from bot.questions import asked_by_button, asked_by_command, asked_by_message
-from bot.standing import reply_shown_by, standing_at
+from bot.standing import parts_of, reply_shown_by, standing_at
 from storage.store import Store
 from storage.writer import AsyncStore
 
@@ -136,6 +136,25 @@ class FrontDesk:
         """The rest of an answer that broke off, in the same message."""
         await self._repeat(interaction, go_on=True)
 
+    @answered
+    async def delete(self, interaction: discord.Interaction[Any]) -> None:
+        """The delete button of an answer to /ask: what was asked and answered goes, here and from the store."""
+        pressed = interaction.message
+        assert pressed is not None  # noqa: S101  (buttons stand below messages; says so to the type checker)
+        first = await _first_part(pressed)
+        asked = first.interaction_metadata
+        self._require(interaction, asked.user.id if asked is not None else None)
+        await interaction.response.defer()
+        try:
+            parts = await parts_of(interaction.channel, first.id)
+        except discord.HTTPException:  # a channel that the bot does not see, where only the interaction may
+            await interaction.delete_original_response()
+            parts = [first]
+        else:
+            for part in reversed(parts):
+                await part.delete()
+        await interaction.client.deleted({first.id, pressed.id, *(part.id for part in parts)})
+
     async def _repeat(self, interaction: discord.Interaction[Any], *, go_on: bool) -> None:
         reply = await reply_shown_by(self._store, interaction.message)
         if reply is None or reply.redacted:
@@ -196,6 +215,17 @@ class FrontDesk:
 
     def _me(self, interaction: discord.Interaction[Any]) -> int:
         return int(interaction.client.user.id) if interaction.client.user is not None else interaction.application_id
+
+
+async def _first_part(message: discord.Message) -> discord.Message:
+    """The message that an answer to /ask begins with, given any part of it."""
+    reference = message.reference
+    if message.interaction_metadata is not None or reference is None or reference.message_id is None:
+        return message
+    try:
+        return await message.channel.fetch_message(reference.message_id)
+    except discord.HTTPException as error:
+        raise Refused(texts.ANSWER_GONE) from error
 
 
 def ask_command(desk: FrontDesk) -> app_commands.Command[Any, ..., None]:

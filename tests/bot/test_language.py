@@ -278,10 +278,10 @@ async def test_what_is_said_to_everybody_is_in_the_server_s_language(stage, spea
     speaks("de")
     await stage.ada.slash(stage.world.general, "ask", question="Which wood?")
     answer = stage.world.general.last_message
-    assert [item.label for row in answer.components for item in row.children] == [texts.AGAIN]
+    assert [item.label for row in answer.components for item in row.children] == [texts.AGAIN, texts.DELETE]
     await stage.ada.click(answer, label=texts.AGAIN)
     answer = stage.world.general.last_message
-    assert [item.label for row in answer.components for item in row.children] == [texts.AGAIN]
+    assert [item.label for row in answer.components for item in row.children] == [texts.AGAIN, texts.DELETE]
     stage.engine.say("")
     silent = await stage.ada.click(answer, label=texts.AGAIN)
     assert [one.content for one in silent.followups] == [german.SILENT]

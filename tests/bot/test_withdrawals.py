@@ -144,7 +144,7 @@ async def test_a_report_quotes_the_reason_of_a_forgotten_reply_no_longer(open_st
     await a_night(open_stage, stage, aside={numbers[0]: 'A phrase: "my secret tea"', numbers[1]: "Mostly signs."})
     assert "my secret tea" in review_words(stage)
     reply = await stage.app.store.call(Store.reply, numbers[0])
-    await stage.app.client._deleted([reply.prompt_message_id])
+    await stage.app.client.deleted([reply.prompt_message_id])
     assert "my secret tea" not in review_words(stage)
     assert "Mostly signs." in review_words(stage)
     report = next(one for one in stage.world.review.history() if one.embeds and one.embeds[0].title == words.MORNING)
