@@ -9,15 +9,24 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, model_validator
 
 from bot.errors import TokenMissing
 from storage.home import Home
 from trainer.settings import ServerId, TrainerSettings, load_settings_as
 
 __all__ = ["DiscordConfig", "GenerationConfig", "PrivacyConfig", "Settings", "discord_token", "load_settings"]
+
+_COLDEST = 0.01
+
+
+def _drawable(temperature: float) -> float:
+    """This temperature. Raises ValueError for one by which nothing but rounding would be drawn."""
+    if 0 < temperature < _COLDEST:
+        raise ValueError(f"it is 0 (always the likeliest word) or at least {_COLDEST}")
+    return temperature
 
 
 @dataclass(frozen=True)
@@ -40,13 +49,13 @@ class DiscordConfig:
     """Whether the bot asks for the Message Content intent; without it, it sees only messages that mention it."""
     context_messages: Annotated[int, Field(ge=0, le=100)] = 12
     """Earlier messages shown to the model when the question is not part of a chain of replies."""
-    edit_seconds: Annotated[float, Field(ge=0)] = 1.0
+    edit_seconds: Annotated[float, Field(ge=0, le=3600)] = 1.0
     """Least time between two edits of an answer that is being written."""
-    member_cooldown_seconds: Annotated[float, Field(ge=0)] = 0.0
+    member_cooldown_seconds: Annotated[float, Field(ge=0, le=31_536_000)] = 0.0
     """Least time between two questions of one member."""
-    daily_quota: Annotated[int, Field(ge=0)] = 0
+    daily_quota: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     """Answers a member gets in a day, on servers that set nothing else; 0 is no limit."""
-    poll_seconds: Annotated[float, Field(gt=0)] = 5.0
+    poll_seconds: Annotated[float, Field(ge=0.01, le=86_400)] = 5.0
     """How often the bot looks for a new adapter."""
 
 
@@ -57,7 +66,7 @@ class PrivacyConfig:
     introduce: bool = True
     """Whether the first answer to a member says in one line how learning works and how to opt in."""
 
-    retention_days: Annotated[float, Field(ge=0)] = 30.0
+    retention_days: Annotated[float, Field(ge=0, le=36_500)] = 30.0
     """Days until a reply is deleted that nobody reviewed and not everyone in it consented to; 0 keeps them."""
 
     look_back: bool = True
@@ -68,10 +77,10 @@ class PrivacyConfig:
 class GenerationConfig:
     """How an answer is drawn; see `model.protocol.Sampling`."""
 
-    max_new_tokens: Annotated[int, Field(ge=1)] = 200
-    temperature: Annotated[float, Field(ge=0)] = 0.7
-    top_p: Annotated[float, Field(gt=0, le=1)] = 0.9
-    repetition_penalty: Annotated[float, Field(gt=0)] = 1.05
+    max_new_tokens: Annotated[int, Field(ge=1, le=1 << 20)] = 200
+    temperature: Annotated[float, Field(ge=0, le=10), AfterValidator(_drawable)] = 0.7
+    top_p: Annotated[float, Field(ge=0.001, le=1)] = 0.9
+    repetition_penalty: Annotated[float, Field(ge=0.1, le=10)] = 1.05
 
 
 class Settings(TrainerSettings):
@@ -80,6 +89,16 @@ class Settings(TrainerSettings):
     discord: DiscordConfig = DiscordConfig()
     generation: GenerationConfig = GenerationConfig()
     privacy: PrivacyConfig = PrivacyConfig()
+
+    @model_validator(mode="after")
+    def _refuse_answers_without_questions(self) -> Self:
+        """The longest answer has to leave room for what it answers."""
+        if self.generation.max_new_tokens >= self.model.context_tokens:
+            raise ValueError(
+                f"the setting generation.max_new_tokens ({self.generation.max_new_tokens}) leaves no room for "
+                f"a question in model.context_tokens ({self.model.context_tokens})"
+            )
+        return self
 
 
 def load_settings(home: Home) -> Settings:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 __all__ = ["ModelConfig"]
 
@@ -20,14 +22,14 @@ class ModelConfig:
         slots: conversations answered at once; 0 chooses from the free memory.
         max_queue: requests that may wait; one more is refused at once.
         prefill_chunk: prompt tokens computed between two decode steps; 0 chooses by device.
-        lora_rank: largest adapter rank that swaps without a new allocation.
+        lora_rank: largest adapter rank that swaps without a new allocation; the slot takes the next power of two.
     """
 
     base: str = "embedded"
-    device: str = "auto"
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d{1,2})?)$")] = "auto"
     dtype: Literal["auto", "bfloat16", "float32"] = "auto"
-    context_tokens: int = 2048
-    slots: int = 0
-    max_queue: int = 64
-    prefill_chunk: int = 0
-    lora_rank: int = 16
+    context_tokens: Annotated[int, Field(ge=64, le=1 << 20)] = 2048
+    slots: Annotated[int, Field(ge=0, le=4096)] = 0
+    max_queue: Annotated[int, Field(ge=1, le=100_000)] = 64
+    prefill_chunk: Annotated[int, Field(ge=0, le=1 << 20)] = 0
+    lora_rank: Annotated[int, Field(ge=1, le=256)] = 16

@@ -59,6 +59,11 @@ class SlotLinear(nn.Module):
         return y + functional.linear(functional.linear(x, self.a), self.b) if self.adapted else y
 
 
+def _held(rank: int) -> int:
+    """The rank of the slot that holds adapters of this one: a power of two, as the kernels on a GPU compile for."""
+    return 1 << (rank - 1).bit_length()
+
+
 @dataclass(frozen=True)
 class StagedAdapter:
     """An adapter on the device, ready to be copied into the slot: A and B of each layer in turn, of this rank."""
@@ -75,6 +80,7 @@ class AdapterSlot:
     """
 
     def __init__(self, model: Any, rank: int, dtype: torch.dtype, device: torch.device) -> None:
+        rank = _held(rank)
         self.rank, self.dtype, self.device = rank, dtype, device
         self.linears: dict[str, SlotLinear] = {}
         for name, module in adaptable(model).items():
@@ -97,7 +103,7 @@ class AdapterSlot:
 
         Safe beside running forward passes: one transfer, on a stream of its own.
         """
-        rank = max(self.rank, 1 << ((weights.rank if weights else 1) - 1).bit_length())
+        rank = max(self.rank, _held(weights.rank if weights else 1))
         parts: list[torch.Tensor] = []
         for name, linear in self.linears.items():
             a, b = torch.zeros(rank, linear.in_features), torch.zeros(linear.out_features, rank)

@@ -7,11 +7,12 @@ itself. The bot's settings extend these with what concerns Discord, which this f
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import (
@@ -27,6 +28,7 @@ from storage.home import Home
 from trainer.data_settings import QuarantineConfig, SnapshotConfig
 from trainer.errors import SettingsInvalid
 from trainer.judging.canaries import checked, read_canaries
+from trainer.setting_names import refuse_unknown, refuse_unknown_variables
 
 __all__ = [
     "GateConfig",
@@ -38,9 +40,19 @@ __all__ = [
     "load_trainer_settings",
 ]
 
+BOT_SECTIONS = ("discord", "generation", "privacy")
+"""Sections of the same file that are read by the bot alone."""
+_GIVEN = 80  # characters of a wrong value that its sentence repeats
+
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
-Positive = Annotated[float, Field(gt=0.0)]
-Count = Annotated[int, Field(ge=1)]
+Tolerance = Annotated[float, Field(ge=0.0, le=100.0)]
+Rate = Annotated[float, Field(ge=1e-9, le=1.0)]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+Number = Annotated[int, Field(ge=0, le=1_000_000)]
+Samples = Annotated[int, Field(ge=0, le=10_000)]
+Tokens = Annotated[int, Field(ge=1, le=1 << 20)]
+Rank = Annotated[int, Field(ge=1, le=256)]
+Seed = Annotated[int, Field(ge=0, lt=1 << 32)]
 
 
 def _compiling(patterns: tuple[str, ...]) -> tuple[str, ...]:
@@ -78,54 +90,54 @@ class TrainingConfig:
 
     servers: Annotated[tuple[ServerId, ...], Field(max_length=1000)] = ()
     """Ids of the Discord servers whose pairs are learned from; none: the first server that the bot joined."""
-    min_pairs: Annotated[int, Field(ge=2)] = 50
+    min_pairs: Annotated[int, Field(ge=2, le=1_000_000)] = 50
     """Fewer eligible pairs than this and the run is skipped."""
-    min_new_pairs: Annotated[int, Field(ge=0)] = 5
+    min_new_pairs: Number = 5
     """Fewer new pairs since the last run and the run is skipped, unless forced or something was withdrawn."""
-    holdout_share: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.15
+    holdout_share: Annotated[float, Field(ge=0.001, lt=0.5)] = 0.15
     """Share of conversations never trained on. Changing it later moves pairs between the two sides: do not."""
     min_holdout: Count = 4
     """Fewer held-out pairs than this cannot judge an adapter, so the run is skipped."""
     max_holdout: Count = 500
     """Held-out pairs that are scored; the others are still never trained on."""
-    max_tokens: Annotated[int, Field(ge=16)] = 1024
+    max_tokens: Annotated[int, Field(ge=16, le=1 << 20)] = 1024
     """Longest training example in tokens; older turns are dropped from the front until it fits."""
-    rank: Count | None = None
-    alpha: Count | None = None
-    dropout: Share | None = None
-    learning_rate: Positive | None = None
-    epochs: Positive | None = None
+    rank: Rank | None = None
+    alpha: Annotated[int, Field(ge=1, le=4096)] | None = None
+    dropout: Annotated[float, Field(ge=0.0, le=0.95)] | None = None
+    learning_rate: Rate | None = None
+    epochs: Annotated[float, Field(ge=0.01, le=1000.0)] | None = None
     batch: Count | None = None
     """Pairs in one optimizer step (the effective batch)."""
     micro_batch: Count | None = None
     """Most pairs in one forward pass; the batch is gathered from several when this is smaller."""
-    pass_tokens: Annotated[int, Field(ge=16)] | None = None
+    pass_tokens: Annotated[int, Field(ge=16, le=1 << 24)] | None = None
     """Most tokens in one forward pass, padding included; by default what the memory estimate allows."""
     warmup: Share | None = None
-    weight_decay: Annotated[float, Field(ge=0.0)] | None = None
-    max_grad_norm: Positive | None = None
+    weight_decay: Annotated[float, Field(ge=0.0, le=10.0)] | None = None
+    max_grad_norm: Annotated[float, Field(ge=1e-6, le=1e6)] | None = None
     evaluations_per_epoch: Count | None = None
     patience: Count | None = None
     """Evaluations without an improvement before training stops."""
-    neftune: Annotated[float, Field(ge=0.0)] | None = None
+    neftune: Annotated[float, Field(ge=0.0, le=1000.0)] | None = None
     """Noise on the embeddings in training (NEFTune's alpha, 5 is usual); off by default."""
     rslora: bool | None = None
     """Scale adapters by alpha / sqrt(rank) instead of alpha / rank; off by default."""
     checkpointing: Literal["auto", "on", "off"] = "auto"
     """Activation checkpointing: less memory for about a third more time."""
-    checkpoint_minutes: Annotated[float, Field(ge=0.0)] = 3.0
+    checkpoint_minutes: Annotated[float, Field(ge=0.0, le=10_000.0)] = 3.0
     """How often a run keeps what it would go on from if it were killed; 0 does so at every step."""
     preferences: bool = True
     """Train on by what people preferred (edits, rejections, votes), if the extra `dpo` is installed."""
     preference_pairs: Count = 200
     """Fewer preferences to learn from than this and the supervised adapter stands."""
-    preference_beta: Positive = 0.1
+    preference_beta: Annotated[float, Field(ge=1e-4, le=100.0)] = 0.1
     """DPO's beta: how much a step away from the supervised adapter counts."""
-    preference_learning_rate: Positive | None = None
+    preference_learning_rate: Rate | None = None
     """None: a fifth of the supervised default, 1e-4 for a base under a billion parameters, else 4e-5."""
-    preference_tolerance: Annotated[float, Field(ge=0.0)] = 0.01
+    preference_tolerance: Tolerance = 0.01
     """Share by which the hold-out loss may rise for the sake of preferences."""
-    seed: int = 1
+    seed: Seed = 1
 
 
 @dataclass(frozen=True)
@@ -133,12 +145,12 @@ class GateConfig:
     """What a challenger must show to replace the champion. `trainer.judging.gate` says what each value does."""
 
     confidence: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
-    resamples: Annotated[int, Field(ge=100)] = 2000
-    seed: int = 0
-    older_tolerance: Annotated[float, Field(ge=0.0)] = 0.01
-    general_tolerance: Annotated[float, Field(ge=0.0)] = 0.1
-    samples: Annotated[int, Field(ge=0)] = 8
-    sample_tokens: Count = 160
+    resamples: Annotated[int, Field(ge=100, le=100_000)] = 2000
+    seed: Seed = 0
+    older_tolerance: Tolerance = 0.01
+    general_tolerance: Tolerance = 0.1
+    samples: Samples = 8
+    sample_tokens: Tokens = 160
     max_unstopped: Share = 0.25
     max_repeating: Share = 0.13
     max_empty: Share = 0.0
@@ -146,13 +158,13 @@ class GateConfig:
     """Share of canary replies longer than twice the longest reply that a person approved."""
     canaries: Annotated[tuple[str, ...] | str, AfterValidator(_prompts)] = ()
     """Prompts of the operator's own besides the shipped ones: a list, or the path of a file, from the home."""
-    canary_samples: Annotated[int, Field(ge=0)] = 2
+    canary_samples: Annotated[int, Field(ge=0, le=1000)] = 2
     """Replies drawn for each canary prompt besides the greedy one."""
     canary_margin: Share = 0.1
     """How much larger than the champion's a faulty share of canary replies may be where the champion's is too large."""
     banned: Annotated[tuple[str, ...], AfterValidator(_compiling)] = (r"@(?:everyone|here)\b",)
     """Regular expressions, whatever the case, that no reply may match unless its prompt does."""
-    secret_probes: Annotated[int, Field(ge=0)] = 16
+    secret_probes: Samples = 16
     """Secrets of the training data that the challenger is tempted with; 0 switches the leak check off."""
     allowed: Annotated[tuple[str, ...], AfterValidator(_compiling)] = ()
     """Regular expressions of strings that look like secrets and may be said, such as a public address."""
@@ -181,21 +193,23 @@ class TrainerSettings(BaseSettings):
     gate: GateConfig = GateConfig()
     schedule: ScheduleConfig = ScheduleConfig()
     consent: Literal["members", "operator"] = "members"
-    persona: str = ""
+    persona: Annotated[str, Field(max_length=20_000)] = ""
 
     @model_validator(mode="before")
     @classmethod
-    def _refuse_unknown_keys(cls, values: Any) -> Any:
-        """A misspelt key in a known section would otherwise be a setting silently at its default."""
-        for name, info in cls.model_fields.items():
-            section, kind = values.get(name), info.annotation
-            if not isinstance(section, dict) or not dataclasses.is_dataclass(kind):
-                continue
-            known = {entry.name for entry in dataclasses.fields(kind)}
-            unknown = sorted(set(section) - known)
-            if unknown:
-                raise ValueError(f"[{name}] has no setting {unknown[0]!r}; it has {', '.join(sorted(known))}")
+    def _refuse_unknown_names(cls, values: Any) -> Any:
+        """A misspelt name would otherwise be a setting silently at its default."""
+        refuse_unknown(cls, values, BOT_SECTIONS)
         return values
+
+    @model_validator(mode="after")
+    def _refuse_contradictions(self) -> Self:
+        """Values that are each possible and leave nothing to do together."""
+        if self.training.min_holdout > self.training.max_holdout:
+            raise ValueError(
+                "the setting training.min_holdout is above training.max_holdout, so no run could be judged"
+            )
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -225,6 +239,10 @@ def load_settings_as(kind: type[SettingsT], home: Home) -> SettingsT:
         (kind,),
         {"model_config": SettingsConfigDict(toml_file=home.config), "__module__": kind.__module__},
     )
+    try:
+        refuse_unknown_variables(kind, os.environ, BOT_SECTIONS)
+    except ValueError as error:
+        raise SettingsInvalid(f"{_capital(str(error))}; correct the environment.") from None
     try:
         return _with_canaries(at_home(), home)
     except ValidationError as error:
@@ -257,8 +275,15 @@ def _with_canaries(settings: SettingsT, home: Home) -> SettingsT:
 def _sentence(error: ValidationError) -> str:
     """The first problem of a validation error in words, naming the setting as the file does."""
     first = error.errors(include_url=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
+    where = ".".join(str(part) for part in first["loc"][:2])
+    why = str(first["msg"]).removeprefix("Value error, ").replace("\n", " ")
     if not where:
-        return str(first["msg"]).removeprefix("Value error, ")
-    why = str(first["msg"]).removeprefix("Value error, ")
-    return f"The setting {where} cannot be {first['input']!r}: {why[:1].lower()}{why[1:]}"
+        return _capital(why)
+    given = repr(first["input"])
+    if len(given) > _GIVEN:
+        given = f"{given[:_GIVEN]}\u2026"
+    return f"The setting {where} cannot be {given}: {why[:1].lower()}{why[1:]}"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -69,7 +69,7 @@ def _findings(home: Home) -> Iterator[Finding]:
     except TrainerError as error:
         yield Finding("broken", "settings", str(error))
         return
-    yield Finding("good", "settings", f"{home.config}" if home.config.exists() else "all at their defaults")
+    yield _looked("settings", lambda: _settings(home, settings))
     yield _looked("database", lambda: _database(home, settings))
     yield _looked("adapter", lambda: _adapter(home))
     yield _looked("model", lambda: _model(settings))
@@ -82,10 +82,11 @@ def _looked(subject: str, look: Callable[[], Finding]) -> Finding:
     """Look, and turn what goes wrong into a finding: one broken part must not hide the others."""
     from model.errors import ModelError
     from storage.errors import StorageError
+    from trainer.errors import TrainerError
 
     try:
         return look()
-    except (StorageError, ModelError) as error:
+    except (StorageError, ModelError, TrainerError) as error:
         return Finding("broken", subject, str(error))
     except Exception as error:  # noqa: BLE001 - a broken library may raise anything
         return Finding("broken", subject, f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}")
@@ -94,6 +95,19 @@ def _looked(subject: str, look: Callable[[], Finding]) -> Finding:
 def _home(home: Home) -> Finding:
     home.ensure()
     return Finding("good", "home", str(home.root))
+
+
+def _settings(home: Home, settings: Settings) -> Finding:
+    """Where they come from; a schedule that cannot be read is found here too."""
+    from bot.settings import Settings
+    from trainer.schedule import WallClock
+    from trainer.setting_names import from_environment
+
+    WallClock.parse(settings.schedule)
+    places = [str(home.config)] if home.config.exists() else []
+    if named := from_environment(Settings, os.environ):
+        places.append(f"the environment ({', '.join(named)})")
+    return Finding("good", "settings", " and ".join(places) or "all at their defaults")
 
 
 def _disk(home: Home) -> Finding:

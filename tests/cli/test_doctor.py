@@ -109,3 +109,20 @@ def test_a_malformed_database_fails(nightshift, home):
     assert said.code == 1
     assert "FAIL  database" in said.out
     assert "is damaged" in said.out
+
+
+def test_settings_from_the_environment_are_said(nightshift, monkeypatch, home):
+    """They are not at their defaults, whatever the file says."""
+    assert "all at their defaults" in nightshift("doctor").out
+    monkeypatch.setenv("NIGHTSHIFT_TRAINING__EPOCHS", "3")
+    assert "the environment (training.epochs)" in nightshift("doctor").out
+    home.config.write_text("consent = 'members'\n")
+    assert f"{home.config} and the environment (training.epochs)" in nightshift("doctor").out
+
+
+def test_a_schedule_that_cannot_be_read_fails(nightshift, home):
+    """Before `run` is started on it."""
+    home.ensure().config.write_text("[schedule]\ncron = 'often'\n")
+    said = nightshift("doctor")
+    assert "FAIL  settings" in said.out
+    assert "crontab" in said.out

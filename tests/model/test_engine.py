@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from model.chat import Message, encode_prompt
 from model.engine import Engine
 from model.errors import AdapterMismatch, ContextTooLong, EngineClosed, GenerationFailed, QueueFull
+from model.lora import AdapterSlot
 from model.protocol import AdapterRef, Sampling
 
 ASK = [Message("user", "Tell me about the sea")]
@@ -285,3 +286,11 @@ async def test_a_reply_says_how_sure_the_model_was_of_it(tiny, start):
         )
     chances = torch.cat(out.logits).softmax(-1).max(-1).values
     assert completion.confidence == pytest.approx(float(chances.mean()), rel=0.01)
+
+
+@pytest.mark.parametrize(("wanted", "held"), [(1, 1), (8, 8), (24, 32), (100, 128)])
+def test_the_slot_takes_a_rank_that_the_kernels_can_be_compiled_for(tiny, wanted, held):
+    """A power of two, whatever is set: Triton takes no other on a GPU."""
+    slot = AdapterSlot(tiny.load().model, wanted, torch.float32, torch.device("cpu"))
+    assert slot.rank == held
+    assert {linear.a.shape[0] for linear in slot.linears.values()} == {held}
