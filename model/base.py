@@ -151,6 +151,9 @@ def _load_quantised(directory: Path, device: torch.device, dtype: torch.dtype) -
     for module in model.modules():
         if isinstance(module, bitsandbytes.nn.Linear4bit):
             module.compute_dtype, module.compute_type_is_set = dtype, True
+            if module.out_features % 32 or module.in_features % 64:
+                # bitsandbytes 0.50 repacks for AVX512-BF16 in blocks of these sizes, and fails where they do not fit.
+                module.support_avx512bf16_for_cpu = False
     for weight in model.parameters():
         if weight.is_floating_point():  # a base that was converted on a CPU has its norms in fp32
             weight.data = weight.data.to(dtype)

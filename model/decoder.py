@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -14,11 +15,14 @@ import torch
 from model.adapter_files import BaseIdentity
 from model.base import LoadedBase
 from model.config import ModelConfig
+from model.errors import BaseUnsuitable
 from model.graphs import StepGraphs
 from model.lean import LeanStep, has_llama_shape
 from model.lora import AdapterSlot, StagedAdapter
 from model.memory import choose_slots
+from model.own_cache import OwnCaches
 from model.packed import fuse, kernels_for
+from model.parity import choose_way, windows_of
 from model.prefix import PrefixMemory
 from model.prompts import SHORT, ShortPrompts
 from model.protocol import Sampling
@@ -32,6 +36,8 @@ log = logging.getLogger(__name__)
 _CPU_CHUNK = 128
 _GPU_CHUNK = 512
 _LEAN_TOLERANCE = 0.2  # relative distance of logits: bf16 rounding through all layers is a tenth, an error is 1
+_OWN_TOLERANCE = {torch.float32: 0.1}  # the same, between a whole pass and one with a cache
+_OWN_TOLERANCE_HALF = 0.25
 _GREEDY = Sampling(temperature=0.0)
 
 
@@ -56,7 +62,6 @@ class Decoder:
         self.rows = choose_slots(config.slots, base.model.config, self.context, base.dtype, base.device)
         self.chunk = config.prefill_chunk or (_GPU_CHUNK if base.device.type == "cuda" else _CPU_CHUNK)
         self.slot = AdapterSlot(base.model, config.lora_rank, base.dtype, base.device)
-        use_slot_attention(base.model)
         self._model = base.model
         self.cache = SlotCache(self.rows, self.context, base.dtype, base.device)
         self.sampler = Sampler(self.rows, int(base.model.get_output_embeddings().weight.shape[0]), base.device)
@@ -68,6 +73,7 @@ class Decoder:
         self._prefixes = PrefixMemory(self.rows)
         self._landing = _Landing(self.rows, base.device)
         self._graphs = StepGraphs(base.device)
+        self._own: OwnCaches | None = None  # instead of the slots
         self._lean: LeanStep | None = None
         self._short: ShortPrompts | None = None
 
@@ -90,13 +96,17 @@ class Decoder:
     @property
     def path(self) -> str:
         """How decode steps are computed, for `/status`."""
-        modules = "lean" if self._lean else "modules"
+        modules = "lean" if self._lean else "one by one in the model's own cache" if self._own else "modules"
         return f"{modules}, captured" if self._graphs.usable else modules
 
     def warm_up(self) -> None:
-        """Do everything that makes the first reply slow: allocate, pack, verify, compile, capture."""
+        """Do everything that makes the first reply slow: allocate, pack, verify, compile, capture.
+
+        Raises BaseUnsuitable when the base cannot be served as it was made.
+        """
+        self._choose_way()
         self.begin(0, [0] * 8, _GREEDY, 0)
-        kernels = kernels_for(self.device, self.base.dtype) if self.slot.is_nf4 else None
+        kernels = kernels_for(self.device, self.base.dtype) if self.slot.is_nf4 and self._own is None else None
         if kernels is not None and has_llama_shape(self._model, kernels):
             self._make_lean(kernels)
         elif kernels is not None and self.device.type == "cuda":  # on a CPU bitsandbytes' own layers do the same
@@ -112,6 +122,10 @@ class Decoder:
         """Give a row to a new conversation; returns how many prompt tokens another row already had and lent."""
         self.sampler.set_row(row, sampling, seed, torch.tensor(prompt, device=self.device))
         self._drawn[row] = sampling.temperature > 0 or sampling.repetition_penalty != 1.0
+        if self._own is not None:
+            self._own.forget(row)
+            self.cache.positions[row] = self._longest[row] = 0
+            return 0
         source, lent = self._prefixes.longest(prompt)
         if lent and source != row:
             self.cache.copy_row(source, row, lent)
@@ -124,7 +138,9 @@ class Decoder:
         end = start + len(tokens)
         self.cache.begin_prefill(row, start, len(tokens))
         ids = torch.tensor(tokens, device=self.device)
-        if self._short is not None and len(tokens) <= SHORT:
+        if self._own is not None:
+            logits = self._own.forward(row, ids)
+        elif self._short is not None and len(tokens) <= SHORT:
             logits = self._short.read(row, tokens, start)
         elif self._lean is not None:
             logits = self._lean.prefill(ids, row, start)
@@ -166,6 +182,8 @@ class Decoder:
 
     def move(self, source: int, target: int) -> None:
         """Let the conversation of row `source` go on in row `target`."""
+        if self._own is not None:
+            self._own.move(source, target)
         self.cache.copy_row(source, target, self._longest[source])
         self.sampler.copy_row(source, target)
         self._tokens[target] = self._tokens[source]
@@ -184,7 +202,9 @@ class Decoder:
     def _step(self, size: int, *, drawn: bool) -> None:
         """Advance rows 0 … size-1 on the device; rows that are not live keep their state."""
         rows, live = slice(0, size), self._live[:size]
-        if self._lean is not None:
+        if self._own is not None:
+            logits = self._own.step(self._tokens[rows])
+        elif self._lean is not None:
             logits = self._lean(self._tokens[rows])
         else:
             self.cache.begin_decode(size, max(self._longest[:size]))
@@ -203,6 +223,44 @@ class Decoder:
         out = self._model(input_ids=ids, position_ids=positions, use_cache=False, slots=self.cache, logits_to_keep=1)
         logits: torch.Tensor = out.logits[:, -1]
         return logits
+
+    def _choose_way(self) -> None:
+        """Serve in slots if they hold what the model remembers, else in its own caches."""
+        attention = self._model.config._attn_implementation  # noqa: SLF001 - no public name
+        tolerance = _OWN_TOLERANCE.get(self.base.dtype, _OWN_TOLERANCE_HALF)
+        way = choose_way(self._model, partial(self._in_slots, attention), self.context, tolerance)
+        if way.cache == "none":
+            raise BaseUnsuitable(self.base.id, way.why)
+        if way.cache == "slots":
+            use_slot_attention(self._model)
+            return
+        log.warning("The base cannot be served in slots (%s); replies are computed one by one", way.why)
+        self.cache.release()
+        self.chunk = self.context
+        self._own = OwnCaches(self._model, self.rows)
+
+    def _in_slots(self, attention: str, tokens: list[int], steps: int) -> torch.Tensor:
+        """Logits [1 + steps, vocabulary] of a prompt and forced steps in slots. Leaves the model as it was."""
+        use_slot_attention(self._model)
+        try:
+            seen, count = [], len(tokens) - steps
+            for start, end in ((0, count // 2), (count // 2, count)):
+                self.cache.begin_prefill(0, start, end - start)
+                ids = torch.tensor([tokens[start:end]], device=self.device)
+                logits = self._forward(ids, torch.arange(start, end, device=self.device)[None])
+            seen.append(logits)
+            for place in range(count, len(tokens)):
+                self.cache.positions[0] = place
+                self.cache.begin_decode(1, place)
+                ids = torch.tensor([[tokens[place]]], device=self.device)
+                seen.append(self._forward(ids, self.cache.positions[:1, None]))
+            windows = windows_of(self._model.config.get_text_config(), self.context)
+            if not windows <= self.cache.windows:
+                raise ValueError("the attention does not say which windows it has")
+            return torch.cat(seen)
+        finally:
+            self.cache.positions.zero_()
+            self._model.set_attn_implementation(attention)
 
     def _batch(self, count: int) -> int:
         """The captured size that holds `count` rows."""

@@ -7,6 +7,7 @@ from pathlib import Path
 __all__ = [
     "AdapterMismatch",
     "BaseNotFound",
+    "BaseUnsuitable",
     "ContextTooLong",
     "DoesNotFit",
     "EngineClosed",
@@ -32,6 +33,17 @@ class BaseNotFound(ModelError):
             "a local model directory or a Hugging Face model id."
         )
         self.name = name
+
+
+class BaseUnsuitable(ModelError):
+    """A base that can be loaded, but not answered or trained with as it was made."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(
+            f"The base model {name!r} cannot be used: {why}. Choose another one under [model] base; "
+            "docs/performance.md names families that work."
+        )
+        self.name, self.why = name, why
 
 
 class DoesNotFit(ModelError):

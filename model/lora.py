@@ -43,6 +43,16 @@ class SlotLinear(nn.Module):
         self.adapted = False  # read by the host only: a captured graph always computes the product
         self.allocate(rank, dtype, device)
 
+    @property
+    def weight(self) -> Any:
+        """The frozen layer's own, for models that look at it."""
+        return self.base.weight
+
+    @property
+    def bias(self) -> Any:
+        """As `weight`."""
+        return self.base.bias
+
     def use_few(self, few: Few, rows: int) -> None:
         """Compute up to `rows` rows together with their LoRA product by `few(x, a, b)`."""
         self._few, self._few_rows = few, rows

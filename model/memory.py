@@ -22,9 +22,13 @@ _WORKING_BYTES = 800_000_000  # activations of one prompt chunk, kernels, CUDA's
 
 def row_bytes(config: Any, context: int, dtype: torch.dtype) -> int:
     """Keys and values of one conversation of `context` tokens, in bytes."""
-    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-    dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    return int(2 * config.num_hidden_layers * heads * dim * context * dtype.itemsize)
+    config = config.get_text_config()
+    try:
+        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+        dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    except Exception:  # noqa: BLE001 - state spaces have no heads, and some families raise errors of their own
+        heads, dim = 1, int(getattr(config, "hidden_size", 1))
+    return int(2 * getattr(config, "num_hidden_layers", 1) * heads * dim * context * dtype.itemsize)
 
 
 def choose_slots(wanted: int, config: Any, context: int, dtype: torch.dtype, device: torch.device) -> int:

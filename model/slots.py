@@ -25,7 +25,7 @@ class SlotCache:
     """Keys and values of every layer for `rows` conversations of up to `length` tokens.
 
     Attributes:
-        keys, values: per layer [rows, kv_heads, length, head_dim].
+        keys, values: per layer [rows, kv_heads, length, head_dim]; heads of values may have another size.
         positions: [rows] int64, where each row's next token goes; owned by the caller.
         all_rows: 0, 1, … rows - 1.
     """
@@ -36,6 +36,7 @@ class SlotCache:
         self.values: dict[int, torch.Tensor] = {}
         self.positions = torch.zeros(rows, dtype=torch.int64, device=device)
         self.all_rows = torch.arange(rows, device=device)
+        self.windows: set[int] = set()  # that layers have asked for
         self._places = torch.arange(length, device=device)
         self._step = _Step()
 
@@ -68,7 +69,8 @@ class SlotCache:
     @property
     def bytes(self) -> int:
         """Memory held, in bytes."""
-        return sum(2 * keys.numel() * keys.element_size() for keys in self.keys.values())
+        held = (*self.keys.values(), *self.values.values())
+        return sum(tensor.numel() * tensor.element_size() for tensor in held)
 
     def attend(
         self, layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, options: AttentionOptions
@@ -78,9 +80,11 @@ class SlotCache:
         Returns [batch, queries, heads, head_dim].
         """
         if layer not in self.keys:
-            shape = (self.rows, k.shape[1], self.length, k.shape[3])
-            self.keys[layer] = torch.zeros(shape, dtype=k.dtype, device=k.device)
-            self.values[layer] = torch.zeros(shape, dtype=v.dtype, device=v.device)
+            shape = (self.rows, k.shape[1], self.length)
+            self.keys[layer] = torch.zeros(*shape, k.shape[3], dtype=k.dtype, device=k.device)
+            self.values[layer] = torch.zeros(*shape, v.shape[3], dtype=v.dtype, device=v.device)
+            if options.window is not None:
+                self.windows.add(options.window)
         keys, values, step = self.keys[layer], self.values[layer], self._step
         if step.prefill:
             keys[step.row, :, step.start : step.end] = k[0]
@@ -153,7 +157,7 @@ def _attention(
         scores = torch.tanh(scores / options.softcap) * options.softcap
         weights = scores.masked_fill(~mask, float("-inf")).softmax(-1, dtype=torch.float32).to(q.dtype)
         out = torch.matmul(weights, v)
-    return out.reshape(batch, heads, queries, dim).transpose(1, 2)
+    return out.reshape(batch, heads, queries, v.shape[3]).transpose(1, 2)
 
 
 def _slot_attention(
@@ -164,17 +168,18 @@ def _slot_attention(
     attention_mask: torch.Tensor | None,  # noqa: ARG001 - the slots know who sees what
     *,
     scaling: float | None = None,
-    sliding_window: int | None = None,
+    sliding_window: int | None = -1,
     softcap: float | None = None,
     slots: SlotCache,
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
-    window = sliding_window if sliding_window is not None else getattr(module, "sliding_window", None)
+    # A layer that says None has none, whatever its module keeps; one that says nothing is asked.
+    window = sliding_window if sliding_window != -1 else getattr(module, "sliding_window", None)
     return slots.attend(module.layer_idx, query, key, value, AttentionOptions(scaling, window, softcap)), None
 
 
 def use_slot_attention(model: Any) -> None:
-    """Make `model(..., slots=cache)` attend through a SlotCache."""
+    """Make `model(..., slots=cache)` attend through a SlotCache. Raises ValueError for a model that has its own way."""
     AttentionInterface.register(_NAME, _slot_attention)
     AttentionMaskInterface.register(_NAME, lambda *_, **__: None)
     model.set_attn_implementation(_NAME)

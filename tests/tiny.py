@@ -88,8 +88,10 @@ def make_tiny_adapter(
     import torch
     from peft import LoraConfig, get_peft_model
 
+    from model.linears import targets
+
     torch.manual_seed(seed)
-    config = LoraConfig(r=rank, lora_alpha=alpha, target_modules="all-linear", task_type="CAUSAL_LM")
+    config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=targets(base_model), task_type="CAUSAL_LM")
     wrapped = get_peft_model(copy.deepcopy(base_model), config)
     for name, parameter in wrapped.named_parameters():
         if "lora_B" in name:

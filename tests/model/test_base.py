@@ -53,12 +53,12 @@ def test_a_killed_conversion_leaves_no_half_model(tiny, tmp_path, monkeypatch):
     """The converted directory appears whole or not at all."""
 
     def broken(*_args):
-        msg = "out of memory"
+        msg = "the disk failed"
         raise RuntimeError(msg)
 
     with monkeypatch.context() as patch:
         patch.setattr("model.base._quantise", broken)
-        with pytest.raises(BaseNotFound, match="out of memory"):
+        with pytest.raises(BaseNotFound, match="the disk failed"):
             load_base(tiny.config, tmp_path)
     assert list(tmp_path.iterdir()) == []
     assert load_base(tiny.config, tmp_path).id == "base"

@@ -21,7 +21,7 @@ from peft.helpers import disable_input_dtype_casting
 from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
-from model.linears import adaptable, is_plain
+from model.linears import targets
 from trainer.errors import RunInterrupted, TrainingDiverged
 from trainer.learning import checkpoint, ranks
 from trainer.learning.batches import plan_steps
@@ -65,16 +65,13 @@ class Learned:
 
 
 def attach_adapter(model: Any, recipe: Recipe) -> Any:
-    """Put a fresh adapter on every linear layer of the base; gives the PEFT model, whose base stays frozen."""
-    layers = adaptable(model)
-    # PEFT (0.21) finds all linear layers by their class, to which those of GPTQ do not belong: they are named.
-    names = sorted({name.rpartition(".")[2] for name in layers})
+    """Put a fresh adapter on every layer that may have one; gives the PEFT model, whose base stays frozen."""
     config = LoraConfig(
         r=recipe.rank,
         lora_alpha=recipe.alpha,
         lora_dropout=recipe.dropout,
         use_rslora=recipe.rslora,
-        target_modules="all-linear" if all(map(is_plain, layers.values())) else names,
+        target_modules=targets(model),
         task_type="CAUSAL_LM",
     )
     return get_peft_model(model, config, adapter_name=CHALLENGER)
