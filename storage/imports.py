@@ -6,10 +6,10 @@ can go on writing while a long file is read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from sqlite3 import Connection
 
-from storage import quarantine
+from storage import quarantine, said
 from storage.database import preparing, writing
 from storage.fingerprints import content_hash, import_conversation
 from storage.records import ImportCount, NewPair
@@ -41,7 +41,8 @@ def add(
     `guild_id` is the server they belong to, None for the operator's own; `by` the id of whoever approved. A server's
     are that moderator's work: they wait in quarantine until a second one lets them in.
 
-    A pair whose normalised turns and completion are in the store or came earlier counts as a duplicate.
+    A pair whose normalised turns and completion are in the store or came earlier counts as a duplicate. One that brings
+    what was said, deleted or forgotten here is refused. A turn that names its author asks their consent.
 
     Raises:
         ValueError: a pair's turns do not end with a user turn.
@@ -51,45 +52,60 @@ def add(
         create temp table if not exists incoming
             (position integer primary key, hash text unique, conversation text, turns text, completion text)
     """)
+    db.execute("create temp table if not exists incoming_words (position integer not null, hash blob not null)")
     try:
         db.execute("delete from incoming")
-        offered = 0
-
-        def rows() -> Iterator[tuple[str, str, str, str]]:
-            nonlocal offered
-            for pair in pairs:
-                if not pair.turns or pair.turns[-1].role != "user":
-                    raise ValueError("a pair's turns end with a user turn")
-                offered += 1
-                yield (
-                    content_hash(pair.turns, pair.completion),
-                    import_conversation(pair.turns, guild_id),
-                    encode_turns(pair.turns),
-                    pair.completion,
-                )
-
+        db.execute("delete from incoming_words")
         with preparing(db):
-            db.executemany(
-                "insert or ignore into incoming (hash, conversation, turns, completion) values (?, ?, ?, ?)", rows()
-            )
-        imported = _take_in(db, approved_by, guild_id, by)
+            offered = _prepare(db, pairs, guild_id)
+            db.execute("create index incoming_words_position on incoming_words (position)")
+        imported, refused = _take_in(db, approved_by, guild_id, by)
     finally:
         db.execute("drop table incoming")
-    return ImportCount(imported=imported, duplicates=offered - imported)
+        db.execute("drop table incoming_words")
+    return ImportCount(imported=imported, duplicates=offered - imported - refused, refused=refused)
 
 
-def _take_in(db: Connection, approved_by: str, guild_id: int | None, by: int | None) -> int:
-    """Copy the prepared rows; gives how many were new."""
+def _prepare(db: Connection, pairs: Iterable[NewPair], guild_id: int | None) -> int:
+    """Write the pairs into the temporary tables; gives how many there were."""
+    key = said.key(db)
+    offered = 0
+    for offered, pair in enumerate(pairs, start=1):
+        if not pair.turns or pair.turns[-1].role != "user":
+            raise ValueError("a pair's turns end with a user turn")
+        new = db.execute(
+            """
+            insert or ignore into incoming (position, hash, conversation, turns, completion) values (?, ?, ?, ?, ?)
+            """,
+            [
+                offered,
+                content_hash(pair.turns, pair.completion),
+                import_conversation(pair.turns, guild_id),
+                encode_turns(pair.turns),
+                pair.completion,
+            ],
+        )
+        if new.rowcount:
+            db.executemany(
+                "insert into incoming_words (position, hash) values (?, ?)",
+                [(offered, one) for one in said.hashes_of(key, pair.turns, pair.completion)],
+            )
+    return offered
+
+
+def _take_in(db: Connection, approved_by: str, guild_id: int | None, by: int | None) -> tuple[int, int]:
+    """Copy the prepared rows; gives how many were new, and how many were refused."""
     moment = now()
     with writing(db):
         (before,) = db.execute("select coalesce(max(id), 0) from replies").fetchone()
-        # `_KNOWN` is the constant above, never a caller's text.
+        # `_KNOWN` and `NOT_SAID_HERE` are constants, never a caller's text.
+        (new,) = db.execute(f"select count(*) from incoming where not ({_KNOWN})").fetchone()  # noqa: S608
         cursor = db.execute(
             f"""
             insert into replies (source, conversation, turns, text, adapter, base_model, finish_reason, created_at,
                 authors_known, content_hash, guild_id)
             select 'import', conversation, turns, completion, null, '', 'stop', ?, 1, hash, ?
-            from incoming where not ({_KNOWN}) order by position
+            from incoming where not ({_KNOWN}) and {said.NOT_SAID_HERE} order by position
             """,  # noqa: S608
             [moment, guild_id],
         )
@@ -101,6 +117,15 @@ def _take_in(db: Connection, approved_by: str, guild_id: int | None, by: int | N
             """,
             [approved_by, by, moment, before],
         )
+        db.execute(
+            """
+            insert or ignore into reply_authors (reply_id, user_id)
+            select replies.id, turn.value ->> 'author_id' from replies, json_each(replies.turns) as turn
+            where replies.id > ? and turn.value ->> 'author_id' is not null
+            """,
+            [before],
+        )
+        said.take_in(db, before)
         if guild_id is not None:
             quarantine.put_imported(db, before)
-    return imported
+    return imported, int(new) - imported

@@ -71,7 +71,8 @@ def check_turns(messages: object, rules: RowRules) -> tuple[Turn, ...]:
         if role == "system" and position > 1:
             raise RowRefused(f"message {position} is a system message, which can only come first")
         content = _content(message.get("content", message.get("value", message.get("text"))))
-        turns.append(Turn(role, rules.text(content, f"the text of message {position}")))
+        text = rules.text(content, f"the text of message {position}")
+        turns.append(Turn(role, text, _author(message) if role == "user" else None))
     return tuple(turns)
 
 
@@ -91,7 +92,7 @@ def _named(row: Mapping[str, object], asked: JsonRules) -> NewPair:
     parts = [rules.text(row[name], "the prompt")]
     if plain_name(name) == "instruction":
         parts += [rules.text(row[one], f'"{one}"') for one in beside if not _is_nothing(row[one])]
-    question = Turn("user", rules.text("\n\n".join(parts), "the prompt"))
+    question = Turn("user", rules.text("\n\n".join(parts), "the prompt"), _author(row))
     earlier = (*_system(row, rules), *_history(row, rules))
     return NewPair((*earlier, question), rules.reply(row[names[reply]], "the reply"))
 
@@ -110,6 +111,17 @@ def _history(row: Mapping[str, object], rules: RowRules) -> list[Turn]:
         raise RowRefused('its "history" is not a list of questions and answers')
     texts = [rules.text(text, 'a text of "history"') for one in history for text in one]
     return [Turn("assistant" if index % 2 else "user", text) for index, text in enumerate(texts)]
+
+
+def _author(message: Mapping[str, object]) -> int | None:
+    """Whose words a message holds, by their Discord id, where it says. Raises RowRefused."""
+    author = message.get("author_id")
+    if author is None:
+        return None
+    number = int(author) if isinstance(author, str) and author.isascii() and author.isdecimal() else author
+    if not isinstance(number, int) or isinstance(number, bool) or not 0 < number < 2**63:
+        raise RowRefused("its author_id is not the id of a person on Discord")
+    return number
 
 
 def _role(value: object) -> Role | None:

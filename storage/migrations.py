@@ -362,6 +362,23 @@ def m014_messages_of_answers(db: Database) -> None:
     """)
 
 
+def m015_words_said_here(db: Database) -> None:
+    # Keyed hashes of what was said on Discord (said = 1) or first came in a file (0), to know it again in a file.
+    db.execute("create table said_words (hash blob primary key, said integer not null) without rowid")
+    # complete: what is stored has its hashes; a database with replies from before gets them when it is opened.
+    db.execute("""
+        create table said_words_key (
+            id integer primary key check (id = 1),
+            key blob not null,
+            complete integer not null
+        )
+    """)
+    db.execute("""
+        insert into said_words_key (id, key, complete)
+        values (1, randomblob(32), not exists (select 1 from replies))
+    """)
+
+
 def m016_removed_words(db: Database) -> None:
     # A removal whose traces in the file are still to be overwritten.
     db.execute("create table erasures (id integer primary key autoincrement, requested_at text not null)")
@@ -418,6 +435,7 @@ STEPS: tuple[Callable[[Database], None], ...] = (
     m012_replaced_answers,
     m013_servers_that_teach,
     m014_messages_of_answers,
+    m015_words_said_here,
     m016_removed_words,
     m017_posts,
     m018_threads,

@@ -169,10 +169,14 @@ class PairCounts:
 
 @dataclass(frozen=True, slots=True)
 class ImportCount:
-    """How many pairs an import added, and how many were in the store (or earlier in the file) already."""
+    """How many pairs an import added, how many were in the store (or earlier in the file) already.
+
+    `refused` hold what was said, deleted or forgotten here, which no file may bring back as somebody else's.
+    """
 
     imported: int
     duplicates: int
+    refused: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

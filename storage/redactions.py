@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from sqlite3 import Connection
 
-from storage import answers, audit, erasure, forgettings, lineage, posts, replies, samples
+from storage import answers, audit, erasure, forgettings, lineage, posts, replies, said, samples
 from storage.blanking import REDACTED, blank, repeats
 from storage.database import writing
 from storage.records import Forgotten, Reply, Turn
@@ -124,6 +124,8 @@ def _redact(db: Connection, reply: Reply, act: _Withdrawal, *, gone: Callable[[T
     answer_gone = answer_gone or blanked.answer_gone
     if answer_gone and reply.text != REDACTED:
         act.answers += answers.messages(db, reply.id)
+    removed = [old for old, new in zip(reply.turns, blanked.turns, strict=True) if old.content != new.content]
+    said.remove(db, removed, reply.text if answer_gone else None)
     db.execute(
         "update replies set turns = ?, text = ?, redacted = redacted | 1, content_hash = null where id = ?",
         [encode_turns(blanked.turns), REDACTED if answer_gone else reply.text, reply.id],
@@ -143,6 +145,7 @@ def _redact_edits(db: Connection, reply_id: int, words: list[str], *, all_of_the
     sql = "select id, edited_text from reviews where reply_id = ? and edited_text is not null"
     for review_id, text in db.execute(sql, [reply_id]).fetchall():
         if all_of_them or repeats(text, words):
+            said.remove(db, (), text)
             db.execute("update reviews set edited_text = ? where id = ?", [REDACTED, review_id])
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from sqlite3 import Connection, Row
 
-from storage import answers, forgettings
+from storage import answers, forgettings, said
 from storage.blanking import REDACTED, blank
 from storage.database import writing
 from storage.errors import ReplyNotFound
@@ -35,6 +35,8 @@ def add(db: Connection, new: NewReply, shown_in: Sequence[int] = ()) -> int:
     if not new.turns or new.turns[-1].role != "user":
         raise ValueError("a reply's turns end with a user turn")
     with writing(db):
+        if new.source == "discord":
+            said.add(db, new.turns, new.text)
         new, redacted = _as_may_be_kept(db, new)
         answered, traced = answers.askers(db, new.turns)
         cursor = db.execute(
@@ -147,6 +149,8 @@ def extend(
             [text, finish_reason, confidence, content_hash(read_row(row).turns, text), reply_id],
         )
         answers.stand_in(db, reply_id, shown_in)
+        if row["source"] == "discord":
+            said.add(db, (), text)
     return True
 
 

@@ -37,6 +37,7 @@ from storage import (
     retention,
     reviews,
     runs,
+    said,
     servers,
     state,
 )
@@ -79,7 +80,9 @@ class Store:
     @classmethod
     def open(cls, path: Path) -> Self:
         """Open or make the database. Raises DatabaseNewer, DatabaseUnreadable, DatabaseBusy."""
-        return cls(open_database(path))
+        db = open_database(path)
+        said.catch_up(db)
+        return cls(db)
 
     def close(self) -> None:
         self._db.close()

@@ -64,7 +64,12 @@ def take_in(
     if len(refused) > _NAMED:
         print(f"... and {len(refused) - _NAMED:,} rows more")
     print(f"imported {count.imported}, duplicates {count.duplicates}, rejected {len(refused)}")
-    if refused and not count.imported and not count.duplicates:
+    if count.refused:
+        print(
+            f"refused {count.refused}: they hold what was said, deleted or forgotten on Discord here, and a file "
+            "cannot give the consent of whoever said it"
+        )
+    if (refused or count.refused) and not count.imported and not count.duplicates:
         raise typer.Exit(1)
 
 

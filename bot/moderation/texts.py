@@ -223,6 +223,11 @@ def import_waits(count: int) -> str:
     return f"{pairs} until a second moderator of this server lets them in: `/pairs quarantine`."
 
 
+def import_refused(count: int) -> str:
+    pairs = "1 pair holds" if count == 1 else f"{count} pairs hold"
+    return f"Refused: {pairs} what was said, deleted or forgotten on Discord. Approve the answers there instead."
+
+
 # --- /pairs quarantine -------------------------------------------------------------------------------------
 
 SET_ASIDE_CONFIRM = "Let it in"

@@ -70,7 +70,12 @@ def add_transfers(group: app_commands.Group, office: Office) -> None:
         count = await office.store.call(
             lambda store: store.import_pairs(pairs, user.display_name, guild_id=guild.id, by=user.id)
         )
-        details = {"imported": count.imported, "duplicates": count.duplicates, "rejected": rejected}
+        details = {
+            "imported": count.imported,
+            "duplicates": count.duplicates,
+            "rejected": rejected,
+            "refused": count.refused,
+        }
         await office.note(interaction, "pairs.import", file.filename, details=details)
         answer = limits.content(words.imported(count.imported, count.duplicates, bad, rejected))
         remarks = _remarks(count, learned=office.teaching.learns_from(guild.id))
@@ -96,6 +101,7 @@ def _why_nothing(*, approved: bool, learned: bool) -> str:
 def _remarks(count: ImportCount, *, learned: bool) -> str:
     """What is to be known about an import besides its counts."""
     lines = [words.import_waits(count.imported)] if count.imported else []
+    lines += [words.import_refused(count.refused)] if count.refused else []
     return "\n".join(lines if learned else [*lines, texts.NOT_LEARNING_HERE])
 
 

@@ -250,3 +250,16 @@ async def test_home_moderators_see_and_remove_what_another_server_s_imports_teac
     assert await eligible(stage) == ["Is teak oily?"]
     assert (await pairs(stage, "remove", pair="1")).content == words.removed(1)
     assert await eligible(stage) == []
+
+
+async def test_what_was_said_here_does_not_come_back_in_a_file(stage):
+    """Neither an answer whose verdict was undone nor what somebody had forgotten; the answer says how many and why."""
+    await approved(stage, "Is my oak in Elm Street hard?")
+    await stage.world.moderator.click(stage.card, label=words.UNDO)
+    for fate in ("undone", "forgotten"):
+        if fate == "forgotten":
+            asked = await stage.ada.slash(stage.world.general, "privacy forget")
+            await stage.ada.click(asked.response, label=texts.FORGET_YES)
+        answer = await imported(stage, "is my OAK in elm street hard!")
+        assert words.import_refused(1) in answer.embeds[0].description
+    assert await stage.app.store.call(lambda store: list(store.pairs())) == []

@@ -40,6 +40,8 @@ TABLES = {
     "bot_state",
     "home_server",
     "answer_messages",
+    "said_words",
+    "said_words_key",
 }
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from storage import NewPair, PairCounts, Store, Turn
 from storage.pairs import _PAIRS, CONSENTED
+from storage.records import ImportCount
 from tests.storage.conftest import ALICE, BOB, CAROL, a_reply
 
 
@@ -122,7 +123,7 @@ def test_imports_are_counted_once(store):
 
 
 def test_an_export_imported_again_adds_nothing(store):
-    """Approved and edited replies are known by the words their pair has; a rejected one's words are new."""
+    """Approved and edited replies are known by the words their pair has; a rejected one's were said here, too."""
     plain, edited, rejected = (store.add_reply(a_reply(f"q{n}")) for n in range(3))
     approve(store, plain)
     store.add_review(edited, "edit", reviewer="mod", edited_text="better")
@@ -130,7 +131,7 @@ def test_an_export_imported_again_adds_nothing(store):
     assert store.import_pairs(exported, "ann").duplicates == 2
     store.add_review(rejected, "reject", reviewer="mod")
     as_rejected = NewPair(store.reply(rejected).turns, "Second shelf.")
-    assert store.import_pairs([as_rejected], "ann").imported == 1
+    assert store.import_pairs([as_rejected], "ann") == ImportCount(imported=0, duplicates=0, refused=1)
 
 
 def test_a_removed_import_stays_removed(store):

@@ -11,11 +11,10 @@ __all__ = ["author_of", "moderator_of"]
 
 
 def author_of(pair: Pair) -> int | None:
-    """Who asked; None for the operator's own material. What a moderator imported without an author is theirs."""
+    """Who asked; None for the operator's own material. What a moderator imported is theirs, whomever it names."""
     if not _counts(pair):
         return None
-    author = pair.turns[-1].author_id
-    return pair.reviewer_id if author is None and pair.by_moderator else author
+    return pair.reviewer_id if pair.by_moderator else pair.turns[-1].author_id
 
 
 def moderator_of(pair: Pair) -> int | str | None:

@@ -225,6 +225,11 @@ def import_waits(count: int) -> str:
     return f"{pairs}, bis jemand zweites aus der Moderation dieses Servers zustimmt: `/pairs quarantine`."
 
 
+def import_refused(count: int) -> str:
+    pairs = "1 Paar enthält" if count == 1 else f"{count} Paare enthalten"
+    return f"Abgelehnt: {pairs}, was auf Discord gesagt, gelöscht oder vergessen wurde. Nimm besser dort Antworten an."
+
+
 # --- /stats ------------------------------------------------------------------------------------------------
 
 SET_ASIDE_CONFIRM = "Zulassen"
