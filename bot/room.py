@@ -78,7 +78,7 @@ def _shape(base: str, models: Path) -> ModelShape | None:
     if base == "embedded":
         return EMBEDDED_SHAPE
     try:
-        config = models / f"{resolve_base(base).slug}-nf4" / "config.json"
+        config = models / f"{resolve_base(base, models).slug}-nf4" / "config.json"
         return ModelShape.from_config(json.loads(config.read_text(encoding="utf-8")))
     except (ModelError, OSError, ValueError, KeyError, TypeError):
         return None

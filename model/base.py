@@ -20,13 +20,16 @@ import bitsandbytes
 import torch
 import transformers
 
+from model.base_cache import SCRATCH, clear_leftovers, converting, damage, is_sealed, put_in_place, seal
 from model.base_files import BaseRef, resolve_base
 from model.chat import template_hash
 from model.config import ModelConfig
-from model.errors import BaseNotFound, OutOfMemory
+from model.errors import BaseNotFound, ModelError, OutOfMemory
 from model.health import is_out_of_memory
 from model.memory import check_fit
 from model.prequantised import comes_packed, local_directory
+from model.tokenizers import chat_tokenizer
+from model.weight_files import Digests
 
 __all__ = ["LoadedBase", "convert_base", "load_base", "pick_device", "pick_dtype", "unpack_gguf"]
 
@@ -85,6 +88,7 @@ def load_base(config: ModelConfig, cache_dir: Path) -> LoadedBase:
     device = pick_device(config.device)
     dtype = pick_dtype(config.dtype, device)
     with _readable(config.base, device):
+        tokenizer = chat_tokenizer(ref, config, cache_dir.parent, cached)
         check_fit(
             cached,
             transformers.AutoConfig.from_pretrained(cached, trust_remote_code=False),
@@ -92,35 +96,54 @@ def load_base(config: ModelConfig, cache_dir: Path) -> LoadedBase:
             dtype,
             device,
         )
-        model, tokenizer = _load_quantised(cached, device, dtype)
-    if not tokenizer.chat_template:
-        raise BaseNotFound(config.base, "its tokenizer has no chat template, so it is not a chat model")
+        model = _load_quantised(cached, device, dtype)
     return LoadedBase(model, tokenizer, ref.id, ref.revision, template_hash(tokenizer), device, dtype)
 
 
 def convert_base(config: ModelConfig, cache_dir: Path) -> tuple[BaseRef, Path]:
-    """The configured base and the directory of its NF4 form, which is made now if it was not yet.
+    """The configured base and the directory of its NF4 form, which is made now if it was not yet, or is damaged.
 
     The directory of a base that comes packed (in NF4, or with GPTQ) is its own.
 
-    Raises BaseNotFound when there is no such model or it cannot be read.
+    Raises BaseNotFound when there is no such model, it cannot be read, or it is no chat model.
     """
-    ref = resolve_base(config.base)
+    ref = resolve_base(config.base, cache_dir)
     cached = cache_dir / f"{ref.slug}-nf4"
-    if not (cached / "config.json").exists():
-        device = pick_device(config.device)
-        with _readable(config.base, device):
-            if comes_packed(ref):
-                return ref, local_directory(ref)
-            _convert(ref, cached, device)
+    clear_leftovers(cache_dir)
+    if _is_whole(cached, cache_dir):
+        return ref, cached
+    device = pick_device(config.device)
+    with _readable(config.base, device):
+        if comes_packed(ref):
+            return ref, local_directory(ref)
+        chat_tokenizer(ref, config, cache_dir.parent)  # refused now rather than after a long conversion
+        with converting(cache_dir):
+            if not _is_whole(cached, cache_dir):  # another process may have been first
+                _convert(ref, cached, device)
     return ref, cached
+
+
+def _is_whole(cached: Path, cache_dir: Path) -> bool:
+    """Whether a converted base can be loaded; one that is damaged is said to be so."""
+    if not cached.exists():
+        return False
+    digests = Digests(cache_dir)
+    why = damage(cached, digests)
+    if why is None and not is_sealed(cached):  # made by an older version
+        seal(cached, digests)
+    digests.keep()
+    if why:
+        log.warning("The converted base %s is damaged (%s); it is made anew", cached.name, why)
+    return why is None
 
 
 @contextmanager
 def _readable(name: str, device: torch.device) -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError, KeyError, RuntimeError, MemoryError) as error:
+    except ModelError:
+        raise
+    except Exception as error:
         if is_out_of_memory(error):
             raise OutOfMemory(f"loading the base model {name!r}", str(device)) from error
         raise BaseNotFound(name, _first_line(error)) from error
@@ -141,9 +164,9 @@ def _quantisation() -> Any:
     )
 
 
-def _load_quantised(directory: Path, device: torch.device, dtype: torch.dtype) -> tuple[Any, Any]:
+def _load_quantised(directory: Path, device: torch.device, dtype: torch.dtype) -> Any:
     """Load a converted base; bitsandbytes computes in the type of its input, so `dtype` decides everything."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
     model = AutoModelForCausalLM.from_pretrained(
         directory, device_map={"": device}, dtype=dtype, trust_remote_code=False
@@ -158,25 +181,21 @@ def _load_quantised(directory: Path, device: torch.device, dtype: torch.dtype) -
         if weight.is_floating_point():  # a base that was converted on a CPU has its norms in fp32
             weight.data = weight.data.to(dtype)
     model.eval().requires_grad_(requires_grad=False)
-    return model, AutoTokenizer.from_pretrained(directory, trust_remote_code=False)
+    return model
 
 
 def _convert(ref: BaseRef, target: Path, device: torch.device) -> None:
     """Quantise `ref` into `target`: built beside it and renamed, so that a killed conversion leaves no half model."""
     log.info("Converting %s to NF4; this happens once and is kept in %s", ref.id, target.parent)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=".convert-", dir=target.parent))
+    scratch = Path(tempfile.mkdtemp(prefix=SCRATCH, dir=target.parent))
     try:
         source, revision = (unpack_gguf(ref, scratch), None) if ref.gguf_file else (ref.source, ref.hub_revision)
         model, tokenizer = _quantise(source, revision, device)
         built = scratch / "nf4"
         model.save_pretrained(built)
         tokenizer.save_pretrained(built)
-        try:
-            built.rename(target)
-        except OSError:
-            if not (target / "config.json").exists():  # otherwise another process was first, which is as good
-                raise
+        seal(built, Digests())
+        put_in_place(built, target)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

@@ -22,6 +22,7 @@ class ModelConfig:
         slots: conversations answered at once; 0 chooses from the free memory.
         max_queue: requests that may wait; one more is refused at once.
         prefill_chunk: prompt tokens computed between two decode steps; 0 chooses by device.
+        chat_template: a file with the chat template to use, in Jinja; empty is the base's own. Relative to the home.
         lora_rank: largest adapter rank that swaps without a new allocation; the slot takes the next power of two.
     """
 
@@ -33,3 +34,4 @@ class ModelConfig:
     max_queue: Annotated[int, Field(ge=1, le=100_000)] = 64
     prefill_chunk: Annotated[int, Field(ge=0, le=1 << 20)] = 0
     lora_rank: Annotated[int, Field(ge=1, le=256)] = 16
+    chat_template: str = ""

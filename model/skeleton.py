@@ -17,6 +17,7 @@ from model.base import convert_base
 from model.chat import template_hash
 from model.config import ModelConfig
 from model.linears import adaptable
+from model.tokenizers import chat_tokenizer
 
 __all__ = ["Skeleton", "read_skeleton"]
 
@@ -45,11 +46,11 @@ def read_skeleton(config: ModelConfig, cache_dir: Path) -> Skeleton:
 
     Raises BaseNotFound.
     """
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoConfig, AutoModelForCausalLM
 
     ref, directory = convert_base(config, cache_dir)
     shape = AutoConfig.from_pretrained(directory, trust_remote_code=False)
-    tokenizer = AutoTokenizer.from_pretrained(directory, trust_remote_code=False)
+    tokenizer = chat_tokenizer(ref, config, cache_dir.parent, directory)
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(shape, trust_remote_code=False)
     shapes = {name: (one.in_features, one.out_features) for name, one in adaptable(model).items()}

@@ -72,7 +72,7 @@ def _findings(home: Home) -> Iterator[Finding]:
     yield _looked("settings", lambda: _settings(home, settings))
     yield _looked("database", lambda: _database(home, settings))
     yield _looked("adapter", lambda: _adapter(home))
-    yield _looked("model", lambda: _model(settings))
+    yield _looked("model", lambda: _model(home, settings))
     yield _looked("device", lambda: _device(settings))
     yield _looked("kernels", lambda: _kernels(settings))
     yield _looked("discord", lambda: _discord(settings))
@@ -150,11 +150,27 @@ def _adapter(home: Home) -> Finding:
     return Finding("good", "adapter", f"{champion} is whole")
 
 
-def _model(settings: Settings) -> Finding:
+def _model(home: Home, settings: Settings) -> Finding:
+    from model.base_cache import SCRATCH, damage
     from model.base_files import resolve_base
+    from model.tokenizers import chat_tokenizer
+    from model.weight_files import Digests
 
-    base = resolve_base(settings.model.base)
-    return Finding("good", "model", f"{base.id} ({base.revision})")
+    base = resolve_base(settings.model.base, home.models)
+    text = f"{base.id} ({base.revision})"
+    converted = home.models / f"{base.slug}-nf4"
+    why = damage(converted, Digests(home.models)) if converted.exists() else None
+    if why:
+        return Finding(
+            "note", "model", f"{text}: its converted copy is damaged ({why}); it is made anew at the next start."
+        )
+    if any(home.models.glob(f"{SCRATCH}*")):
+        return Finding(
+            "note", "model", f"{text}: a conversion is going on, or was broken off and is begun anew at the next start."
+        )
+    if converted.exists() or base.hub_revision is None:
+        chat_tokenizer(base, settings.model, home.root, converted if converted.exists() else None)
+    return Finding("good", "model", text)
 
 
 def _device(settings: Settings) -> Finding:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+
 import discord
 import pytest
 
+from model.base import convert_base
+from model.config import ModelConfig
 from storage.store import Store
 from tests.storage.conftest import a_reply
 from tests.storage.test_faults import damage
+from tests.tiny import make_tiny_base
 
 
 def test_a_fresh_home_is_healthy_and_the_missing_token_a_note(nightshift):
@@ -126,3 +131,48 @@ def test_a_schedule_that_cannot_be_read_fails(nightshift, home):
     said = nightshift("doctor")
     assert "FAIL  settings" in said.out
     assert "crontab" in said.out
+
+
+@pytest.fixture
+def converted(home, tmp_path, monkeypatch):
+    """A tiny base that is set and was converted; gives the directory of its converted copy."""
+    base = make_tiny_base(tmp_path / "base")
+    monkeypatch.setenv("NIGHTSHIFT_MODEL__BASE", str(base))
+    monkeypatch.setenv("NIGHTSHIFT_MODEL__DEVICE", "cpu")
+    return convert_base(ModelConfig(base=str(base), device="cpu"), home.ensure().models)[1]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda d: os.truncate(d / "model.safetensors", 1000),
+        lambda d: (d / "model.safetensors").write_bytes(b""),
+        lambda d: (d / "model.safetensors").write_bytes(b"\xff" * 100_000),
+        lambda d: (d / "model.safetensors").write_bytes((d / "model.safetensors").read_bytes()[:-8] + b"\0" * 8),
+        lambda d: (d / "model.safetensors").unlink(),
+        lambda d: (d / "config.json").unlink(),
+        lambda d: (d / "tokenizer.json").unlink(),
+        lambda d: (d.parent / ".convert-killed").mkdir(),
+    ],
+)
+def test_a_damaged_copy_of_the_base_is_said(nightshift, converted, damage):
+    """And what becomes of it; nothing is changed by looking."""
+    assert "ok    model" in nightshift("doctor").out
+    damage(converted)
+    before = sorted(str(file) for file in converted.parent.rglob("*"))
+    said = nightshift("doctor")
+    assert "note  model" in said.out
+    assert "damaged" in said.out or "broken off" in said.out
+    assert "start" in said.out
+    assert sorted(str(file) for file in converted.parent.rglob("*")) == before
+
+
+def test_a_base_that_is_not_whole_or_cannot_chat_fails(nightshift, converted, tmp_path):
+    """There is nothing to make it anew from."""
+    (tmp_path / "base" / "chat_template.jinja").unlink()
+    assert "no chat template" in nightshift("doctor").out
+    (tmp_path / "base" / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\n")
+    said = nightshift("doctor")
+    assert said.code == 1
+    assert "FAIL  model" in said.out
+    assert "git lfs pull" in said.out
