@@ -27,6 +27,7 @@ from model.config import ModelConfig
 from model.errors import BaseNotFound, ModelError, OutOfMemory
 from model.health import is_out_of_memory
 from model.memory import check_fit
+from model.output_layer import keep_contiguous
 from model.prequantised import comes_packed, local_directory
 from model.tokenizers import chat_tokenizer
 from model.weight_files import Digests
@@ -180,6 +181,7 @@ def _load_quantised(directory: Path, device: torch.device, dtype: torch.dtype) -
     for weight in model.parameters():
         if weight.is_floating_point():  # a base that was converted on a CPU has its norms in fp32
             weight.data = weight.data.to(dtype)
+    keep_contiguous(model)
     model.eval().requires_grad_(requires_grad=False)
     return model
 

@@ -20,6 +20,7 @@ from model.graphs import StepGraphs
 from model.lean import LeanStep, has_llama_shape
 from model.lora import AdapterSlot, StagedAdapter
 from model.memory import choose_slots
+from model.output_layer import last_token_only
 from model.own_cache import OwnCaches
 from model.packed import fuse, kernels_for
 from model.parity import choose_way, windows_of
@@ -220,7 +221,8 @@ class Decoder:
 
     def _forward(self, ids: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
         """Logits [batch, vocabulary] of each row's last token, by transformers' modules."""
-        out = self._model(input_ids=ids, position_ids=positions, use_cache=False, slots=self.cache, logits_to_keep=1)
+        with last_token_only(self._model):
+            out = self._model(input_ids=ids, position_ids=positions, use_cache=False, slots=self.cache)
         logits: torch.Tensor = out.logits[:, -1]
         return logits
 

@@ -7,10 +7,11 @@ computed whole, because a state that is not empty takes one token at a time.
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 import torch
+
+from model.output_layer import last_token_only
 
 __all__ = ["OwnCaches"]
 
@@ -23,8 +24,6 @@ class OwnCaches:
     def __init__(self, model: Any, rows: int) -> None:
         self._model = model
         self._pasts: list[dict[str, Any]] = [{} for _ in range(rows)]
-        takes = inspect.signature(model.forward).parameters
-        self._keep = {"logits_to_keep": 1} if "logits_to_keep" in takes else {}
 
     def forget(self, row: int) -> None:
         """The row begins anew."""
@@ -36,7 +35,8 @@ class OwnCaches:
 
     def forward(self, row: int, ids: torch.Tensor) -> torch.Tensor:
         """Logits [1, vocabulary] after the next tokens [count] of a row."""
-        out = self._model(input_ids=ids[None], use_cache=True, **self._pasts[row], **self._keep)
+        with last_token_only(self._model):
+            out = self._model(input_ids=ids[None], use_cache=True, **self._pasts[row])
         self._pasts[row] = {name: kept for name in _NAMES if (kept := getattr(out, name, None)) is not None}
         logits: torch.Tensor = out.logits[:, -1]
         return logits

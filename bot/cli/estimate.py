@@ -51,7 +51,7 @@ def estimate(
 
     work = Workload(rows=rows, tokens=tokens, rank=rank, checkpointing=checkpointing)
     estimates: list[tuple[str, float, list[Footprint]]] = []
-    by_size = False
+    by_size = with_experts = False
     for name in models or [_configured(home)]:
         size = parse_size(name)
         if size is not None:
@@ -59,11 +59,14 @@ def estimate(
             estimates.append((name, size, [article_footprint(size, method) for method in METHODS]))
         else:
             shape = _shape(name)
+            with_experts |= shape.expert_parameters > 0
             footprints = [training_footprint(shape, method, work) for method in METHODS]
             estimates.append((name, shape.parameters, footprints))
     _print_table(estimates, work)
     if by_size:
         print(_BY_SIZE)
+    if with_experts:
+        print("Experts count in full: they stay in 16 bits, and only the layers beside them are packed and adapted.")
     if picture is not None:
         _draw(estimates, work, picture)
         print(picture)

@@ -144,3 +144,109 @@ def test_a_config_of_another_family_is_refused():
     """A model without these sizes cannot be estimated from its shape."""
     with pytest.raises(KeyError):
         ModelShape.from_config({"d_model": 768})
+
+
+@pytest.mark.parametrize(
+    ("config", "billions"),
+    [
+        # Mixtral 8x7B, Qwen3-30B-A3B, Qwen1.5-MoE-A2.7B, OLMoE-1B-7B, DeepSeek-V2-Lite's experts, gpt-oss-20b
+        (
+            {
+                "hidden_size": 4096,
+                "num_hidden_layers": 32,
+                "num_attention_heads": 32,
+                "num_key_value_heads": 8,
+                "intermediate_size": 14336,
+                "num_local_experts": 8,
+                "num_experts_per_tok": 2,
+                "vocab_size": 32000,
+            },
+            46.7,
+        ),
+        (
+            {
+                "hidden_size": 2048,
+                "num_hidden_layers": 48,
+                "num_attention_heads": 32,
+                "num_key_value_heads": 4,
+                "head_dim": 128,
+                "intermediate_size": 6144,
+                "moe_intermediate_size": 768,
+                "num_experts": 128,
+                "num_experts_per_tok": 8,
+                "decoder_sparse_step": 1,
+                "mlp_only_layers": [],
+                "vocab_size": 151936,
+            },
+            30.5,
+        ),
+        (
+            {
+                "hidden_size": 2048,
+                "num_hidden_layers": 24,
+                "num_attention_heads": 16,
+                "num_key_value_heads": 16,
+                "intermediate_size": 5632,
+                "moe_intermediate_size": 1408,
+                "shared_expert_intermediate_size": 5632,
+                "num_experts": 60,
+                "num_experts_per_tok": 4,
+                "vocab_size": 151936,
+            },
+            14.3,
+        ),
+        (
+            {
+                "hidden_size": 2048,
+                "num_hidden_layers": 16,
+                "num_attention_heads": 16,
+                "num_key_value_heads": 16,
+                "intermediate_size": 1024,
+                "num_experts": 64,
+                "num_experts_per_tok": 8,
+                "vocab_size": 50304,
+            },
+            6.9,
+        ),
+    ],
+)
+def test_every_expert_counts(config, billions):
+    """The published sizes; in 16 bits, since nothing packs experts."""
+    shape = ModelShape.from_config(config)
+    assert shape.parameters / 1e9 == pytest.approx(billions, abs=0.06)
+    assert training_footprint(shape, "qlora", Workload()).weights > 2 * shape.expert_parameters
+
+
+@pytest.mark.parametrize("family", ["mixtral", "qwen2_moe", "qwen3_moe", "olmoe", "deepseek_v3", "granitemoe"])
+def test_experts_are_counted_as_transformers_makes_them(family):
+    """Of tiny models of each family, within what norms and biases take; and adapters sit where they are counted."""
+    from transformers import AutoModelForCausalLM
+
+    from model.linears import adaptable
+    from tests.families import family_config
+
+    config = family_config(family)
+    model = AutoModelForCausalLM.from_config(config)
+    shape = ModelShape.from_config(config.to_dict())
+    held = sum(weight.numel() for weight in model.parameters() if weight.ndim == 3)
+    assert held == pytest.approx(shape.expert_parameters, rel=0.05)
+    if family in {"mixtral", "qwen3_moe", "olmoe"}:
+        assert shape.parameters == pytest.approx(model.num_parameters(), rel=0.02)
+        found = sum(8 * (one.in_features + one.out_features) for one in adaptable(model).values())
+        assert shape.adapter_parameters(8) == found
+
+
+def test_a_model_of_text_and_pictures_is_measured_by_its_text():
+    """Its config.json has the sizes one level down."""
+    text = {"hidden_size": 64, "num_attention_heads": 4, "num_hidden_layers": 2, "intermediate_size": 128}
+    nested = ModelShape.from_config({"text_config": {**text, "vocab_size": 512}, "vision_config": {}})
+    assert nested == ModelShape.from_config({**text, "vocab_size": 512})
+
+
+def test_scores_take_no_more_where_there_are_many_words():
+    """262,144 words: as many bytes at once as with 49,152, and the answers that are drawn count."""
+    many, few = replace(MISTRAL_7B, vocabulary=262_144), replace(MISTRAL_7B, vocabulary=49_152)
+    work = Workload(16, 512)
+    assert training_footprint(many, "qlora", work).logits <= training_footprint(few, "qlora", work).logits
+    assert training_footprint(many, "qlora", work).evaluation == pytest.approx(400e6)
+    assert training_footprint(few, "qlora", work).evaluation < 100e6

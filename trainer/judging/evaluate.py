@@ -25,6 +25,7 @@ from trainer.learning.tokens import Example
 __all__ = ["Spoken", "add_champion", "choice_losses", "nlls_of", "spoken", "spread"]
 
 CHAMPION = "champion"
+_SCORE_BYTES = 400e6
 
 STRETCH = 32
 """Tokens after which answers that have ended leave the batch, where each costs as much as one that goes on."""
@@ -108,18 +109,31 @@ def spoken(
         choosing = {"do_sample": True, "temperature": 0.7, "top_p": 0.9, "top_k": 0}
         torch.manual_seed(drawn)
     answers: list[list[int]] = [[] for _ in prompts]
+    at_once = rows_at_once(model.get_output_embeddings().weight.shape[0])
     waiting, said = list(range(len(prompts))), 0
     model.eval()
     with _speaking_as(model, adapter), torch.inference_mode():
         while waiting and said < max_new_tokens:
             count = min(STRETCH, max_new_tokens - said)
-            for batch in batches_by_length([len(prompts[i]) + said for i in waiting], 8192):
+            for batch in _batches([len(prompts[i]) + said for i in waiting], at_once):
                 indices = [waiting[number] for number in batch]
                 so_far = [[*prompts[i], *answers[i]] for i in indices]
                 for index, more in zip(indices, _grown(model, so_far, count, stop, choosing), strict=True):
                     answers[index] += more[: more.index(stop) + 1] if stop in more else more
             waiting, said = [i for i in waiting if answers[i][-1] != stop], said + count
     return [Spoken(decode_answer(tokenizer, answer), stopped=stop in answer) for answer in answers]
+
+
+def rows_at_once(vocabulary: int) -> int:
+    """How many answers may be drawn at the same time: sorting the scores of one takes about 40 bytes a word."""
+    return max(1, int(_SCORE_BYTES // (40 * vocabulary)))
+
+
+def _batches(lengths: Sequence[int], rows: int) -> Iterator[list[int]]:
+    """Indices of neighbours in length, at most so many at once."""
+    for batch in batches_by_length(lengths, 8192):
+        for start in range(0, len(batch), rows):
+            yield batch[start : start + rows]
 
 
 def _grown(

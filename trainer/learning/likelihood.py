@@ -6,7 +6,7 @@ words a row of scores costs as much as several layers. Works for any causal mode
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,21 +15,39 @@ from torch.nn.functional import cross_entropy
 
 from trainer.learning.tokens import IGNORED, Collator, Example
 
-__all__ = ["batches_by_length", "completion_losses", "has_plain_scores", "negative_log_likelihoods"]
+__all__ = [
+    "batches_by_length",
+    "completion_losses",
+    "has_plain_scores",
+    "negative_log_likelihoods",
+    "tokens_at_once",
+]
 
 _CHUNK = 512
-"""Tokens whose scores exist at the same time in training: with 49,152 words they take 0.25 GB."""
+"""Most tokens whose scores exist at the same time."""
+_SCORE_BYTES = 4 * 512 * 49_152
+"""Most bytes of one copy of these scores in fp32: 512 tokens of 49,152 words, 96 of 262,144. There are up to three."""
+
+
+def tokens_at_once(vocabulary: int) -> int:
+    """How many tokens' scores may exist at the same time."""
+    return max(1, min(_CHUNK, int(_SCORE_BYTES // (4 * vocabulary))))
 
 
 def completion_losses(
-    model: Any, batch: dict[str, torch.Tensor], *, in_chunks: bool = False
+    model: Any,
+    batch: dict[str, torch.Tensor],
+    *,
+    in_chunks: bool = False,
+    finish: Callable[[torch.Tensor], torch.Tensor] | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The loss of each labelled token of a batch.
 
     Args:
         model: a causal language model; a bf16 one computes under autocast, so that fp32 adapters cost no conversions.
         batch: `input_ids`, `attention_mask`, `labels`, each [rows, length], padded at the end.
-        in_chunks: never hold all scores at once; only for a model with `has_plain_scores`.
+        in_chunks: never hold all scores at once; only for a model with `has_plain_scores`, or with `finish`.
+        finish: makes scores of the output layer's numbers; used without gradients only.
 
     Returns:
         Losses in nats [n], and the row each belongs to [n].
@@ -45,9 +63,11 @@ def completion_losses(
         if in_chunks:
             with _hidden_states_at(model, wanted) as caught:
                 model(input_ids=batch["input_ids"], use_cache=False)
-            losses = _ChunkedCrossEntropy.apply(  # type: ignore[no-untyped-call]  # so is torch
-                caught[0], model.get_output_embeddings(), targets
-            )
+            head = model.get_output_embeddings()
+            if torch.is_grad_enabled():
+                losses = _ChunkedCrossEntropy.apply(caught[0], head, targets)  # type: ignore[no-untyped-call]  # as torch
+            else:
+                losses = _chunked_losses(caught[0], head, targets, finish or (lambda scores: scores))
         else:
             with _scores_only_at(model, wanted):
                 scores = model(input_ids=batch["input_ids"], use_cache=False).logits
@@ -57,6 +77,25 @@ def completion_losses(
 
 def has_plain_scores(model: Any) -> bool:
     """Whether scores are the output layer of the last hidden states and nothing more: some models scale or cap them."""
+    head = model.get_output_embeddings()
+    frozen = head.weight.is_floating_point() and not head.weight.requires_grad
+    return frozen and _scores_are(model, lambda scores: scores)
+
+
+def _finish_of(model: Any) -> Callable[[torch.Tensor], torch.Tensor] | None:
+    """What makes scores of the output layer's numbers, as families scale and cap them; None where that is not known."""
+    config = model.config.get_text_config()
+    factor = getattr(config, "logit_scale", None) or 1 / (getattr(config, "logits_scaling", None) or 1)
+    cap = getattr(config, "final_logit_softcapping", None)
+
+    def finish(scores: torch.Tensor) -> torch.Tensor:
+        scores = scores * factor if factor != 1 else scores
+        return torch.tanh(scores / cap) * cap if cap else scores
+
+    return finish if _scores_are(model, finish) else None
+
+
+def _scores_are(model: Any, finish: Callable[[torch.Tensor], torch.Tensor]) -> bool:
     # Not token 0: it often stands for padding, whose embedding is zero, and zero is zero however it is capped.
     ids = torch.tensor([[3, 4]], device=next(model.parameters()).device)
     everywhere = torch.ones_like(ids, dtype=torch.bool)
@@ -67,11 +106,20 @@ def has_plain_scores(model: Any) -> bool:
             with _hidden_states_at(model, everywhere) as caught:
                 scores = model(input_ids=ids, use_cache=False).logits
             head = model.get_output_embeddings()
-            again = head(caught[0][:1])
-        agree = torch.allclose(scores[0].float(), again.float(), rtol=1e-3, atol=1e-3)
-        return bool(agree) and head.weight.is_floating_point() and not head.weight.requires_grad
+            again = finish(head(caught[0][:1]).float())
+        return torch.allclose(scores[0].float(), again, rtol=1e-3, atol=1e-3)
     finally:
         model.train(was_training)
+
+
+def _chunked_losses(
+    hidden: torch.Tensor, head: Any, targets: torch.Tensor, finish: Callable[[torch.Tensor], torch.Tensor]
+) -> torch.Tensor:
+    """Cross entropy of hidden states [n, hidden] and targets [n], a chunk of tokens at a time, without gradients."""
+    chunk = tokens_at_once(head.weight.shape[0])
+    parts = zip(hidden.split(chunk), targets.split(chunk), strict=True)
+    losses = [cross_entropy(finish(head(some).float()), wanted, reduction="none") for some, wanted in parts]
+    return torch.cat(losses) if losses else torch.empty(0, device=hidden.device)
 
 
 class _ChunkedCrossEntropy(torch.autograd.Function):
@@ -86,8 +134,9 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
     def forward(ctx: Any, hidden: torch.Tensor, head: Any, targets: torch.Tensor) -> torch.Tensor:
         losses = torch.empty(len(targets), device=hidden.device)
         gradient = torch.empty_like(hidden)
-        for start in range(0, len(targets), _CHUNK):
-            chunk = slice(start, start + _CHUNK)
+        count = tokens_at_once(head.weight.shape[0])
+        for start in range(0, len(targets), count):
+            chunk = slice(start, start + count)
             scores = head(hidden[chunk]).float()
             normaliser = torch.logsumexp(scores, dim=-1)
             chosen = targets[chunk].unsqueeze(-1)
@@ -115,12 +164,15 @@ def negative_log_likelihoods(
     results = [0.0] * len(examples)
     was_training = model.training
     model.eval()
+    finish = _finish_of(model) if examples else None
+    if finish is None:  # all scores of a batch exist at once
+        batch_tokens = min(batch_tokens, 4 * tokens_at_once(model.get_output_embeddings().weight.shape[0]))
     try:
         with torch.no_grad():
             for indices in batches_by_length([len(example.ids) for example in examples], batch_tokens):
                 rows = [{"input_ids": list(examples[i].ids), "labels": examples[i].labels} for i in indices]
                 batch = {name: tensor.to(device) for name, tensor in collate(rows).items()}
-                losses, row_of = completion_losses(model, batch)
+                losses, row_of = completion_losses(model, batch, in_chunks=finish is not None, finish=finish)
                 for row, index in enumerate(indices):
                     results[index] = losses[row_of == row].mean().item()
     finally:

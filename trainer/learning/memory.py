@@ -18,6 +18,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from trainer.learning.experts import Experts
+
 __all__ = [
     "EMBEDDED_SHAPE",
     "METHODS",
@@ -40,7 +42,12 @@ _NF4 = 0.5 + 1 / 64 + 4 / (64 * 256)
 _ADAM_8BIT = 2 * (1 + 4 / 256)
 _ADAM_MIXED = 12  # fp32 master copy and two fp32 moments
 _USEFUL_PASS = 2048  # tokens; with fewer, unpacking the weights for each pass costs more than computing again
-_CHUNK_TOKENS = 512  # whose scores exist at the same time, as in trainer/learning/likelihood.py
+_CHUNK_TOKENS, _CHUNK_BYTES = (
+    512,
+    4 * 512 * 49_152,
+)  # of scores that exist at the same time, as in trainer/learning/likelihood.py
+# Of answers that are drawn at the same time, as in trainer/judging/evaluate.py.
+_DRAWING_BYTES, _BYTES_A_SCORE, _DRAWN = 400e6, 40, 40
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,10 @@ class ModelShape:
     """The sizes of a Llama-like decoder (gated feed-forward, grouped key/value heads), in elements.
 
     Attributes:
+        intermediate: width of the feed-forward that a token goes through; with experts, of all of its experts together.
         tied: input and output embeddings are one matrix.
+        expert_parameters: weights of all experts and their routers, which stay in 16 bits and are not adapted.
+        dense_parameters: weights of feed-forwards beside the experts (shared ones, layers without experts).
     """
 
     hidden: int
@@ -59,45 +69,49 @@ class ModelShape:
     intermediate: int
     vocabulary: int
     tied: bool = False
+    expert_parameters: int = 0
+    dense_parameters: int = 0
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> ModelShape:
         """Read a Hugging Face `config.json`. Raises KeyError for a model that is not of this family."""
+        if "hidden_size" not in config and isinstance(config.get("text_config"), Mapping):
+            config = config["text_config"]  # a model of text and more
         hidden, heads = int(config["hidden_size"]), int(config["num_attention_heads"])
+        experts = Experts.from_config(config)
         return cls(
             hidden=hidden,
             layers=int(config["num_hidden_layers"]),
             heads=heads,
             kv_heads=int(config.get("num_key_value_heads") or heads),
             head_size=int(config.get("head_dim") or hidden // heads),
-            intermediate=int(config["intermediate_size"]),
+            intermediate=experts.active_width if experts else int(config["intermediate_size"]),
             vocabulary=int(config["vocab_size"]),
             tied=bool(config.get("tie_word_embeddings", False)),
+            expert_parameters=experts.parameters(hidden) if experts else 0,
+            dense_parameters=experts.dense_parameters(hidden) if experts else 0,
         )
 
     @property
     def linears(self) -> tuple[tuple[int, int], ...]:
-        """(in, out) of the linear layers of one decoder layer: q, k, v, o, gate, up, down."""
+        """(in, out) of the layers of one decoder layer that adapters sit on: q, k, v, o, gate, up, down."""
         queries, keys = self.heads * self.head_size, self.kv_heads * self.head_size
-        return (
-            (self.hidden, queries),
-            (self.hidden, keys),
-            (self.hidden, keys),
-            (queries, self.hidden),
-            (self.hidden, self.intermediate),
-            (self.hidden, self.intermediate),
-            (self.intermediate, self.hidden),
-        )
+        attention = ((self.hidden, queries), (self.hidden, keys), (self.hidden, keys), (queries, self.hidden))
+        if self.expert_parameters:
+            return attention
+        up = (self.hidden, self.intermediate)
+        return (*attention, up, up, (self.intermediate, self.hidden))
 
     @property
     def linear_parameters(self) -> int:
-        """Weights that 4-bit quantisation packs and adapters sit on."""
-        return self.layers * sum(inputs * outputs for inputs, outputs in self.linears)
+        """Weights that 4-bit quantisation packs."""
+        return self.layers * sum(inputs * outputs for inputs, outputs in self.linears) + self.dense_parameters
 
     @property
     def other_parameters(self) -> int:
-        """Embeddings, output head and norms, which stay in 16 bits."""
-        return (1 if self.tied else 2) * self.vocabulary * self.hidden + (2 * self.layers + 1) * self.hidden
+        """Embeddings, output head, norms and experts, which stay in 16 bits."""
+        embeddings = (1 if self.tied else 2) * self.vocabulary * self.hidden
+        return embeddings + (2 * self.layers + 1) * self.hidden + self.expert_parameters
 
     @property
     def parameters(self) -> int:
@@ -161,6 +175,7 @@ class Footprint:
         activations: kept from the forward pass until the backward pass has used them.
         logits: alive at the end of the forward pass.
         workspace: alive in the backward pass, when the logits are gone: one layer computed again, one unpacked matrix.
+        evaluation: alive when answers are drawn after training: the scores of all that are drawn at the same time.
     """
 
     method: Method
@@ -170,11 +185,13 @@ class Footprint:
     activations: float = 0.0
     logits: float = 0.0
     workspace: float = 0.0
+    evaluation: float = 0.0
 
     @property
     def total(self) -> float:
         """The peak, in bytes. On the way back gradients come as activations go, so the larger of both counts."""
-        passing = max(self.activations + max(self.logits, self.workspace), self.gradients + self.workspace)
+        backward = max(self.activations + max(self.logits, self.workspace), self.gradients + self.workspace)
+        passing = max(backward, self.evaluation)
         return self.weights + self.optimizer + passing
 
 
@@ -196,6 +213,7 @@ def training_footprint(shape: ModelShape, method: Method, work: Workload) -> Foo
         weights=packed * shape.linear_parameters + _HALF * shape.other_parameters + _SINGLE * trained,
         gradients=_SINGLE * trained,
         optimizer=_ADAM_8BIT * trained,
+        evaluation=min(_DRAWING_BYTES, _DRAWN * _BYTES_A_SCORE * shape.vocabulary),
         **passing,
     )
 
@@ -276,7 +294,8 @@ def _passing(shape: ModelShape, method: Method, work: Workload) -> dict[str, flo
 
 def _logits(shape: ModelShape, method: Method, work: Workload, tokens: int) -> float:
     """Scores as computed, their fp32 copy for the loss, and the gradient of that copy (here a chunk at a time)."""
-    at_once = tokens if method == "full" else min(tokens, _CHUNK_TOKENS)
+    chunk = max(1, min(_CHUNK_TOKENS, _CHUNK_BYTES // (_SINGLE * shape.vocabulary)))
+    at_once = tokens if method == "full" else min(tokens, chunk)
     return at_once * shape.vocabulary * (work.compute + _SINGLE + _SINGLE)
 
 

@@ -96,7 +96,8 @@ class Passes:
             indices = waiting.pop()
             try:
                 with torch.no_grad():
-                    losses, _ = completion_losses(self._model, self._batch([self._validation[i] for i in indices]))
+                    batch = self._batch([self._validation[i] for i in indices])
+                    losses, _ = completion_losses(self._model, batch, in_chunks=self._plain_scores)
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error) or len(indices) == 1:
                     raise
