@@ -20,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
 from model.errors import AdapterMismatch
+from model.variants import more_than_plain
 
 __all__ = ["AdapterWeights", "BaseIdentity", "read_adapter"]
 
@@ -123,6 +124,8 @@ def _check_config(path: Path, config: Mapping[str, Any]) -> tuple[int, float]:
     extras = [name for name in _UNSUPPORTED if config.get(name)]
     if extras or config.get("bias", "none") != "none":
         raise AdapterMismatch(path, f"it uses {', '.join(extras) or 'trained biases'}, which is not supported")
+    if (variant := more_than_plain(config)) is not None:
+        raise AdapterMismatch(path, variant)
     rank, alpha = config.get("r"), config.get("lora_alpha")
     if not isinstance(rank, int) or not _positive(rank) or not _positive(alpha):
         raise AdapterMismatch(path, "adapter_config.json has no usable rank and alpha: both are numbers above 0")

@@ -85,7 +85,7 @@ def adopt(
     claimed = _claims(found)
     if not base_matches and (why := _stranger(found, claimed, skeleton, model.base)):
         raise AdoptionRefused(source, f"{why}; if it is the same nevertheless, say so with --base-matches")
-    weights = _read(found, skeleton)
+    weights = _read(found, skeleton, claimed)
     chosen = adapter_id or _name_for(found)
     created_at = datetime.now(UTC).isoformat(timespec="milliseconds")
     origin = {
@@ -194,11 +194,16 @@ def _template_hash(directory: Path) -> str | None:
     return hashlib.sha256(template.encode()).hexdigest()[:16] if isinstance(template, str) else None
 
 
-def _read(found: _Source, skeleton: Skeleton) -> AdapterWeights:
+def _read(found: _Source, skeleton: Skeleton, claimed: dict[str, Any]) -> AdapterWeights:
+    from trainer.plainness import not_plain
+
     try:
-        return read_adapter(found.directory, skeleton.identity, skeleton.shapes)
+        weights = read_adapter(found.directory, skeleton.identity, skeleton.shapes)
     except AdapterMismatch as error:
         raise AdoptionRefused(found.name, error.why) from error
+    if (why := not_plain(found.directory, claimed, weights)) is not None:
+        raise AdoptionRefused(found.name, why)
+    return weights
 
 
 def _name_for(found: _Source) -> str:
