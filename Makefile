@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 PACKAGES := bot trainer storage model tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo playground test lint format bench bench-train bench-bot bench-learning screenshots clean
+.PHONY: help setup demo playground test lint format bench bench-train bench-bot bench-store bench-learning screenshots clean
 
 help: ## Say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -56,6 +56,9 @@ bench-train: setup ## Measure training beside TRL's SFTTrainer (minutes)
 
 bench-bot: setup ## Put the bot under load in a simulated Discord
 	$(BIN)/python benchmarks/bot_load.py
+
+bench-store: setup ## Time what people wait for, with a million replies stored (minutes)
+	$(BIN)/python -m benchmarks.store
 
 clean: ## Remove .venv, caches and built files; never nightshift-data
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache *.egg-info

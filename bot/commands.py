@@ -12,6 +12,7 @@ import discord
 from discord import app_commands
 
 from bot import limits, texts
+from bot.deferral import in_time, respond
 from bot.handler import answered
 from bot.moderation.adapters import adapter_commands
 from bot.moderation.office import Office
@@ -53,10 +54,10 @@ def _status(operations: Operations, office: Office) -> app_commands.Command[Any,
     @app_commands.command(name="status", description="What I am running on, and what comes next")
     @answered
     async def status(interaction: discord.Interaction[Any]) -> None:
-        embed = status_embed(await operations.status())
+        embed = status_embed(await in_time(interaction, operations.status()))
         if interaction.guild_id is not None and not office.teaching.learns_from(interaction.guild_id):
             embed.add_field(name=texts.STATUS_LEARNING, value=texts.NOT_LEARNING_HERE, inline=False)
-        await interaction.response.send_message(embed=embed, ephemeral=True)
+        await respond(interaction, embed=embed)
 
     return status
 

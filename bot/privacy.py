@@ -15,6 +15,7 @@ import discord
 from discord import app_commands
 
 from bot import texts
+from bot.deferral import in_time, redraw, respond
 from bot.handler import answered
 from bot.settings import Settings
 from bot.teaching import Teaching
@@ -54,7 +55,7 @@ def privacy_commands(
     @group.command(name="status", description="What is stored of you, and whether your words may be used for training")
     @answered
     async def status(interaction: discord.Interaction[Any]) -> None:
-        held = await store.call(Store.holdings, interaction.user.id)
+        held = await in_time(interaction, store.look(Store.holdings, interaction.user.id))
         text = texts.privacy_status(
             held.opted_in,
             operator,
@@ -63,7 +64,7 @@ def privacy_commands(
             adapters=held.adapters,
             days=days,
         )
-        await interaction.response.send_message(with_place(text, interaction.guild_id), ephemeral=True)
+        await respond(interaction, content=with_place(text, interaction.guild_id))
 
     @group.command(name="opt-in", description="Let me learn from approved replies to you")
     @answered
@@ -83,7 +84,7 @@ def privacy_commands(
     @answered
     async def export(interaction: discord.Interaction[Any]) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
-        held = await store.call(Store.export_member, interaction.user.id)
+        held = await store.look(Store.export_member, interaction.user.id)
         written, name = json.dumps(held, ensure_ascii=False, indent=2).encode(), "nightshift-my-data.json"
         if len(written) > _FILE_LIMIT:
             written, name = gzip.compress(written), f"{name}.gz"
@@ -96,11 +97,9 @@ def privacy_commands(
     @group.command(name="forget", description="Remove your words and my answers to you from everything I keep")
     @answered
     async def forget(interaction: discord.Interaction[Any]) -> None:
-        held = await store.call(Store.holdings, interaction.user.id)
+        held = await in_time(interaction, store.look(Store.holdings, interaction.user.id))
         view = _Confirmation(interaction, store, redacted)
-        await interaction.response.send_message(
-            texts.forget_question(held.messages, held.answers), view=view, ephemeral=True
-        )
+        await respond(interaction, content=texts.forget_question(held.messages, held.answers), view=view)
 
     return group
 
@@ -120,10 +119,8 @@ class _Confirmation(discord.ui.View):
     @answered
     async def _forget(self, interaction: discord.Interaction[Any]) -> None:
         self.stop()
-        done = await self._store.call(Store.forget, interaction.user.id, interaction.id)
-        await interaction.response.edit_message(
-            content=texts.forgotten(len(done.replies), len(done.adapters)), view=None
-        )
+        done = await in_time(interaction, self._store.call(Store.forget, interaction.user.id, interaction.id))
+        await redraw(interaction, content=texts.forgotten(len(done.replies), len(done.adapters)), view=None)
         await self._redacted(done.replies)
 
     @answered

@@ -421,6 +421,42 @@ def m024_bot_state(db: Database) -> None:
     db.execute("create table bot_state (name text primary key, value text not null) without rowid")
 
 
+def m025_standing_verdicts(db: Database) -> None:
+    # The verdict that stands, kept by the database itself: null while a reply waits. So a queue of any length is read
+    # from an index, where each reply's latest review had to be looked up before.
+    db.execute("alter table replies add column standing text")
+    db.execute("""
+        update replies set standing = (
+            select nullif(verdict, 'undo') from reviews where reviews.reply_id = replies.id
+            order by reviews.id desc limit 1
+        )
+    """)
+    db.execute("""
+        create trigger reviews_added after insert on reviews begin
+            update replies set standing = nullif(new.verdict, 'undo') where id = new.reply_id;
+        end
+    """)
+    db.execute("""
+        create trigger reviews_removed after delete on reviews begin
+            update replies set standing = (
+                select nullif(verdict, 'undo') from reviews where reviews.reply_id = old.reply_id
+                order by reviews.id desc limit 1
+            ) where id = old.reply_id;
+        end
+    """)
+    waiting = "source <> 'import' and redacted = 0 and standing is null"
+    db.execute(f"create index replies_waiting on replies (guild_id, id) where {waiting}")
+    db.execute(f"""
+        create index replies_unsure on replies (
+            guild_id,
+            (case finish_reason when 'stop' then coalesce(confidence, 2.0) else coalesce(confidence, 0.0) - 1.0 end), id
+        ) where {waiting}
+    """)
+    db.execute("create index replies_judged on replies (standing) where redacted = 0 and standing is not null")
+    db.execute("create index replies_channel on replies (channel_id) where channel_id is not null")
+    db.execute("drop index replies_said")  # the queue of all servers, which `replies_waiting` serves
+
+
 STEPS: tuple[Callable[[Database], None], ...] = (
     m001_replies_and_reviews,
     m002_people_in_replies,
@@ -440,4 +476,5 @@ STEPS: tuple[Callable[[Database], None], ...] = (
     m017_posts,
     m018_threads,
     m024_bot_state,
+    m025_standing_verdicts,
 )

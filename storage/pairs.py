@@ -97,14 +97,16 @@ def search(
 def counts(db: Connection, consent: ConsentRule, *, named: Sequence[int] = ()) -> PairCounts:
     """How many replies stand where. Redacted ones count nowhere."""
     pending = f"select count(*) from replies where {WAITING}"  # noqa: S608
-    judged = f"""
-        select coalesce(sum({_APPROVED}), 0), coalesce(sum(reviews.verdict = 'reject' and redacted = 0), 0),
-            coalesce(sum({_APPROVED} and {_eligible(consent)}), 0)
-        from {_JUDGED}
-    """  # noqa: S608
+    judged = """
+        select standing <> 'reject', count(*) from replies where redacted = 0 and standing is not null group by standing
+    """
+    usable = f"select count(*) from {_JUDGED} where {_APPROVED} and {_eligible(consent)}"  # noqa: S608
     (waiting,) = db.execute(pending).fetchone()
-    yes, no, usable = db.execute(judged, {"servers": _teaching(db, named)}).fetchone()
-    return PairCounts(pending=waiting, approved=yes, rejected=no, eligible=usable)
+    number = [0, 0]
+    for approved, count in db.execute(judged):
+        number[approved] += count
+    (eligible,) = db.execute(usable, {"servers": _teaching(db, named)}).fetchone()
+    return PairCounts(pending=waiting, approved=number[1], rejected=number[0], eligible=eligible)
 
 
 def _eligible(consent: ConsentRule) -> str:

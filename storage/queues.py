@@ -10,23 +10,25 @@ from sqlite3 import Connection
 from storage.records import QueueCard, QueueOrder
 from storage.replies import WAITING, read_row
 
-# Smaller comes first; equal ones in the order of their numbers. Unsure are those that did not come to their end, then
-# the others from the lowest confidence up, then those where it was not measured.
-_RANK: dict[QueueOrder, str] = {
-    "newest": "-id",
-    "oldest": "id",
-    "unsure": "case finish_reason when 'stop' then coalesce(confidence, 2.0) else coalesce(confidence, 0.0) - 1.0 end",
+# Which comes first, and what is behind a reply. Unsure are those that did not come to their end, then the others from
+# the lowest confidence up, then those where it was not measured; equal ones in the order of their numbers. The words
+# are those of the index (m025), or it would not be used.
+_DOUBT = "(case finish_reason when 'stop' then coalesce(confidence, 2.0) else coalesce(confidence, 0.0) - 1.0 end)"
+_ORDER: dict[QueueOrder, str] = {"newest": "id desc", "oldest": "id", "unsure": f"{_DOUBT}, id"}
+_BEHIND: dict[QueueOrder, str] = {
+    "newest": "id < :after",
+    "oldest": "id > :after",
+    "unsure": f"({_DOUBT}, id) > (select {_DOUBT}, id from replies where id = :after)",  # noqa: S608
 }
 
 
 def next_card(db: Connection, guild_id: int, order: QueueOrder, after: int | None = None) -> QueueCard | None:
     """The first waiting reply of a server, or the first behind reply `after`; None at the end of the queue."""
-    rank = _RANK[order]
-    place = "" if after is None else f"and ({rank}, id) > (select {rank}, id from replies where id = :after)"  # noqa: S608
+    place = "" if after is None else f"and {_BEHIND[order]}"
     # Put together from constants, never from a caller's text.
     waiting = f"from replies where guild_id = :guild and {WAITING} {place}"
     values = {"guild": guild_id, "after": after}
-    for row in db.execute(f"select * {waiting} order by {rank}, id limit 1", values):
+    for row in db.execute(f"select * {waiting} order by {_ORDER[order]} limit 1", values):
         (left,) = db.execute(f"select count(*) {waiting}", values).fetchone()
         return QueueCard(read_row(row), left)
     return None

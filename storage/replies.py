@@ -16,11 +16,7 @@ from storage.timestamps import now
 from storage.turns import authors_are_known, authors_of, decode_turns, encode_turns, messages_of
 
 # No verdict stands: none was given, or the last one was taken back.
-WAITING = """
-    source <> 'import' and redacted = 0 and coalesce(
-        (select verdict from reviews where reviews.reply_id = replies.id order by reviews.id desc limit 1), 'undo'
-    ) = 'undo'
-"""
+WAITING = "source <> 'import' and redacted = 0 and standing is null"
 
 
 def add(db: Connection, new: NewReply, shown_in: Sequence[int] = ()) -> int:

@@ -30,11 +30,9 @@ def by_adapter(db: Connection, guild_id: int) -> list[Tally]:
     """Standing verdicts on the replies of each adapter ("": the bare base), in order of appearance."""
     rows = db.execute(
         """
-        select coalesce(adapter, ''), count(*), sum(verdict in ('approve', 'edit'))
-        from replies join reviews
-            on reviews.id = (select max(id) from reviews as latest where latest.reply_id = replies.id)
-        where guild_id = ? and source <> 'import' and verdict <> 'undo'
-        group by adapter order by min(replies.id)
+        select coalesce(adapter, ''), count(*), sum(standing in ('approve', 'edit')) from replies
+        where guild_id = ? and source <> 'import' and standing is not null
+        group by adapter order by min(id)
         """,
         [guild_id],
     )

@@ -1,4 +1,4 @@
-"""The bot's door to the store: one writer thread, so that the event loop never waits for a disk.
+"""The bot's door to the store: a writer thread and a reader thread, so that the event loop never waits for a disk.
 
 Knows asyncio and the store, nothing of what is asked of it.
 """
@@ -6,6 +6,7 @@ Knows asyncio and the store, nothing of what is asked of it.
 from __future__ import annotations
 
 import asyncio
+import functools
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,11 +23,18 @@ T = TypeVar("T")
 
 
 class AsyncStore:
-    """`store = await AsyncStore.open(path)`, then `await store.call(Store.add_reply, new)`."""
+    """`store = await AsyncStore.open(path)`, then `await store.call(Store.add_reply, new)`.
 
-    def __init__(self, thread: ThreadPoolExecutor, store: Store) -> None:
+    `call` writes, or reads what is quick; `look` only reads, on a thread and a connection of its own, so that no answer
+    waits to be stored while a question takes seconds.
+    """
+
+    def __init__(self, thread: ThreadPoolExecutor, store: Store, path: Path) -> None:
         self._thread = thread
         self._store = store
+        self._path = path
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="store-reader")
+        self._reading: Store | None = None  # opened by the first look, on its thread
         self._closed = False
 
     @classmethod
@@ -38,7 +46,7 @@ class AsyncStore:
         except BaseException:
             thread.shutdown(wait=False)
             raise
-        return cls(thread, store)
+        return cls(thread, store, path)
 
     async def call(self, fn: Callable[Concatenate[Store, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `fn(store, ...)` on the writer thread; calls run one after the other, in the order they came.
@@ -51,29 +59,40 @@ class AsyncStore:
             DiskFull, DatabaseBusy, DatabaseDamaged, DatabaseUnwritable: the disk or the database failed.
             Exception: whatever `fn` raises.
         """
-        if self._closed:
-            raise StoreClosed
+        return await self._run(self._thread, lambda: fn(self._store, *args, **kwargs))
 
-        def work() -> T:
-            try:
-                result = fn(self._store, *args, **kwargs)
-            except (sqlite3.Error, OSError) as error:
-                if (known := foreseen(error)) is not None:
-                    raise known from error
-                raise
-            if isinstance(result, GeneratorType):
-                raise TypeError("rows are read on the store's thread: pass a function that makes a list of them")
-            return result
+    async def look(self, fn: Callable[Concatenate[Store, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same for a question that may take long and writes nothing, beside the writes: it sees all made before it.
 
-        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, work))
+        Raises what `call` raises.
+        """
+        return await self._run(self._reader, lambda: fn(self._read_store(), *args, **kwargs))
 
     async def close(self) -> None:
         """Finish what has been asked, then close. Twice is as once."""
         if self._closed:
             return
         self._closed = True
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._store.close)
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._reader, self._close_reading)
+        await loop.run_in_executor(self._thread, self._store.close)
+        self._reader.shutdown(wait=True)
         self._thread.shutdown(wait=True)
+
+    async def _run(self, thread: ThreadPoolExecutor, ask: Callable[[], T]) -> T:
+        if self._closed:
+            raise StoreClosed
+        work = functools.partial(_asked, ask)
+        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(thread, work))
+
+    def _read_store(self) -> Store:
+        if self._reading is None:
+            self._reading = Store.open(self._path)
+        return self._reading
+
+    def _close_reading(self) -> None:
+        if self._reading is not None:
+            self._reading.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -82,3 +101,16 @@ class AsyncStore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+
+def _asked(ask: Callable[[], T]) -> T:
+    """What a question is answered with, on the store's thread; failures of the disk as errors of the store."""
+    try:
+        result = ask()
+    except (sqlite3.Error, OSError) as error:
+        if (known := foreseen(error)) is not None:
+            raise known from error
+        raise
+    if isinstance(result, GeneratorType):
+        raise TypeError("rows are read on the store's thread: pass a function that makes a list of them")
+    return result

@@ -6,6 +6,7 @@ the operator on the command line, and by moderators of the other servers that ar
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ import discord
 from discord import app_commands
 
 from bot import limits, texts
+from bot.deferral import in_time, respond
 from bot.errors import Refused
 from bot.excerpts import line
 from bot.handler import answered
@@ -30,6 +32,7 @@ _FOUND = 5
 _CHOICES = 25  # Discord offers no more
 _CHOICE = 100  # characters
 _SHOWN = 160
+_OFFER_S = 2.0  # Discord waits three seconds for what is offered while somebody types
 
 
 def pair_commands(office: Office) -> app_commands.Group:
@@ -39,7 +42,7 @@ def pair_commands(office: Office) -> app_commands.Group:
     async def found(interaction: discord.Interaction[Any], text: str, limit: int) -> list[Pair]:
         guild = office.require(interaction)
         imports_of = office.teaching.imports_shown_to(guild.id)
-        return await office.store.call(
+        return await office.store.look(
             lambda store: store.moderation.search_pairs(guild.id, text.strip(), limit, imports_of=imports_of)
         )
 
@@ -47,12 +50,12 @@ def pair_commands(office: Office) -> app_commands.Group:
     @app_commands.describe(text="Words in the question or in the answer")
     @answered
     async def search(interaction: discord.Interaction[Any], text: str) -> None:
-        pairs = await found(interaction, text, _FOUND)
+        pairs = await in_time(interaction, found(interaction, text, _FOUND))
         if not pairs:
             raise Refused(words.NO_PAIRS)
         embed = limits.Embed(description="\n\n".join(map(_shown, pairs)), colour=discord.Colour.blurple())
         told = None if office.teaching.learns_from(interaction.guild_id) else texts.NOT_LEARNING_HERE
-        await interaction.response.send_message(told, embed=embed, ephemeral=True)
+        await respond(interaction, content=told, embed=embed)
 
     @group.command(name="remove", description="Keep a pair out of training from now on")
     @app_commands.describe(pair="Type words of it, or its number")
@@ -69,8 +72,9 @@ def pair_commands(office: Office) -> app_commands.Group:
     @remove.autocomplete("pair")
     async def offered(interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
         try:
-            pairs = await found(interaction, typed, _CHOICES)
-        except Refused:
+            async with asyncio.timeout(_OFFER_S):
+                pairs = await found(interaction, typed, _CHOICES)
+        except (Refused, TimeoutError):
             return []
         return [app_commands.Choice(name=_choice(one), value=str(one.reply_id)) for one in pairs]
 

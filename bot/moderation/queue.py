@@ -14,6 +14,7 @@ from discord import app_commands
 
 from bot import limits, texts
 from bot.cards import FORM_LIMIT, STYLES, WAITING, Act, CorrectionForm, ReasonMenu, card, jump, label
+from bot.deferral import in_time, redraw, respond
 from bot.errors import Refused
 from bot.handler import answered
 from bot.moderation import texts as words
@@ -39,8 +40,8 @@ class ReviewQueue:
     @answered
     async def start(self, interaction: discord.Interaction[Any], order: QueueOrder) -> None:
         """Show a moderator the first card."""
-        embed, view = await self._page(self._office.require(interaction), order)
-        await interaction.response.send_message(embed=embed, view=view, ephemeral=True)
+        embed, view = await in_time(interaction, self._page(self._office.require(interaction), order))
+        await respond(interaction, embed=embed, view=view)
 
     @answered
     async def press(
@@ -49,8 +50,8 @@ class ReviewQueue:
         """A button of a page was used."""
         guild = self._office.require(interaction)
         if act in ("start", "skip"):
-            embed, view = await self._page(guild, order, reply_id if act == "skip" else None)
-            await interaction.response.edit_message(content=None, embed=embed, view=view)
+            embed, view = await in_time(interaction, self._page(guild, order, reply_id if act == "skip" else None))
+            await redraw(interaction, content=None, embed=embed, view=view)
             return
         reply = await self._office.store.call(Store.reply, reply_id)
         if reply.guild_id != guild.id:
@@ -65,8 +66,9 @@ class ReviewQueue:
     async def stay(self, interaction: discord.Interaction[Any], order: QueueOrder, shown: int, told: str) -> None:
         """Draw the page that is shown again, with something to say above it; `shown` 0 is the end of the queue."""
         guild = self._office.require(interaction)
-        embed, view = await (self._page_of(guild, order, shown) if shown else self._page(guild, order))
-        await interaction.response.edit_message(content=told, embed=embed, view=view)
+        page = self._page_of(guild, order, shown) if shown else self._page(guild, order)
+        embed, view = await in_time(interaction, page)
+        await redraw(interaction, content=told, embed=embed, view=view)
 
     def _form_of(self, order: QueueOrder, reply: Reply) -> Any:
         @answered
@@ -90,28 +92,29 @@ class ReviewQueue:
         async with self._verdicts.turn(reply.id):
             ruling = await self._verdicts.give(reply, verdict, interaction.user, text=text)
             if verdict == "undo":
-                embed, view = await self._page_of(guild, order, reply.id)
+                page = self._page_of(guild, order, reply.id)
             else:
-                embed, view = await self._page(guild, order, reply.id, ruling)
+                page = self._page(guild, order, reply.id, ruling)
+            embed, view = await in_time(interaction, page)
             told = limits.content("\n".join(filter(None, [words.queue_done(verdict, reply.id), ruling.remark])))
-            await interaction.response.edit_message(content=told, embed=embed, view=view)
+            await redraw(interaction, content=told, embed=embed, view=view)
             await self._board.redraw(guild, reply)
         await self._verdicts.carry_out(ruling, guild, reply, interaction)
 
     async def _page_of(self, guild: discord.Guild, order: QueueOrder, reply_id: int) -> Page:
         """The page of one reply, whatever its place."""
         reply = await self._office.store.call(Store.reply, reply_id)
-        left = await self._office.store.call(lambda store: store.moderation.waiting(guild.id))
+        left = await self._office.store.look(lambda store: store.moderation.waiting(guild.id))
         return await self._drawn(guild, order, QueueCard(reply, left), None)
 
     async def _page(
         self, guild: discord.Guild, order: QueueOrder, after: int | None = None, last: Ruling | None = None
     ) -> Page:
         """The page behind reply `after`, from the first if that is None; `last` is the verdict just given."""
-        found = await self._office.store.call(lambda store: store.moderation.next_card(guild.id, order, after))
+        found = await self._office.store.look(lambda store: store.moderation.next_card(guild.id, order, after))
         if found is not None:
             return await self._drawn(guild, order, found, last)
-        left = await self._office.store.call(lambda store: store.moderation.waiting(guild.id))
+        left = await self._office.store.look(lambda store: store.moderation.waiting(guild.id))
         text = words.queue_end(left) if left else words.QUEUE_EMPTY
         view = discord.ui.View(timeout=None)
         if left:

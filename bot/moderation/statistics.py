@@ -11,6 +11,7 @@ import discord
 from discord import app_commands
 
 from bot import limits, texts
+from bot.deferral import in_time, respond
 from bot.handler import answered
 from bot.moderation import texts as words
 from bot.moderation.charts import review_chart
@@ -32,11 +33,12 @@ def stats_command(office: Office) -> app_commands.Command[Any, ..., None]:
     async def stats(interaction: discord.Interaction[Any], days: app_commands.Range[int, 1, 90] = 14) -> None:
         guild = office.require(interaction)
         since = (datetime.now(UTC) - timedelta(days=days - 1)).date().isoformat()
-        by_day, by_adapter = await office.store.call(_tallies, guild.id, since)
+        by_day, by_adapter = await in_time(interaction, office.store.look(_tallies, guild.id, since))
         if not by_adapter:
-            await interaction.response.send_message(words.STATS_NONE, ephemeral=True)
+            await respond(interaction, content=words.STATS_NONE)
             return
-        await interaction.response.defer(ephemeral=True, thinking=True)  # matplotlib loads slowly the first time
+        if not interaction.response.is_done():
+            await interaction.response.defer(ephemeral=True, thinking=True)  # matplotlib loads slowly the first time
         picture = await asyncio.to_thread(review_chart, by_day, by_adapter)
         lines = [words.share(one.name or texts.BASE_MODEL, one.approved, one.reviews) for one in by_adapter[-_LINES:]]
         embed = limits.Embed(title=words.STATS, description="\n".join(lines), colour=discord.Colour.blurple())

@@ -38,7 +38,7 @@ def add_transfers(group: app_commands.Group, office: Office) -> None:
     async def export(interaction: discord.Interaction[Any]) -> None:
         guild = office.require(interaction)
         await interaction.response.defer(ephemeral=True, thinking=True)
-        pairs, approved = await office.store.call(_exportable, guild.id, office.teaching)
+        pairs, approved = await office.store.look(_exportable, guild.id, office.teaching)
         if not pairs:
             raise Refused(_why_nothing(approved=approved, learned=office.teaching.learns_from(guild.id)))
         data = await asyncio.to_thread(_written, pairs)

@@ -211,3 +211,15 @@ def test_opening_a_database_that_is_up_to_date_is_quick(db_path):
         "sys.exit(bool({'sqlite_utils', 'pandas', 'numpy'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code, str(db_path)], check=False).returncode == 0
+
+
+def test_the_standing_verdicts_of_an_old_file_are_found(old_file):
+    """What the triggers keep from now on is made up for what was judged before."""
+    with Store.open(old_file) as store:
+        differing = store._db.execute("""
+            select id, standing from replies where standing is not (
+                select nullif(verdict, 'undo') from reviews where reply_id = replies.id
+                order by reviews.id desc limit 1)
+        """).fetchall()
+        assert not differing
+        assert store._db.execute("select count(*) from replies where standing is not null").fetchone()[0] > 0

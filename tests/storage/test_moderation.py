@@ -138,3 +138,33 @@ def test_the_queue_of_a_server_is_read_by_an_index(db_path):
             store.add_reply(a_reply(guild_id=guild))
         plan = store._db.execute("explain query plan select * from replies where guild_id = 1 and source <> 'import'")
         assert "replies_guild" in " ".join(row[3] for row in plan)
+
+
+def test_the_queue_is_read_from_an_index(store, asked):
+    """However many replies there are, only those that wait are looked at."""
+    for order in ("newest", "oldest", "unsure"):
+        seen = []
+        store._db.set_trace_callback(seen.append)
+        store.moderation.next_card(HOME, order, asked[0])
+        store._db.set_trace_callback(None)
+        for statement in seen:
+            plan = " ".join(row["detail"] for row in store._db.execute(f"explain query plan {statement}"))
+            assert "replies_waiting" in plan or "replies_unsure" in plan
+            assert "B-TREE" not in plan
+
+
+def test_the_standing_verdict_is_kept_by_the_database(store, asked):
+    """Given, changed and taken back; imports have theirs at once, and a deleted review uncovers the one before."""
+
+    def standing(reply_id):
+        return store._db.execute("select standing from replies where id = ?", [reply_id]).fetchone()[0]
+
+    first = asked[0]
+    assert standing(first) is None
+    for verdict, stands in (("approve", "approve"), ("reject", "reject"), ("undo", None), ("approve", "approve")):
+        store.add_review(first, verdict, reviewer="mod")
+        assert standing(first) == stands
+    store._db.execute("delete from reviews where id = (select max(id) from reviews)")
+    assert standing(first) is None
+    store.import_pairs([NewPair((Turn("user", "Why?"),), "Because.")], "op")
+    assert store._db.execute("select standing from replies where source = 'import'").fetchone()[0] == "approve"
