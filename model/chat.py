@@ -35,7 +35,6 @@ Role = Literal["system", "user", "assistant"]
 # Words that no template treats in a special way, to find what it writes around a turn.
 _SYSTEM, _ASKED, _ANSWERED, _ASKED_AGAIN = "QXSYSTEMXQ", "QXASKEDXQ", "QXANSWEREDXQ", "QXAGAINXQ"
 _SENTINELS = re.compile(r"QX[A-Z]+XQ")
-_MARK_WORDS, _MARK_CHARS = 4, 40
 _SHAPES = 256  # kinds of conversation whose control tokens are remembered
 
 
@@ -107,8 +106,8 @@ class ChatFormat:
         except (jinja2.TemplateError, ValueError):  # no template yet; then there is nothing to render either
             return []
         tokens = Controls(self._tokenizer)
-        around = {line for piece in _SENTINELS.split(text) for line in tokens.between(piece)}
-        return sorted(filter(_is_mark, around), key=len, reverse=True)
+        around = {mark for piece in _SENTINELS.split(text) for mark in tokens.marks_in(piece)}
+        return sorted(around, key=len, reverse=True)
 
     @cached_property
     def _answer_start(self) -> str:
@@ -125,7 +124,9 @@ class ChatFormat:
         return self._ids(self.neutralise(self.said(text)))
 
     def _render(self, messages: Sequence[Message]) -> list[int]:
-        turns = _merged([self._safe(message) for message in messages])
+        # Joined first: two messages must not make together what neither could alone.
+        spoken = _merged([self._without_thoughts(message) for message in messages])
+        turns = [Message(turn.role, self.neutralise(turn.content)) for turn in spoken]
         ids = self._prompt_ids(turns)
         if self._controls.count(ids) != self._controls_of(turns):
             # Words and template together made a control token; without signs there is nothing to make one of.
@@ -133,9 +134,8 @@ class ChatFormat:
             ids = self._prompt_ids(turns)
         return ids
 
-    def _safe(self, message: Message) -> Message:
-        content = self.said(message.content) if message.role == "assistant" else message.content
-        return Message(message.role, self.neutralise(content))
+    def _without_thoughts(self, message: Message) -> Message:
+        return Message(message.role, self.said(message.content)) if message.role == "assistant" else message
 
     def _controls_of(self, turns: Sequence[Message]) -> list[int]:
         """The control tokens of a conversation of this shape, whatever is said in it."""
@@ -214,12 +214,6 @@ def end_of_turn_id(tokenizer: Any) -> int:
 def _turns(*texts: str) -> list[Message]:
     """Turns of a user and the assistant by turns."""
     return [Message("assistant" if index % 2 else "user", text) for index, text in enumerate(texts)]
-
-
-def _is_mark(line: str) -> bool:
-    """Whether a line of a template is a role mark that text could imitate: short, and not a word alone."""
-    few = len(line.split()) <= _MARK_WORDS and 2 <= len(line) <= _MARK_CHARS
-    return few and re.search(r"[^\w\s]", line) is not None and re.search(r"\w\w|##", line) is not None
 
 
 def _merged(messages: Sequence[Message]) -> list[Message]:

@@ -22,7 +22,9 @@ _KNOWN = (
 _PIPED = r"<[|\uff5c][^<>\n]{1,60}[|\uff5c]>"  # <|im_end|>, <|user|> and their like, whoever uses them
 # Gemma adds these as tokens of their own; they are words, not structure.
 _HTML = re.compile(r"</?(?:table|caption|thead|tbody|tfoot|tr|th|td|h\d|blockquote|strong|em|b|i|u|code|pre|ul|ol|li)>")
+_MARK_WORDS, _MARK_CHARS = 8, 80
 _GENTLE_ROUNDS = 6  # of breaking strings apart; what is still read as structure then is cut out
+_MOST_ROUNDS = 16  # of both; then only letters, digits and spaces are left
 
 
 class Controls:
@@ -58,13 +60,20 @@ class Controls:
             for start, end in reversed(spans):
                 text = text[:start] + rewrite(text[start:end]) + text[end:]
             rounds += 1
+            if rounds == _MOST_ROUNDS:  # thousands within one another: a round for each would take seconds
+                text = re.sub(r"[^\w\s]", "", text)
         return text
 
-    def between(self, text: str) -> list[str]:
-        """What a template's text holds beside control tokens, by lines."""
-        for start, end in reversed(self._spans(text)):
+    def marks_in(self, text: str) -> set[str]:
+        """Lines of a template's text that typed text could imitate: what stands there beside control tokens.
+
+        Words alone are marks only where no control token stands with them.
+        """
+        spans = self._spans(text)
+        for start, end in reversed(spans):
             text = f"{text[:start]}\n{text[end:]}"
-        return [line.strip() for line in text.splitlines()]
+        lines = {line.strip() for line in text.splitlines()}
+        return {line for line in lines if _is_mark(line, words=not spans)}
 
     def _spans(self, text: str) -> list[tuple[int, int]]:
         """Where `text` is read as structure, in order and apart."""
@@ -100,9 +109,21 @@ def _is_control(token: Any) -> bool:
     return bool(token.special) or (re.fullmatch(r"[\w\s]*", name) is None and _HTML.fullmatch(name) is None)
 
 
+def _is_mark(line: str, *, words: bool) -> bool:
+    """Whether a line of a template is a role mark: short, and more than a word alone (unless `words`)."""
+    few = len(line.split()) <= _MARK_WORDS and 2 <= len(line) <= _MARK_CHARS
+    signed = words or re.search(r"[^\w\s]", line) is not None
+    return few and signed and re.search(r"\w\w|##", line) is not None
+
+
 def _mark_pattern(mark: str) -> str:
-    """A role mark in any case, its words apart by any space (SentencePiece reads U+2581 as one)."""
+    """A role mark in any case, its words apart by any space (SentencePiece reads U+2581 as one).
+
+    One that is nothing but words is a mark only where it stands on a line alone.
+    """
     words = r"[\s\u2581]+".join(map(re.escape, mark.split()))
+    if re.fullmatch(r"[\w\s]+", mark):
+        return rf"(?<![^\n]){words}(?=[ \t]*(?![^\n]))"
     return rf"(?<!\w){words}" if mark[0].isalnum() else words
 
 

@@ -11,6 +11,8 @@ import tracemalloc
 import zipfile
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from storage import BadRow, FileUnusable, NewPair, Turn, read_pairs, write_pairs
 
@@ -266,3 +268,30 @@ def test_a_stranger_s_apostrophe_stays(tmp_path):
     """Only our own exports have marks that are taken away."""
     (pair,) = read(tmp_path / "a.csv", "prompt,reply\n'-hello,'=x\n")
     assert pair == NewPair((Turn("user", "'-hello"),), "'=x")
+
+
+TEXTS = st.text(st.sampled_from("'=+-@\t\r\n\",;|a\u00e9 [{\\\uff1d"), min_size=1, max_size=12)
+
+
+@settings(deadline=None, max_examples=200)
+@given(rows=st.lists(st.tuples(TEXTS, TEXTS), max_size=6), name=st.sampled_from(["a.csv", "a.jsonl"]))
+def test_whatever_is_written_is_read_again(tmp_path_factory, rows, name):
+    """Quotes, line ends, formulas, brackets, in any mixture."""
+    path = tmp_path_factory.mktemp("round") / name
+    pairs = [
+        NewPair((Turn("user", asked),), reply.rstrip()) for asked, reply in rows if asked.strip() and reply.strip()
+    ]
+    write_pairs(path, pairs)
+    assert list(read_pairs(path)) == pairs
+
+
+@settings(deadline=None, max_examples=25)
+@given(lines=st.lists(st.sampled_from(['"a', 'a","', '"""', "b,c", '"', "", '"x",y', '","']), max_size=40))
+def test_a_broken_table_never_loses_the_rows_after_it(tmp_path_factory, lines):
+    """Whatever marks stand open before, rows that come long enough after them are read."""
+    path = tmp_path_factory.mktemp("broken") / "a.csv"
+    after = [f"question {n},answer {n}" for n in range(2100)]
+    rows = read(path, "\n".join(["prompt,reply", *lines, *after]))
+    assert [row.completion for row in rows if isinstance(row, NewPair)][-2050:] == [
+        f"answer {n}" for n in range(50, 2100)
+    ]
