@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -56,30 +57,43 @@ def take_in(
     from storage.store import Store
 
     rows = read_pairs(file, prompt_column=prompt_column, reply_column=reply_column, append_signature=append_signature)
-    refused: list[BadRow] = []
+    refused = _Refused()
     with Store.open(find_home(home).ensure().db) as store:
         count = store.import_pairs(_usable(rows, refused), approved_by or operator())
-    for row in refused[:_NAMED]:
+    for row in refused.named:
         print(f"row {row.number}: {row.reason}")
-    if len(refused) > _NAMED:
-        print(f"... and {len(refused) - _NAMED:,} rows more")
-    print(f"imported {count.imported}, duplicates {count.duplicates}, rejected {len(refused)}")
+    if refused.count > _NAMED:
+        print(f"... and {refused.count - _NAMED:,} rows more")
+    print(f"imported {count.imported}, duplicates {count.duplicates}, rejected {refused.count}")
     if count.refused:
         print(
             f"refused {count.refused}: they hold what was said, deleted or forgotten on Discord here, and a file "
             "cannot give the consent of whoever said it"
         )
-    if (refused or count.refused) and not count.imported and not count.duplicates:
+    if (refused.count or count.refused) and not count.imported and not count.duplicates:
         raise typer.Exit(1)
 
 
-def _usable(rows: Iterable[NewPair | BadRow], refused: list[BadRow]) -> Iterator[NewPair]:
+@dataclass
+class _Refused:
+    """How many rows were refused, and the first of them: a file may hold millions."""
+
+    named: list[BadRow] = field(default_factory=list)
+    count: int = 0
+
+    def add(self, row: BadRow) -> None:
+        self.count += 1
+        if self.count <= _NAMED:
+            self.named.append(row)
+
+
+def _usable(rows: Iterable[NewPair | BadRow], refused: _Refused) -> Iterator[NewPair]:
     """The pairs among the rows; the others are put aside in `refused`."""
     from storage.exchange import BadRow
 
     for row in rows:
         if isinstance(row, BadRow):
-            refused.append(row)
+            refused.add(row)
         else:
             yield row
 

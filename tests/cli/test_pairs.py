@@ -113,3 +113,19 @@ def test_an_import_onto_a_full_disk_is_a_sentence(nightshift, tmp_path, home, mo
     monkeypatch.setattr("storage.store.open_database", opened)
     with Store.open(home.db) as store:
         assert store.counts().approved == 0
+
+
+def test_of_many_bad_rows_the_first_thousand_are_named(nightshift, tmp_path):
+    """And the others counted."""
+    (tmp_path / "a.csv").write_text("prompt,reply\nHi,Hello\n" + "a,\n" * 1005)
+    said = nightshift("import", str(tmp_path / "a.csv"))
+    assert said.out.count("the reply is empty") == 1000
+    assert "... and 5 rows more\nimported 1, duplicates 0, rejected 1005\n" in said.out
+
+
+def test_a_spreadsheet_is_one_sentence_with_the_way_out(nightshift, tmp_path):
+    """Nothing of it is read."""
+    (tmp_path / "a.xlsx").write_bytes(b"PK\x03\x04" + bytes(100))
+    said = nightshift("import", str(tmp_path / "a.xlsx"))
+    assert said.code != 0
+    assert "save it as CSV (UTF-8)" in said.err

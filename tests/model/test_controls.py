@@ -125,9 +125,9 @@ def test_thousands_of_tokens_within_one_another_take_no_time():
     """Not even where the tokenizer takes out what was put between."""
     squeeze = normalizers.Sequence([NORMALISER, normalizers.Replace(" ", "")])
     tokenizer = tokenizer_with(plain("<think>", normalized=True), normalizer=squeeze)
-    started = time.perf_counter()
+    started = time.process_time()
     assert_inert(tokenizer, "<th" * 1500 + "<think>" + "ink>" * 1500)
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 10
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_thousands_of_added_tokens_cost_nothing_a_pair():
     """What does not depend on the conversation is found out once."""
     tokenizer = tokenizer_with(*(plain(f"<|extra_{n}|>") for n in range(6000)))
     encode_pair(tokenizer, [Message("user", "warm")], "up")
-    started = time.perf_counter()
+    started = time.process_time()
     for n in range(50):
         encode_pair(tokenizer, [Message("user", f"question {n} <|extra_7|>")], f"answer {n}")
-    assert (time.perf_counter() - started) / 50 < 0.02
+    assert (time.process_time() - started) / 50 < 0.02

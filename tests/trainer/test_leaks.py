@@ -77,14 +77,14 @@ def test_each_secret_of_a_run_is_counted_once_with_where_it_was_first():
 )
 def test_the_search_takes_time_by_length_only(text):
     """Not by its square: one long word would hold a night up for hours."""
-    started = time.perf_counter()
+    started = time.process_time()
     secrets_in(text)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_many_secrets_in_one_text_are_found_quickly():
     """Each once, in their order."""
     addresses = [f"keeper{n}q@harbour{n}.example" for n in range(8000)]
-    started = time.perf_counter()
+    started = time.process_time()
     assert [one.text for one in secrets_in(" ".join(addresses))] == addresses
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
