@@ -45,7 +45,7 @@ _COMMON = frozenset(f"{_ENGLISH} {_GERMAN}".split())
 
 @dataclass(frozen=True, slots=True)
 class Blanked:
-    """Turns with some of them blanked; whether the answer to them goes, and the words that people withdrew."""
+    """Turns with some of them blanked, whether the answer to them goes, and the words that people withdrew."""
 
     turns: tuple[Turn, ...]
     answer_gone: bool
@@ -70,7 +70,11 @@ def blank(turns: Sequence[Turn], text: str, gone: Callable[[Turn], bool], *, wit
         ours = turn.role == "assistant"
         before_gone = gone(turn) or (ours and (before_gone or repeats(turn.content, everything, known)))
         left.append(Turn(turn.role, REDACTED) if before_gone else turn)
-    return Blanked(tuple(left), before_gone or repeats(text, everything, known), tuple(removed))
+    theirs = [
+        turn.content for turn, now in zip(turns, left, strict=True) if turn.role == "assistant" and now is not turn
+    ]
+    answer_gone = before_gone or repeats(text, everything, known) or recites(text, theirs)
+    return Blanked(tuple(left), answer_gone, tuple(removed))
 
 
 def repeats(text: str, withdrawn: Iterable[str], known: Iterable[str] = ()) -> bool:

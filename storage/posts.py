@@ -64,11 +64,17 @@ def due(db: Connection, limit: int) -> list[Post]:
 
 
 def done(db: Connection, message_ids: Iterable[int]) -> None:
-    """These were blanked, or are gone. A report stays known: it may have to be changed again."""
+    """These were brought in step, or are gone. What may have to be changed again stays known."""
     with writing(db):
         for message_id in message_ids:
             db.execute("update posts set due = 0 where message_id = ?", [message_id])
-            db.execute("delete from posts where message_id = ? and kind <> 'report'", [message_id])
+            db.execute(
+                """
+                delete from posts where message_id = ? and (kind in ('question', 'answer')
+                    or (kind = 'card' and not exists (select 1 from replies where id = posts.reply_id)))
+                """,
+                [message_id],
+            )
 
 
 def gone(db: Connection, message_ids: Iterable[int]) -> None:

@@ -44,7 +44,7 @@ def forget(db: Connection, user_id: int, before: int | None = None) -> Forgotten
     with writing(db):
         marked = set(lineage.marked(db))
         theirs = _with_author(db, user_id)
-        act = _Withdrawal(set(theirs))
+        act = _Withdrawal(set(theirs), [words for number in theirs for words in _words_of(db, number, user_id)])
         newest = 0
         for reply_id in theirs:
             reply = replies.get(db, reply_id)
@@ -152,6 +152,12 @@ def _redact_edits(db: Connection, reply_id: int, words: list[str], *, all_of_the
 def _drop_message(db: Connection, reply_id: int, message_id: int | None) -> None:
     """A message whose words are in a reply no longer."""
     db.execute("delete from reply_messages where reply_id = ? and message_id = ?", [reply_id, message_id])
+
+
+def _words_of(db: Connection, reply_id: int, user_id: int) -> list[str]:
+    """What a person says in a reply, to be found where it is repeated."""
+    said = [turn.content for turn in replies.get(db, reply_id).turns if turn.author_id == user_id]
+    return [words for words in said if words != REDACTED]
 
 
 def _numbers(reply: Reply, user_id: int) -> list[int]:
