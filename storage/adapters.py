@@ -23,6 +23,7 @@ from typing import Any
 from storage.errors import AdapterDamaged, AdapterExists, AdapterMissing, AdapterUnpublished
 
 MANIFEST = "manifest.json"
+SEAL = "seal"
 REQUIRED = ("adapter_config.json", "adapter_model.safetensors")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 # Hidden names, which no adapter can have: an adapter being written or removed, and the lock between the two.
@@ -53,7 +54,8 @@ class AdapterDirectory:
     def publish(self, adapter_id: str, source: Path, manifest: Mapping[str, Any]) -> Path:
         """Copy the files of `source` (not its folders) to a new adapter; gives its directory.
 
-        `manifest` is kept as it is, with "adapter" (the id) and "files" (name to SHA-256) added.
+        `manifest` is kept as it is, with "adapter" (the id), "files" (name to SHA-256) and "seal" (a SHA-256 of all
+        the others) added.
 
         Raises:
             AdapterExists: the id is taken.
@@ -89,9 +91,21 @@ class AdapterDirectory:
             raise AdapterDamaged(adapter_id, f"{MANIFEST} is not this adapter's")
         return manifest
 
-    def verify(self, adapter_id: str) -> dict[str, Any]:
-        """Read every file again and compare; gives the manifest. Raises AdapterMissing, AdapterDamaged."""
+    def verify(self, adapter_id: str, published: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Read every file again and compare; gives the manifest.
+
+        Args:
+            adapter_id: the adapter.
+            published: what its row in the database says of the manifest; nothing else is accepted then.
+
+        Raises:
+            AdapterMissing: there is none.
+            AdapterDamaged: a file or a line of the manifest is not what was published.
+        """
         manifest = self.manifest(adapter_id)
+        known = _seal(manifest) if SEAL in manifest else None  # none: published before manifests had a seal
+        if manifest.get(SEAL) != known or not _agrees(manifest, published or {}):
+            raise AdapterDamaged(adapter_id, f"{MANIFEST} has changed since it was published")
         files = manifest.get("files")
         if not isinstance(files, dict) or any(name not in files for name in REQUIRED):
             raise AdapterDamaged(adapter_id, f"{MANIFEST} does not list its files")
@@ -144,7 +158,8 @@ class AdapterDirectory:
             for file in sorted(source.iterdir()):
                 if file.is_file() and file.name != MANIFEST:
                     files[file.name] = _copy(file, partial / file.name)
-            text = json.dumps({**manifest, "adapter": adapter_id, "files": files}, indent=2, ensure_ascii=False)
+            whole = {**manifest, "adapter": adapter_id, "files": files}
+            text = json.dumps({**whole, SEAL: _seal(whole)}, indent=2, ensure_ascii=False)
             with (partial / MANIFEST).open("w", encoding="utf-8") as out:
                 out.write(text + "\n")
                 out.flush()
@@ -172,6 +187,23 @@ class AdapterDirectory:
 def is_adapter_name(name: str) -> bool:
     """Whether an adapter may have this id: a plain file name, not hidden, and not the word for the bare base."""
     return name != "base" and _NAME.fullmatch(name) is not None
+
+
+def _seal(manifest: Mapping[str, Any]) -> str:
+    """A SHA-256 of everything that a manifest says but for its seal, whatever the order."""
+    said = {name: value for name, value in manifest.items() if name != SEAL}
+    return hashlib.sha256(_canonical(said).encode()).hexdigest()
+
+
+def _agrees(manifest: Mapping[str, Any], published: Mapping[str, Any]) -> bool:
+    """Whether a manifest says all that was published; and nothing else, where that was sealed."""
+    found = manifest if SEAL in published else {name: manifest.get(name) for name in published}
+    return _canonical(found) == _canonical(published)
+
+
+def _canonical(manifest: Mapping[str, Any]) -> str:
+    """The same text for the same content, however it came here."""
+    return json.dumps(json.loads(json.dumps(manifest)), sort_keys=True)
 
 
 def _copy(source: Path, target: Path) -> str:

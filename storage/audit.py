@@ -12,7 +12,7 @@ from sqlite3 import Connection
 from typing import Any
 
 from storage.database import writing
-from storage.records import AuditEntry
+from storage.records import Act, AuditEntry
 from storage.timestamps import now
 
 
@@ -49,6 +49,11 @@ def insert(
         """,
         [now(), guild_id, actor_id, actor, action, subject, json.dumps(dict(details or {}), ensure_ascii=False)],
     )
+
+
+def insert_act(db: Connection, act: Act) -> None:
+    """The same for an act that was described before."""
+    insert(db, act.actor_id, act.actor, act.action, act.subject, guild_id=act.guild_id, details=act.details)
 
 
 def recent(db: Connection, guild_id: int | None, limit: int) -> list[AuditEntry]:

@@ -124,10 +124,17 @@ def _enable_wal(db: sqlite3.Connection) -> None:
 def writing(db: sqlite3.Connection) -> Iterator[None]:
     """One write transaction: all of the block is kept, or none of it.
 
+    Inside another it is a part of that one: what an outer block undoes, it undoes; what it undoes itself, the outer
+    block may go on without.
+
     Raises:
         DatabaseBusy: another process wrote for longer than `BUSY_TIMEOUT_S`.
         DiskFull, DatabaseDamaged, DatabaseUnwritable: what is said, and nothing is kept.
     """
+    if db.in_transaction:
+        with _savepoint(db):
+            yield
+        return
     try:
         db.execute("begin immediate")
     except sqlite3.Error as error:
@@ -157,3 +164,17 @@ def _to_the_end(db: sqlite3.Connection) -> Iterator[None]:
         if (known := foreseen(error)) is not None:
             raise known from error
         raise
+
+
+@contextmanager
+def _savepoint(db: sqlite3.Connection) -> Iterator[None]:
+    # Savepoints of one name nest: the latest is the one that is meant.
+    db.execute("savepoint part")
+    try:
+        yield
+    except BaseException:
+        if db.in_transaction:  # SQLite itself undoes all of it on some errors, such as a full disk
+            db.execute("rollback to part")
+            db.execute("release part")
+        raise
+    db.execute("release part")

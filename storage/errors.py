@@ -219,6 +219,21 @@ class NothingToRollBack(StorageError):
         super().__init__("There is nothing to roll back: the bare base is in use and nothing came before it.")
 
 
+class ChampionChanged(StorageError):
+    """Somebody else changed the adapter in use meanwhile.
+
+    Attributes:
+        champion: the one in use now, None for the bare base.
+    """
+
+    def __init__(self, champion: str | None) -> None:
+        super().__init__(
+            f"The adapter in use was changed meanwhile (it is {champion or 'the bare base'} now): look at it, "
+            "and choose again."
+        )
+        self.champion = champion
+
+
 class FileUnusable(StorageError):
     """A file of pairs cannot be read or written as a whole (single bad rows are not errors).
 

@@ -6,13 +6,13 @@ can go on writing while a long file is read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from sqlite3 import Connection
 
-from storage import quarantine, said
+from storage import audit, quarantine, said
 from storage.database import preparing, writing
 from storage.fingerprints import content_hash, import_conversation
-from storage.records import ImportCount, NewPair
+from storage.records import Act, ImportCount, NewPair
 from storage.timestamps import now
 from storage.turns import encode_turns
 
@@ -34,12 +34,19 @@ _KNOWN = """
 
 
 def add(
-    db: Connection, pairs: Iterable[NewPair], approved_by: str, *, guild_id: int | None = None, by: int | None = None
+    db: Connection,
+    pairs: Iterable[NewPair],
+    approved_by: str,
+    *,
+    guild_id: int | None = None,
+    by: int | None = None,
+    note: Callable[[ImportCount], Act] | None = None,
 ) -> ImportCount:
     """Store pairs as approved, all of them or (if reading them fails) none.
 
-    `guild_id` is the server they belong to, None for the operator's own; `by` the id of whoever approved. A server's
-    are that moderator's work: they wait in quarantine until a second one lets them in.
+    `guild_id` is the server they belong to, None for the operator's own; `by` the id of whoever approved; `note` how it
+    is written down in the audit, in the same transaction. A server's are that moderator's work: they wait in quarantine
+    until a second one lets them in.
 
     A pair whose normalised turns and completion are in the store or came earlier counts as a duplicate. One that brings
     what was said, deleted or forgotten here is refused. A turn that names its author asks their consent.
@@ -59,11 +66,15 @@ def add(
         with preparing(db):
             offered = _prepare(db, pairs, guild_id)
             db.execute("create index incoming_words_position on incoming_words (position)")
-        imported, refused = _take_in(db, approved_by, guild_id, by)
+        with writing(db):
+            imported, refused = _take_in(db, approved_by, guild_id, by)
+            count = ImportCount(imported=imported, duplicates=offered - imported - refused, refused=refused)
+            if note is not None:
+                audit.insert_act(db, note(count))
     finally:
         db.execute("drop table incoming")
         db.execute("drop table incoming_words")
-    return ImportCount(imported=imported, duplicates=offered - imported - refused, refused=refused)
+    return count
 
 
 def _prepare(db: Connection, pairs: Iterable[NewPair], guild_id: int | None) -> int:

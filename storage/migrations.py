@@ -457,6 +457,12 @@ def m025_standing_verdicts(db: Database) -> None:
     db.execute("drop index replies_said")  # the queue of all servers, which `replies_waiting` serves
 
 
+def m026_reported_runs(db: Database) -> None:
+    # When people were told how a run ended. What was over before this column came is not told again.
+    db.execute("alter table runs add column reported_at text")
+    db.execute("update runs set reported_at = coalesce(finished_at, started_at) where outcome is not null")
+
+
 STEPS: tuple[Callable[[Database], None], ...] = (
     m001_replies_and_reviews,
     m002_people_in_replies,
@@ -477,4 +483,5 @@ STEPS: tuple[Callable[[Database], None], ...] = (
     m018_threads,
     m024_bot_state,
     m025_standing_verdicts,
+    m026_reported_runs,
 )

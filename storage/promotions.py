@@ -8,13 +8,26 @@ retired later. Retired adapters are passed over when the champion is read.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from enum import Enum
 from sqlite3 import Connection, Row
+from typing import Literal
 
 from storage import registry
 from storage.database import writing
-from storage.errors import AdapterRetired, NothingToRollBack
+from storage.errors import AdapterRetired, ChampionChanged, NothingToRollBack
 from storage.records import Promotion, PromotionKind
 from storage.timestamps import now
+
+
+class Whatever(Enum):
+    """Stands for "no matter which adapter is in use", since None is the bare base."""
+
+    ANY = "any"
+
+
+ANY: Literal[Whatever.ANY] = Whatever.ANY
+Expected = str | None | Literal[Whatever.ANY]
+"""The adapter that must be in use for a promotion to happen."""
 
 
 def fold(promotions: Sequence[Promotion]) -> list[str | None]:
@@ -49,12 +62,21 @@ def previous_of(stack: Sequence[str | None], retired: Collection[str]) -> str | 
     return None
 
 
-def promote(db: Connection, adapter: str | None, *, kind: PromotionKind, actor: str, reason: str) -> Promotion:
-    """Make an adapter (None: the bare base) the champion.
+def promote(
+    db: Connection,
+    adapter: str | None,
+    *,
+    kind: PromotionKind,
+    actor: str,
+    reason: str,
+    expected: Expected = ANY,
+) -> Promotion:
+    """Make an adapter (None: the bare base) the champion, if the champion is the one that is expected.
 
     Raises:
         AdapterMissing: no row of that id.
         AdapterRetired: it is retired.
+        ChampionChanged: another adapter is in use than `expected`.
         ValueError: `kind` is "rollback", which has its own function.
     """
     if kind not in ("gate", "use"):
@@ -62,13 +84,26 @@ def promote(db: Connection, adapter: str | None, *, kind: PromotionKind, actor: 
     with writing(db):
         if adapter is not None and registry.get(db, adapter).retired_at is not None:
             raise AdapterRetired(adapter)
+        _expect(db, expected)
         return _insert(db, adapter, kind, actor, reason)
 
 
-def rollback(db: Connection, *, actor: str, reason: str) -> Promotion:
-    """Go back to the champion before this one. Raises NothingToRollBack."""
+def before(db: Connection) -> str | None:
+    """The adapter that a rollback leads to (None: the bare base). Raises NothingToRollBack."""
+    return previous_of(fold(history(db)), _retired(db))
+
+
+def rollback(db: Connection, *, actor: str, reason: str, to: Expected = ANY) -> Promotion:
+    """Go back to the champion before this one.
+
+    Raises:
+        NothingToRollBack: there is none.
+        ChampionChanged: it is another one than `to`, whose files were looked at.
+    """
     with writing(db):
-        previous = previous_of(fold(history(db)), _retired(db))
+        previous = before(db)
+        if to is not ANY and previous != to:
+            raise ChampionChanged(champion(db))
         return _insert(db, previous, "rollback", actor, reason)
 
 
@@ -86,6 +121,11 @@ def last_id(db: Connection) -> int:
     """The number of the latest promotion, 0 if there is none: a cheap way to see that something changed."""
     (number,) = db.execute("select coalesce(max(id), 0) from promotions").fetchone()
     return int(number)
+
+
+def _expect(db: Connection, expected: Expected) -> None:
+    if expected is not ANY and (current := champion(db)) != expected:
+        raise ChampionChanged(current)
 
 
 def _retired(db: Connection) -> set[str]:

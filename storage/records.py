@@ -7,6 +7,7 @@ Discord's integers.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -201,6 +202,8 @@ class Run:
     snapshot_hash: str | None = None
     config: dict[str, Any] = field(default_factory=dict)
     details: dict[str, Any] = field(default_factory=dict)
+    reported_at: str | None = None
+    """When people were told on Discord how it ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +239,18 @@ class Promotion:
     actor: str
     reason: str
     created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """An administrative act to be written down: who does what to what. `guild_id` as in `AuditEntry`."""
+
+    actor_id: int | None
+    actor: str
+    action: str
+    subject: str = ""
+    guild_id: int | None = None
+    details: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from storage.records import Metric, Outcome, Run
 from storage.timestamps import now
 
 _JSON = ("config", "details")
-_FIXED = ("id", "trigger", "started_at")
+_FIXED = ("id", "trigger", "started_at", "reported_at")
 _CHANGEABLE = frozenset(field.name for field in fields(Run)) - set(_FIXED)
 
 
@@ -63,13 +63,33 @@ def update(db: Connection, run_id: str, changes: Mapping[str, Any]) -> None:
         withdrawn = "details" in changes and samples.withdraw(db)  # words may have gone while the run was going on
         if withdrawn:
             erasure.request(db)
-    if withdrawn:
+    if withdrawn and not db.in_transaction:
         erasure.carry_out(db)
 
 
 def finish(db: Connection, run_id: str, outcome: Outcome, reason: str, changes: Mapping[str, Any]) -> None:
     """Close a run with its outcome and why, and any last fields."""
     update(db, run_id, {"finished_at": now(), **changes, "outcome": outcome, "reason": reason})
+
+
+def mark_reported(db: Connection, run_id: str) -> None:
+    """Note that people were told how a run ended; one that goes on has not."""
+    with writing(db):
+        db.execute(
+            "update runs set reported_at = ? where id = ? and reported_at is null and outcome is not null",
+            [now(), run_id],
+        )
+
+
+def unreported(db: Connection) -> list[Run]:
+    """Runs of the schedule and of moderators that ended and that nobody was told of, oldest first."""
+    rows = db.execute(
+        """
+        select * from runs where outcome is not null and reported_at is null and started_by <> 'manual'
+        order by number
+        """
+    )
+    return [_run(row) for row in rows]
 
 
 def get(db: Connection, run_id: str) -> Run:

@@ -7,16 +7,18 @@ record that does not exist say so with ReplyNotFound, RunNotFound or AdapterMiss
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from sqlite3 import Connection
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from storage import (
     answers,
     audit,
+    conclusions,
     consents,
     erasure,
     forgettings,
@@ -41,9 +43,10 @@ from storage import (
     servers,
     state,
 )
-from storage.database import open_database
+from storage.database import open_database, writing
 from storage.moderation import Moderation
 from storage.records import (
+    Act,
     Adapter,
     AuditEntry,
     Choice,
@@ -69,6 +72,8 @@ from storage.records import (
     Run,
     Verdict,
 )
+
+T = TypeVar("T")
 
 
 class Store:
@@ -205,10 +210,19 @@ class Store:
         return pairs.approved(self._db)
 
     def import_pairs(
-        self, new: Iterable[NewPair], approved_by: str, *, guild_id: int | None = None, by: int | None = None
+        self,
+        new: Iterable[NewPair],
+        approved_by: str,
+        *,
+        guild_id: int | None = None,
+        by: int | None = None,
+        note: Callable[[ImportCount], Act] | None = None,
     ) -> ImportCount:
-        """Take in a file's pairs; they belong to a server (and wait for a second moderator), or to the operator."""
-        return imports.add(self._db, new, approved_by, guild_id=guild_id, by=by)
+        """Take in a file's pairs; they belong to a server (and wait for a second moderator), or to the operator.
+
+        `note` says how it is written down in the audit, in the same transaction.
+        """
+        return imports.add(self._db, new, approved_by, guild_id=guild_id, by=by, note=note)
 
     # Quarantine
 
@@ -336,6 +350,23 @@ class Store:
         """Write down an administrative act, such as "settings.persona"; no `guild_id`: it concerns every server."""
         audit.add(self._db, actor_id, actor, action, subject, guild_id=guild_id, details=details)
 
+    def together(self) -> AbstractContextManager[None]:
+        """One transaction for all that is written inside: kept whole, or not at all."""
+        return writing(self._db)
+
+    def act(self, fn: Callable[[Self], T], note: Callable[[T], Act]) -> T:
+        """Do something and write it down in one transaction: both are kept, or neither.
+
+        Args:
+            fn: what is done with this store; its result is given back.
+            note: how it is written down, made from that result.
+        """
+        with self.together():
+            result = fn(self)
+            audit.insert_act(self._db, note(result))
+        erasure.carry_out(self._db)  # what `fn` removed, if it did: that takes no part in a transaction
+        return result
+
     def audit_log(self, guild_id: int | None = None, limit: int = 50) -> list[AuditEntry]:
         """The last acts on a server (None: on any), newest first."""
         return audit.recent(self._db, guild_id, limit)
@@ -385,6 +416,14 @@ class Store:
     def last_run(self) -> Run | None:
         return next(iter(runs.recent(self._db, 1)), None)
 
+    def mark_reported(self, run_id: str) -> None:
+        """Note that people were told how a run ended."""
+        runs.mark_reported(self._db, run_id)
+
+    def unreported_runs(self) -> list[Run]:
+        """Runs of the schedule and of moderators that ended and that nobody was told of, oldest first."""
+        return runs.unreported(self._db)
+
     def log_metrics(self, run_id: str, step: int, values: Mapping[str, float]) -> None:
         runs.log_metrics(self._db, run_id, step, values)
 
@@ -421,13 +460,32 @@ class Store:
         """
         return lineage.retire_marked(self._db, keep)
 
-    def promote(self, adapter: str | None, *, kind: PromotionKind, actor: str, reason: str) -> Promotion:
-        """Make an adapter (None: the bare base) champion. Raises AdapterMissing, AdapterRetired."""
-        return promotions.promote(self._db, adapter, kind=kind, actor=actor, reason=reason)
+    def promote(
+        self,
+        adapter: str | None,
+        *,
+        kind: PromotionKind,
+        actor: str,
+        reason: str,
+        expected: promotions.Expected = promotions.ANY,
+    ) -> Promotion:
+        """Make an adapter (None: the bare base) champion, in place of the one that is `expected` in use.
 
-    def rollback(self, *, actor: str, reason: str) -> Promotion:
-        """Go back to the champion before. Raises NothingToRollBack."""
-        return promotions.rollback(self._db, actor=actor, reason=reason)
+        Raises AdapterMissing, AdapterRetired, ChampionChanged.
+        """
+        return promotions.promote(self._db, adapter, kind=kind, actor=actor, reason=reason, expected=expected)
+
+    def conclude_run(self, run_id: str, adapter: Adapter, *, expected: str | None, reason: str) -> Run:
+        """Put a run's winner to use and close the run, in one transaction; gives the closed run."""
+        return conclusions.conclude(self._db, run_id, adapter, expected=expected, reason=reason)
+
+    def rollback(self, *, actor: str, reason: str, to: promotions.Expected = promotions.ANY) -> Promotion:
+        """Go back to the champion before, if that is `to`. Raises NothingToRollBack, ChampionChanged."""
+        return promotions.rollback(self._db, actor=actor, reason=reason, to=to)
+
+    def champion_before(self) -> str | None:
+        """The adapter that a rollback leads to. Raises NothingToRollBack."""
+        return promotions.before(self._db)
 
     def champion(self) -> str | None:
         return promotions.champion(self._db)

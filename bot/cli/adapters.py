@@ -71,7 +71,7 @@ def use(
     chosen = None if adapter == "base" else adapter
     with Store.open(place.db) as store:
         if chosen is not None:
-            AdapterDirectory(place.adapters).verify(chosen)
+            AdapterDirectory(place.adapters).verify(chosen, store.adapter(chosen).manifest)
         store.promote(chosen, kind="use", actor=operator(), reason=reason)
     print(f"In use now: {adapter}")
 
@@ -80,15 +80,13 @@ def use(
 def rollback(reason: ReasonOption = "rolled back on the command line", home: HomeOption = None) -> None:
     """Go back to the adapter that was in use before."""
     from storage import AdapterDirectory, Store, find_home
-    from storage.promotions import fold, previous_of
 
     place = find_home(home).ensure()
     with Store.open(place.db) as store:
-        retired = {adapter.id for adapter in store.adapters() if adapter.retired_at}
-        before = previous_of(fold(store.promotions()), retired)
+        before = store.champion_before()
         if before is not None:
-            AdapterDirectory(place.adapters).verify(before)
-        promotion = store.rollback(actor=operator(), reason=reason)
+            AdapterDirectory(place.adapters).verify(before, store.adapter(before).manifest)
+        promotion = store.rollback(actor=operator(), reason=reason, to=before)
     print(f"In use now: {promotion.adapter or 'base'}")
 
 
@@ -103,11 +101,12 @@ def verify(
     place = find_home(home).ensure()
     directory = AdapterDirectory(place.adapters)
     with Store.open(place.db) as store:
+        manifests = {adapter.id: adapter.manifest for adapter in store.adapters()}
         registered = {adapter.id for adapter in store.adapters() if not adapter.retired_at}
     damaged = 0
     for adapter in adapters or sorted(registered | set(directory.ids())):
         try:
-            directory.verify(adapter)
+            directory.verify(adapter, manifests.get(adapter))
         except StorageError as error:
             damaged += 1
             print(error, file=sys.stderr)

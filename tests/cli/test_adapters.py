@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 
 def test_an_empty_registry_lists_the_base(nightshift):
     """It is in use until a night has won."""
@@ -100,3 +102,21 @@ def test_prune_removes_retired_adapters(nightshift, publish, store, home):
     store.retire_adapter(publish("old"))
     nightshift("adapters", "prune", "--keep", "5")
     assert not (home.adapters / "old").exists()
+
+
+def test_verify_fails_for_an_edited_manifest(nightshift, publish, home):
+    """Which base an adapter was made for is part of what was published."""
+    path = home.adapters / publish("first") / "manifest.json"
+    manifest = json.loads(path.read_text())
+    path.write_text(json.dumps({**manifest, "base_revision": "another"}))
+    nightshift("adapters", "verify").fails_with(1, "manifest.json has changed since it was published")
+    nightshift("adapters", "use", "first").fails_with(1, "manifest.json has changed since it was published")
+
+
+def test_a_rollback_to_a_damaged_adapter_is_refused(nightshift, publish, home, store):
+    """The one in use stays."""
+    for name in ("first", "second"):
+        nightshift("adapters", "use", publish(name))
+    (home.adapters / "first" / "adapter_model.safetensors").write_bytes(b"other")
+    nightshift("adapters", "rollback").fails_with(1, "first is damaged")
+    assert store.champion() == "second"

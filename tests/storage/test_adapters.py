@@ -200,3 +200,37 @@ def test_an_empty_home_has_no_adapters(directory):
 
 def _leftovers(directory: AdapterDirectory) -> list[str]:
     return [entry.name for entry in directory.path("").iterdir() if entry.name.startswith(".partial-")]
+
+
+@pytest.mark.parametrize("field", ["base_revision", "base_model", "seed", "adapter", "files", "seal"])
+def test_an_edited_manifest_is_found(directory, source, field):
+    """Each field of it is sealed: what the adapter was made for is as much a part of it as its weights."""
+    path = directory.publish("v1", source, {"base_model": "b", "base_revision": "r1", "seed": 7}) / "manifest.json"
+    published = directory.manifest("v1")
+    manifest = {**published, field: {} if field == "files" else "other"}
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(AdapterDamaged, match=r"manifest\.json"):
+        directory.verify("v1")
+    del manifest[field]
+    path.write_text(json.dumps({**manifest, "adapter": "v1"}))
+    with pytest.raises(AdapterDamaged, match=r"manifest\.json"):
+        directory.verify("v1", {**published, "adapter": "v0"} if field == "adapter" else published)
+
+
+def test_a_field_that_was_added_is_found(directory, source):
+    """Nothing may be said of an adapter that was not said when it was published."""
+    path = directory.publish("v1", source, {"seed": 7}) / "manifest.json"
+    path.write_text(json.dumps({**directory.manifest("v1"), "consent": "members"}))
+    with pytest.raises(AdapterDamaged):
+        directory.verify("v1")
+
+
+def test_a_manifest_from_before_the_seal_is_accepted_as_it_was_registered(directory, source):
+    """Adapters of earlier versions go on serving; an edit shows against their row."""
+    path = directory.publish("v1", source, {"base_revision": "r1"}) / "manifest.json"
+    old = {name: value for name, value in directory.manifest("v1").items() if name != "seal"}
+    path.write_text(json.dumps(old))
+    assert directory.verify("v1", old) == old
+    path.write_text(json.dumps({**old, "base_revision": "r2"}))
+    with pytest.raises(AdapterDamaged, match="has changed since it was published"):
+        directory.verify("v1", old)

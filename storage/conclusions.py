@@ -1,0 +1,44 @@
+"""How a run that has a winner ends: its adapter's row, the promotion, what that retires, and the outcome, at once.
+
+One transaction. Whoever reads the database finds a run that goes on, or all that came of it; and a choice that
+somebody made by hand meanwhile stands.
+"""
+
+from __future__ import annotations
+
+from sqlite3 import Connection
+
+from storage import lineage, promotions, registry, runs
+from storage.database import writing
+from storage.records import Adapter, Run
+
+
+def conclude(db: Connection, run_id: str, adapter: Adapter, *, expected: str | None, reason: str) -> Run:
+    """Close a run whose adapter is published, and put that to use if the champion is still the one it was judged by.
+
+    Args:
+        db: an open database.
+        run_id: the run; its outcome becomes "promoted", or "kept" where the champion is another by now, or where words
+            it learned from were withdrawn.
+        adapter: the row of what it published; added if it is not there yet.
+        expected: the adapter that was in use when the run began, None for the bare base.
+        reason: why the gate lets it in.
+    """
+    with writing(db):
+        if adapter.id not in {one.id for one in registry.every(db)}:
+            registry.add(db, adapter)
+        why = _why_not(db, adapter.id, expected)
+        if why is None:
+            promotions.promote(db, adapter.id, kind="gate", actor=f"run {run_id}", reason=reason, expected=expected)
+            lineage.retire_marked(db, adapter.id)
+        runs.finish(db, run_id, "kept" if why else "promoted", why or reason, {"challenger": adapter.id})
+        return runs.get(db, run_id)
+
+
+def _why_not(db: Connection, adapter: str, expected: str | None) -> str | None:
+    """Why a winner is not put to use after all."""
+    if promotions.champion(db) != expected:
+        return f"The champion was changed by hand during the run; {adapter} is published but not in use."
+    if registry.get(db, adapter).retired_at is not None:
+        return f"{adapter} was retired meanwhile, so it is not put to use."
+    return None
