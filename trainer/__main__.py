@@ -12,7 +12,7 @@ from pathlib import Path
 
 from storage.errors import StorageError
 from storage.home import find_home
-from trainer.errors import RunBusy, TrainerError
+from trainer.errors import OutOfSpace, RunBusy, TrainerError, is_disk_full
 from trainer.learning.team import dismiss, help_training, is_helper
 from trainer.progress import for_stderr
 from trainer.result import RunResult
@@ -36,6 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     # Logs and warnings of libraries go to the run's own log file, tracebacks too: stderr is for progress.
     logging.basicConfig(level=logging.INFO, handlers=[logging.NullHandler()])
     logging.captureWarnings(capture=True)
+    logging.raiseExceptions = False  # a log that cannot be written, on a full disk, is not worth a traceback a line
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a KeyboardInterrupt: the run is closed properly
     # Threads that wait by spinning bring training to a crawl as soon as the bot answers on the same cores: 2.5 s a step
@@ -60,6 +61,10 @@ def main(arguments: list[str] | None = None) -> int:
             result = RunResult(None, "skipped", str(busy))
         except (TrainerError, StorageError) as error:
             result = RunResult(None, "failed", str(error))
+        except OSError as error:
+            if not is_disk_full(error):
+                raise
+            result = RunResult(None, "failed", str(OutOfSpace(find_home(options.home).root, goes_on=False)))
         finally:
             dismiss()
     print(result.to_json(), flush=True)  # noqa: T201 - the result is what stdout is for

@@ -25,7 +25,7 @@ from model.skeleton import Skeleton, read_skeleton
 from storage.adapters import REQUIRED, AdapterDirectory
 from storage.errors import StorageError
 from storage.home import Home
-from storage.records import Adapter
+from storage.records import Act, Adapter
 from storage.store import Store
 from trainer.errors import AdoptionRefused
 
@@ -109,11 +109,13 @@ def adopt(
         adapters = AdapterDirectory(home.adapters)
         adapters.publish(chosen, Path(scratch), manifest)
         try:
-            store.add_adapter(Adapter(chosen, None, skeleton.identity.id, created_at, adapters.manifest(chosen)))
+            row = Adapter(chosen, None, skeleton.identity.id, created_at, adapters.manifest(chosen))
+            store.act(
+                lambda store: store.add_adapter(row), lambda _: Act(None, by, "adapter.adopt", chosen, None, origin)
+            )
         except StorageError:
             adapters.prune(keep=set(adapters.ids()) - {chosen})
             raise
-        store.audit(None, by, "adapter.adopt", chosen, details=origin)
     return Adopted(chosen, weights.rank, len(weights.matrices))
 
 

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+from pathlib import Path
+
+from storage.errors import DiskFull
+
 __all__ = [
     "AdoptionRefused",
     "ExportRefused",
     "MemoryShort",
+    "NothingFits",
+    "OutOfSpace",
     "RunBusy",
     "RunInterrupted",
     "RunStopped",
@@ -14,7 +21,11 @@ __all__ = [
     "SnapshotGone",
     "TrainerError",
     "TrainingDiverged",
+    "is_disk_full",
 ]
+
+_FULL_IN_WORDS = ("No space left on device", "os error 28", "PytorchStreamWriter failed", "inline_container.cc")
+"""How safetensors and torch say that a file could not be written to its end."""
 
 
 class TrainerError(Exception):
@@ -82,6 +93,32 @@ class MemoryShort(TrainerError):
         )
 
 
+class OutOfSpace(TrainerError):
+    """The disk is full.
+
+    Attributes:
+        goes_on: the run left a checkpoint to go on from; otherwise it is closed as failed.
+    """
+
+    def __init__(self, home: Path, *, goes_on: bool) -> None:
+        self.goes_on = goes_on
+        rest = "the run goes on where it stopped at the next start" if goes_on else "then train again"
+        super().__init__(f"The disk of {home} is full: make room there, and {rest}.")
+
+
+class NothingFits(TrainerError):
+    """No pair of a group that a run cannot do without is short enough."""
+
+    def __init__(self, what: str, count: int, max_tokens: int, why: str) -> None:
+        all_of = "The only" if count == 1 else f"All {count}"
+        pairs = "pair" if count == 1 else "pairs"
+        super().__init__(
+            f"{all_of} {what} {pairs} {'does' if count == 1 else 'do'} not fit into the limit of {max_tokens} tokens "
+            f"(training.max_tokens): {why}."
+        )
+        self.what, self.count, self.max_tokens = what, count, max_tokens
+
+
 class SnapshotGone(TrainerError):
     """A snapshot cannot be had again.
 
@@ -120,3 +157,14 @@ class ExportRefused(TrainerError):
     def __init__(self, adapter: str, why: str) -> None:
         super().__init__(f"Adapter {adapter} cannot be exported: {why}.")
         self.adapter, self.why = adapter, why
+
+
+def is_disk_full(error: BaseException | None) -> bool:
+    """Whether an error, or what caused it, is that the disk (or the user's share of it) is full."""
+    while error is not None:
+        if isinstance(error, DiskFull) or (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)):
+            return True
+        if any(words in str(error) for words in _FULL_IN_WORDS):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

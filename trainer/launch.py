@@ -6,22 +6,30 @@ Light to import; torch is loaded by the child alone.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from storage.home import Home
 from storage.store import Store
 from trainer.environment import without_secrets
-from trainer.result import RunResult
+from trainer.lock import holder_of
+from trainer.result import RunResult, result_of
 from trainer.resumption import can_go_on
 
 __all__ = ["RunResult", "run_training"]
 
-_PATIENCE_S = 30.0
-"""How long a child that was asked to stop may take to close its run."""
+_log = logging.getLogger(__name__)
+
+_PATIENCE_S = 5.0
+"""How long a child that was asked to stop may take to close its run: a container is killed 10 s after SIGTERM."""
+_LOOK_S = 2.0
+_BEGINNING_S = 300.0
+"""How long a child may take until it holds the lock and can be watched."""
 _LINE_LIMIT = 1 << 20
 
 
@@ -54,16 +62,40 @@ async def run_training(
         env={**without_secrets(os.environ), "PYTHONPATH": _python_path()},
         limit=_LINE_LIMIT,
     )
+    watch = asyncio.create_task(_end_if_it_hangs(child, Home(home).runs / "lock"))
     try:
         output, _ = await asyncio.gather(_read_all(child.stdout), _forward(child.stderr, on_line))
         code = await child.wait()
     except BaseException:
         await _stop(child)
         raise
+    finally:
+        watch.cancel()
+        (hung,) = await asyncio.gather(watch, return_exceptions=True)
     try:
         return RunResult.from_json(output.strip().splitlines()[-1])
     except (ValueError, KeyError, IndexError):
-        return await asyncio.to_thread(_close_dead_run, home, child.pid, _how_it_died(code))
+        how = "gave no sign of life any more and was ended" if hung is True else _how_it_died(code)
+        return await asyncio.to_thread(_close_dead_run, home, child.pid, how)
+
+
+async def _end_if_it_hangs(child: asyncio.subprocess.Process, lock: Path) -> bool:
+    """Wait until the child gives no sign of life any more, and kill it; gives whether that was so."""
+    began = time.monotonic()
+    while child.returncode is None:
+        await asyncio.sleep(_LOOK_S)
+        try:
+            holder = await asyncio.to_thread(holder_of, lock)
+        except OSError:  # cannot be read at the moment: nothing is known
+            _log.warning("The lock %s cannot be read", lock, exc_info=True)
+            continue
+        theirs = holder is not None and holder.pid == child.pid
+        late = holder is None and time.monotonic() - began > _BEGINNING_S
+        if child.returncode is None and (late or (theirs and holder is not None and holder.hangs)):
+            _log.error("The training process %d hangs and is ended", child.pid)
+            child.kill()
+            return True
+    return False
 
 
 async def _read_all(stream: asyncio.StreamReader | None) -> str:
@@ -93,11 +125,12 @@ def _close_dead_run(home: Path, pid: int, how: str) -> RunResult:
     reason = f"The training process {how}; nothing was published."
     with Store.open(Home(home).db) as store:
         for run in store.runs(limit=5):
-            if run.pid == pid and run.outcome is None:
+            if run.pid == pid and run.outcome is not None:
+                return result_of(run)  # it died when all was done
+            if run.pid == pid:
                 if can_go_on(Home(home), run.id):
-                    return RunResult(
-                        run.id, "failed", f"The training process {how}; the run goes on at the next start."
-                    )
+                    reason = f"The training process {how}; the run goes on at the next start."
+                    return RunResult(run.id, "failed", reason)
                 store.finish_run(run.id, "failed", reason)
                 return RunResult(run.id, "failed", reason)
     return RunResult(None, "failed", reason)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from storage.records import Outcome
+from storage.records import Outcome, Run
 
-__all__ = ["RunResult"]
+__all__ = ["RunResult", "result_of"]
 
 
 @dataclass(frozen=True)
@@ -51,3 +51,16 @@ class RunResult:
             challenger_nll=measured["challenger_nll"],
             n=measured["n"],
         )
+
+
+def result_of(run: Run) -> RunResult:
+    """The result of a run that is over, as its row tells it."""
+    return RunResult(
+        run.id,
+        run.outcome or "failed",
+        run.reason or "",
+        run.challenger,
+        run.champion_nll,
+        run.challenger_nll,
+        run.holdout_pairs or 0 if run.challenger_nll is not None else 0,
+    )

@@ -10,7 +10,7 @@ import logging
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
@@ -22,18 +22,19 @@ from storage.adapters import AdapterDirectory
 from storage.errors import AdapterDamaged, AdapterMissing, DatabaseBusy, StorageError
 from storage.faults import foreseen
 from storage.home import Home
-from storage.records import Adapter, Choice, Outcome, Run
+from storage.records import Adapter, Choice, Run
 from storage.store import Store
 from trainer.data.provenance import manifest_of, provenance_of, write_manifest
 from trainer.data.quarantine import in_words
 from trainer.data.snapshot import Snapshot, stream_snapshot, without
-from trainer.errors import RunInterrupted, RunStopped, TrainerError
+from trainer.errors import OutOfSpace, RunInterrupted, RunStopped, TrainerError, is_disk_full
+from trainer.heartbeat import heartbeat
 from trainer.judging.gate import Decision, decide
 from trainer.lock import run_lock
 from trainer.progress import Progress
 from trainer.readiness import why_not_train
-from trainer.result import RunResult
-from trainer.resumption import CHECKPOINTS, can_go_on, take_up
+from trainer.result import RunResult, result_of
+from trainer.resumption import CHECKPOINTS, VERDICT, Verdict, can_go_on, conclude_judged, row_of, take_up
 from trainer.schedule import local_date as date_in_zone
 from trainer.settings import TrainerSettings
 
@@ -65,8 +66,12 @@ def run_once(
         ScheduleInvalid, StorageError: nothing could be begun.
     """
     night = local_date or date_in_zone(datetime.now(UTC), settings.schedule)
-    with run_lock(home.runs / "lock"), Store.open(home.db) as store:
+    with run_lock(home.runs / "lock") as beat, heartbeat(beat), Store.open(home.db) as store:
         AdapterDirectory(home.adapters).sweep()
+        if (judged := conclude_judged(store, home, _config(settings))) is not None:
+            progress.say(f"Run {judged.id} had been judged already; its verdict is carried out: {judged.reason}")
+            if trigger != "schedule" or judged.local_date == night:
+                return result_of(judged)
         unfinished = take_up(store, home, _config(settings), night)
         if unfinished is not None:
             run, snapshot = unfinished
@@ -82,13 +87,10 @@ def run_once(
             except RunInterrupted as stopped:
                 return RunResult(run.id, "failed", str(stopped))  # its row stays open for the next start
             except BaseException as error:
-                if isinstance(error, KeyboardInterrupt | SystemExit) and can_go_on(home, run.id):
-                    return RunResult(run.id, "failed", str(RunStopped(goes_on=True)))
                 log.exception("Run %s failed", run.id)
-                reason = _reason(error, store.run(run.id).stage, directory / "log")
-                store.finish_run(run.id, "failed", reason)
-                if isinstance(error, Exception | KeyboardInterrupt):
-                    return RunResult(run.id, "failed", reason)
+                result = _failed(error, home, store, run.id)
+                if isinstance(error, Exception | KeyboardInterrupt) or store.run(run.id).outcome is None:
+                    return result
                 raise
             finally:
                 shutil.rmtree(directory / "scratch", ignore_errors=True)
@@ -127,7 +129,7 @@ class _Run:
         contest = self._contest(snapshot, self._champion(seated), base)
         self._stage("gate")
         decision = decide(contest.evidence, self._settings.gate)
-        return self._conclude(snapshot, contest, decision, seated)
+        return self._end(snapshot, contest, decision, seated)
 
     def _begin(self, *, force: bool) -> Snapshot | RunResult:
         """Take the snapshot; the result instead, when there is no reason to train."""
@@ -215,8 +217,8 @@ class _Run:
         servers = self._settings.training.servers
         return list(self._store.choices(reply_ids, self._settings.consent, servers=servers))
 
-    def _conclude(self, snapshot: Snapshot, contest: Contest, decision: Decision, seated: str | None) -> RunResult:
-        """Publish and promote a winner; record everything either way."""
+    def _end(self, snapshot: Snapshot, contest: Contest, decision: Decision, seated: str | None) -> RunResult:
+        """Record the verdict, then publish a winner and put it to use."""
         holdout = contest.evidence.holdout
         figures: dict[str, Any] = {
             "champion_nll": sum(score.before for score in holdout) / len(holdout),
@@ -230,29 +232,23 @@ class _Run:
             "learned": asdict(contest.learned),
             "checks": [asdict(check) for check in decision.checks],
             "samples": [asdict(sample) for sample in contest.evidence.samples],
+            VERDICT: asdict(Verdict(decision.promote, decision.reason, seated, len(holdout))),
         }
         self._store.update_run(self._run.id, champion=contest.champion, details=details, **figures)
         if not decision.promote:
-            return self._finish("kept", decision.reason, len(holdout), figures)
+            self._store.finish_run(self._run.id, "kept", decision.reason)
+            return result_of(self._store.run(self._run.id))
         self._stage("publish")
-        challenger = self._publish(snapshot, contest, figures)
-        if self._store.champion() != seated:  # a moderator's choice during the run is not overruled
-            reason = f"The champion was changed by hand during the run; {challenger} is published but not in use."
-            return self._finish("kept", reason, len(holdout), figures, challenger)
+        adapter = self._publish(snapshot, contest, figures)
         self._stage("promote")
-        self._store.promote(challenger, kind="gate", actor=f"run {self._run.id}", reason=decision.reason)
-        for tainted in self._store.retire_marked(keep=challenger):
+        before = self._store.marked_adapters()
+        run = self._store.conclude_run(self._run.id, adapter, expected=seated, reason=decision.reason)
+        for tainted in sorted(set(before) - set(self._store.marked_adapters())):
             self._progress.say(f"Retired {tainted}: it learned from words withdrawn since")
-        return self._finish("promoted", decision.reason, len(holdout), figures, challenger)
+        return result_of(run)
 
-    def _finish(
-        self, outcome: Outcome, reason: str, pairs: int, figures: dict[str, Any], challenger: str | None = None
-    ) -> RunResult:
-        self._store.finish_run(self._run.id, outcome, reason, challenger=challenger)
-        return RunResult(self._run.id, outcome, reason, challenger, n=pairs, **figures)
-
-    def _publish(self, snapshot: Snapshot, contest: Contest, figures: dict[str, Any]) -> str:
-        """Put the adapter in the directory, then its row in the store; gives its id, which is the run's."""
+    def _publish(self, snapshot: Snapshot, contest: Contest, figures: dict[str, Any]) -> Adapter:
+        """Put the adapter in the directory, under the run's id; gives its row, which is added with the promotion."""
         created_at = datetime.now(UTC).isoformat(timespec="milliseconds")
         manifest = {
             "run": self._run.id,
@@ -268,14 +264,7 @@ class _Run:
             "recipe": contest.recipe.described(),
         }
         self._adapters.publish(self._run.id, contest.adapter, manifest)
-        try:
-            self._store.add_adapter(
-                Adapter(self._run.id, self._run.id, contest.base.id, created_at, self._adapters.manifest(self._run.id))
-            )
-        except StorageError:
-            self._adapters.prune(keep=set(self._adapters.ids()) - {self._run.id})
-            raise
-        return self._run.id
+        return row_of(self._adapters, self._run.id)
 
     def _champion(self, seated: str | None) -> Champion | None:
         """The adapter to beat; None (the bare base) when there is none that could go on serving."""
@@ -284,7 +273,7 @@ class _Run:
         if seated is None:
             return None
         try:
-            manifest = self._adapters.verify(seated)
+            manifest = self._adapters.verify(seated, self._store.adapter(seated).manifest)
         except (AdapterMissing, AdapterDamaged) as error:
             self._progress.say(f"{error} The bare base stands in for it.")
             return None
@@ -332,6 +321,22 @@ def _config(settings: TrainerSettings) -> dict[str, Any]:
         "quarantine": asdict(settings.quarantine),
         "gate": asdict(settings.gate),
     }
+
+
+def _failed(error: BaseException, home: Home, store: Store, run_id: str) -> RunResult:
+    """Close a run that failed, unless it goes on at the next start: it was stopped, or the disk is full."""
+    goes_on = can_go_on(home, run_id)
+    if isinstance(error, KeyboardInterrupt | SystemExit) and goes_on:
+        return RunResult(run_id, "failed", str(RunStopped(goes_on=True)))
+    if is_disk_full(error):
+        reason = str(OutOfSpace(home.root, goes_on=goes_on))
+        if not goes_on:
+            with suppress(StorageError):  # there may be no room for this either; the next start closes it
+                store.finish_run(run_id, "failed", reason)
+        return RunResult(run_id, "failed", reason)
+    reason = _reason(error, store.run(run_id).stage, home.runs / run_id / "log")
+    store.finish_run(run_id, "failed", reason)
+    return RunResult(run_id, "failed", reason)
 
 
 def _reason(error: BaseException, stage: str, log_file: Path) -> str:

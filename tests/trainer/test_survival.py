@@ -172,26 +172,82 @@ def test_a_run_that_somebody_cancelled_does_not_go_on(place):
     assert not can_go_on(place.home, result.run)
 
 
-@pytest.mark.parametrize("stage", ["publish", "promote"])
-def test_a_run_that_died_after_training_leaves_no_half_adapter(place, stage, monkeypatch):
-    """Before its row came, the adapter is taken away and published again; after its promotion, the promotion stands."""
+def die(*_args, **_options):
+    raise SystemExit
 
-    def die(*_args, **_options):
-        raise SystemExit
 
-    whole = {"publish": "storage.store.Store.add_adapter", "promote": "trainer.run._Run._finish"}[stage]
-    with monkeypatch.context() as patch:
-        patch.setattr(whole, die)
-        result, row = stop_at(place, None)
-    assert (row.stage, row.outcome) == (stage, None)
-    again = place.run()
-    adapters = AdapterDirectory(place.home.adapters)
+@pytest.fixture
+def died(place, monkeypatch):
+    """A run whose trainer died right before a call of the store that ends it; gives the run's row."""
+
+    def run(call):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"storage.store.Store.{call}", die)
+            _, row = stop_at(place, None)
+        assert row.outcome is None
+        return row
+
+    return run
+
+
+def test_an_adapter_that_was_published_is_not_trained_again_but_promoted(place, died):
+    """The verdict was there: it is carried out, in one step, without a single new training step."""
+    row = died("conclude_run")
+    assert row.stage == "promote"
     with place.store() as store:
-        run = store.run(result.run)
-        assert (run.outcome, store.champion()) == ("promoted", result.run)
-        assert store.adapters()[0].id == result.run
-    assert adapters.verify(result.run)
-    assert (again.run == result.run) is (stage == "publish")
+        assert (store.champion(), store.adapters()) == (None, [])
+        steps = len(store.metrics(row.id))
+    again = place.run()
+    assert (again.run, again.outcome, again.challenger) == (row.id, "promoted", row.id)
+    assert again.challenger_nll == row.challenger_nll
+    with place.store() as store:
+        assert (store.champion(), store.run(row.id).outcome, len(store.metrics(row.id))) == (row.id, "promoted", steps)
+        assert len(store.runs()) == 1
+    assert AdapterDirectory(place.home.adapters).verify(row.id)
+
+
+def test_an_adapter_that_lost_before_the_trainer_died_is_not_trained_again(place, monkeypatch):
+    """Its verdict is carried out as well."""
+    with monkeypatch.context() as patch:
+        patch.setattr("storage.store.Store.finish_run", die)
+        settings = place.settings.model_copy(update={"gate": replace(place.settings.gate, max_unstopped=0.0)})
+        result = run_once(place.home, settings, progress=Lines())
+    again = run_once(place.home, settings, progress=Lines())
+    assert (again.run, again.outcome) == (result.run, "kept")
+    assert "do not stop" in again.reason
+
+
+def test_a_choice_made_before_the_verdict_was_carried_out_stands(place, died):
+    """A moderator changed the adapter meanwhile: the winner is published, and not put to use."""
+    row = died("conclude_run")
+    other = place.run(force=True, training={"seed": 2}, trigger="schedule", local_date="2020-01-01")
+    assert other.run != row.id
+    with place.store() as store:
+        assert store.champion() == other.challenger
+        assert store.run(row.id).outcome == "failed"
+
+
+def test_words_withdrawn_before_the_verdict_was_carried_out_keep_the_adapter_out(place, died):
+    """It learned from them."""
+    row = died("conclude_run")
+    with place.store() as store:
+        store.add_review(1, "reject", reviewer="mod")
+    again = place.run()
+    assert again.run != row.id
+    with place.store() as store:
+        assert store.run(row.id).outcome == "failed"
+        assert store.champion() == again.challenger
+
+
+def test_promotion_retirement_and_outcome_are_one(place, monkeypatch):
+    """When the last of them cannot be written, none is: no reader finds a champion of a run that goes on."""
+    with monkeypatch.context() as patch:
+        patch.setattr("storage.runs.finish", die)
+        _, row = stop_at(place, None)
+    assert row.outcome is None
+    with place.store() as store:
+        assert (store.champion(), store.adapters()) == (None, [])
+    assert place.run().outcome == "promoted"
 
 
 async def test_a_killed_child_goes_on_and_learns_what_it_would_have_learned(child_place, tmp_path, monkeypatch):  # noqa: F811
