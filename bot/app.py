@@ -17,9 +17,10 @@ import discord
 
 from bot import texts
 from bot.client import NightshiftClient
-from bot.errors import TrainingUnderway
+from bot.errors import Refused, TrainingUnderway
 from bot.moderation import texts as words
 from bot.operations import Status
+from bot.other_runs import OtherRuns
 from bot.room import room_for_training
 from bot.settings import Settings
 from bot.supervision import EngineSupervisor
@@ -27,9 +28,10 @@ from model.errors import EngineClosed, EngineFailed, ModelError, OutOfMemory
 from model.protocol import AdapterRef, ChatEngine, SwapReport
 from storage.adapters import AdapterDirectory
 from storage.database import check_database
-from storage.errors import DatabaseDamaged, StorageError
+from storage.errors import AdapterDamaged, AdapterMissing, AdapterRetired, DatabaseDamaged, StorageError
 from storage.home import Home
 from storage.occupancy import occupy
+from storage.records import Act, Promotion, Run
 from storage.store import Store
 from storage.writer import AsyncStore
 from trainer.result import RunResult
@@ -39,6 +41,7 @@ from trainer.schedule import Nightly
 __all__ = ["Nightshift"]
 
 _log = logging.getLogger(__name__)
+_WAIT_S = 10.0
 
 
 class Train(Protocol):
@@ -67,6 +70,8 @@ class Nightshift:
         self._refused_promotion: int | None = None
         self._run_task: asyncio.Future[RunResult] | None = None
         self._cancelled_by = ""  # who stopped the run that is going on
+        self._attending = False  # from the start of a run of ours until people were told how it ended
+        self._others = OtherRuns(home, store, self._tell)
         self._scheduled = False
         self._nightly = Nightly(settings.schedule, self._nights, self._tonight)
         self.client = self.new_client()
@@ -129,8 +134,8 @@ class Nightshift:
 
     @property
     def training(self) -> bool:
-        """Whether a training run that this bot started is going on."""
-        return self._run_task is not None
+        """Whether a training run is going on, whoever started it."""
+        return self._run_task is not None or self._others.going() is not None
 
     async def sync_adapter(self) -> SwapReport | None:
         """Answer with the store's champion from now on, if that is not so already, and tell the review channels.
@@ -143,10 +148,7 @@ class Nightshift:
             if champion == self.engine.adapter or promotion == self._refused_promotion:
                 return None
             try:
-                if champion is not None:
-                    await asyncio.to_thread(self._adapters.verify, champion)
-                    ref = AdapterRef(champion, self._adapters.path(champion))
-                report = await self.engine.swap(ref if champion is not None else None)
+                report = await self.engine.swap(await self._whole(champion))
             except (EngineFailed, EngineClosed, OutOfMemory) as error:  # not the adapter's fault: tried again
                 _log.error("The champion %s cannot be used now: %s", champion, error)
                 return None
@@ -165,6 +167,12 @@ class Nightshift:
                 )
             return report
 
+    async def look(self) -> None:
+        """What another process may have changed: the champion, and training. To be called every few seconds."""
+        await self.sync_adapter()
+        if not self._attending and self.client.guilds:
+            await self._others.look()
+
     async def train_now(
         self,
         *,
@@ -181,8 +189,18 @@ class Nightshift:
         Raises:
             TrainingUnderway: this bot is training already.
         """
-        if self._run_task is not None:
+        if self._attending or self.training:
             raise TrainingUnderway
+        self._attending = True
+        try:
+            return await self._attended(force=force, trigger=trigger, actor=actor, guild=guild, local_date=local_date)
+        finally:
+            self._attending = False
+
+    async def _attended(
+        self, *, force: bool, trigger: str, actor: str, guild: discord.Guild | None, local_date: str | None
+    ) -> RunResult:
+        """Make a run and tell people how it ended."""
         _log.info("Training run started (%s %s)", trigger, actor)
         self._cancelled_by = ""
         self._run_task = asyncio.ensure_future(self._train_in_room(force=force, trigger=trigger, local_date=local_date))
@@ -201,7 +219,15 @@ class Nightshift:
         reported = await self.client.morning.post(result.run, [guild] if guild else self.client.guilds)
         if not swapped and not reported:
             await self.client.announce(lambda: texts.training_ended(result.outcome, result.reason), guild=guild)
+        if result.run is not None:
+            await self.store.call(Store.mark_reported, result.run)
         return result
+
+    async def _tell(self, run: Run) -> None:
+        """Tell every server how a run ended that this bot did not see through."""
+        if not await self.client.morning.post(run.id, self.client.guilds):
+            outcome, reason = run.outcome or "failed", run.reason or ""
+            await self.client.announce(lambda: texts.training_ended(outcome, reason))
 
     async def _train_in_room(self, *, force: bool, trigger: str, local_date: str | None) -> RunResult:
         async with room_for_training(self.engine, self.settings, self.home):
@@ -210,20 +236,70 @@ class Nightshift:
     def cancel_training(self, *, actor: str) -> bool:
         """Stop the run that is going on for good; it ends as failed, with who stopped it. False when there is none."""
         if self._run_task is None:
-            return False
+            return self._others.cancel(actor)
         self._cancelled_by = actor
         self._run_task.cancel()
         return True
 
-    async def use(self, adapter: str | None, *, actor: str, reason: str) -> None:
-        """Make an adapter (None: the base model) champion. Raises AdapterMissing, AdapterRetired, AdapterDamaged."""
-        if adapter is not None:
-            await asyncio.to_thread(self._adapters.verify, adapter)
-        await self.store.call(Store.promote, adapter, kind="use", actor=actor, reason=reason)
+    async def use(self, adapter: str | None, *, actor: str, reason: str, act: Act | None = None) -> None:
+        """Answer with an adapter (None: the base model) from now on and make it champion; `act` goes into the audit.
 
-    async def rollback(self, *, actor: str, reason: str) -> str | None:
-        """Make the adapter before this one champion again; gives its id. Raises NothingToRollBack."""
-        return (await self.store.call(Store.rollback, actor=actor, reason=reason)).adapter
+        Raises:
+            AdapterMissing, AdapterRetired, AdapterDamaged: it cannot be used. The one in use stays.
+            Refused: the engine does not take it. The one in use stays.
+        """
+        await self._choose(
+            adapter, lambda store: store.promote(adapter, kind="use", actor=actor, reason=reason), lambda: act
+        )
+
+    async def rollback(self, *, actor: str, reason: str, act: Callable[[str | None], Act] | None = None) -> str | None:
+        """Go back to the adapter before this one; gives its id. Raises NothingToRollBack and what `use` raises."""
+        adapter = await self.store.call(Store.champion_before)
+        await self._choose(
+            adapter,
+            lambda store: store.rollback(actor=actor, reason=reason, to=adapter),
+            lambda: act(adapter) if act else None,
+        )
+        return adapter
+
+    async def _choose(
+        self, adapter: str | None, write: Callable[[Store], Promotion], act: Callable[[], Act | None]
+    ) -> None:
+        """Load an adapter, then write the choice down: what cannot be loaded is never the champion."""
+        async with self._swapping:
+            ref = await self._usable(adapter)
+            before = self.engine.adapter
+            try:
+                report = await self.engine.swap(ref)
+            except ModelError as error:
+                _log.warning("The adapter %s that was chosen cannot be used: %s", adapter, error)
+                raise Refused(words.not_loaded(adapter)) from error
+            try:
+                made = await self.store.call(_written, write, act())
+            except BaseException:
+                await self.engine.swap(await self._whole(before))
+                raise
+        if adapter != before:
+            await self.client.announce(
+                lambda: texts.adapter_changed(adapter, made.kind, made.reason, report.pause_s * 1000)
+            )
+
+    async def _usable(self, adapter: str | None) -> AdapterRef | None:
+        """An adapter that may be chosen. Raises AdapterMissing, AdapterRetired, AdapterDamaged."""
+        if adapter is not None and (await self.store.call(Store.adapter, adapter)).retired_at is not None:
+            raise AdapterRetired(adapter)
+        return await self._whole(adapter)
+
+    async def _whole(self, adapter: str | None) -> AdapterRef | None:
+        """An adapter whose files are as they were published. Raises AdapterMissing, AdapterDamaged."""
+        if adapter is None:
+            return None
+        row = await self.store.call(Store.adapter, adapter)
+        try:
+            await asyncio.to_thread(self._adapters.verify, adapter, row.manifest)
+        except AdapterMissing as error:
+            raise AdapterDamaged(adapter, "its files are gone") from error
+        return AdapterRef(adapter, self._adapters.path(adapter))
 
     async def status(self) -> Status:
         """What the bot is doing at this moment."""
@@ -239,6 +315,8 @@ class Nightshift:
         return await self.store.call(Store.nights)
 
     async def _tonight(self, local_date: str) -> None:
+        while self.training:  # noqa: ASYNC110 - begun by hand or by another process: one after the other
+            await asyncio.sleep(_WAIT_S)
         try:
             await asyncio.to_thread(check_database, self.home.db, thorough=True)
             await self.train_now(trigger="schedule", local_date=local_date)
@@ -257,9 +335,19 @@ class Nightshift:
         run = self._run_task
         if run is not None:
             run.cancel()
-            await asyncio.gather(run, return_exceptions=True)
+        # Together, since a container gives 10 s for all of it.
+        ended = await asyncio.gather(*filter(None, [run, self._leave()]), return_exceptions=True)
+        for error in ended:
+            if isinstance(error, Exception):
+                _log.error("A part could not be closed properly", exc_info=error)
+
+    async def _leave(self) -> None:
         if not self.client.is_closed():
             await self.client.close()
+
+
+def _written(store: Store, write: Callable[[Store], Promotion], act: Act | None) -> Promotion:
+    return write(store) if act is None else store.act(write, lambda _: act)
 
 
 def _champion(store: Store) -> tuple[str | None, int]:

@@ -283,7 +283,7 @@ class NightshiftClient(discord.Client):
             await self.withdrawals.carry_out()
 
     async def _look_for_adapter(self) -> None:
-        await self._operations.sync_adapter()
+        await self._operations.look()
 
     async def _look_for_deleted(self) -> None:
         gone = await gone_while_away(self, self._store, self._retention_days, self._clock.now())

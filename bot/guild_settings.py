@@ -113,12 +113,13 @@ class SettingsBook:
 
 
 def _write(store: Store, actor: Actor, guild_id: int, channel_id: int, changes: Mapping[str, Any]) -> None:
-    for name, value in changes.items():
-        store.set_guild_setting(guild_id, name, value, channel_id=channel_id)
-        subject = str(channel_id) if channel_id else ""
-        # A persona may be long and may name people; that it was changed is what the audit is for.
-        details = {} if name == "persona" else {"value": value}
-        store.audit(actor.id, actor.name, f"settings.{name}", subject, guild_id=guild_id, details=details)
+    subject = str(channel_id) if channel_id else ""
+    with store.together():
+        for name, value in changes.items():
+            store.set_guild_setting(guild_id, name, value, channel_id=channel_id)
+            # A persona may be long and may name people; that it was changed is what the audit is for.
+            details = {} if name == "persona" else {"value": value}
+            store.audit(actor.id, actor.name, f"settings.{name}", subject, guild_id=guild_id, details=details)
 
 
 def _read(name: str, value: Any) -> Any:

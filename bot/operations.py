@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 import discord
 
-from model.protocol import EngineStats, SwapReport
-from storage.records import PairCounts, Run
+from model.protocol import EngineStats
+from storage.records import Act, PairCounts, Run
 from trainer.result import RunResult
 
 __all__ = ["Operations", "Status"]
@@ -42,10 +43,14 @@ class Operations(Protocol):
         """Stop the run that is going on; False when there is none."""
         ...
 
-    async def use(self, adapter: str | None, *, actor: str, reason: str) -> None:
-        """Make an adapter (None: the base model) champion. Raises AdapterMissing, AdapterRetired, AdapterDamaged."""
+    async def use(self, adapter: str | None, *, actor: str, reason: str, act: Act | None = ...) -> None:
+        """Answer with an adapter (None: the base model) from now on, if it can be loaded; `act` goes into the audit."""
         ...
 
-    async def rollback(self, *, actor: str, reason: str) -> str | None: ...
+    async def rollback(
+        self, *, actor: str, reason: str, act: Callable[[str | None], Act] | None = ...
+    ) -> str | None: ...
 
-    async def sync_adapter(self) -> SwapReport | None: ...
+    async def look(self) -> None:
+        """See what another process changed: the champion, and training."""
+        ...

@@ -114,7 +114,10 @@ NOT_ADMINISTRATOR = "Only administrators can do that: it needs the permission Ma
 DISK_FULL = "The disk of the machine I run on is full, so this was not stored. Please tell whoever runs me."
 DATABASE_BROKEN = "My database cannot be read or written at the moment. Please tell whoever runs me."
 DATABASE_BUSY = "My database was busy for too long, so this was not done. Please try again in a minute."
-FAILED_COMMAND = "Something went wrong, sorry. Nothing was changed; the log on the bot's machine says more."
+FAILED_COMMAND = (
+    "Something went wrong, sorry. I cannot say how much of it was done, so look before you try again; "
+    "the log on the bot's machine says more."
+)
 
 
 def not_moderator(role: str | None) -> str:
@@ -176,7 +179,7 @@ def engine_lost(sentence: str) -> str:
 def training_ended(outcome: str, reason: str) -> str:
     how = {
         "promoted": "Training ended: the new adapter won and is in use.",
-        "kept": "Training ended: the adapter in use was better and stays.",
+        "kept": "Training ended: the new adapter is not used.",
         "skipped": "Training was skipped.",
         "failed": "Training failed.",
     }.get(outcome, "Training ended.")

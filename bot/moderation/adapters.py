@@ -15,7 +15,7 @@ from bot.handler import answered
 from bot.moderation import texts as words
 from bot.moderation.office import Office
 from bot.operations import Operations
-from storage.records import Adapter
+from storage.records import Act, Adapter
 from storage.store import Store
 
 __all__ = ["adapter_commands"]
@@ -48,9 +48,8 @@ def adapter_commands(operations: Operations, office: Office) -> app_commands.Gro
         await interaction.response.defer(ephemeral=True, thinking=True)
         name = interaction.user.display_name
         chosen = None if adapter == _BASE else adapter
-        await operations.use(chosen, actor=name, reason=texts.rollback_reason(name))
-        await office.note(interaction, "adapter.use", adapter, everywhere=True)
-        await operations.sync_adapter()
+        act = office.act(interaction, "adapter.use", adapter, everywhere=True)
+        await operations.use(chosen, actor=name, reason=texts.rollback_reason(name), act=act)
         await interaction.followup.send(words.used(chosen), ephemeral=True)
 
     @use.autocomplete("adapter")
@@ -75,9 +74,11 @@ def adapter_commands(operations: Operations, office: Office) -> app_commands.Gro
         office.require_steering(interaction)
         await interaction.response.defer(ephemeral=True, thinking=True)
         name = interaction.user.display_name
-        adapter = await operations.rollback(actor=name, reason=texts.rollback_reason(name))
-        await office.note(interaction, "adapter.rollback", adapter or _BASE, everywhere=True)
-        await operations.sync_adapter()
+
+        def act(adapter: str | None) -> Act:
+            return office.act(interaction, "adapter.rollback", adapter or _BASE, everywhere=True)
+
+        adapter = await operations.rollback(actor=name, reason=texts.rollback_reason(name), act=act)
         await interaction.followup.send(texts.rolled_back(adapter), ephemeral=True)
 
     return group

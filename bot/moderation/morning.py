@@ -25,6 +25,7 @@ from bot.moderation import texts as words
 from bot.moderation.blind import Contest, ballot, blank_comparison, comparison
 from bot.moderation.charts import loss_curve
 from bot.moderation.office import Office
+from bot.moderation.outcome import why_kept
 from bot.sending import UNSENT, nonce_of, surely
 from storage.errors import StorageError
 from storage.records import Metric, Post, Quarantined, Run
@@ -132,7 +133,9 @@ def report_embed(run: Run, aside: Sequence[str] = ()) -> discord.Embed:
     """The report in words. `aside`: why each pair was set aside that waits for a second moderator."""
     outcome = run.outcome or "failed"
     reason = run.reason or ""
-    lines = [f"**{words.MORNING_HEAD[outcome]}**", reason[:1].upper() + reason[1:]]
+    why = why_kept(run) if outcome == "kept" else None
+    head = words.MORNING_KEPT[why] if why else words.MORNING_HEAD[outcome]
+    lines = [f"**{head}**", reason[:1].upper() + reason[1:]]
     embed = limits.Embed(
         title=words.MORNING,
         description="\n".join(filter(None, lines)),

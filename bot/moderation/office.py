@@ -20,6 +20,7 @@ from bot.permissions import is_moderator, matches, require_moderator
 from bot.sending import UNSENT
 from bot.settings import DiscordConfig
 from bot.teaching import Teaching
+from storage.records import Act
 from storage.store import Store
 from storage.writer import AsyncStore
 
@@ -89,12 +90,20 @@ class Office:
         details: Mapping[str, Any] | None = None,
     ) -> None:
         """Write an administrative act in the audit. `everywhere`: it concerns all servers."""
+        act = self.act(interaction, action, subject, everywhere=everywhere, details=details)
         await self.store.call(
-            Store.audit,
-            interaction.user.id,
-            interaction.user.display_name,
-            action,
-            subject,
-            guild_id=None if everywhere else interaction.guild_id,
-            details=details,
+            Store.audit, act.actor_id, act.actor, action, subject, guild_id=act.guild_id, details=details
         )
+
+    def act(
+        self,
+        interaction: discord.Interaction[Any],
+        action: str,
+        subject: str = "",
+        *,
+        everywhere: bool = False,
+        details: Mapping[str, Any] | None = None,
+    ) -> Act:
+        """The same for whoever writes it together with what was done (`Store.act`)."""
+        guild_id = None if everywhere else interaction.guild_id
+        return Act(interaction.user.id, interaction.user.display_name, action, subject, guild_id, details)

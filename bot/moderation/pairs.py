@@ -64,8 +64,12 @@ def pair_commands(office: Office) -> app_commands.Group:
         guild = office.require(interaction)
         imports_of = office.teaching.imports_shown_to(guild.id)
         reply_id = int(pair) if pair.strip().isdecimal() else 0
-        await office.store.call(_remove, reply_id, guild.id, interaction.user, imports_of=imports_of)
-        await office.note(interaction, "pairs.remove", str(reply_id))
+        act = office.act(interaction, "pairs.remove", str(reply_id))
+        await office.store.call(
+            Store.act,
+            lambda store: _remove(store, reply_id, guild.id, interaction.user, imports_of=imports_of),
+            lambda _: act,
+        )
         await interaction.response.send_message(words.removed(reply_id), ephemeral=True)
         await interaction.client.desk.changed(interaction.guild, reply_id)
 

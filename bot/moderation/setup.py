@@ -67,9 +67,9 @@ class SetupDesk:
             raise Refused(texts.SERVER_ONLY)
         with speaking(self._office.locale(interaction.guild)):
             said = words.CONSENT_POST
+        await self._office.note(interaction, "setup.consent", str(interaction.channel_id))  # then it is done
         await interaction.channel.send(said)
         await interaction.response.send_message(words.CONSENT_POSTED, ephemeral=True)
-        await self._office.note(interaction, "setup.consent", str(interaction.channel_id))
 
     async def _change(self, interaction: discord.Interaction[Any], guild: discord.Guild, name: str, value: Any) -> None:
         actor = Actor(interaction.user.id, interaction.user.display_name)

@@ -97,11 +97,15 @@ DATABASE_DAMAGED = (
 )
 NOT_TRAINING = "No training run is going on."
 CANCELLED = "The training run is being stopped. What it learned is thrown away; the adapter in use stays."
+NOT_CANCELLED = "The training run could not be stopped: it has just ended, or runs where I cannot reach it."
+INTERRUPTED = "No training run is going on. One was interrupted; it goes on at the next start of training."
 NO_RUNS = "There has been no training run yet."
 NO_ADAPTERS = "There is no adapter yet: the bare base model answers. The first good training run makes one."
 ADAPTER_GONE = "There is no such adapter. `/adapter list` shows those there are."
 ADAPTER_RETIRED = "That adapter is retired: it learned from words that were withdrawn since."
-ADAPTER_DAMAGED = "That adapter's files are damaged, so it cannot be used. The adapter in use stays."
+ADAPTER_DAMAGED = (
+    "That adapter's files are damaged, so it cannot be used. The adapter in use stays; `/adapter use` chooses another."
+)
 STAGES = {
     "started": "starting",
     "snapshot": "gathering what was approved",
@@ -148,6 +152,13 @@ def used(adapter: str | None) -> str:
     return f"{texts.adapter_name(adapter)} answers from now on."
 
 
+def not_loaded(adapter: str | None) -> str:
+    return (
+        f"{texts.adapter_name(adapter)} could not be loaded, so the adapter in use stays. "
+        "The log on the bot's machine says why."
+    )
+
+
 IN_USE = "in use"
 RETIRED = "retired"
 
@@ -161,9 +172,16 @@ MORNING_TIME = "Took"
 MORNING_BETTER = "lower is better"
 MORNING_HEAD = {
     "promoted": "A newly trained adapter won and answers from now on.",
-    "kept": "The adapter in use was better and stays.",
+    "kept": "The new adapter is not used.",
     "skipped": "There was no training tonight.",
     "failed": "Tonight's training failed.",
+}
+MORNING_KEPT = {
+    "worse": "The new adapter did worse, so it is not used.",
+    "same": "The new adapter did no better and no worse, so it is not used.",
+    "unproven": "The new adapter may be better, but too little to be sure, so it is not used.",
+    "failed a check": "The new adapter predicts better but failed another check, so it is not used.",
+    "not chosen": "The new adapter won, but another one was chosen by hand meanwhile. That choice stands.",
 }
 BLIND_TITLE = "Which answer is better?"
 BLIND_A, BLIND_B, BLIND_TIE = "A is better", "B is better", "No difference"

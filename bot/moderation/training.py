@@ -99,8 +99,9 @@ def train_commands(operations: Operations, office: Office) -> app_commands.Group
         guild = office.require_steering(interaction)
         if operations.training:
             raise TrainingUnderway
-        await interaction.response.send_message(texts.TRAINING_STARTED, ephemeral=True)
-        await office.note(interaction, "train.now", everywhere=True, details={"force": force})
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        await office.note(interaction, "train.now", everywhere=True, details={"force": force})  # then it is begun
+        await interaction.edit_original_response(content=texts.TRAINING_STARTED)
         progress = live(interaction, texts.TRAINING_STARTED)
         progress.start()
         try:
@@ -118,19 +119,21 @@ def train_commands(operations: Operations, office: Office) -> app_commands.Group
     @answered
     async def status(interaction: discord.Interaction[Any]) -> None:
         office.require_steering(interaction)
-        progress = live(interaction, "" if operations.training else words.NOT_TRAINING)
+        await _require_run(operations, office.store)
+        progress = live(interaction, "")
         await interaction.response.send_message(await progress.text() or texts.RUN_NOW, ephemeral=True)
-        if operations.training:
-            progress.start()
+        progress.start()
 
     @group.command(name="cancel", description="Stop the training run")
     @answered
     async def cancel(interaction: discord.Interaction[Any]) -> None:
         office.require_steering(interaction)
+        await _require_run(operations, office.store)
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        await office.note(interaction, "train.cancel", everywhere=True)  # first: it cannot be taken back
         if not operations.cancel_training(actor=interaction.user.display_name):
-            raise Refused(words.NOT_TRAINING)
-        await interaction.response.send_message(words.CANCELLED, ephemeral=True)
-        await office.note(interaction, "train.cancel", everywhere=True)
+            raise Refused(words.NOT_CANCELLED)
+        await interaction.edit_original_response(content=words.CANCELLED)
 
     @group.command(name="history", description="What the last training runs came to")
     @answered
@@ -155,6 +158,12 @@ def _line(run: Run, votes: dict[Any, int]) -> str:
 def _underway(store: Store) -> tuple[Run, list[Metric]] | None:
     run = store.last_run()
     return (run, store.metrics(run.id)) if run is not None and run.outcome is None else None
+
+
+async def _require_run(operations: Operations, store: AsyncStore) -> None:
+    """Raises Refused where no training is going on."""
+    if not operations.training:
+        raise Refused(words.INTERRUPTED if await store.call(_underway) else words.NOT_TRAINING)
 
 
 def _with_votes(store: Store, guild_id: int) -> list[tuple[Run, dict[Any, int]]]:

@@ -19,7 +19,7 @@ from bot.moderation.office import Office
 from bot.teaching import Teaching
 from storage.errors import FileUnusable
 from storage.exchange import read_pairs, write_pairs
-from storage.records import ImportCount, NewPair, Pair
+from storage.records import Act, ImportCount, NewPair, Pair
 from storage.store import Store
 
 __all__ = ["add_transfers"]
@@ -67,16 +67,19 @@ def add_transfers(group: app_commands.Group, office: Office) -> None:
             own = {"packed": words.IMPORT_PACKED, "rows": words.IMPORT_TOO_MANY_ROWS}
             raise Refused(own.get(error.kind, words.IMPORT_UNREADABLE)) from error
         user = interaction.user
+
+        def noted(count: ImportCount) -> Act:
+            details = {
+                "imported": count.imported,
+                "duplicates": count.duplicates,
+                "rejected": rejected,
+                "refused": count.refused,
+            }
+            return office.act(interaction, "pairs.import", file.filename, details=details)
+
         count = await office.store.call(
-            lambda store: store.import_pairs(pairs, user.display_name, guild_id=guild.id, by=user.id)
+            lambda store: store.import_pairs(pairs, user.display_name, guild_id=guild.id, by=user.id, note=noted)
         )
-        details = {
-            "imported": count.imported,
-            "duplicates": count.duplicates,
-            "rejected": rejected,
-            "refused": count.refused,
-        }
-        await office.note(interaction, "pairs.import", file.filename, details=details)
         answer = limits.content(words.imported(count.imported, count.duplicates, bad, rejected))
         remarks = _remarks(count, learned=office.teaching.learns_from(guild.id))
         embeds = [limits.Embed(description=remarks, colour=discord.Colour.gold())] if remarks else []

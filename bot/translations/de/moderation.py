@@ -93,11 +93,18 @@ DATABASE_DAMAGED = (
 )
 NOT_TRAINING = "Es läuft kein Training."
 CANCELLED = "Das Training wird angehalten. Was es gelernt hat, wird verworfen; der bisherige Adapter bleibt."
+NOT_CANCELLED = (
+    "Das Training ließ sich nicht anhalten: Es ist gerade zu Ende gegangen, oder es läuft, wo ich nicht hinkomme."
+)
+INTERRUPTED = "Es läuft kein Training. Eins wurde unterbrochen; beim nächsten Training geht es weiter."
 NO_RUNS = "Es gab noch kein Training."
 NO_ADAPTERS = "Es gibt noch keinen Adapter: Das Basismodell antwortet. Das erste gute Training macht einen."
 ADAPTER_GONE = "Einen solchen Adapter gibt es nicht. `/adapter list` zeigt, welche es gibt."
 ADAPTER_RETIRED = "Dieser Adapter ist außer Dienst: Er hat aus Worten gelernt, die seither zurückgenommen wurden."
-ADAPTER_DAMAGED = "Die Dateien dieses Adapters sind beschädigt; er geht nicht. Der bisherige Adapter bleibt."
+ADAPTER_DAMAGED = (
+    "Die Dateien dieses Adapters sind beschädigt oder fehlen, er lässt sich nicht verwenden. Der bisherige bleibt; "
+    "mit `/adapter use` kannst du einen anderen wählen."
+)
 STAGES = {
     "started": "beginnt",
     "snapshot": "sammelt, was angenommen ist",
@@ -145,6 +152,13 @@ def used(adapter: str | None) -> str:
     return f"Ab jetzt antwortet {adapter_name(adapter)}."
 
 
+def not_loaded(adapter: str | None) -> str:
+    return (
+        f"{adapter_name(adapter)} ließ sich nicht laden; der bisherige Adapter bleibt. "
+        "Warum, steht im Protokoll auf meinem Rechner."
+    )
+
+
 IN_USE = "in Gebrauch"
 RETIRED = "außer Dienst"
 
@@ -158,9 +172,17 @@ MORNING_TIME = "Dauer"
 MORNING_BETTER = "kleiner ist besser"
 MORNING_HEAD = {
     "promoted": "Ein neu trainierter Adapter hat gewonnen und antwortet ab jetzt.",
-    "kept": "Der bisherige Adapter war besser und bleibt.",
+    "kept": "Der neue Adapter wird nicht verwendet.",
     "skipped": "Heute Nacht gab es kein Training.",
     "failed": "Das Training heute Nacht ist gescheitert.",
+}
+MORNING_KEPT = {
+    "worse": "Der neue Adapter war schlechter und wird nicht verwendet.",
+    "same": "Der neue Adapter war weder besser noch schlechter und wird nicht verwendet.",
+    "unproven": "Der neue Adapter ist vielleicht besser, aber nicht sicher genug; er wird nicht verwendet.",
+    "failed a check": "Der neue Adapter sagt besser voraus, hat aber eine andere Prüfung nicht bestanden; "
+    "er wird nicht verwendet.",
+    "not chosen": "Der neue Adapter hat gewonnen, aber inzwischen wurde von Hand ein anderer gewählt. Dabei bleibt es.",
 }
 BLIND_TITLE = "Welche Antwort ist besser?"
 BLIND_A, BLIND_B, BLIND_TIE = "A ist besser", "B ist besser", "Kein Unterschied"

@@ -91,7 +91,8 @@ DISK_FULL = "Die Festplatte meines Rechners ist voll, deshalb ist das nicht gesp
 DATABASE_BROKEN = "Meine Datenbank lässt sich gerade nicht lesen oder schreiben. Bitte sag es meinem Betreiber."
 DATABASE_BUSY = "Meine Datenbank war zu lange beschäftigt. Es ist nichts geschehen; bitte versuch es gleich noch mal."
 FAILED_COMMAND = (
-    "Da ist etwas schiefgegangen, tut mir leid. Nichts wurde geändert; mehr steht im Protokoll auf meinem Rechner."
+    "Da ist etwas schiefgegangen, tut mir leid. Wie viel davon schon geschehen ist, weiß ich nicht: Sieh nach, bevor "
+    "du es noch einmal versuchst. Mehr steht im Protokoll auf meinem Rechner."
 )
 
 
@@ -155,7 +156,7 @@ def engine_lost(sentence: str) -> str:
 def training_ended(outcome: str, reason: str) -> str:
     how = {
         "promoted": "Training beendet: Der neue Adapter hat gewonnen und antwortet.",
-        "kept": "Training beendet: Der bisherige Adapter war besser und bleibt.",
+        "kept": "Training beendet: Der neue Adapter wird nicht verwendet.",
         "skipped": "Das Training wurde ausgelassen.",
         "failed": "Das Training ist gescheitert.",
     }.get(outcome, "Training beendet.")
