@@ -71,7 +71,7 @@ def test_a_full_disk_is_known_by_what_caused_an_error():
     assert not is_disk_full(published)
     published.__cause__ = cause.value
     assert is_disk_full(published)
-    assert is_disk_full(DiskFull("the database"))
+    assert is_disk_full(DiskFull())
     assert is_disk_full(RuntimeError("[enforce fail at inline_container.cc:672] . PytorchStreamWriter failed writing"))
     assert not is_disk_full(OSError(errno.EACCES, "Permission denied"))
     assert not is_disk_full(sqlite3.OperationalError("database is locked"))
