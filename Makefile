@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 PACKAGES := bot trainer storage model tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo playground test lint format bench bench-train bench-bot bench-store bench-learning screenshots clean
+.PHONY: help setup demo playground test lint format bench bench-train bench-bot bench-store bench-learning screenshots clean bench-prompts
 
 help: ## Say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -43,6 +43,9 @@ format: setup ## Lay the code out and mend what can be mended without thinking
 
 bench: setup ## Measure the engine beside its peers (llama.cpp and vLLM where installed)
 	$(BIN)/python benchmarks/engine.py
+
+bench-prompts: setup ## Measure the first token by the prompt's length (needs a GPU)
+	$(BIN)/python -m benchmarks.prompts
 
 screenshots: setup ## Take the pictures of docs/moderators.md (needs Chromium)
 	PYTHONPATH=. $(BIN)/python docs/screenshots.py

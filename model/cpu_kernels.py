@@ -21,7 +21,7 @@ from model.slots import SlotCache
 
 __all__ = [
     "FEW_ROWS",
-    "PROMPT_ROWS",
+    "PROMPT_SIZES",
     "attend",
     "begin_step",
     "compile_layers",
@@ -29,6 +29,7 @@ __all__ = [
     "finish",
     "finish_gated",
     "fits",
+    "gated",
     "join",
     "make_head",
     "pack",
@@ -39,7 +40,7 @@ __all__ = [
 ]
 
 FEW_ROWS = 1 << 30  # the product reads 4-bit weights directly for any number of rows
-PROMPT_ROWS = 0  # prompts are read by their own path
+PROMPT_SIZES: tuple[int, ...] = ()  # prompts are read by their own path
 
 _BLOCK = 64  # inputs that share one scale
 _KERNEL = "gemv_4bit_inference_cpu_nf4_bf16"
@@ -129,7 +130,12 @@ def finish(
 def finish_gated(sums: torch.Tensor, low: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     """[M, N / 2]: silu(gate) * up of a fused gate and up product."""
     half = sums.shape[1] // 2
-    gate, up = finish(sums, low, b, (half, half)).chunk(2, dim=-1)
+    return gated(finish(sums, low, b, (half, half)))
+
+
+def gated(y: torch.Tensor) -> torch.Tensor:
+    """[M, N / 2]: silu(gate) * up of the two halves of [M, N]."""
+    gate, up = y.chunk(2, dim=-1)
     return functional.silu(gate).mul_(up)
 
 

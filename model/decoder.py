@@ -25,7 +25,7 @@ from model.own_cache import OwnCaches
 from model.packed import fuse, kernels_for
 from model.parity import choose_way, windows_of
 from model.prefix import PrefixMemory
-from model.prompts import SHORT, ShortPrompts
+from model.prompts import CapturedPrompts
 from model.protocol import Sampling
 from model.sampling import Sampler
 from model.slots import SlotCache, use_slot_attention
@@ -61,6 +61,7 @@ class Decoder:
         self.base, self.device = base, base.device
         self.context = min(config.context_tokens, int(getattr(base.model.config, "max_position_embeddings", 1 << 30)))
         self.rows = choose_slots(config.slots, base.model.config, self.context, base.dtype, base.device)
+        self._asked_chunk = config.prefill_chunk
         self.chunk = config.prefill_chunk or (_GPU_CHUNK if base.device.type == "cuda" else _CPU_CHUNK)
         self.slot = AdapterSlot(base.model, config.lora_rank, base.dtype, base.device)
         self._model = base.model
@@ -76,7 +77,7 @@ class Decoder:
         self._graphs = StepGraphs(base.device)
         self._own: OwnCaches | None = None  # instead of the slots
         self._lean: LeanStep | None = None
-        self._short: ShortPrompts | None = None
+        self._prompts: CapturedPrompts | None = None
 
     @property
     def identity(self) -> BaseIdentity:
@@ -141,8 +142,8 @@ class Decoder:
         ids = torch.tensor(tokens, device=self.device)
         if self._own is not None:
             logits = self._own.forward(row, ids)
-        elif self._short is not None and len(tokens) <= SHORT:
-            logits = self._short.read(row, tokens, start)
+        elif self._prompts is not None:
+            logits = self._prompts.read(row, tokens, start)
         elif self._lean is not None:
             logits = self._lean.prefill(ids, row, start)
         else:
@@ -283,8 +284,8 @@ class Decoder:
         log.debug("The lean decode step differs from the modules by %.4f", error)
         if error < _LEAN_TOLERANCE:
             self._lean = lean
-            if kernels.PROMPT_ROWS:
-                self._short = ShortPrompts(lean, self._graphs, kernels.PROMPT_ROWS, self.cache)
+            if kernels.PROMPT_SIZES:
+                self._prompts = CapturedPrompts(lean, self._graphs, kernels.PROMPT_SIZES, self.cache)
         else:
             log.warning("The lean decode step is off by %.3f for this model; its own modules are used", error)
 
@@ -295,8 +296,9 @@ class Decoder:
             for drawn in (False, True):
                 if self._graphs.usable:
                     self._graphs.capture((size, drawn), lambda: self._step(size, drawn=drawn))  # noqa: B023 - run now
-        if self._short is not None:
-            self._short.capture()
+        if self._prompts is not None:
+            self._prompts.capture()
+            self.chunk = self._asked_chunk or self._prompts.longest
 
 
 class _Landing:

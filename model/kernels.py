@@ -23,7 +23,7 @@ from model.nvrtc import CompilationFailed, compile_kernels
 
 __all__ = [
     "FEW_ROWS",
-    "PROMPT_ROWS",
+    "PROMPT_SIZES",
     "attend",
     "begin_prompt",
     "begin_step",
@@ -31,6 +31,7 @@ __all__ = [
     "finish",
     "finish_gated",
     "fits",
+    "gated",
     "join",
     "make_head",
     "pack",
@@ -43,8 +44,9 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 FEW_ROWS = 32  # up to here a product reads 4-bit weights directly; beyond, de-quantising first is faster
-PROMPT_ROWS = FEW_ROWS  # a short prompt is read in passes of this many tokens, which can be captured
+PROMPT_SIZES = (FEW_ROWS, 128, 256, 512, 768, 1024)  # tokens in the passes that a prompt is read in, each captured once
 
+PROMPT_BLOCK = 128  # a prompt's tokens whose attention one block of threads computes
 BLOCK = 64  # inputs that share one scale: the NF4 block size
 
 # Eights of rows, and tiles for each block of threads. Measured on one H100: other tiles, 4 or 16 warps were slower.
@@ -193,6 +195,14 @@ def finish_gated(sums: torch.Tensor, low: torch.Tensor, b: torch.Tensor) -> torc
     return out
 
 
+def gated(y: torch.Tensor) -> torch.Tensor:
+    """[M, N / 2] bf16: silu(gate) * up of the two halves of [M, N]."""
+    m, n = y.shape
+    out = torch.empty(m, n // 2, dtype=torch.bfloat16, device=y.device)
+    kernel.gated[(triton.cdiv(n // 2, 1024), m)](y, out, HALF=n // 2, BN=1024, num_warps=4)
+    return out
+
+
 def rms_norm(x: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
     """RMS norm of [M, N], as Llama's module rounds it."""
     out = torch.empty_like(x)
@@ -221,19 +231,25 @@ def attend(
     new = (qkv, *step.rotary, keys, values, step.positions, step.owners)
     _, kv, length, dim = keys.shape
     heads = qkv.shape[1] // dim - 2 * kv
+    out = torch.empty(m, heads * dim, dtype=torch.bfloat16, device=qkv.device)
+    q_norm, k_norm, eps = norms or (qkv, qkv, 0.0)
+    if step.together:
+        kernel.store[(m, kv)](*new, k_norm, eps, H=heads, KV=kv, D=dim, T=length, NORMED=norms is not None, num_warps=1)
+        if m > FEW_ROWS:  # few tokens share the past among more blocks of threads, below
+            kernel.attend_prompt[(triton.cdiv(m, PROMPT_BLOCK), heads)](
+                *new, q_norm, out, m, scale, eps, WINDOW=window, H=heads, KV=kv, D=dim, T=length, BM=PROMPT_BLOCK,
+                BT=64, NORMED=norms is not None, num_warps=8,
+            )  # fmt: skip
+            return out
     splits = max(1, min(16, triton.next_power_of_2(128 // (m * kv) or 1)))
     top = torch.empty(m, heads, splits, dtype=torch.float32, device=qkv.device)
     total = torch.empty_like(top)
     mixed = torch.empty(m, heads, splits, dim, dtype=torch.float32, device=qkv.device)
-    q_norm, k_norm, eps = norms or (qkv, qkv, 0.0)
-    if step.together:
-        kernel.store[(m, kv)](*new, k_norm, eps, H=heads, KV=kv, D=dim, T=length, NORMED=norms is not None, num_warps=1)
     kernel.attend[(m, kv, splits)](
         *new, q_norm, k_norm, top, total, mixed, scale, eps, WINDOW=window, H=heads,
         KV=kv, D=dim, T=length, BG=max(16, triton.next_power_of_2(heads // kv)), BT=64, SPLITS=splits,
         NORMED=norms is not None, num_warps=4,
     )  # fmt: skip
-    out = torch.empty(m, heads * dim, dtype=torch.bfloat16, device=qkv.device)
     kernel.combine[(m * heads,)](top, total, mixed, out, D=dim, SPLITS=splits, num_warps=2)
     return out
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch.nn import functional
 
 from model.lora import SlotLinear
 from model.packed import FusedLinear, fuse, rebind
@@ -126,7 +125,7 @@ class LeanStep:
     def read(
         self, tokens: torch.Tensor, positions: torch.Tensor, owners: torch.Tensor, last: torch.Tensor
     ) -> torch.Tensor:
-        """Logits [1, vocabulary] of token `last` [1] among new tokens [PROMPT_ROWS] of one row.
+        """Logits [1, vocabulary] of token `last` [1] among new tokens [n] of one row, n of PROMPT_SIZES.
 
         All arguments are on the device, so it can be captured. What stands at `positions` after the last token is
         padding: decoding writes over it before it is seen.
@@ -182,8 +181,7 @@ class LeanStep:
             if len(tokens) <= kernels.FEW_ROWS:
                 gated = kernels.finish_gated(*layer.gate_up.product(x), layer.gate_up.b)
             else:
-                gate, up = layer.gate_up(x).chunk(2, dim=-1)
-                gated = functional.silu(gate).mul_(up)
+                gated = kernels.gated(layer.gate_up(x))
             hidden = layer.down(gated, residual=hidden)
         return hidden
 

@@ -152,7 +152,8 @@ __global__ void __launch_bounds__(256) product(
     }
 }
 
-// Weights [N, K] in bf16; a warp for each tile.
+// Weights [N, K] in bf16; a warp for each tile. Lanes of one output trade eights of values, so that a store of theirs
+// writes 64 bytes side by side.
 extern "C" __global__ void __launch_bounds__(256) dequantise(
     const uint4* __restrict__ words, const uint4* __restrict__ scales, const u32* __restrict__ pairs,
     u32* __restrict__ out, int K, int groups, int tiles) {
@@ -161,22 +162,29 @@ extern "C" __global__ void __launch_bounds__(256) dequantise(
     __syncthreads();
     const int lane = threadIdx.x & 31, g = lane >> 2, t = lane & 3;
     const long at = (long)blockIdx.x * 8 + (threadIdx.x >> 5);
-    const int block = at % (4 * groups), tile = at / (4 * groups), k = block * 64 + 16 * t;
+    const int block = at % (4 * groups), tile = at / (4 * groups), k = block * 64;
     if (tile >= tiles || k >= K) return;
     const uint4 word = __ldcs(words + at * 32 + lane);
     const float2 s = halves(part(scales[((long)tile * groups + block / 4) * 8 + g], block & 3));
 #pragma unroll
     for (int half = 0; half < 2; half++) {
         const float scale = half ? s.y : s.x;
-        u32 pair[8];
+        u32 pair[8], given[8];
 #pragma unroll
         for (int e = 0; e < 8; e++) {
             const u32 two = table[(part(word, 2 * half + e / 4) >> (8 * (e & 3))) & 255];
             const float low = __uint_as_float(two << 16) * scale, high = __uint_as_float(two & 0xffff0000u) * scale;
             asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair[e]) : "f"(high), "f"(low));
         }
-        uint4* to = (uint4*)(out + ((long)(tile * 16 + g + 8 * half) * K + k) / 2);
-        to[0] = make_uint4(pair[0], pair[1], pair[2], pair[3]);
-        to[1] = make_uint4(pair[4], pair[5], pair[6], pair[7]);
+#pragma unroll
+        for (int e = 0; e < 8; e++) {
+            const int from = (lane & ~3) + (e / 4) * 2 + t / 2;
+            const u32 first = __shfl_sync(0xffffffff, pair[e & 3], from);
+            const u32 second = __shfl_sync(0xffffffff, pair[4 + (e & 3)], from);
+            given[e] = t & 1 ? second : first;
+        }
+        uint4* to = (uint4*)(out + ((long)(tile * 16 + g + 8 * half) * K + k) / 2) + t;
+        to[0] = make_uint4(given[0], given[1], given[2], given[3]);
+        to[4] = make_uint4(given[4], given[5], given[6], given[7]);
     }
 }

@@ -94,13 +94,17 @@ class FusedLinear:
         if x.shape[0] <= self.kernels.FEW_ROWS:
             y = self.kernels.finish(*self.product(x), self.b, self.segments, bias=self.bias, residual=residual)
             return y
-        y = functional.linear(x, self.kernels.dequantise(self.words, self.scales, x.shape[1]), self.bias)
+        weight = self.kernels.dequantise(self.words, self.scales, x.shape[1])
+        if residual is not None and self.bias is None:
+            y = torch.addmm(residual, x, weight.T)
+        else:
+            y = functional.linear(x, weight, self.bias)
         low, rank, start = functional.linear(x, self.a), self.rank, 0
         for index, width in enumerate(self.segments):
             part = slice(start, start + width)
             y[:, part].addmm_(low[:, index * rank : (index + 1) * rank], self.b[part].T)
             start += width
-        return y if residual is None else y.add_(residual)
+        return y if residual is None or self.bias is None else y.add_(residual)
 
 
 def fuse(linears: list[SlotLinear], kernels: Any) -> FusedLinear:

@@ -82,6 +82,16 @@ def finish_gated(
 
 
 @triton.jit
+def gated(y, out, HALF: tl.constexpr, BN: tl.constexpr):
+    m = tl.program_id(1).to(tl.int64)
+    n = tl.program_id(0) * BN + tl.arange(0, BN)
+    gate = tl.load(y + m * 2 * HALF + n, mask=n < HALF, other=0.0).to(tl.float32)
+    up = tl.load(y + m * 2 * HALF + HALF + n, mask=n < HALF, other=0.0).to(tl.float32)
+    silu = (gate / (1.0 + tl.exp(-gate))).to(tl.bfloat16).to(tl.float32)
+    tl.store(out + m * HALF + n, (silu * up).to(tl.bfloat16), mask=n < HALF)
+
+
+@triton.jit
 def rms_norm(x, weight, out, eps, N: tl.constexpr, BN: tl.constexpr):
     m = tl.program_id(0)
     n = tl.arange(0, BN)
@@ -235,6 +245,119 @@ def attend(
     tl.store(top + place, best, mask=g < G)
     tl.store(total + place, weight, mask=g < G)
     tl.store(mixed + place[:, None] * D + full[None, :], acc, mask=(g < G)[:, None])
+
+
+@triton.jit
+def _over_keys(
+    r1,
+    r2,
+    past_k,
+    past_v,
+    start,
+    end,
+    at,
+    best,
+    weight,
+    acc,
+    scale,
+    MASKED: tl.constexpr,
+    WINDOW: tl.constexpr,
+    D: tl.constexpr,
+    T: tl.constexpr,
+    BT: tl.constexpr,
+):
+    """Go on with the softmax over keys `start` to `end` - 1, in base 2; without MASKED every query sees them all."""
+    d = tl.arange(0, D // 2)
+    full = tl.arange(0, D)
+    for t0 in range(start, end, BT):
+        t = t0 + tl.arange(0, BT)
+        k_at = past_k + t[None, :] * D + d[:, None]
+        v_at = past_v + t[:, None] * D + full[None, :]
+        if MASKED:
+            left = tl.load(k_at, mask=(t < T)[None, :], other=0.0)
+            right = tl.load(k_at + D // 2, mask=(t < T)[None, :], other=0.0)
+            v = tl.load(v_at, mask=(t < T)[:, None], other=0.0)
+        else:
+            left = tl.load(k_at)
+            right = tl.load(k_at + D // 2)
+            v = tl.load(v_at)
+        scores = tl.dot(r2, right, acc=tl.dot(r1, left)) * scale
+        if MASKED:
+            seen = t[None, :] <= at[:, None]
+            if WINDOW > 0:
+                seen &= t[None, :] + WINDOW > at[:, None]
+            scores = tl.where(seen, scores, -1e30)
+        higher = tl.maximum(best, tl.max(scores, 1))
+        shrink = tl.exp2(best - higher)
+        p = tl.exp2(scores - higher[:, None])
+        if MASKED:
+            p = tl.where(seen, p, 0.0)
+        weight = weight * shrink + tl.sum(p, 1)
+        acc = tl.dot(p.to(tl.bfloat16), v, acc=acc * shrink[:, None])
+        best = higher
+    return best, weight, acc
+
+
+@triton.jit
+def attend_prompt(
+    qkv,
+    cos,
+    sin,
+    keys,
+    values,
+    positions,
+    owners,
+    q_norm,
+    out,
+    count,
+    scale,
+    eps,
+    WINDOW: tl.constexpr,
+    H: tl.constexpr,
+    KV: tl.constexpr,
+    D: tl.constexpr,
+    T: tl.constexpr,
+    BM: tl.constexpr,
+    BT: tl.constexpr,
+    NORMED: tl.constexpr,
+):
+    """BM tokens of one cache row and one query head over the row's keys, which `store` wrote (arXiv:2205.14135)."""
+    block, h = tl.num_programs(0) - 1 - tl.program_id(0), tl.program_id(1)  # those with the longest past first
+    m = block * BM + tl.arange(0, BM)
+    live = m < count
+    at = tl.minimum(tl.load(positions + m, mask=live, other=0), T - 1)
+    d = tl.arange(0, D // 2)
+    full = tl.arange(0, D)
+    c = tl.load(cos + at[:, None] * D + d[None, :]).to(tl.float32)
+    s = tl.load(sin + at[:, None] * D + d[None, :]).to(tl.float32)
+    q_at = qkv + m.to(tl.int64)[:, None] * ((H + 2 * KV) * D) + h * D + d[None, :]
+    q1 = tl.load(q_at, mask=live[:, None], other=0.0).to(tl.float32)
+    q2 = tl.load(q_at + D // 2, mask=live[:, None], other=0.0).to(tl.float32)
+    if NORMED:
+        q1, q2 = _half_norm(q1, q2, q_norm, eps, d, D)
+    r1 = (q1 * c - q2 * s).to(tl.bfloat16)
+    r2 = (q2 * c + q1 * s).to(tl.bfloat16)
+    owner = tl.load(owners)
+    past_k = keys + (owner * KV + h // (H // KV)) * T * D
+    past_v = values + (owner * KV + h // (H // KV)) * T * D
+    end = tl.max(tl.where(live, at, 0), 0) + 1
+    first = tl.min(tl.where(live, at, T - 1), 0)
+    best = tl.full((BM,), -1e30, tl.float32)
+    weight = tl.zeros((BM,), tl.float32)
+    acc = tl.zeros((BM, D), tl.float32)
+    scale = scale * 1.4426950408889634
+    if WINDOW > 0:
+        start = tl.maximum(0, first + 1 - WINDOW) // BT * BT
+    else:
+        start = (first + 1) // BT * BT
+        best, weight, acc = _over_keys(
+            r1, r2, past_k, past_v, 0, start, at, best, weight, acc, scale, False, WINDOW, D, T, BT
+        )
+    best, weight, acc = _over_keys(
+        r1, r2, past_k, past_v, start, end, at, best, weight, acc, scale, True, WINDOW, D, T, BT
+    )
+    out_at = out + m.to(tl.int64)[:, None] * (H * D) + h * D + full[None, :]
+    tl.store(out_at, (acc / weight[:, None]).to(tl.bfloat16), mask=live[:, None])
 
 
 @triton.jit

@@ -211,7 +211,7 @@ DAMAGE = {
         "damaged",
     ),
     "cut off": (lambda p: (p / "adapter_model.safetensors").write_bytes(b"\x08"), "cannot be read"),
-    "a missing file": (lambda p: (p / "adapter_model.safetensors").unlink(), "cannot be read"),
+    "a missing file": (lambda p: (p / "adapter_model.safetensors").unlink(), "is missing"),
     "no config": (lambda p: (p / "adapter_config.json").unlink(), "missing"),
     "not LoRA": (lambda p: _edit_json(p / "adapter_config.json", peft_type="IA3"), "not LoRA"),
     "trained biases": (lambda p: _edit_json(p / "adapter_config.json", bias="all"), "biases"),
