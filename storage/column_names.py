@@ -5,7 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-__all__ = ["BESIDE_INSTRUCTION", "PROMPT_NAMES", "REPLY_NAMES", "Ambiguous", "find_name", "plain_name"]
+__all__ = [
+    "PROMPT_NAMES",
+    "REPLY_NAMES",
+    "SYSTEM_NAMES",
+    "Ambiguous",
+    "beside_prompt",
+    "find_name",
+    "instead_of",
+    "plain_name",
+]
 
 PROMPT_NAMES = frozenset(
     (
@@ -22,8 +31,22 @@ REPLY_NAMES = frozenset(
         *("bot response", "model response", "antwort", "antworten", "ausgabe"),
     )
 )
-BESIDE_INSTRUCTION = ("input", "context")
-"""What belongs to an `instruction`: Alpaca's input, Dolly's context."""
+SYSTEM_NAMES = frozenset(("system", "system prompt", "system message"))
+_CONTEXT = "context"  # Dolly's, SQuAD's: what a question is about
+_INSTRUCTION, _INPUT = "instruction", "input"  # Alpaca's
+
+
+def beside_prompt(names: Sequence[str]) -> frozenset[str]:
+    """Which of a row's names belong to its prompt, so that none is dropped: a context, an instruction's input."""
+    plain = {plain_name(name) for name in names}
+    inputs = {_INPUT} if _INSTRUCTION in plain else set()
+    return frozenset(plain & ({_CONTEXT} | inputs))
+
+
+def instead_of(wanted: str | None, names: Sequence[str]) -> str | None:
+    """The prompt's name: who names an instruction's input means both, which the instruction leads."""
+    is_input = wanted is not None and plain_name(wanted) == _INPUT
+    return _INSTRUCTION if is_input and _INSTRUCTION in map(plain_name, names) else wanted
 
 
 class Ambiguous(Exception):

@@ -9,7 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import get_args
 
-from storage.column_names import BESIDE_INSTRUCTION, PROMPT_NAMES, REPLY_NAMES, Ambiguous, find_name, plain_name
+from storage.column_names import (
+    PROMPT_NAMES,
+    REPLY_NAMES,
+    SYSTEM_NAMES,
+    Ambiguous,
+    beside_prompt,
+    find_name,
+    instead_of,
+    plain_name,
+)
 from storage.records import NewPair, Role, Turn
 from storage.rows import RowRefused, RowRules
 
@@ -79,26 +88,25 @@ def check_turns(messages: object, rules: RowRules) -> tuple[Turn, ...]:
 def _named(row: Mapping[str, object], asked: JsonRules) -> NewPair:
     """A pair whose texts have names of their own."""
     names = [name for name in row if isinstance(name, str)]
-    plain = [plain_name(name) for name in names]
-    beside = [name for name in names if plain_name(name) in BESIDE_INSTRUCTION] if "instruction" in plain else []
+    beside = [name for name in names if plain_name(name) in beside_prompt(names)]
+    asking = [name for name in names if name not in beside]
     try:
-        prompt = find_name([name for name in names if name not in beside], asked.prompt_name, PROMPT_NAMES)
+        prompt = find_name(asking, instead_of(asked.prompt_name, names), PROMPT_NAMES)
         reply = find_name(names, asked.reply_name, REPLY_NAMES)
     except Ambiguous as found:
         raise RowRefused(f"both {found.first!r} and {found.second!r} could be meant: name one") from found
     if prompt is None or reply is None:
         raise RowRefused(_NO_PAIR)
-    rules, name = asked.rules, [name for name in names if name not in beside][prompt]
-    parts = [rules.text(row[name], "the prompt")]
-    if plain_name(name) == "instruction":
-        parts += [rules.text(row[one], f'"{one}"') for one in beside if not _is_nothing(row[one])]
-    question = Turn("user", rules.text("\n\n".join(parts), "the prompt"), _author(row))
+    rules = asked.rules
+    parts = [rules.text(row[asking[prompt]], "the prompt")]
+    parts += [rules.text(row[one], f'"{one}"') for one in beside if not _is_nothing(row[one])]
+    question = Turn("user", rules.text("\n\n".join(parts), "the prompt"))
     earlier = (*_system(row, rules), *_history(row, rules))
     return NewPair((*earlier, question), rules.reply(row[names[reply]], "the reply"))
 
 
 def _system(row: Mapping[str, object], rules: RowRules) -> tuple[Turn, ...]:
-    system = row.get("system", row.get("system_prompt"))
+    system = next((row[name] for name in row if plain_name(str(name)) in SYSTEM_NAMES), None)
     return () if _is_nothing(system) else (Turn("system", rules.text(system, '"system"')),)
 
 

@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import IO
 
 from storage.column_names import (
-    BESIDE_INSTRUCTION,
     PROMPT_NAMES,
     REPLY_NAMES,
+    SYSTEM_NAMES,
     Ambiguous,
+    beside_prompt,
     find_name,
+    instead_of,
     plain_name,
 )
 from storage.csv_rows import csv_rows
@@ -43,6 +45,7 @@ class Columns:
 
     Attributes:
         beside: columns that belong to the prompt, as an instruction's input.
+        system: the column of a system prompt.
         skipped: rows before the first pair.
         ours: the file is an export of ours, whose formulas are marked.
     """
@@ -53,6 +56,7 @@ class Columns:
     reply: int
     earlier: int | None
     beside: tuple[int, ...] = ()
+    system: int | None = None
     skipped: int = 1
     ours: bool = False
 
@@ -92,7 +96,7 @@ def find_columns(path: Path, prompt_column: str | None, reply_column: str | None
             header = next(rows, (1, ""))[1]
             if isinstance(header, str):
                 continue
-            prompt = _column(path, header, prompt_column, PROMPT_NAMES, "prompt")
+            prompt = _column(path, header, instead_of(prompt_column, header), PROMPT_NAMES, "prompt")
             reply = _column(path, header, reply_column, REPLY_NAMES, "reply")
             if prompt is not None and reply is not None:
                 return _columns(path, header, delimiter, (prompt, reply), skipped=2 if named else 1)
@@ -113,12 +117,11 @@ def _columns(path: Path, header: Sequence[str], delimiter: str, found: tuple[int
         )
     names = [plain_name(name) for name in header]
     earlier = names.index(plain_name(EARLIER)) if plain_name(EARLIER) in names else None
-    beside: list[int] = []
-    if "instruction" in names and names[prompt] in ("instruction", *BESIDE_INSTRUCTION):
-        prompt = names.index("instruction")
-        beside = [position for position, name in enumerate(names) if name in BESIDE_INSTRUCTION]
+    together = beside_prompt(header)
+    beside = [position for position, name in enumerate(names) if name in together and position not in found]
+    system = next((position for position, name in enumerate(names) if name in SYSTEM_NAMES), None)
     ours = [name.strip().casefold() for name in header] == _HEADER
-    return Columns(delimiter, len(names), prompt, reply, earlier, tuple(beside), skipped, ours)
+    return Columns(delimiter, len(names), prompt, reply, earlier, tuple(beside), system, skipped, ours)
 
 
 def write(file: IO[str], pairs: Iterable[Pair | NewPair]) -> int:
@@ -158,6 +161,8 @@ def _pair(cells: Sequence[str], columns: Columns, rules: RowRules) -> NewPair:
 
 
 def _earlier(cells: Sequence[str], columns: Columns, rules: RowRules) -> tuple[Turn, ...]:
+    if columns.system is not None and columns.system < len(cells) and cells[columns.system].strip():
+        return (Turn("system", rules.text(cells[columns.system], '"system"')),)
     if columns.earlier is None or len(cells) <= columns.earlier or not cells[columns.earlier].strip():
         return ()
     try:

@@ -138,6 +138,10 @@ def test_nothing_of_a_row_is_dropped_in_silence(tmp_path):
     table = "instruction,input,output\nShorten.,Tea is a drink.,Tea.\nHi,,Hello\n"
     for column in ("instruction", "input"):
         assert read(tmp_path / "a.csv", table, prompt_column=column) == [shorten, HI]
+        assert read(tmp_path / "a.json", json.dumps(rows[:1]), prompt_column=column) == [shorten]
+    assert read(tmp_path / "b.csv", "question,context,answer\nShorten.,Tea is a drink.,Tea.\n") == [shorten]
+    with_system = NewPair((Turn("system", "Be kind."), *HI.turns), "Hello")
+    assert read(tmp_path / "c.csv", "System Prompt,prompt,reply\nBe kind.,Hi,Hello\n,Hi,Hello\n") == [with_system, HI]
 
 
 @pytest.mark.parametrize("weight", [0, 0.0, False, "0"])
