@@ -149,9 +149,10 @@ class NightshiftClient(discord.Client):
 
     async def on_ready(self) -> None:
         _log.info("Ready as %s on %d servers", self.user, len(self.guilds))
-        for guild in self.guilds:
-            await self._settings_gone(guild)
         await self._remember_home()
+        for guild in self.guilds:
+            self.office.warn_of_missing(guild)
+            await self._settings_gone(guild)
         if self._looks_back and not self._look_back.is_running():
             self._look_back.start()
         await self.withdrawals.carry_out()

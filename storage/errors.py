@@ -94,7 +94,10 @@ class DiskFull(StorageError):
     """There is no room for what was to be written."""
 
     def __init__(self) -> None:
-        super().__init__("The disk is full, so this was not written: make room, then do it again.")
+        super().__init__(
+            "The disk is full (or a limit on the size of files is reached), so this was not written: make room, then "
+            "do it again."
+        )
 
 
 class StoreClosed(StorageError):

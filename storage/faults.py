@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import errno
+import re
 import sqlite3
 
 from storage.errors import DatabaseBusy, DatabaseDamaged, DatabaseUnwritable, DiskFull, StorageError
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# safetensors has the system's number in its words; torch.save tells only that its writer is not where it should be.
+_LIBRARIES_FULL = re.compile(
+    r"\(os error (?:28|122|27)\)|No space left on device"
+    r"|inline_container\.cc.*(?:unexpected pos|file write failed)|PytorchStreamWriter failed writing"
+)
 BUSY_TIMEOUT_S = 10.0
 """How long a writer waits for another process."""
 
@@ -15,9 +22,9 @@ def foreseen(error: BaseException) -> StorageError | None:
     """The store's error for a failure of the disk or the database; None for a mistake of ours."""
     if isinstance(error, sqlite3.Error):
         return _of_sqlite(error)
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DiskFull()
-    return None
+    if isinstance(error, OSError):
+        return DiskFull() if error.errno in _FULL else None
+    return DiskFull() if isinstance(error, Exception) and _LIBRARIES_FULL.search(str(error)) else None
 
 
 def is_busy(error: sqlite3.Error) -> bool:

@@ -53,6 +53,19 @@ class Office:
         wanted = own if own is not None else self.config.review_channel
         return next((one for one in guild.text_channels if matches(wanted, one.id, one.name)), None)
 
+    def warn_of_missing(self, guild: discord.Guild) -> None:
+        """Say in the log where the operator's settings name a role or a channel that this server does not have."""
+        role, channel = self.config.moderator_role, self.config.review_channel
+        if role is not None and not any(matches(role, one.id, one.name) for one in guild.roles):
+            _log.warning("The server %s has no role %r, as the setting discord.moderator_role has it", guild, role)
+        if channel is not None and self.review_channel(guild) is None:
+            _log.warning(
+                "The server %s has no text channel %r, as the setting discord.review_channel has it: no cards are "
+                "posted there",
+                guild,
+                channel,
+            )
+
     def reviews(self, member: discord.abc.User, permissions: discord.Permissions) -> bool:
         """Whether a member with these permissions in the channel at hand is a moderator of the server."""
         guild = getattr(member, "guild", None)

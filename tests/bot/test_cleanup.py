@@ -105,3 +105,11 @@ async def test_both_lists_can_be_emptied_on_discord(stage, boss):  # noqa: F811
 def test_only_what_is_gone_is_taken_out(values, changes):
     """The role that reviews stays, so that nobody's power grows."""
     assert without(values, {1}) == changes
+
+
+async def test_what_the_operators_settings_name_and_nobody_has_is_in_the_log(open_stage, caplog):
+    """A channel or a role by an id that is gone: no cards would come, without a word."""
+    async with open_stage(discord={"review_channel": 404, "moderator_role": "Nobodies"}) as stage:
+        await stage.app.client.on_ready()
+    assert "no text channel 404" in caplog.text
+    assert "no role 'Nobodies'" in caplog.text

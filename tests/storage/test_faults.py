@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import errno
 import sqlite3
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +16,8 @@ from storage.errors import DatabaseDamaged, DiskFull
 from storage.faults import foreseen
 from storage.writer import AsyncStore
 from tests.storage.conftest import a_reply
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def damage(path):
@@ -92,3 +97,29 @@ def test_what_is_a_mistake_of_ours_stays_one():
     with pytest.raises(sqlite3.OperationalError) as caught:
         sqlite3.connect(":memory:").execute("selct")
     assert foreseen(caught.value) is None
+
+
+@pytest.mark.parametrize("write", ["safetensors", "torch", "python"])
+def test_a_full_disk_is_known_from_the_libraries_that_write_adapters(tmp_path, write):
+    """Real writes in a process that may write no more than a few kilobytes."""
+    code = """
+import resource, signal, sys
+import torch, safetensors.torch
+from storage.faults import foreseen
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
+weights, path = {"a": torch.zeros(100_000)}, sys.argv[2] + "/weights"
+try:
+    if sys.argv[1] == "safetensors":
+        safetensors.torch.save_file(weights, path)
+    elif sys.argv[1] == "torch":
+        torch.save(weights, path)
+    else:
+        open(path, "wb").write(bytes(100_000))
+except Exception as error:
+    print(foreseen(error))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, write, str(tmp_path)], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert "disk is full" in done.stdout
