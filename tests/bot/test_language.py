@@ -29,6 +29,7 @@ NEUTRAL = {
     "NOTICE",
     "OWN_MARK",
     "ASIDE",
+    "FORWARDED",
     "STATUS_TITLE",
     "asked",
     "asked_and_answered",
