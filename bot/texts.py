@@ -159,7 +159,7 @@ BACKGROUND = {
 
 
 def background_failed(name: str) -> str:
-    return f"**{BACKGROUND[name]} failed**, and is tried again later. The log on the bot's machine says more."
+    return f"**{BACKGROUND.get(name, name)} failed**, and is tried again later. The log on the bot's machine says more."
 
 
 def engine_failed(sentence: str) -> str:

@@ -134,7 +134,7 @@ BACKGROUND = {
 
 def background_failed(name: str) -> str:
     return (
-        f"**{BACKGROUND[name]} ist fehlgeschlagen** und wird später wiederholt. Mehr steht im Protokoll auf meinem "
+        f"**{BACKGROUND.get(name, name)} ist fehlgeschlagen** und wird später wiederholt. Mehr steht im Protokoll auf meinem "
         "Rechner."
     )
 
