@@ -134,8 +134,8 @@ BACKGROUND = {
 
 def background_failed(name: str) -> str:
     return (
-        f"**{BACKGROUND.get(name, name)} ist fehlgeschlagen** und wird später wiederholt. Mehr steht im Protokoll auf meinem "
-        "Rechner."
+        f"**{BACKGROUND.get(name, name)} ist fehlgeschlagen** und wird später wiederholt. Mehr steht im "
+        "Protokoll auf meinem Rechner."
     )
 
 
