@@ -21,17 +21,19 @@ from bot.emoji import emoji_of, with_emoji
 from bot.handler import notice
 from bot.hearing import Ear
 from bot.manners import polite
-from bot.markup import closing, is_visible
-from bot.moderation import texts as held
+from bot.markup import is_visible
+from bot.outbox import Outbox
 from bot.pace import Paces
 from bot.patience import Patience
-from bot.privacy import introduction
+from bot.privacy import Introductions
 from bot.questions import Question
 from bot.recording import Written, write_down
 from bot.sending import UNSENT, surely
 from bot.settings import Settings
+from bot.showing import as_posted, show
 from bot.streaming import MessageStream
 from bot.typist import Typist
+from bot.unfinished import Unfinished
 from model.protocol import ChatEngine, Completion, Sampling
 from storage.store import Store
 from storage.writer import AsyncStore
@@ -39,6 +41,7 @@ from storage.writer import AsyncStore
 __all__ = ["Answering"]
 
 _log = logging.getLogger(__name__)
+_EDIT_SECONDS = 5.0  # that a growing answer waits for Discord to show it: the words go on meanwhile
 _FAREWELL = 5.0  # seconds that a closing bot has for the last words of its answers
 
 
@@ -51,11 +54,15 @@ class Answering:
         store: AsyncStore,
         settings: Settings,
         on_reply: Callable[[Written, Question], Awaitable[None]],
+        outbox: Outbox,
     ) -> None:
         self._engine = engine
         self._store = store
         self._settings = settings
         self._on_reply = on_reply
+        self._outbox = outbox
+        self._introductions = Introductions(store, settings)
+        self.unfinished = Unfinished(store)
         self._running: set[asyncio.Task[Any]] = set()
         self._drafts: dict[int, tuple[Draft, MessageStream]] = {}  # by question
         self._typist = Typist()
@@ -82,6 +89,11 @@ class Answering:
             return True
         finally:
             self._running.discard(task)
+
+    @property
+    def alive(self) -> set[int]:
+        """The questions that are being answered."""
+        return set(self._drafts)
 
     async def refuse(self, question: Question, error: Exception) -> None:
         """Say why there is no answer."""
@@ -115,12 +127,19 @@ class Answering:
             for task in late:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
+        await self.unfinished.close()
 
     async def _answer(self, question: Question, me: int, *, again: bool) -> bool:
+        standing = question.standing.messages if question.standing is not None else ()
+        draft = Draft(self._engine, question, self._sampling(question, again=again), self._settings.persona)
 
         async def send(*args: Any, **extras: Any) -> discord.Message:
+            if not draft.stored and not stream.messages:
+                self.unfinished.note(question, [])
             message = await question.send(*args, **extras)
             self._typist.spoke(question.channel.id)
+            if not draft.stored:
+                self.unfinished.note(question, [*(one.id for one in stream.messages), message.id])
             return message
 
         stream = MessageStream(
@@ -129,17 +148,21 @@ class Answering:
             interval=self._settings.discord.edit_seconds,
             pace=self._paces.of(question.channel.id),
             controls=controls.while_growing(question.id),
-            standing=question.standing.messages if question.standing is not None else (),
+            standing=standing,
         )
-        draft = Draft(self._engine, question, self._sampling(question, again=again), self._settings.persona)
         self._drafts[question.id] = draft, stream
+        if standing or question.answer_message_id is not None:
+            self.unfinished.note(question, [one.id for one in standing] or [question.answer_message_id or 0])
         try:
-            return await self._say(draft, stream, me)
+            answered = await self._say(draft, stream, me)
+            if not draft.stored:
+                self.unfinished.over(question.id)
+            return answered
         finally:
             del self._drafts[question.id]
 
     async def _say(self, draft: Draft, stream: MessageStream, me: int) -> bool:
-        question, standing = draft.question, draft.question.standing
+        question = draft.question
         try:
             context, completion = await self._write(draft, stream, me)
         except QuestionGone:
@@ -148,7 +171,7 @@ class Answering:
             return False
         except NothingAsked:
             if not question.overheard:
-                await stream.finish(texts.ASK_ME)
+                await surely(lambda: stream.finish(texts.ASK_ME))
             return True
         except discord.HTTPException:
             raise
@@ -162,26 +185,50 @@ class Answering:
         if not is_visible(completion.text) and (cancelled or not question.begun):
             await _fall_short(question, stream, lambda: texts.STOPPED if cancelled else texts.SILENT)
             return True
+        await self._finish(draft, stream, context, completion)
+        return True
+
+    async def _finish(self, draft: Draft, stream: MessageStream, context: Context, completion: Completion) -> None:
+        """Store the answer, then show the whole of it: what is stored is shown even if the process ends now."""
+        question, standing = draft.question, draft.question.standing
         text = (question.begun + completion.text).strip()
-        aside = standing.aside if standing else await introduction(self._store, self._settings, question.asker.id)
-        quotes = bool(question.heading)
-        if question.settings.hold:
-            final, below = question.heading + held.HELD_NOTICE + aside, controls.below_question(quotes=quotes)
-        else:
-            shown = with_emoji(polite(text), emoji_of(question.guild))
-            shown += closing(shown, code_only=completion.finish_reason == "stop")
-            final = question.heading + shown + aside
-            below = controls.after(completion.finish_reason, quotes=quotes)
-        await surely(lambda: stream.finish(final, below))
+        line = "" if standing else await self._introductions.line(question.asker.id)
+        aside = standing.aside if standing else line
         shown_in = [message.id for message in stream.messages]
-        written = await write_down(
-            self._store, question, context, completion, text, base_model=self._engine.base_id, shown_in=shown_in
-        )
+        try:
+            written = await write_down(
+                self._store,
+                question,
+                context,
+                completion,
+                text,
+                base_model=self._engine.base_id,
+                shown_in=shown_in,
+                aside=aside,
+            )
+            draft.stored = True
+        except Exception:  # noqa: BLE001  (a full disk, a database that another process holds: the asker hears of it)
+            _log.exception("The answer to question %s could not be stored: it cannot be reviewed", question.id)
+            await self._introductions.over(question.asker.id, told=False)
+            await self._show_unstored(question, stream, as_posted(text, completion.finish_reason, question.guild))
+            return
+        await self._outbox.answer(written.reply_id, stream, question)
+        await self._introductions.over(question.asker.id, told=bool(line))
         try:
             await self._on_reply(written, question)
-        except UNSENT:
-            _log.warning("Reply %s is stored, but its card could not be shown", written.reply_id, exc_info=True)
-        return True
+        except Exception:  # noqa: BLE001  (the answer is given; the outbox keeps what is missing)
+            _log.exception("Reply %s is stored, but its card could not be shown", written.reply_id)
+
+    async def _show_unstored(self, question: Question, stream: MessageStream, text: str) -> None:
+        """The asker gets the answer that could not be stored, and reads that it was not."""
+        if question.settings.hold:  # nobody can approve what is not stored
+            await _fall_short(question, stream, lambda: texts.FAILED)
+            return
+        standing = question.standing
+        below = controls.below_question(quotes=bool(question.heading))
+        await show(stream, question.heading + text + texts.UNSTORED, below)
+        if standing is not None:
+            _log.warning("Reply %s has another answer in its place, which is not stored", standing.reply.id)
 
     async def _write(self, draft: Draft, stream: MessageStream, me: int) -> tuple[Context, Completion]:
         """The finished answer, shown in `stream` while it grows. Raises what the draft raises."""
@@ -225,8 +272,9 @@ class Answering:
 async def _fall_short(question: Question, stream: MessageStream, why: Callable[[], str]) -> None:
     """There is no answer, or no more of it: say why. One that stood there before stands there again."""
     if question.standing is None:
-        text = f"{stream.text}\n{why()}"
-        await surely(lambda: stream.finish(text, controls.below_question(quotes=bool(question.heading))))
+        below = controls.below_question(quotes=bool(question.heading))
+        for message in await show(stream, f"{stream.text}\n{why()}", below):
+            await message.delete()
         return
     below = controls.after(question.standing.reply.finish_reason, quotes=bool(question.heading))
     await surely(lambda: stream.restore(below))
@@ -237,7 +285,8 @@ async def _fall_short(question: Question, stream: MessageStream, why: Callable[[
 async def _show(edit: Awaitable[None]) -> None:
     """An edit on the way that Discord refuses is no reason to stop; an answer that was deleted is."""
     try:
-        await edit
+        async with asyncio.timeout(_EDIT_SECONDS):
+            await edit
     except discord.NotFound:
         raise
     except UNSENT:

@@ -38,7 +38,7 @@ FORM_LIMIT = limits.FORM  # characters a form's text field takes
 _SHOWN = 1200  # characters of a question or an answer on a card that waits
 _FOLDED = 150  # and on one that is done, where each takes a line
 
-Act = Literal["approve", "edit", "reject", "skip", "undo"]
+Act = Literal["approve", "edit", "reject", "skip", "undo", "show"]
 WAITING: tuple[Act, ...] = ("approve", "edit", "reject", "skip")
 STYLES: dict[Act, discord.ButtonStyle] = {
     "approve": discord.ButtonStyle.success,
@@ -46,6 +46,7 @@ STYLES: dict[Act, discord.ButtonStyle] = {
     "reject": discord.ButtonStyle.danger,
     "skip": discord.ButtonStyle.secondary,
     "undo": discord.ButtonStyle.secondary,
+    "show": discord.ButtonStyle.primary,
 }
 _COLOURS = {
     None: discord.Colour.blurple(),
@@ -65,6 +66,7 @@ def label(act: Act) -> str:
         "reject": texts.REJECT,
         "skip": words.SKIP,
         "undo": words.UNDO,
+        "show": words.SHOW_AGAIN,
     }[act]
 
 
@@ -76,10 +78,12 @@ def card(
     held: bool = False,
     skipped_by: str | None = None,
     replaced_by: int | None = None,
+    not_shown: str | None = None,
 ) -> discord.Embed:
     """The card of one reply. Once it is done or skipped it is short, so that the channel stays easy to read.
 
-    `replaced_by` is the reply that stands in its place on Discord now.
+    `replaced_by` is the reply that stands in its place on Discord now; `not_shown` why what follows from a verdict, or
+    the answer itself, is not shown there yet.
     """
     if is_blank(reply):
         return blank_card(reply.id)
@@ -97,6 +101,8 @@ def card(
         title = words.ruling(review.verdict, review.reviewer, review.reason)
     embed = limits.Embed(title=title, description="\n".join(body), colour=_COLOURS[review.verdict if review else None])
     embed.set_author(name=asker)
+    if not_shown is not None:
+        embed.add_field(name=f"\u26a0\ufe0f {words.NOT_SHOWN_TITLE}", value=words.NOT_SHOWN[not_shown])
     footer = [f"{texts.CARD_REPLY} {reply.id}", reply.adapter or texts.BASE_MODEL]
     footer += [words.replaced_by(replaced_by)] if replaced_by is not None else []
     embed.set_footer(text=" \u00b7 ".join(footer))
@@ -120,12 +126,16 @@ def card_asker(message: discord.Message) -> str:
     return (message.embeds[0].author.name if message.embeds else None) or texts.SOMEBODY
 
 
-def card_buttons(reply: Reply, review: Review | None = None) -> discord.ui.View:
-    """What can be done with a reply, and a link to its message. They work for as long as the card stands."""
+def card_buttons(reply: Reply, review: Review | None = None, *, again: bool = False) -> discord.ui.View:
+    """What can be done with a reply, and a link to its message. They work for as long as the card stands.
+
+    `again`: something is not shown on Discord yet, and can be tried again.
+    """
     view = discord.ui.View(timeout=None)
     if reply.redacted:
         return view
     acts: tuple[Act, ...] = WAITING if review is None else ("undo",)
+    acts = ("show", *acts) if again else acts
     for act in acts:
         view.add_item(CardButton(act, reply.id))
     if link := jump(reply):
@@ -153,7 +163,7 @@ def card_of(message: discord.Message) -> int | None:
 
 class CardButton(
     discord.ui.DynamicItem[discord.ui.Button[Any]],
-    template=r"nightshift:(?P<act>approve|edit|reject|skip|undo):(?P<reply>\d+)",
+    template=r"nightshift:(?P<act>approve|edit|reject|skip|undo|show):(?P<reply>\d+)",
 ):
     """A button of a card in the review channel."""
 

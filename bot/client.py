@@ -38,6 +38,7 @@ from bot.moderation.reactions import Reactions
 from bot.moderation.setup import SetupChannel, SetupDesk, SetupRole, SetupStep
 from bot.moderation.withdrawals import Withdrawals
 from bot.operations import Operations
+from bot.outbox import Outbox
 from bot.privacy import privacy_commands
 from bot.questions import Question
 from bot.recording import Written
@@ -57,6 +58,8 @@ _log = logging.getLogger(__name__)
 _ITEMS = (CardButton, ReasonMenu, QueueButton, QuarantineButton, VoteButton, SetupChannel, SetupRole, SetupStep)
 _RETENTION_HOURS = 6  # between two looks for what is too old
 _ERASE_MINUTES = 5  # between two attempts to overwrite removed words in the files, where somebody was in the way
+_LONGEST_WAIT = 60.0  # seconds that one request waits out a rate limit: edits of an old message may wait for an hour
+_ROUND_SECONDS = 15.0  # between two looks for what is not shown on Discord yet
 
 
 def intents(*, message_content: bool, reactions: bool = False) -> discord.Intents:
@@ -92,6 +95,7 @@ class NightshiftClient(discord.Client):
         self._clock = DiscordClock()
         self._clock.listen(self._token.trace)
         super().__init__(
+            max_ratelimit_timeout=_LONGEST_WAIT,
             http_trace=self._token.trace,
             intents=intents(
                 message_content=settings.discord.message_content, reactions=settings.discord.review_by_reaction
@@ -105,12 +109,13 @@ class NightshiftClient(discord.Client):
         self.book = SettingsBook(store, settings)
         self.teaching = Teaching(store, settings)
         self.office = Office(store, self.book, config, self.teaching)
-        self.desk = ReviewDesk(self.office)
+        self.outbox = Outbox(self, self.office)
+        self.desk = ReviewDesk(self.office, self.outbox)
         self.setup = SetupDesk(self.office, settings.consent)
         self.morning = Morning(self.office)
         self.withdrawals = Withdrawals(self, self.office, self.desk, self.morning)
         self._reactions = Reactions(self.office, self.desk)
-        self.answering = Answering(engine, store, settings, self._on_reply)
+        self.answering = Answering(engine, store, settings, self._on_reply, self.outbox)
         self.front = FrontDesk(self.answering, store, self.book, self.office, direct_messages=config.direct_messages)
         self.tree = _Tree(self)
         for menu in message_commands(self.desk, hidden=config.moderator_role is None):
@@ -128,6 +133,8 @@ class NightshiftClient(discord.Client):
         self._poll = tasks.loop(seconds=config.poll_seconds)(self._task("adapter", self._look_for_adapter))
         self._erasing = tasks.loop(minutes=_ERASE_MINUTES)(self._task("erase", self._erase))
         self._looks_back = settings.privacy.look_back
+        self._rounds = tasks.loop(seconds=_ROUND_SECONDS)(self._task("outbox", self._show_the_rest))
+        self._looked = False
         self._look_back = tasks.loop(count=1)(self._task("deleted", self._look_for_deleted))
 
     @property
@@ -153,6 +160,8 @@ class NightshiftClient(discord.Client):
         for guild in self.guilds:
             self.office.warn_of_missing(guild)
             await self._settings_gone(guild)
+        if not self._rounds.is_running():
+            self._rounds.start()
         if self._looks_back and not self._look_back.is_running():
             self._look_back.start()
         await self.withdrawals.carry_out()
@@ -225,6 +234,7 @@ class NightshiftClient(discord.Client):
         self._erasing.cancel()
         self._look_back.cancel()
         await self._upload.close()
+        self._rounds.cancel()
         await self.answering.close()
         await super().close()
 
@@ -235,7 +245,7 @@ class NightshiftClient(discord.Client):
         if written.extended:
             await self.desk.changed(question.guild, written.reply_id)
         elif not gone:
-            await self.desk.board.post(written.reply_id, question.guild, question.asker.display_name)
+            await self.outbox.carry_out(written.reply_id, "card")
         if question.standing is not None and not written.extended:
             await self.desk.changed(question.guild, question.standing.reply.id)  # another stands in its place
 
@@ -282,6 +292,14 @@ class NightshiftClient(discord.Client):
         await self._store.call(Store.erase, **({"at_most": None} if starting else {}))
         if self.is_ready():
             await self.withdrawals.carry_out()
+
+    async def _show_the_rest(self) -> None:
+        """Show what is not shown yet, and clean up what nobody writes any more."""
+        if not self._looked:
+            await self.answering.unfinished.look(self, self.answering.alive)
+            self._looked = True
+        await self.answering.unfinished.clean_up(self, self.answering.alive, self.office.locale)
+        await self.outbox.round()
 
     async def _look_for_adapter(self) -> None:
         await self._operations.look()

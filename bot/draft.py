@@ -39,10 +39,14 @@ class QuestionGone(Exception):
 
 
 class Draft:
-    """Write it once with `write`; meanwhile `stop` and `changed` may be called."""
+    """Write it once with `write`; meanwhile `stop` and `changed` may be called.
+
+    `stored` says whether the answer is in the store; whoever puts it there sets it.
+    """
 
     def __init__(self, engine: ChatEngine, question: Question, sampling: Sampling, persona: str) -> None:
         self.question = question
+        self.stored = False
         self._engine = engine
         self._sampling = sampling
         self._persona = persona

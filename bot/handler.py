@@ -19,6 +19,7 @@ from bot import limits, texts
 from bot.errors import Refused
 from bot.language import speak
 from bot.moderation import texts as moderation
+from bot.sending import UNSENT
 from model.errors import ContextTooLong, EngineClosed, EngineFailed, QueueFull
 from storage.errors import (
     AdapterDamaged,
@@ -104,7 +105,7 @@ async def respond_with(interaction: discord.Interaction[Any], error: BaseExcepti
             await interaction.followup.send(text, ephemeral=True)
         else:
             await interaction.response.send_message(text, ephemeral=True)
-    except discord.HTTPException:
+    except UNSENT:
         _log.warning("Could not answer interaction %s", interaction.id, exc_info=True)
 
 

@@ -87,6 +87,9 @@ class FrontDesk:
             if why == "asked":
                 await self._answering.refuse(question, error)
             return
+        except Exception as error:
+            await self._answering.refuse(question, error)
+            raise
         original = self._originals.note(message.channel.id, message.id, message.content)
         original.answered = await self._answering.answer(question, me)
 

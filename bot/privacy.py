@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -22,7 +23,9 @@ from bot.teaching import Teaching
 from storage.store import Store
 from storage.writer import AsyncStore
 
-__all__ = ["introduction", "privacy_commands"]
+__all__ = ["Introductions", "privacy_commands"]
+
+_log = logging.getLogger(__name__)
 
 _TIME_TO_DECIDE = 300  # seconds a confirmation waits
 _FILE_LIMIT = 8_000_000  # bytes; above it an export is packed
@@ -31,11 +34,36 @@ _PART = 8_000_000  # and above this sent in parts; Discord takes 10 MB
 Forgotten = Callable[[tuple[int, ...]], Awaitable[None]]
 
 
-async def introduction(store: AsyncStore, settings: Settings, user_id: int) -> str:
-    """The line under the first answer to a member that says how learning works; empty for all others."""
-    if not settings.privacy.introduce or not await store.call(Store.introduce, user_id):
-        return ""
-    return texts.introduction(settings.consent == "operator")
+class Introductions:
+    """The line under the first answer to a member that says how learning works. A nicety: no answer waits for it."""
+
+    def __init__(self, store: AsyncStore, settings: Settings) -> None:
+        self._store = store
+        self._wanted = settings.privacy.introduce
+        self._operator_consents = settings.consent == "operator"
+        self._under_way: set[int] = set()  # members whose first answer is about to be shown
+
+    async def line(self, user_id: int) -> str:
+        """The line, if this is a member's first answer, else nothing. Writes nothing: call `over` afterwards."""
+        if not self._wanted or user_id in self._under_way:
+            return ""
+        self._under_way.add(user_id)
+        try:
+            told = await self._store.call(Store.introduced, user_id)
+        except Exception:  # noqa: BLE001  (whatever the store has, the answer goes on)
+            _log.warning("Could not look up whether a member was told how learning works", exc_info=True)
+            told = True
+        return "" if told else texts.introduction(self._operator_consents)
+
+    async def over(self, user_id: int, *, told: bool) -> None:
+        """The answer was shown, or was not; `told`: it had the line."""
+        try:
+            if told:
+                await self._store.call(Store.introduce, user_id)
+        except Exception:  # noqa: BLE001  (then they are told once more)
+            _log.warning("Could not note that a member was told how learning works", exc_info=True)
+        finally:
+            self._under_way.discard(user_id)
 
 
 def privacy_commands(

@@ -18,11 +18,14 @@ from bot.conversation import Context, Heard, compose, plain_text, shorten
 from bot.errors import Refused
 from bot.guild_settings import GuildSettings
 from bot.hearing import Ear, names_for
+from bot.sending import UNSENT, unreached
 from bot.standing import Standing
 from model.chat import Message
 from storage.records import Reply
 
-__all__ = ["Fits", "Question", "asked_by_button", "asked_by_command", "asked_by_message"]
+__all__ = ["Fits", "Question", "asked_by_button", "asked_by_command", "asked_by_message", "edit", "in_reply"]
+
+_UNKNOWN_MESSAGE = 10008  # Discord's code: it was deleted
 
 Fits = Callable[[Sequence[Message]], bool]
 """Whether these messages leave room for an answer."""
@@ -43,6 +46,7 @@ class Question:
         thinking: Discord shows already that an answer is on its way.
         overheard: nobody asked; an administrator opened the channel.
         prompt_message_id: the message that was answered, where there is one.
+        answer_message_id: the message that is there already for the answer.
         standing: the answer that is to be replaced or gone on with, where one stands there already.
         asker_id: who may stop or repeat the answer; not `asker` when a moderator asked for another one.
     """
@@ -55,11 +59,12 @@ class Question:
     settings: GuildSettings
     listen: Callable[[Ear, Fits], Awaitable[Context | None]] = field(repr=False)
     send: Callable[..., Awaitable[discord.Message]] = field(repr=False)
-    edit: Callable[..., Awaitable[None]] = field(repr=False, default_factory=lambda: _edit)
+    edit: Callable[..., Awaitable[None]] = field(repr=False, default_factory=lambda: edit)
     heading: str = ""
     thinking: bool = False
     overheard: bool = False
     prompt_message_id: int | None = None
+    answer_message_id: int | None = None
     standing: Standing | None = None
 
     @property
@@ -96,7 +101,7 @@ def asked_by_message(message: discord.Message, settings: GuildSettings, *, overh
         channel=message.channel,
         settings=settings,
         listen=listen,
-        send=_in_reply(message.channel, message, message.id),
+        send=in_reply(message.channel, message, message.id),
         overheard=overheard,
         prompt_message_id=message.id,
     )
@@ -116,16 +121,18 @@ def asked_by_command(
         heard = await ear.lately(interaction.channel, before=message_id)
         return compose([*heard, question], channel_id=interaction.channel_id or 0, root=message_id, fits=fits)
 
-    further = _in_reply(interaction.channel, None, interaction.id)
+    further = in_reply(interaction.channel, None, interaction.id)
 
     async def send(content: str, first: discord.Message | None, **extras: Any) -> discord.Message:
         if first is not None:
-            return await further(content, first, **extras)
+            try:
+                return await further(content, first, **extras)
+            except discord.Forbidden:  # a channel that the bot cannot see: its commands reach there all the same
+                return await interaction.followup.send(content, wait=True, **extras)
         # The deferred message is filled in: done again, that is no second message, as a follow-up would be.
         message = await interaction.edit_original_response(content=content, **extras)
         if "://" in content:
-            with contextlib.suppress(discord.HTTPException):  # a preview more is no reason to fail
-                await _edit(message)
+            await _without_previews(message)
         return message
 
     return Question(
@@ -137,8 +144,10 @@ def asked_by_command(
         settings=settings,
         listen=listen,
         send=send,
+        edit=_edit_through(interaction, message_id),
         heading=texts.asked(words),
         thinking=True,
+        answer_message_id=message_id,
     )
 
 
@@ -170,21 +179,24 @@ def asked_by_button(
         channel=interaction.channel,
         settings=settings,
         listen=listen,
-        send=_in_reply(interaction.channel, first, interaction.id),
+        send=in_reply(interaction.channel, first, interaction.id),
+        edit=_edit_through(interaction, standing.messages[-1].id),
         heading=standing.heading,
         prompt_message_id=reply.prompt_message_id,
         standing=standing,
     )
 
 
-def _in_reply(
-    channel: Any, replied_to: discord.Message | None, number: int
+def in_reply(
+    channel: Any, replied_to: Any, number: object, *, posted: int = 0
 ) -> Callable[..., Awaitable[discord.Message]]:
     """Sends the parts of one answer: the first replies to the question, each further one to the first.
 
-    Discord refuses a reply to who may not read the channel's history: there the parts stand by themselves.
+    `number` and how many were sent (`posted` before) make the nonce: the same until it is posted, so that a send that
+    is tried again posts nothing twice. Discord refuses a reply to who may not read the channel's history: there the
+    parts stand by themselves.
     """
-    count = 1
+    count = posted + 1
 
     async def send(content: str, first: discord.Message | None, **extras: Any) -> discord.Message:
         nonlocal count
@@ -192,7 +204,7 @@ def _in_reply(
             content,
             reference=_reference_to(first or replied_to),
             allowed_mentions=discord.AllowedMentions.none(),
-            nonce=f"{number}-{count}",  # the same until it is posted: a send that is tried again posts nothing twice
+            nonce=f"{number}-{count}",
             suppress_embeds=True,
             **extras,
         )
@@ -202,16 +214,58 @@ def _in_reply(
     return send
 
 
-def _reference_to(message: discord.Message | None) -> discord.MessageReference | None:
+def _reference_to(message: Any) -> discord.MessageReference | None:
+    """`message` may be a partial one, or a reference already."""
     if message is None:
         return None
+    if isinstance(message, discord.MessageReference):
+        return message
     me = message.guild.me if message.guild is not None else None
     if me is not None and not message.channel.permissions_for(me).read_message_history:
         return None
-    return message.to_reference(fail_if_not_exists=False)
+    reference: discord.MessageReference = message.to_reference(fail_if_not_exists=False)
+    return reference
 
 
-async def _edit(message: discord.Message, **changes: Any) -> None:
-    # `suppress` each time: an edit of the buttons would bring the links' previews back (discord.py 2.7 sends flags 0).
-    # The class's own method: that of an interaction's messages cannot suppress, and ends with the interaction's token.
-    await discord.Message.edit(message, suppress=True, **changes)
+async def edit(message: discord.Message | discord.PartialMessage, **changes: Any) -> None:
+    """Change a message of the bot's own.
+
+    `suppress` each time: an edit of the buttons would bring the links' previews back (discord.py 2.7 sends flags 0).
+    The class's own method: that of an interaction's messages cannot suppress, and ends with the interaction's token.
+    """
+    if isinstance(message, discord.Message):
+        await discord.Message.edit(message, suppress=True, **changes)
+    else:
+        await message.edit(**changes)
+
+
+def _edit_through(interaction: discord.Interaction[Any], message_id: int) -> Callable[..., Awaitable[None]]:
+    """Changes the message of an interaction by the interaction's own right, while that lasts (15 minutes).
+
+    It holds in channels that the bot cannot see, and for messages so old that the bot may hardly edit them. All other
+    messages, and this one later, are edited as any of the bot's.
+    """
+    quiet = False
+
+    async def change(message: discord.Message, **changes: Any) -> None:
+        nonlocal quiet
+        if message.id != message_id or interaction.is_expired():
+            await edit(message, **changes)
+            return
+        try:
+            await interaction.edit_original_response(**changes)
+        except discord.HTTPException as error:
+            if unreached(error) or error.code == _UNKNOWN_MESSAGE:
+                raise
+            await edit(message, **changes)
+            return
+        if not quiet and "://" in changes.get("content", ""):
+            quiet = True  # an edit by the interaction leaves it so
+            await _without_previews(message)
+
+    return change
+
+
+async def _without_previews(message: discord.Message) -> None:
+    with contextlib.suppress(*UNSENT):  # a preview more is no reason to fail
+        await edit(message)

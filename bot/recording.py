@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from bot.conversation import Context
 from bot.hearing import places_of
@@ -33,8 +34,9 @@ async def write_down(
     *,
     base_model: str,
     shown_in: Sequence[int],
+    aside: str = "",
 ) -> Written:
-    """Store an answer.
+    """Store an answer, and that it and its card are to be shown on Discord, before they are.
 
     Args:
         store: the store.
@@ -43,16 +45,25 @@ async def write_down(
         completion: what it said now.
         text: the whole answer, with what was said before where it was gone on with.
         base_model: id of the base.
-        shown_in: the messages that stand for it on Discord, first to last.
+        shown_in: the messages that stand for it on Discord so far, first to last.
+        aside: the line that is to stand below it.
     """
     parent, *thread = places_of(question.channel)
     if thread:
         await store.call(Store.add_thread, thread[0], parent)
     begun = question.standing.reply if question.standing is not None and question.standing.go_on else None
+    delivery = {
+        "heading": question.heading,
+        "aside": aside,
+        "messages": list(shown_in) or [one for one in (question.answer_message_id,) if one is not None],
+        "number": str(question.id),
+        "replaces": question.standing is not None and not question.standing.go_on,
+    }
     return await store.call(
         _write,
         begun,
-        list(shown_in),
+        question,
+        delivery,
         NewReply(
             source="discord",
             conversation=context.conversation,
@@ -62,34 +73,40 @@ async def write_down(
             base_model=base_model,
             guild_id=question.guild_id,
             channel_id=question.channel.id,
-            message_id=shown_in[0],
+            message_id=shown_in[0] if shown_in else question.answer_message_id,
             asker_id=question.asker_id,
             prompt_message_id=question.prompt_message_id,
             finish_reason=completion.finish_reason,
             confidence=_confidence(begun, completion),
         ),
-        hold=question.settings.hold,
     )
 
 
-def _write(store: Store, begun: Reply | None, shown_in: list[int], reply: NewReply, *, hold: bool) -> Written:
-    if (
-        begun is not None
-        and not hold
-        and store.extend_reply(
-            begun.id,
-            reply.text,
-            finish_reason=reply.finish_reason,
-            confidence=reply.confidence,
-            adapter=reply.adapter,
-            shown_in=shown_in,
+def _write(
+    store: Store, begun: Reply | None, question: Question, delivery: Mapping[str, Any], reply: NewReply
+) -> Written:
+    held, shown_in = question.settings.hold, delivery["messages"]
+    with store.writing():
+        store.outbox.grown(question.id)
+        extended = (
+            begun is not None
+            and not held
+            and store.extend_reply(
+                begun.id,
+                reply.text,
+                finish_reason=reply.finish_reason,
+                confidence=reply.confidence,
+                adapter=reply.adapter,
+                shown_in=shown_in,
+            )
         )
-    ):
-        return Written(begun.id, extended=True)
-    reply_id = store.add_reply(reply, shown_in)
-    if hold:
-        store.moderation.hold(reply_id, shown_in)
-    return Written(reply_id, extended=False)
+        reply_id = begun.id if begun is not None and extended else store.add_reply(reply, shown_in)
+        if held:
+            store.moderation.hold(reply_id, shown_in)
+        store.outbox.put(reply_id, "answer", delivery)
+        if question.guild_id is not None and not extended:
+            store.outbox.put(reply_id, "card", {"asker": question.asker.display_name})
+    return Written(reply_id, extended=extended)
 
 
 def _confidence(begun: Reply | None, completion: Completion) -> float | None:

@@ -6,6 +6,7 @@ what a verdict is good for, the trainer decides.
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import discord
@@ -16,24 +17,28 @@ from bot.cards import FORM_LIMIT, Act, CorrectionForm, card_asker, card_of, reas
 from bot.errors import Refused
 from bot.handler import answered
 from bot.moderation import texts as words
-from bot.moderation.board import ReviewBoard
 from bot.moderation.office import Office
 from bot.moderation.queue import ReviewQueue
 from bot.moderation.verdicts import Verdicts
+from bot.outbox import Outbox
+from bot.sending import UNSENT
 from bot.standing import reply_shown_by
 from storage.records import Reason, Reply, Verdict
 from storage.store import Store
 
 __all__ = ["ReviewDesk", "message_commands"]
 
+_log = logging.getLogger(__name__)
+
 
 class ReviewDesk:
     """The review of replies on one client; `queue` is its private way, `board` its public one."""
 
-    def __init__(self, office: Office) -> None:
+    def __init__(self, office: Office, outbox: Outbox) -> None:
         self.office = office
-        self.board = ReviewBoard(office)
-        self.verdicts = Verdicts(office, self.board)
+        self.outbox = outbox
+        self.board = outbox.board
+        self.verdicts = Verdicts(office, outbox)
         self.queue = ReviewQueue(office, self.board, self.verdicts)
 
     @answered
@@ -42,6 +47,8 @@ class ReviewDesk:
         reply = await self.allowed(interaction, reply_id)
         if act == "skip":
             await self._skip(interaction, reply)
+        elif act == "show":
+            await self._show_again(interaction, reply)
         elif act == "edit":
             await interaction.response.send_modal(CorrectionForm(await self.text_to_edit(reply), self._form_of(reply)))
         else:
@@ -59,12 +66,15 @@ class ReviewDesk:
                 raise Refused(words.NOT_REJECTED)
             await self.verdicts.give(reply, "reject", interaction.user, reason=reason)
             told = words.rejected_because(reason)
-            if place is None:
-                await interaction.response.edit_message(content=told, view=None)
-            else:
-                await self.queue.stay(interaction, *place, told)
-            if interaction.guild is not None:
-                await self.board.redraw(interaction.guild, reply)
+            try:
+                if place is None:
+                    await interaction.response.edit_message(content=told, view=None)
+                else:
+                    await self.queue.stay(interaction, *place, told)
+            except UNSENT:
+                _log.warning("The moderator of reply %s could not be answered", reply.id, exc_info=True)
+            drawn = interaction.guild is None or await self.board.redraw(interaction.guild, reply)
+        await self.outbox.carry_out(reply_id, "verdict", drawn=drawn)
 
     async def text_to_edit(self, reply: Reply) -> str:
         """What the form begins with: the last edit, else the reply. Raises Refused where no form can hold it."""
@@ -119,15 +129,28 @@ class ReviewDesk:
             lines = [{**texts.RECORDED, "undo": words.UNDONE}[verdict], ruling.remark]
             told = limits.content("\n".join(filter(None, lines)))
             view = reason_menu(reply.id) if verdict == "reject" else discord.utils.MISSING
-            if message is not None and card_of(message) == reply.id:
-                embed, buttons = await self.board.face(guild, reply, card_asker(message))
-                await interaction.response.edit_message(embed=embed, view=buttons)
-                if verdict == "reject" or ruling.remark:
-                    await interaction.followup.send(told, view=view, ephemeral=True)
-            else:
-                await interaction.response.send_message(told, view=view, ephemeral=True)
-                await self.board.redraw(guild, reply)
-        await self.verdicts.carry_out(ruling, guild, reply, interaction)
+            on_card = message is not None and card_of(message) == reply.id
+            try:
+                if message is not None and on_card:
+                    embed, buttons = await self.board.face(guild, reply, card_asker(message))
+                    await interaction.response.edit_message(embed=embed, view=buttons)
+                    if verdict == "reject" or ruling.remark:
+                        await interaction.followup.send(told, view=view, ephemeral=True)
+                else:
+                    await interaction.response.send_message(told, view=view, ephemeral=True)
+            except UNSENT:  # the answer came too late, or not at all: the verdict stands, and is carried out
+                _log.warning("The moderator of reply %s could not be answered", reply.id, exc_info=True)
+                on_card = False
+            drawn = on_card or await self.board.redraw(guild, reply)
+        await self.verdicts.carry_out(ruling, guild, reply, interaction, drawn=drawn)
+
+    async def _show_again(self, interaction: discord.Interaction[Any], reply: Reply) -> None:
+        """Try again what could not be shown."""
+        guild = self.office.require(interaction)
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        reason = await self.outbox.carry_out(reply.id)
+        await self.board.redraw(guild, reply)
+        await interaction.followup.send(words.NOT_SHOWN[reason] if reason else words.SHOWN_NOW, ephemeral=True)
 
     async def _skip(self, interaction: discord.Interaction[Any], reply: Reply) -> None:
         """Fold the card; the reply waits on, for somebody else or for the queue."""

@@ -16,17 +16,31 @@ from typing import TypeVar
 import aiohttp
 import discord
 
-__all__ = ["UNREACHED", "UNSENT", "nonce_of", "surely"]
+__all__ = ["UNREACHED", "UNSENT", "nonce_of", "surely", "unreached"]
 
 T = TypeVar("T")
 
 UNREACHED = (discord.DiscordServerError, aiohttp.ClientError, TimeoutError, ConnectionError)
 """Discord failed or could not be reached, so that the same may be tried again."""
 
-UNSENT = (discord.HTTPException, *UNREACHED)
+UNSENT = (discord.HTTPException, discord.RateLimited, *UNREACHED)
 """Whatever kept a request from being carried out, Discord's refusal included."""
 
 _PAUSES = (1.0, 3.0, 9.0)  # seconds before each further attempt
+
+
+_OLD_EDITED = 30046  # Discord's code: a message over an hour old was edited too often
+
+
+def unreached(error: BaseException) -> bool:
+    """Whether the same may well be carried out when it is tried again.
+
+    So it is with a 429 that discord.py gave up on: the network in front of Discord turned the bot away for a while.
+    Edits of an old message are another matter, for their limit is a long one.
+    """
+    if isinstance(error, discord.HTTPException) and error.status == 429:
+        return error.code != _OLD_EDITED
+    return isinstance(error, UNREACHED)
 
 
 async def surely(attempt: Callable[[], Awaitable[T]]) -> T:
@@ -34,8 +48,10 @@ async def surely(attempt: Callable[[], Awaitable[T]]) -> T:
     for pause in _PAUSES:
         try:
             return await attempt()
-        except UNREACHED:
-            await asyncio.sleep(pause)
+        except UNSENT as error:
+            if not unreached(error):
+                raise
+        await asyncio.sleep(pause)
     return await attempt()
 
 

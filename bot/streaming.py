@@ -19,6 +19,7 @@ from bot.pace import Pace
 __all__ = ["MESSAGE_LIMIT", "MessageStream", "split"]
 
 MESSAGE_LIMIT = 2000  # characters in one Discord message
+_AFTER_FAILURE = 5.0  # seconds without an edit of unfinished text after one that failed
 _CLOSING = 12  # characters at the end of a part for what closes its markup
 _MARKS = "`*_~|"
 _LINK = re.compile(r"\[[^\]\n]{0,200}(?:\](?:\([^)\s]{0,400})?)?$")  # a masked link that has begun
@@ -99,9 +100,11 @@ class MessageStream:
         # Not a default argument: a simulated Discord replaces the clock while its world runs.
         self._clock = clock or time.monotonic
         self._sleep = sleep
-        self._shown = [_Shown(one, one.content, controls if one is standing[-1] else None) for one in standing]
+        self._shown = [_as_it_stands(one, controls if one is standing[-1] else None) for one in standing]
         self._before = [one.content for one in self._shown]
+        self._left: list[_Shown] | None = None
         self.text = ""
+        self._quiet_until = 0.0
         self._last_write: float | None = None
         self._last_edit: float | None = None
         self._last_is_paid = False
@@ -114,10 +117,15 @@ class MessageStream:
     async def update(self, text: str) -> None:
         """Show `text` if enough time has passed since the last write and the channel has room; else return at once."""
         self.text = text
-        if self._last_write is not None and self._clock() - self._last_write < self._interval:
+        now = self._clock()
+        if now < self._quiet_until or (self._last_write is not None and now - self._last_write < self._interval):
             return
         if self._has_room():
-            await self._show(_parts(text, self._controls))
+            try:
+                await self._show(_parts(text, self._controls))
+            except BaseException:
+                self._quiet_until = self._clock() + _AFTER_FAILURE
+                raise
 
     async def notice(self, text: str) -> None:
         """Show `text` for as long as there is no answer; the answer takes its place."""
@@ -142,6 +150,23 @@ class MessageStream:
         self.text = text
         await self._end(_parts(text, controls))
 
+    async def renew(self, text: str, controls: Any = None) -> list[Any]:
+        """Show the whole of `text` in new messages, where those there are cannot be edited; gives those.
+
+        What becomes of those is the caller's affair. Call it again if it fails.
+        """
+        self.text = text
+        if self._left is None:
+            self._left, self._shown = self._shown, []
+        try:
+            await self._show(_parts(text, controls), wait=True)
+        except BaseException:
+            if not self._shown:  # nothing new stands there: what is old is all there is
+                self._shown, self._left = self._left, None
+            raise
+        left, self._left = self._left, None
+        return [shown.message for shown in left]
+
     async def restore(self, controls: Any = None) -> None:
         """Show again what stood there before, with these controls below it."""
         await self._end(_below(self._before, controls))
@@ -161,9 +186,11 @@ class MessageStream:
             if index >= len(self._shown):
                 first = self._shown[0].message if self._shown else None
                 view = {} if below is None else {"view": below}
-                self._shown.append(_Shown(await self._send(content, first, **view), content, below))
+                message = await self._send(content, first, **view)
                 self._last_write = self._clock()
-                continue
+                self._shown.append(_as_it_came_back(message, content, below))
+                if self._shown[index].content == content:
+                    continue
             shown = self._shown[index]
             changes: dict[str, Any] = {}
             if shown.content != content:
@@ -190,8 +217,30 @@ class _Shown:
     """One message as it stands on Discord."""
 
     message: Any
-    content: str
+    content: str | None  # None: not known
     controls: Any
+
+
+def _as_it_came_back(message: Any, content: str, controls: Any) -> _Shown:
+    """A message just sent. Discord may know its nonce from an earlier attempt, and give that one's message."""
+    if _custom_ids(message) == _custom_ids_of(controls) and message.content == content:
+        return _Shown(message, content, controls)
+    return _Shown(message, None, object())
+
+
+def _as_it_stands(message: Any, controls: Any) -> _Shown:
+    """A message of an earlier answer; what of it is not known will be changed."""
+    unknown = controls is None and _custom_ids(message)
+    return _Shown(message, getattr(message, "content", None), object() if unknown else controls)
+
+
+def _custom_ids(message: Any) -> list[str | None]:
+    rows = getattr(message, "components", ())
+    return [getattr(one, "custom_id", None) for row in rows for one in getattr(row, "children", ())]
+
+
+def _custom_ids_of(view: Any) -> list[str | None]:
+    return [] if view is None else [getattr(one, "custom_id", None) for one in view.children]
 
 
 def _parts(text: str, controls: Any) -> list[tuple[str, Any]]:
@@ -199,6 +248,6 @@ def _parts(text: str, controls: Any) -> list[tuple[str, Any]]:
     return _below(split(text), controls)
 
 
-def _below(contents: Sequence[str], controls: Any) -> list[tuple[str, Any]]:
+def _below(contents: Sequence[Any], controls: Any) -> list[tuple[str, Any]]:
     """Only the last message carries controls."""
     return [(content, controls if index == len(contents) else None) for index, content in enumerate(contents, start=1)]

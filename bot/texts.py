@@ -25,6 +25,8 @@ RESTARTING = NOTICE + "I have to restart the part of me that answers. Please ask
 SILENT = NOTICE + "I could not find words for that one. Please try to put it differently."
 
 STOPPED = NOTICE + "Stopped. Ask again whenever you like."
+INTERRUPTED = NOTICE + "I was interrupted here. Please ask again."
+NOT_TAKEN = NOTICE + "Discord does not let me show my answer here, sorry."
 STOP = "Stop"
 AGAIN = "Try another"
 MORE = "Go on"
@@ -150,6 +152,7 @@ def adapter_refused(adapter: str | None, sentence: str) -> str:
 
 
 BACKGROUND = {
+    "outbox": "Showing on Discord what is not shown there yet",
     "retention": "Deleting replies that are too old",
     "erase": "Erasing removed words from the database file",
     "adapter": "Looking for a new adapter",
@@ -261,6 +264,7 @@ def without_aside(content: str) -> tuple[str, str]:
     return text, mark + line
 
 
+UNSTORED = f"{ASIDE}I could not keep this answer, so nobody can review it. Whoever runs me finds the reason in the log."
 EXPORTED = "This is everything I have stored of you: your messages, my answers to them, and what you decided."
 FORGET_YES = "Forget me"
 FORGET_NO = "Keep everything"

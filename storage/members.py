@@ -12,6 +12,12 @@ from storage.records import Holdings, Reply
 from storage.timestamps import now
 
 
+def introduced(db: Connection, user_id: int) -> bool:
+    """Whether a person was told how learning works, or has decided already."""
+    told = db.execute("select 1 from introductions where user_id = ?", [user_id]).fetchone()
+    return told is not None or consents.get(db, user_id) is not None
+
+
 def introduce(db: Connection, user_id: int) -> bool:
     """Whether a person is still to be told how learning works: once, and not if they have decided already."""
     with writing(db):

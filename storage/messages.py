@@ -70,3 +70,16 @@ def channels(db: Connection, guild_id: int) -> list[int]:
         [guild_id],
     )
     return [int(row[0]) for row in rows]
+
+
+def recent_channels(db: Connection, limit: int) -> list[int]:
+    """The channels of the newest replies, up to so many replies."""
+    rows = db.execute(
+        """
+        select distinct channel_id from (
+            select channel_id from replies where source = 'discord' and channel_id is not null order by id desc limit ?
+        )
+        """,
+        [limit],
+    )
+    return [int(row[0]) for row in rows]

@@ -416,6 +416,32 @@ def m018_threads(db: Database) -> None:
     db.execute("create index threads_parent on threads (parent_id)")
 
 
+def m019_outbox(db: Database) -> None:
+    # autoincrement: a row that takes another's place must not get its number.
+    db.execute("""
+        create table outbox (
+            id integer primary key autoincrement,
+            reply_id integer not null references replies (id) on delete cascade,
+            kind text not null,
+            details text not null,
+            error text,
+            created_at text not null,
+            unique (reply_id, kind)
+        )
+    """)
+
+
+def m020_growing(db: Database) -> None:
+    # message_ids: JSON.
+    db.execute("""
+        create table growing (
+            question_id integer primary key,
+            channel_id integer not null,
+            message_ids text not null
+        )
+    """)
+
+
 def m024_bot_state(db: Database) -> None:
     # What the bot remembers about itself, such as which commands it uploaded.
     db.execute("create table bot_state (name text primary key, value text not null) without rowid")
@@ -481,6 +507,8 @@ STEPS: tuple[Callable[[Database], None], ...] = (
     m016_removed_words,
     m017_posts,
     m018_threads,
+    m019_outbox,
+    m020_growing,
     m024_bot_state,
     m025_standing_verdicts,
     m026_reported_runs,

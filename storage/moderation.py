@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from sqlite3 import Connection
 
 from storage import holds, pairs, queues, reviews, tallies, votes
+from storage.database import writing
 from storage.records import ConsentRule, Pair, Preference, QueueCard, QueueOrder, Reason, Review, Tally, Verdict
 
 
@@ -34,17 +35,21 @@ class Moderation:
         edited_text: str | None = None,
         reason: Reason | None = None,
     ) -> tuple[Review | None, Review]:
-        """Add a verdict; gives the one that stood before it, and the new one. Raises what `Store.add_review` does."""
-        before = reviews.latest(self._db, reply_id)
-        review = reviews.add(
-            self._db,
-            reply_id,
-            verdict,
-            reviewer=reviewer,
-            reviewer_id=reviewer_id,
-            edited_text=edited_text,
-            reason=reason,
-        )
+        """Add a verdict, to be carried out on Discord; gives the one that stood before it, and the new one.
+
+        Raises what `Store.add_review` does.
+        """
+        with writing(self._db):
+            before = reviews.latest(self._db, reply_id)
+            review = reviews.add(
+                self._db,
+                reply_id,
+                verdict,
+                reviewer=reviewer,
+                reviewer_id=reviewer_id,
+                edited_text=edited_text,
+                reason=reason,
+            )
         return before, review
 
     def hold(self, reply_id: int, message_ids: Sequence[int]) -> None:

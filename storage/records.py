@@ -22,6 +22,7 @@ ChoiceOrigin = Literal["edit", "rejection", "vote"]
 ConsentRule = Literal["members", "operator"]
 PostKind = Literal["card", "question", "report", "answer"]
 PromotionKind = Literal["gate", "use", "rollback"]
+DeliveryKind = Literal["answer", "card", "verdict"]
 Outcome = Literal["promoted", "kept", "skipped", "failed"]
 
 
@@ -76,6 +77,26 @@ class Review:
     reviewer_id: int | None
     reviewer: str
     created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Something of a reply that Discord does not show yet; `error` is why the last attempt failed."""
+
+    id: int
+    reply_id: int
+    kind: DeliveryKind
+    details: dict[str, Any]
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Growing:
+    """An answer that is being written: to which question, and its messages so far (those it takes the place of too)."""
+
+    question_id: int
+    channel_id: int
+    message_ids: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)

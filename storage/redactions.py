@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from sqlite3 import Connection
 
-from storage import answers, audit, erasure, forgettings, lineage, posts, replies, said, samples
+from storage import answers, audit, erasure, forgettings, lineage, outbox, posts, replies, said, samples
 from storage.blanking import REDACTED, blank, repeats
 from storage.database import writing
 from storage.records import Forgotten, Reply, Turn
@@ -132,6 +132,7 @@ def _redact(db: Connection, reply: Reply, act: _Withdrawal, *, gone: Callable[[T
     )
     db.execute("update reviews set content_hash = null where reply_id = ?", [reply.id])
     posts.withdraw_card(db, reply.id)
+    outbox.withdraw(db, reply.id)
     db.execute("delete from quarantine where reply_id = ?", [reply.id])  # its reason may quote the reply
     _redact_edits(db, reply.id, act.words, all_of_them=answer_gone)
     left = {turn.message_id for turn in blanked.turns}

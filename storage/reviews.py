@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlite3 import Connection, Row
 from typing import get_args
 
-from storage import replies
+from storage import outbox, replies
 from storage.database import writing
 from storage.errors import EditEmpty, NothingToUndo, ReplyRedacted
 from storage.fingerprints import content_hash
@@ -23,7 +23,7 @@ def add(
     edited_text: str | None = None,
     reason: str | None = None,
 ) -> Review:
-    """Add a verdict; it stands until a later one.
+    """Add a verdict; it stands until a later one. What follows from it on Discord is put in the outbox with it.
 
     Raises:
         ReplyNotFound: there is no such reply.
@@ -55,6 +55,8 @@ def add(
             [reply_id, verdict, edited_text, reason, reviewer_id, reviewer, created_at, edited_hash],
         )
         review_id = int(cursor.lastrowid or 0)
+        if reply.source == "discord":
+            outbox.put(db, reply_id, "verdict")
     return Review(review_id, reply_id, verdict, edited_text, reason, reviewer_id, reviewer, created_at)
 
 

@@ -45,6 +45,7 @@ from storage import (
 )
 from storage.database import open_database, writing
 from storage.moderation import Moderation
+from storage.outbox import Outbox
 from storage.records import (
     Act,
     Adapter,
@@ -104,6 +105,15 @@ class Store:
     def moderation(self) -> Moderation:
         """What only moderators ask for: their queue, held drafts, votes and statistics."""
         return Moderation(self._db)
+
+    @property
+    def outbox(self) -> Outbox:
+        """What of the store is still to be shown on Discord."""
+        return Outbox(self._db)
+
+    def writing(self) -> AbstractContextManager[None]:
+        """Several writes as one: all of them are kept, or none."""
+        return writing(self._db)
 
     # Replies
 
@@ -318,6 +328,14 @@ class Store:
     def channels(self, guild_id: int) -> list[int]:
         """Channels and threads of a server whose words are stored, newest first."""
         return messages.channels(self._db, guild_id)
+
+    def recent_channels(self, limit: int) -> list[int]:
+        """Channels that the newest `limit` replies were given in."""
+        return messages.recent_channels(self._db, limit)
+
+    def introduced(self, user_id: int) -> bool:
+        """Whether a person was told how learning works."""
+        return members.introduced(self._db, user_id)
 
     def introduce(self, user_id: int) -> bool:
         """Whether a person is to be told now how learning works; true once for each."""

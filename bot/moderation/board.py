@@ -27,10 +27,13 @@ class ReviewBoard:
     def __init__(self, office: Office) -> None:
         self._office = office
 
-    async def post(self, reply_id: int, guild: discord.Guild, asker: str) -> None:
-        """Put a card for a new reply into its server's review channel, if there is one."""
+    async def post(self, reply_id: int, guild: discord.Guild, asker: str, *, look: bool = False) -> None:
+        """Put a card for a new reply into its server's review channel, if there is one.
+
+        `look`: it may stand there already, from an earlier attempt that is too long ago for Discord to know its nonce.
+        """
         channel = self._office.review_channel(guild)
-        if channel is None:
+        if channel is None or (look and await self._stands(guild, reply_id)):
             return
         embed, view = await self.face(guild, await self._office.store.call(Store.reply, reply_id), asker)
         nonce = nonce_of(channel.id, "card", reply_id)
@@ -52,8 +55,9 @@ class ReviewBoard:
                 held=now.held,
                 skipped_by=skipped_by if now.review is None else None,
                 replaced_by=now.replaced_by,
+                not_shown=now.not_shown,
             )
-            return embed, card_buttons(now.reply, now.review)
+            return embed, card_buttons(now.reply, now.review, again=now.not_shown is not None)
 
     async def withdraw(self, guild: discord.Guild, message: discord.PartialMessage, reply_id: int) -> None:
         """Let a card show what is left of a reply whose words were removed. Raises what Discord raises."""
@@ -67,21 +71,31 @@ class ReviewBoard:
             embed, view = await self.face(guild, reply, card_asker(await message.fetch()))
             await message.edit(embed=embed, view=view)
 
-    async def redraw(self, guild: discord.Guild, reply: Reply) -> None:
-        """Bring the card in step. A card that cannot be found or edited is no failure of the verdict."""
+    async def redraw(self, guild: discord.Guild, reply: Reply) -> bool:
+        """Bring the card in step. A card that cannot be edited is no failure of the verdict, and gives False."""
         try:
             message = await self._find(guild, reply.id)
             if message is not None:
                 embed, view = await self.face(guild, reply, card_asker(message))
                 await message.edit(embed=embed, view=view)
+        except discord.NotFound:  # somebody deleted it
+            return True
         except UNSENT:
             _log.warning("The card of reply %s could not be updated", reply.id, exc_info=True)
+            return False
+        return True
 
     async def tell(self, guild: discord.Guild, text: str) -> None:
         """Say something in the review channel, if there is one."""
         channel = self._office.review_channel(guild)
         if channel is not None:
             await self._office.say(channel, text)
+
+    async def _stands(self, guild: discord.Guild, reply_id: int) -> bool:
+        try:
+            return await self._find(guild, reply_id) is not None
+        except discord.HTTPException:  # may write there, but not read
+            return False
 
     async def _find(self, guild: discord.Guild, reply_id: int) -> discord.Message | None:
         """The card of a reply: where the store says it stands, else wherever it is among the newest messages."""
@@ -109,6 +123,7 @@ class _Now:
     review: Review | None
     held: bool
     replaced_by: int | None
+    not_shown: str | None
 
 
 def _now(store: Store, reply_id: int) -> _Now:
@@ -119,4 +134,5 @@ def _now(store: Store, reply_id: int) -> _Now:
         store.latest_review(reply_id),
         store.moderation.held_in(reply_id) is not None,
         standing.id if standing is not None and standing.id != reply_id else None,
+        next((one.error for one in store.outbox.of_reply(reply_id) if one.kind != "card" and one.error), None),
     )

@@ -71,6 +71,7 @@ def pair_commands(office: Office) -> app_commands.Group:
             lambda _: act,
         )
         await interaction.response.send_message(words.removed(reply_id), ephemeral=True)
+        await interaction.client.outbox.carry_out(reply_id, "verdict")
         await interaction.client.desk.changed(interaction.guild, reply_id)
 
     @remove.autocomplete("pair")

@@ -6,6 +6,7 @@ goes on to the reply behind; a verdict does so too, and can be taken back from t
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import Any, Literal, Self
 
@@ -21,11 +22,13 @@ from bot.moderation import texts as words
 from bot.moderation.board import ReviewBoard
 from bot.moderation.office import Office
 from bot.moderation.verdicts import Ruling, Verdicts
+from bot.sending import UNSENT
 from storage.records import QueueCard, QueueOrder, Reply, Verdict
 from storage.store import Store
 
 __all__ = ["QueueButton", "ReviewQueue", "review_command"]
 
+_log = logging.getLogger(__name__)
 Page = tuple[discord.Embed, discord.ui.View]
 
 
@@ -95,11 +98,14 @@ class ReviewQueue:
                 page = self._page_of(guild, order, reply.id)
             else:
                 page = self._page(guild, order, reply.id, ruling)
-            embed, view = await in_time(interaction, page)
             told = limits.content("\n".join(filter(None, [words.queue_done(verdict, reply.id), ruling.remark])))
-            await redraw(interaction, content=told, embed=embed, view=view)
-            await self._board.redraw(guild, reply)
-        await self._verdicts.carry_out(ruling, guild, reply, interaction)
+            try:
+                embed, view = await in_time(interaction, page)
+                await redraw(interaction, content=told, embed=embed, view=view)
+            except UNSENT:  # the answer came too late, or not at all: the verdict stands, and is carried out
+                _log.warning("The moderator of reply %s could not be answered", reply.id, exc_info=True)
+            drawn = await self._board.redraw(guild, reply)
+        await self._verdicts.carry_out(ruling, guild, reply, interaction, drawn=drawn)
 
     async def _page_of(self, guild: discord.Guild, order: QueueOrder, reply_id: int) -> Page:
         """The page of one reply, whatever its place."""

@@ -65,10 +65,10 @@ class Reactions:
         try:
             async with self._desk.verdicts.turn(reply.id):
                 ruling = await self._desk.verdicts.give(reply, verdict, member)
-                await self._desk.board.redraw(member.guild, reply)
+                drawn = await self._desk.board.redraw(member.guild, reply)
         except StorageError:  # redacted meanwhile, or nothing to take back
             return
-        await self._desk.verdicts.carry_out(ruling, member.guild, reply)
+        await self._desk.verdicts.carry_out(ruling, member.guild, reply, drawn=drawn)
 
 
 def _standing(store: Store, reply_id: int) -> tuple[Review | None, bool]:

@@ -84,10 +84,38 @@ def queue_done(verdict: str, reply_id: int) -> str:
 # --- held answers ------------------------------------------------------------------------------------------
 
 HELD_NOTICE = texts.NOTICE + "My answer is with the moderators; it will stand here once they have seen it."
+HELD_UNSEEN = (
+    texts.NOTICE + "My answer waits for the moderators, but I cannot write in their channel. "
+    "They find it with `/review`; once they have seen it, it will stand here."
+)
 HELD_REFUSED = texts.NOTICE + "The moderators decided not to post my answer."
 HOLD_ON = "From now on my answers in this channel go to the review channel first, and are posted once approved."
 HOLD_OFF = "From now on my answers in this channel are posted at once."
 HOLD_NOWHERE = "There is no review channel yet, so nobody would see the drafts. Choose one with `/setup` first."
+
+# --- what could not be shown ------------------------------------------------------------------------------
+
+NOT_SHOWN_TITLE = "Not shown on Discord yet"
+SHOW_AGAIN = "Show it now"
+SHOWN_NOW = "Done: Discord shows it now."
+NOT_SHOWN = {
+    "unreached": "Discord could not be reached. I keep trying.",
+    "gone": "Its message or its channel is gone.",
+    "forbidden": "I may not write there: look at my permissions in that channel, then press the button.",
+    "refused": "Discord refused it. The log on the bot's machine says why; the button tries it again.",
+    "failed": "Something went wrong. The log on the bot's machine says more; the button tries it again.",
+    "nowhere": "There is no review channel. Choose one with `/setup`.",
+}
+
+
+def reply_number(reply_id: int) -> str:
+    return f"Reply {reply_id}"
+
+
+def not_shown(cause: str) -> str:
+    """What a moderator reads whose verdict is stored, but could not be carried out."""
+    return f"\u26a0\ufe0f Your verdict is stored, but the answer could not be changed. {NOT_SHOWN[cause]}"
+
 
 # --- /train, /adapter --------------------------------------------------------------------------------------
 

@@ -16,9 +16,9 @@ import discord
 
 from bot.language import speaking
 from bot.moderation import texts
-from bot.moderation.board import ReviewBoard
-from bot.moderation.holds import HeldAnswers
 from bot.moderation.office import Office
+from bot.outbox import Outbox
+from bot.sending import UNSENT
 from storage.records import Reason, Reply, Review, Verdict
 
 __all__ = ["Ruling", "Verdicts"]
@@ -52,10 +52,10 @@ class Ruling:
 class Verdicts:
     """The verdicts of one client."""
 
-    def __init__(self, office: Office, board: ReviewBoard) -> None:
+    def __init__(self, office: Office, outbox: Outbox) -> None:
         self._office = office
-        self._board = board
-        self._held = HeldAnswers(office.store)
+        self._board = outbox.board
+        self._outbox = outbox
         self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
         self._given: dict[int, discord.Interaction[Any]] = {}  # the last on each reply; a memory, never the truth
 
@@ -81,16 +81,26 @@ class Verdicts:
         return Ruling(before, review)
 
     async def carry_out(
-        self, ruling: Ruling, guild: discord.Guild, reply: Reply, interaction: discord.Interaction[Any] | None = None
+        self,
+        ruling: Ruling,
+        guild: discord.Guild,
+        reply: Reply,
+        interaction: discord.Interaction[Any] | None = None,
+        *,
+        drawn: bool = True,
     ) -> None:
-        """What follows from a verdict once its moderator has been answered: held answers, and the other moderator."""
+        """What follows from a verdict once its moderator has been answered: held answers, and the other moderator.
+
+        The verdict's row in the outbox says that this is still to be done, until it is. `drawn`: its card shows it.
+        """
         earlier = self._given.pop(reply.id, None)
         if interaction is not None:
             while len(self._given) >= _REMEMBERED:
                 del self._given[next(iter(self._given))]
             self._given[reply.id] = interaction
-        with speaking(self._office.locale(guild)):
-            await self._held.update(guild, reply)
+        reason = await self._outbox.carry_out(reply.id, "verdict", drawn=drawn)
+        if reason is not None:
+            await self._tell_failure(reason, guild, reply, interaction)
         other = ruling.overruled
         if other is None:
             return
@@ -102,8 +112,24 @@ class Verdicts:
         if earlier is not None and earlier.user.id == other.reviewer_id and not earlier.is_expired():
             try:
                 await earlier.followup.send(said(str(earlier.locale)), ephemeral=True)
-            except discord.HTTPException:
+            except UNSENT:
                 _log.info("%s could not be told in private", other.reviewer, exc_info=True)
             else:
                 return
         await self._board.tell(guild, f"{other.reviewer}: {said(self._office.locale(guild))}")
+
+    async def _tell_failure(
+        self, reason: str, guild: discord.Guild, reply: Reply, interaction: discord.Interaction[Any] | None
+    ) -> None:
+        """The moderator hears what became of the verdict, beside the card that shows it."""
+        if interaction is not None and not interaction.is_expired():
+            with speaking(str(interaction.locale)):
+                told = texts.not_shown(reason)
+            try:
+                await interaction.followup.send(told, ephemeral=True)
+            except UNSENT:
+                _log.info("The moderator could not be told in private", exc_info=True)
+            else:
+                return
+        with speaking(self._office.locale(guild)):
+            await self._board.tell(guild, f"{texts.reply_number(reply.id)}: {texts.not_shown(reason)}")

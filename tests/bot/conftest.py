@@ -12,12 +12,14 @@ from typing import Any
 import discord
 import pytest
 
+from bot import sending
 from bot.app import Nightshift
 from bot.settings import Settings, load_settings
 from bot.simulation import World, simulate, simulated
 from storage.home import Home
 from storage.records import Reply
 from storage.store import Store
+from tests.bot.loopback import loopback
 from tests.fake_engine import FakeEngine
 from trainer.result import RunResult
 
@@ -122,3 +124,36 @@ async def stage(open_stage: Opening) -> AsyncIterator[Stage]:
 async def no_training(_home: Path, *, force: bool, trigger: str, local_date: str | None) -> Any:
     """A training run that finds nothing to do."""
     return RunResult(run="r1", outcome="skipped", reason="Nothing new to learn.", challenger=None)
+
+
+# --- the real client on a Discord of this machine's own (tests/bot/loopback.py) ---
+
+
+@pytest.fixture
+def online(home, monkeypatch):
+    """Opens a bot that is on the loopback's gateway."""
+
+    @asynccontextmanager
+    async def opening(place, engine=None, *, introduce=False):
+        settings = load_settings(home)
+        config = replace(settings.discord, review_channel="review", edit_seconds=0.0)
+        privacy = replace(settings.privacy, introduce=introduce)
+        settings = settings.model_copy(update={"discord": config, "privacy": privacy})
+        async with Nightshift.open(home, settings, engine=engine or FakeEngine()) as app:
+            app.client._connection.guild_ready_timeout = 0.1  # seconds after the last server until it is ready
+            running = asyncio.create_task(app.client.start("good"))
+            await place.connected()
+            yield app
+            await app.client.close()
+            await running
+
+    monkeypatch.setattr(sending, "_PAUSES", (0.05, 0.05, 0.05))
+    monkeypatch.setattr("bot.client._ROUND_SECONDS", 0.2)
+    monkeypatch.setattr("bot.outbox._PAUSES", (0.2, 1.0))
+    return opening
+
+
+@pytest.fixture
+async def place(monkeypatch):
+    async with loopback(monkeypatch) as opened:
+        yield opened

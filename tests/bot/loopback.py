@@ -36,6 +36,7 @@ class Fault:
         status: Discord's; 0 cuts the connection.
         carried_out: whether the request was carried out before that.
         body: of the answer.
+        via: whether it comes from Discord itself, not from the network in front of it.
     """
 
     method: str
@@ -43,6 +44,7 @@ class Fault:
     status: int
     carried_out: bool = False
     body: dict[str, Any] | None = None
+    via: bool = True
 
 
 class Loopback:
@@ -56,6 +58,7 @@ class Loopback:
         self.reset = False  # whether the bot's token is no longer valid
         self.requests: list[tuple[str, str]] = []
         self.sessions: list[str] = []
+        self.storm: int | None = None  # what every request is answered with (0: the connection is cut), while it lasts
         self.forgotten = False  # whether a session cannot be resumed
         self._nonces: dict[str, dict[str, Any]] = {}
         self._sequence = 0
@@ -85,6 +88,11 @@ class Loopback:
         """Wait until the bot is on the gateway."""
         await asyncio.wait_for(self._ready.wait(), 10)
 
+    def buttons(self, channel: int = GENERAL) -> list[str]:
+        """The custom ids below the bot's messages in a channel."""
+        rows = [row for one in self.messages[channel].values() for row in one["components"]]
+        return [item["custom_id"] for row in rows for item in row["components"] if "custom_id" in item]
+
     def said(self, channel: int = GENERAL) -> list[str]:
         """What the bot's messages in a channel say now."""
         return [one["content"] for one in self.messages[channel].values() if one["author"]["id"] == str(BOT)]
@@ -96,6 +104,8 @@ class Loopback:
         self.requests.append((request.method, request.path))
         if self.reset and request.path != "/gateway":
             return _json({"message": "401: Unauthorized", "code": 0}, status=401)
+        if self.storm is not None:
+            return _cut(request) if not self.storm else _json({"message": "no", "code": 0}, status=self.storm)
         fault = next((f for f in self.faults if f.method == request.method and request.path.endswith(f.path)), None)
         if fault is None:
             return await handler(request)
@@ -103,11 +113,10 @@ class Loopback:
         if fault.carried_out:
             await handler(request)
         if not fault.status:
-            assert request.transport is not None
-            request.transport.close()
-            return web.Response()
+            return _cut(request)
         # discord.py takes a 429 without this header for a ban by the network in front of Discord.
-        return _json(fault.body or {"message": "no", "code": 0}, status=fault.status, headers={"Via": "1.1 loopback"})
+        headers = {"Via": "1.1 loopback"} if fault.via else {}
+        return _json(fault.body or {"message": "no", "code": 0}, status=fault.status, headers=headers)
 
     async def me(self, _request: web.Request) -> web.Response:
         return _json(_PEOPLE[BOT])
@@ -139,14 +148,29 @@ class Loopback:
         return _json(message)
 
     async def edit(self, request: web.Request) -> web.Response:
-        message = self.messages[int(request.match_info["channel"])][int(request.match_info["message"])]
+        message = self.messages[int(request.match_info["channel"])].get(int(request.match_info["message"]))
+        if message is None:
+            return _unknown()
         message.update({name: value for name, value in (await _body(request)).items() if name in message})
         return _json(message)
 
+    async def read(self, request: web.Request) -> web.Response:
+        message = self.messages[int(request.match_info["channel"])].get(int(request.match_info["message"]))
+        return _json(message) if message is not None else _unknown()
+
+    async def delete(self, request: web.Request) -> web.Response:
+        channel, number = int(request.match_info["channel"]), int(request.match_info["message"])
+        if self.messages[channel].pop(number, None) is None:
+            return _unknown()
+        await self._dispatch("MESSAGE_DELETE", {"id": str(number), "channel_id": str(channel), "guild_id": str(GUILD)})
+        return web.Response(status=204)
+
     async def history(self, request: web.Request) -> web.Response:
-        before = int(request.query.get("before", 1 << 62))
-        found = [m for number, m in self.messages[int(request.match_info["channel"])].items() if number < before]
-        return _json(found[::-1][: int(request.query.get("limit", 50))])
+        before, after = int(request.query.get("before", 1 << 62)), int(request.query.get("after", 0))
+        here = self.messages[int(request.match_info["channel"])]
+        found = [message for number, message in here.items() if after < number < before]
+        limit = int(request.query.get("limit", 50))
+        return _json((found[:limit] if after else found[-limit:])[::-1])
 
     def _store(self, channel: int, author: int, sent: dict[str, Any]) -> dict[str, Any]:
         content = sent.get("content") or ""
@@ -170,6 +194,9 @@ class Loopback:
             "type": 0,
             "flags": sent.get("flags", 0),
         }
+        if "message_reference" in sent:
+            reference = sent["message_reference"]
+            message["message_reference"] = {"message_id": str(reference["message_id"]), "channel_id": str(channel)}
         self.messages[channel][number] = message
         return message
 
@@ -222,6 +249,8 @@ async def loopback(monkeypatch: Any) -> AsyncIterator[Loopback]:
     app.router.add_post("/channels/{channel}/typing", place.typing)
     app.router.add_post("/channels/{channel}/messages", place.post)
     app.router.add_get("/channels/{channel}/messages", place.history)
+    app.router.add_get("/channels/{channel}/messages/{message}", place.read)
+    app.router.add_delete("/channels/{channel}/messages/{message}", place.delete)
     app.router.add_patch("/channels/{channel}/messages/{message}", place.edit)
     app.router.add_get("/gateway", place.gateway)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
@@ -238,6 +267,16 @@ def _json(body: Any, *, status: int = 200, headers: dict[str, str] | None = None
     # discord.py compares the content type as a whole.
     headers = {"Content-Type": "application/json", **(headers or {})}
     return web.Response(body=json.dumps(body).encode(), status=status, headers=headers)
+
+
+def _unknown() -> web.Response:
+    return _json({"message": "Unknown Message", "code": 10008}, status=404)
+
+
+def _cut(request: web.Request) -> web.Response:
+    assert request.transport is not None
+    request.transport.close()
+    return web.Response()
 
 
 async def _body(request: web.Request) -> dict[str, Any]:

@@ -18,13 +18,12 @@ from storage.records import NewReply, Turn
 from storage.store import Store
 from storage.writer import AsyncStore
 from tests.bot.loopback import BOT, until
-from tests.bot.test_connection import online, place  # noqa: F401  (fixtures)
 
 
 @pytest.mark.parametrize(
     "ahead", [timedelta(seconds=90), timedelta(minutes=5), timedelta(days=400), timedelta(days=-400)]
 )
-async def test_a_host_whose_clock_is_wrong_answers_at_once(online, place, ahead):  # noqa: F811
+async def test_a_host_whose_clock_is_wrong_answers_at_once(online, place, ahead):
     """Messages are told apart by their ids; no time on them is compared with the host's."""
     place.behind = ahead
     async with online(place):
@@ -71,7 +70,7 @@ def test_until_discord_has_said_it_the_hosts_time_holds():
     assert abs(clock.now() - datetime.now(UTC)) < timedelta(seconds=5)
 
 
-async def test_the_running_bot_learns_discords_time(online, place):  # noqa: F811
+async def test_the_running_bot_learns_discords_time(online, place):
     """From the answers to its own requests."""
     async with online(place) as app:
         assert app.client._clock._told is not None

@@ -17,7 +17,6 @@ from bot.login import serve
 from bot.settings import load_settings
 from storage.store import Store
 from tests.bot.loopback import BOT, GENERAL, Fault, loopback, until
-from tests.bot.test_connection import online, place  # noqa: F401  (fixtures)
 from tests.fake_engine import FakeEngine
 
 COMMANDS = "/applications/1/commands"
@@ -27,7 +26,7 @@ def uploads(discord_):
     return discord_.requests.count(("PUT", COMMANDS))
 
 
-async def start(online, discord_):  # noqa: F811
+async def start(online, discord_):
     """The bot starts and ends."""
     async with online(discord_) as app:
         await app.client.wait_until_ready()
@@ -40,7 +39,7 @@ async def answers(discord_):
 
 
 @pytest.mark.parametrize("status", [503, 400, 403, 0])
-async def test_a_refused_upload_leaves_the_bot_running(online, place, monkeypatch, status):  # noqa: F811
+async def test_a_refused_upload_leaves_the_bot_running(online, place, monkeypatch, status):
     """It goes on with the commands that Discord has, and tries again."""
     monkeypatch.setattr(command_upload, "_PAUSES", (0.05,))
     place.faults.extend([Fault("PUT", COMMANDS, status, body={"message": "no", "code": 50035})] * 2)
@@ -51,14 +50,14 @@ async def test_a_refused_upload_leaves_the_bot_running(online, place, monkeypatc
         assert uploads(place) == 3
 
 
-async def test_unchanged_commands_are_not_uploaded_again(online, place):  # noqa: F811
+async def test_unchanged_commands_are_not_uploaded_again(online, place):
     """A restart asks what stands there, and leaves it."""
     await start(online, place)
     await start(online, place)
     assert uploads(place) == 1
 
 
-async def test_commands_that_were_taken_away_elsewhere_are_uploaded_again(online, place):  # noqa: F811
+async def test_commands_that_were_taken_away_elsewhere_are_uploaded_again(online, place):
     """Somebody with the token may have changed them."""
     await start(online, place)
     place.commands.pop()
@@ -66,7 +65,7 @@ async def test_commands_that_were_taken_away_elsewhere_are_uploaded_again(online
     assert uploads(place) == 2
 
 
-async def test_other_commands_are_uploaded(online, place, home):  # noqa: F811
+async def test_other_commands_are_uploaded(online, place, home):
     """As after an update of the program."""
     await start(online, place)
     with Store.open(home.db) as store:
@@ -91,7 +90,7 @@ async def test_a_reset_token_ends_the_bot_with_a_sentence(monkeypatch, home, cap
             await asyncio.wait_for(bot, 30)
 
 
-async def test_one_refused_request_is_no_reset_token(online, place):  # noqa: F811
+async def test_one_refused_request_is_no_reset_token(online, place):
     """The bot asks for its own name before it believes that."""
     async with online(place) as app:
         place.faults.append(Fault("POST", f"/channels/{GENERAL}/typing", 401))

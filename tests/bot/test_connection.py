@@ -6,49 +6,16 @@ The real client on a Discord of this machine's own (tests/bot/loopback.py); its 
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
-from dataclasses import replace
 
 import pytest
 
-from bot import sending
-from bot.app import Nightshift
-from bot.settings import load_settings
 from storage.store import Store
-from tests.bot.loopback import BOT, GENERAL, REVIEW, Fault, loopback, until
+from tests.bot.loopback import BOT, GENERAL, REVIEW, Fault, until
 from tests.fake_engine import FakeEngine
 
 POSTED = f"/channels/{GENERAL}/messages"
 CARD = f"/channels/{REVIEW}/messages"
 LIMITED = {"message": "You are being rate limited.", "retry_after": 0.05, "global": False}
-
-
-@pytest.fixture
-def online(home, monkeypatch):
-    """Opens a bot that is on the loopback's gateway."""
-
-    @asynccontextmanager
-    async def opening(place, engine=None):
-        settings = load_settings(home)
-        config = replace(settings.discord, review_channel="review", edit_seconds=0.0)
-        privacy = replace(settings.privacy, introduce=False)
-        settings = settings.model_copy(update={"discord": config, "privacy": privacy})
-        async with Nightshift.open(home, settings, engine=engine or FakeEngine()) as app:
-            app.client._connection.guild_ready_timeout = 0.1  # seconds after the last server until it is ready
-            running = asyncio.create_task(app.client.start("good"))
-            await place.connected()
-            yield app
-            await app.client.close()
-            await running
-
-    monkeypatch.setattr(sending, "_PAUSES", (0.05, 0.05, 0.05))
-    return opening
-
-
-@pytest.fixture
-async def place(monkeypatch):
-    async with loopback(monkeypatch) as opened:
-        yield opened
 
 
 def posts(place, path=POSTED):

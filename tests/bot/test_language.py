@@ -39,6 +39,7 @@ NEUTRAL = {
 }
 # What a parameter may be, where not every text will do.
 SAMPLES = {
+    "cause": "refused",
     "verdict": "edit",
     "theirs": "approve",
     "mine": "reject",

@@ -105,9 +105,8 @@ async def test_the_requests_are_limited(open_looking, monkeypatch):
         before = len(requests(stage))
         await restart(stage)
         assert [(await stored(stage, number)).redacted for number in (1, 2)] == [False, True]
-        assert [path for path in requests(stage)[before:] if str(stage.world.general.id) in path] == requests(stage)[
-            before : before + 1
-        ]
+        looked = [path for path in requests(stage)[before:] if str(stage.world.general.id) in path]
+        assert len(looked) == 2  # the other one looks for answers that were left unfinished
 
 
 async def test_a_channel_deleted_while_the_bot_was_away_takes_its_words_along(open_looking):

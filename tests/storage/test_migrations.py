@@ -42,6 +42,8 @@ TABLES = {
     "answer_messages",
     "said_words",
     "said_words_key",
+    "outbox",
+    "growing",
 }
 
 

@@ -77,6 +77,10 @@ def queue_done(verdict: str, reply_id: int) -> str:
 # --- held answers ------------------------------------------------------------------------------------------
 
 HELD_NOTICE = NOTICE + "Meine Antwort liegt bei der Moderation; hier steht sie, sobald sie angesehen wurde."
+HELD_UNSEEN = (
+    NOTICE + "Meine Antwort wartet auf die Moderation, aber in deren Kanal kann ich nicht schreiben. "
+    "Sie findet sie mit `/review`; danach steht sie hier."
+)
 HELD_REFUSED = NOTICE + "Die Moderation hat entschieden, meine Antwort nicht zu veröffentlichen."
 HOLD_ON = (
     "Ab jetzt gehen meine Antworten in diesem Kanal zuerst in den Kanal der Moderation "
@@ -84,6 +88,29 @@ HOLD_ON = (
 )
 HOLD_OFF = "Ab jetzt werden meine Antworten in diesem Kanal sofort veröffentlicht."
 HOLD_NOWHERE = "Es gibt noch keinen Kanal der Moderation; niemand sähe die Entwürfe. Wähle zuerst einen mit `/setup`."
+
+# --- what could not be shown ------------------------------------------------------------------------------
+
+NOT_SHOWN_TITLE = "Steht noch nicht auf Discord"
+SHOW_AGAIN = "Jetzt zeigen"
+SHOWN_NOW = "Erledigt: Jetzt steht es auf Discord."
+NOT_SHOWN = {
+    "unreached": "Discord war nicht zu erreichen. Ich versuche es weiter.",
+    "gone": "Die Nachricht oder der Kanal ist gelöscht.",
+    "forbidden": "Ich darf dort nicht schreiben: Prüfe meine Rechte in dem Kanal und drück dann auf den Knopf.",
+    "refused": "Discord hat es abgelehnt. Warum, steht im Log des Bots; der Knopf versucht es noch einmal.",
+    "failed": "Etwas ist schiefgegangen. Mehr steht im Log des Bots; der Knopf versucht es noch einmal.",
+    "nowhere": "Es gibt keinen Kanal der Moderation. Wähle einen mit `/setup`.",
+}
+
+
+def reply_number(reply_id: int) -> str:
+    return f"Antwort {reply_id}"
+
+
+def not_shown(cause: str) -> str:
+    return f"\u26a0\ufe0f Dein Urteil ist gespeichert, aber die Antwort ließ sich nicht ändern. {NOT_SHOWN[cause]}"
+
 
 # --- /train, /adapter --------------------------------------------------------------------------------------
 

@@ -15,6 +15,8 @@ RESTARTING = NOTICE + "Mein antwortender Teil muss neu starten. Bitte frag in ei
 SILENT = NOTICE + "Dazu habe ich keine Worte gefunden. Bitte versuch es anders zu sagen."
 STOPPED = NOTICE + "Angehalten. Frag einfach wieder, wenn du magst."
 
+INTERRUPTED = NOTICE + "Hier wurde ich unterbrochen. Bitte frag noch einmal."
+NOT_TAKEN = NOTICE + "Discord lässt mich meine Antwort hier nicht zeigen, tut mir leid."
 STOP = "Stopp"
 AGAIN = "Anders versuchen"
 MORE = "Weiter"
@@ -124,6 +126,7 @@ def adapter_refused(adapter: str | None, sentence: str) -> str:
 
 
 BACKGROUND = {
+    "outbox": "Das Zeigen dessen, was noch nicht auf Discord steht,",
     "retention": "Das Löschen alter Antworten",
     "erase": "Das endgültige Löschen entfernter Worte in der Datenbank",
     "adapter": "Die Suche nach einem neuen Adapter",
@@ -227,6 +230,10 @@ def last_run(outcome: str | None, when: str, reason: str | None) -> str:
 
 # --- privacy -----------------------------------------------------------------------------------------------
 
+UNSTORED = (
+    f"{ASIDE}Diese Antwort konnte ich nicht speichern; niemand kann sie beurteilen. "
+    "Wer mich betreibt, findet den Grund im Log."
+)
 EXPORTED = "Das ist alles, was ich von dir gespeichert habe: deine Nachrichten, meine Antworten und deine Entscheidung."
 FORGET_YES = "Vergiss mich"
 FORGET_NO = "Alles behalten"
