@@ -21,6 +21,7 @@ from safetensors.torch import load_file
 
 from model.errors import AdapterMismatch
 from model.variants import more_than_plain
+from model.weight_files import damage_of
 
 __all__ = ["AdapterWeights", "BaseIdentity", "read_adapter"]
 
@@ -69,6 +70,8 @@ def read_adapter(path: Path, base: BaseIdentity, shapes: Mapping[str, tuple[int,
     if not weights.is_file():
         raise AdapterMismatch(path, f"{weights.name} is missing")
     try:
+        if why := damage_of(weights):
+            raise AdapterMismatch(path, f"its weights cannot be read: {why}")
         _check_shapes(path, weights, shapes, rank)
         tensors = load_file(weights)
     except (OSError, SafetensorError) as error:

@@ -82,6 +82,8 @@ def damage_of(file: Path) -> str | None:
         if stream.read(len(_POINTER)) == _POINTER:
             return f"{file.name} is a Git LFS pointer, not the file itself (run git lfs pull there)"
         stream.seek(0)
+        if file.suffix == ".gguf":
+            return None if stream.read(4) == b"GGUF" else f"{file.name} is no GGUF file"
         return _damage_of_tensors(file.name, size, stream) if file.suffix == ".safetensors" else None
 
 

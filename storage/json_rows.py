@@ -126,7 +126,11 @@ def _author(message: Mapping[str, object]) -> int | None:
     author = message.get("author_id")
     if author is None:
         return None
-    number = int(author) if isinstance(author, str) and author.isascii() and author.isdecimal() else author
+    number = (
+        int(author)
+        if isinstance(author, str) and author.isascii() and author.isdecimal() and len(author) <= 20
+        else author
+    )
     if not isinstance(number, int) or isinstance(number, bool) or not 0 < number < 2**63:
         raise RowRefused("its author_id is not the id of a person on Discord")
     return number

@@ -167,10 +167,12 @@ def test_a_damaged_copy_of_the_base_is_said(nightshift, converted, damage):
     assert sorted(str(file) for file in converted.parent.rglob("*")) == before
 
 
-def test_a_base_that_is_not_whole_or_cannot_chat_fails(nightshift, converted, tmp_path):
-    """There is nothing to make it anew from."""
-    (tmp_path / "base" / "chat_template.jinja").unlink()
+def test_a_base_that_is_not_whole_or_cannot_chat_fails(nightshift, converted, home, tmp_path):
+    """There is nothing to make it anew from; a missing template can be given by a setting."""
+    (tmp_path / "base" / "chat_template.jinja").rename(home.root / "own.jinja")
     assert "no chat template" in nightshift("doctor").out
+    home.config.write_text("[model]\nchat_template = 'own.jinja'\n")
+    assert "ok    model" in nightshift("doctor").out
     (tmp_path / "base" / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\n")
     said = nightshift("doctor")
     assert said.code == 1

@@ -112,3 +112,18 @@ def test_shapes_are_compared_before_weights_take_memory(adapter, shapes, monkeyp
     save_file(tensors, file, metadata={"format": "pt"})
     monkeypatch.setattr("model.adapter_files.load_file", lambda _: pytest.fail("loaded"))
     refused(adapter, shapes, "do not have the shapes of this base")
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n", "Git LFS pointer.*git lfs pull"),
+        (b"", "is empty"),
+        (b"\xff" * 100, "damaged or cut off"),
+        (b"\x02\0\0\0\0\0\0\0{}", "holds no LoRA weights"),
+    ],
+)
+def test_weights_that_are_none_are_refused(adapter, shapes, content, sentence):
+    """A pointer in place of the file, nothing, half of it."""
+    (adapter / "adapter_model.safetensors").write_bytes(content)
+    refused(adapter, shapes, sentence)

@@ -230,3 +230,14 @@ def test_a_template_that_cannot_be_used_is_one_sentence(tiny, tmp_path, monkeypa
         (tmp_path / "own.jinja").write_text(content)
     with pytest.raises(BaseNotFound, match=sentence):
         load_base(bare(tiny, tmp_path, chat_template="own.jinja"), tmp_path / "models")
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"), [(POINTER, "Git LFS pointer"), ("", "is empty"), ("words", "is no GGUF file")]
+)
+def test_a_gguf_file_that_is_none_is_one_sentence(tmp_path, content, sentence):
+    """Before its library is asked."""
+    file = tmp_path / "model.gguf"
+    file.write_text(content)
+    with pytest.raises(BaseNotFound, match=sentence):
+        load_base(ModelConfig(base=str(file), device="cpu"), tmp_path / "models")

@@ -183,6 +183,13 @@ def test_a_broken_array_gives_what_came_before(tmp_path):
     assert bad == BadRow(2, "it is broken JSON; what follows is not read")
 
 
+def test_numbers_without_end_are_refused(tmp_path):
+    """As an author's id, as a weight, as a text."""
+    digits = "9" * 5000
+    rows = [f'{{"messages": [{{"role": "user", "content": "a", "author_id": "{digits}"}}]}}', f'{{"prompt": {digits}}}']
+    assert [type(row) for row in read(tmp_path / "a.jsonl", "\n".join(rows))] == [BadRow, BadRow]
+
+
 # Bounds
 
 
