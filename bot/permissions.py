@@ -13,7 +13,7 @@ import discord
 from bot import texts
 from bot.errors import Refused
 
-__all__ = ["is_moderator", "matches", "require_administrator", "require_moderator"]
+__all__ = ["is_moderator", "matches", "require_administrator"]
 
 
 def matches(wanted: int | str | None, id_: int, name: str) -> bool:
@@ -30,15 +30,6 @@ def is_moderator(member: discord.abc.User, permissions: discord.Permissions, rol
     if not isinstance(member, discord.Member):
         return False
     return permissions.manage_messages or any(matches(role, one.id, one.name) for one in member.roles)
-
-
-def require_moderator(interaction: discord.Interaction[Any], role: int | str | None) -> None:
-    """Raise Refused, with the sentence that says why, unless the user is a moderator here."""
-    if interaction.guild is None:
-        raise Refused(texts.SERVER_ONLY)
-    if not is_moderator(interaction.user, interaction.permissions, role):
-        names = [one.name for one in interaction.guild.roles if matches(role, one.id, one.name)]
-        raise Refused(texts.not_moderator(names[0] if names else None))
 
 
 def require_administrator(interaction: discord.Interaction[Any]) -> discord.Guild:

@@ -50,7 +50,8 @@ async def write_down(
     """
     parent, *thread = places_of(question.channel)
     if thread:
-        await store.call(Store.add_thread, thread[0], parent)
+        private = question.channel.is_private()
+        await store.call(lambda held: held.add_thread(thread[0], parent, private=private))
     begun = question.standing.reply if question.standing is not None and question.standing.go_on else None
     delivery = {
         "heading": question.heading,

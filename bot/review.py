@@ -101,12 +101,8 @@ class ReviewDesk:
         return reply.id
 
     async def allowed(self, interaction: discord.Interaction[Any], reply_id: int) -> Reply:
-        """The reply, if whoever acts may judge it: a moderator, of the server where it was given. Raises Refused."""
-        guild = self.office.require(interaction)
-        reply = await self.office.store.call(Store.reply, reply_id)
-        if reply.guild_id != guild.id:
-            raise Refused(texts.OTHER_SERVER)
-        return reply
+        """The reply, if whoever acts may judge it: they read and moderate where it was given. Raises Refused."""
+        return await self.office.require_reply(interaction, reply_id)
 
     def _form_of(self, reply: Reply) -> Any:
         @answered
@@ -122,8 +118,8 @@ class ReviewDesk:
         self, interaction: discord.Interaction[Any], reply: Reply, verdict: Verdict, text: str | None = None
     ) -> None:
         """Write the verdict down, answer the moderator, and let what follows from it follow."""
-        guild = self.office.require(interaction)
-        message = interaction.message
+        guild, message = interaction.guild, interaction.message
+        assert guild is not None  # noqa: S101  (`allowed` has seen to that; says so to the type checker)
         async with self.verdicts.turn(reply.id):
             ruling = await self.verdicts.give(reply, verdict, interaction.user, text=text)
             lines = [{**texts.RECORDED, "undo": words.UNDONE}[verdict], ruling.remark]
@@ -154,9 +150,9 @@ class ReviewDesk:
 
     async def _skip(self, interaction: discord.Interaction[Any], reply: Reply) -> None:
         """Fold the card; the reply waits on, for somebody else or for the queue."""
-        message, guild = interaction.message, self.office.require(interaction)
-        if message is None:
-            return
+        message, guild = interaction.message, interaction.guild
+        if message is None or guild is None or card_of(message) != reply.id:
+            raise Refused(texts.NOT_MY_REPLY)
         embed, view = await self.board.face(guild, reply, card_asker(message), skipped_by=interaction.user.display_name)
         await interaction.response.edit_message(embed=embed, view=view)
 

@@ -98,6 +98,7 @@ EDIT_EMPTY = "An empty answer cannot be learned from. To keep this reply out of 
 NOT_MY_REPLY = "That is not one of my replies. Use this on a message in which I answered someone."
 NOT_RECORDED = "I have no record of that reply yet. If I am still writing it, try again when I have finished."
 OTHER_SERVER = "That reply was given on another server. Only its own moderators can review it."
+OTHER_CHANNEL = "That reply was given in a channel that you cannot read or do not moderate, so you cannot review it."
 REPLY_GONE = "That reply is no longer stored, so there is nothing to review."
 
 RECORDED = {

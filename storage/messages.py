@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlite3 import Connection
 
 from storage.database import writing
+from storage.records import StoredThread
 
 
 def standing(db: Connection, since: str, limit: int) -> dict[tuple[int | None, int], list[int]]:
@@ -37,10 +38,43 @@ def standing(db: Connection, since: str, limit: int) -> dict[tuple[int | None, i
     return found
 
 
-def add_thread(db: Connection, thread_id: int, parent_id: int) -> None:
-    """Keep which channel a thread belongs to."""
+def add_thread(db: Connection, thread_id: int, parent_id: int, *, private: bool | None = None) -> None:
+    """Keep which channel a thread belongs to, and whether only its members read it."""
     with writing(db):
-        db.execute("insert or ignore into threads (thread_id, parent_id) values (?, ?)", [thread_id, parent_id])
+        db.execute(
+            """
+            insert into threads (thread_id, parent_id, private) values (?, ?, ?)
+            on conflict (thread_id) do update set private = excluded.private where excluded.private is not null
+            """,
+            [thread_id, parent_id, private],
+        )
+
+
+def thread(db: Connection, thread_id: int) -> StoredThread | None:
+    """What is kept of a thread."""
+    row = db.execute("select parent_id, private from threads where thread_id = ?", [thread_id]).fetchone()
+    return None if row is None else StoredThread(row[0], None if row[1] is None else bool(row[1]))
+
+
+def places(db: Connection, guild_id: int) -> list[int]:
+    """The channels and threads of a server in which something was said to the bot that is or was stored.
+
+    Looked up one by one in the index, which takes as long as there are places, not replies.
+    """
+    rows = db.execute(
+        """
+        with recursive found (id) as (
+            select min(channel_id) from replies where guild_id = ?1 and channel_id is not null and source <> 'import'
+            union all
+            select (select min(channel_id) from replies
+                where guild_id = ?1 and channel_id > found.id and channel_id is not null and source <> 'import')
+            from found where found.id is not null
+        )
+        select id from found where id is not null
+        """,
+        [guild_id],
+    )
+    return [int(row[0]) for row in rows]
 
 
 def in_channel(db: Connection, channel_id: int) -> list[int]:

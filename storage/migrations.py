@@ -442,6 +442,19 @@ def m020_growing(db: Database) -> None:
     """)
 
 
+def m022_places(db: Database) -> None:
+    # Where on a server something was said, to ask of each place who may read it. The queue goes by number instead.
+    db.execute(
+        "create index replies_places on replies (guild_id, channel_id) "
+        "where channel_id is not null and source <> 'import'"
+    )
+
+
+def m023_private_threads(db: Database) -> None:
+    # Whether a thread is private; null where it was kept before and nobody knows.
+    db.execute("alter table threads add column private integer")
+
+
 def m024_bot_state(db: Database) -> None:
     # What the bot remembers about itself, such as which commands it uploaded.
     db.execute("create table bot_state (name text primary key, value text not null) without rowid")
@@ -509,6 +522,8 @@ STEPS: tuple[Callable[[Database], None], ...] = (
     m018_threads,
     m019_outbox,
     m020_growing,
+    m022_places,
+    m023_private_threads,
     m024_bot_state,
     m025_standing_verdicts,
     m026_reported_runs,

@@ -19,11 +19,13 @@ class Moderation:
     def __init__(self, db: Connection) -> None:
         self._db = db
 
-    def next_card(self, guild_id: int, order: QueueOrder, after: int | None = None) -> QueueCard | None:
-        return queues.next_card(self._db, guild_id, order, after)
+    def next_card(
+        self, guild_id: int, order: QueueOrder, after: int | None = None, *, places: Sequence[int] | None = None
+    ) -> QueueCard | None:
+        return queues.next_card(self._db, guild_id, order, after, places)
 
-    def waiting(self, guild_id: int) -> int:
-        return queues.waiting(self._db, guild_id)
+    def waiting(self, guild_id: int, *, places: Sequence[int] | None = None) -> int:
+        return queues.waiting(self._db, guild_id, places)
 
     def judge(
         self,
@@ -72,12 +74,25 @@ class Moderation:
         return tallies.by_adapter(self._db, guild_id)
 
     def search_pairs(
-        self, guild_id: int, text: str, limit: int, *, imports_of: Sequence[int] | None = None
+        self,
+        guild_id: int,
+        text: str,
+        limit: int,
+        *,
+        imports_of: Sequence[int] | None = None,
+        places: Sequence[int] | None = None,
     ) -> list[Pair]:
-        return pairs.search(self._db, guild_id, text, limit, imports_of=imports_of)
+        return pairs.search(self._db, guild_id, text, limit, imports_of=imports_of, places=places)
 
     def exportable_pairs(
-        self, guild_id: int, consent: ConsentRule, *, servers: Sequence[int] = (), unowned: bool = False
+        self,
+        guild_id: int,
+        consent: ConsentRule,
+        *,
+        servers: Sequence[int] = (),
+        unowned: bool = False,
+        places: Sequence[int] | None = None,
     ) -> list[Pair]:
         """What a server's moderators may take away: its eligible pairs, with the operator's where `unowned`."""
-        return list(pairs.eligible_of(self._db, guild_id, consent, named=servers, unowned=unowned))
+        found = pairs.eligible_of(self._db, guild_id, consent, named=servers, unowned=unowned, places=places)
+        return list(found)

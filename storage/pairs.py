@@ -57,15 +57,26 @@ def eligible(
 
 
 def eligible_of(
-    db: Connection, guild_id: int, consent: ConsentRule, *, named: Sequence[int] = (), unowned: bool = False
+    db: Connection,
+    guild_id: int,
+    consent: ConsentRule,
+    *,
+    named: Sequence[int] = (),
+    unowned: bool = False,
+    places: Sequence[int] | None = None,
 ) -> Iterator[Pair]:
-    """The eligible pairs of one server, by reply number; `unowned` adds what the operator imported."""
+    """The eligible pairs of one server, by reply number; `unowned` adds what the operator imported.
+
+    With `places`, of what was said on Discord only what was said in these channels.
+    """
     clauses = f"""
         {_PAIRS} and {_eligible(consent)}
         and (replies.guild_id = :guild or (:unowned and replies.guild_id is null and source = 'import'))
+        and (:places is null or channel_id is null or channel_id in (select value from json_each(:places)))
         order by replies.id
-    """
-    return _read(db, clauses, {"servers": _teaching(db, named), "guild": guild_id, "unowned": unowned})
+    """  # noqa: S608
+    values = {"servers": _teaching(db, named), "guild": guild_id, "unowned": unowned, "places": _listed(places)}
+    return _read(db, clauses, values)
 
 
 def approved(db: Connection) -> Iterator[Pair]:
@@ -74,12 +85,18 @@ def approved(db: Connection) -> Iterator[Pair]:
 
 
 def search(
-    db: Connection, guild_id: int, text: str, limit: int, *, imports_of: Sequence[int] | None = None
+    db: Connection,
+    guild_id: int,
+    text: str,
+    limit: int,
+    *,
+    imports_of: Sequence[int] | None = None,
+    places: Sequence[int] | None = None,
 ) -> list[Pair]:
     """Approved pairs of one server that hold `text` in any message or the reply, newest first.
 
     `imports_of` adds what reached the voice of a server without being said there: imports of the operator and of these
-    servers.
+    servers. With `places`, of what was said on Discord only what was said in these channels.
     """
     pattern = "%" + text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
     clauses = f"""
@@ -87,11 +104,10 @@ def search(
             replies.guild_id is null or replies.guild_id in (select value from json_each(?2)))))
         and (coalesce(edited_text, text) like ?3 escape '\\' or exists (
             select 1 from json_each(turns) as turn where turn.value ->> 'content' like ?3 escape '\\'))
+        and (?5 is null or channel_id is null or channel_id in (select value from json_each(?5)))
         order by replies.id desc limit ?4
     """  # noqa: S608
-    return list(
-        _read(db, clauses, [guild_id, None if imports_of is None else json.dumps(list(imports_of)), pattern, limit])
-    )
+    return list(_read(db, clauses, [guild_id, _listed(imports_of), pattern, limit, _listed(places)]))
 
 
 def counts(db: Connection, consent: ConsentRule, *, named: Sequence[int] = ()) -> PairCounts:
@@ -107,6 +123,10 @@ def counts(db: Connection, consent: ConsentRule, *, named: Sequence[int] = ()) -
         number[approved] += count
     (eligible,) = db.execute(usable, {"servers": _teaching(db, named)}).fetchone()
     return PairCounts(pending=waiting, approved=number[1], rejected=number[0], eligible=eligible)
+
+
+def _listed(ids: Sequence[int] | None) -> str | None:
+    return None if ids is None else json.dumps(list(ids))
 
 
 def _eligible(consent: ConsentRule) -> str:

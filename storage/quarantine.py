@@ -94,13 +94,19 @@ def put_imported(db: Connection, after: int) -> None:
 
 
 def held(
-    db: Connection, guild_id: int | None, limit: int | None, imports_of: Sequence[int] | None = None
+    db: Connection,
+    guild_id: int | None,
+    limit: int | None,
+    imports_of: Sequence[int] | None = None,
+    places: Sequence[int] | None = None,
 ) -> list[Quarantined]:
     """Pairs that wait for a decision, the longest waiting first; of one server, or (None) all there are.
 
     `imports_of` adds what reached the voice of a server without being said there: the operator's imports, and those of
-    these servers that a night set aside.
+    these servers that a night set aside. With `places`, of what was said on Discord only what was said in these
+    channels.
     """
+    lists = imports_of, places
     rows = db.execute(
         f"""
         select quarantine.reply_id, quarantine.reason, quarantine.run_id, quarantine.created_at, replies.guild_id,
@@ -110,10 +116,10 @@ def held(
             ?1 is null or replies.guild_id = ?1
             or (?3 is not null and source = 'import' and (replies.guild_id is null or (
                 quarantine.run_id is not null and replies.guild_id in (select value from json_each(?3)))))
-        )
+        ) and (?4 is null or channel_id is null or channel_id in (select value from json_each(?4)))
         order by quarantine.created_at, quarantine.reply_id limit ?2
         """,  # noqa: S608 - `_STANDING` is the constant above
-        [guild_id, -1 if limit is None else limit, None if imports_of is None else json.dumps(list(imports_of))],
+        [guild_id, -1 if limit is None else limit, *(None if one is None else json.dumps(list(one)) for one in lists)],
     )
     return [
         Quarantined(reply_id, reason, run_id, created_at, guild, decode_turns(turns)[-1].content, *rest)

@@ -100,6 +100,14 @@ class Growing:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredThread:
+    """The channel that a thread belongs to, and whether only its members read it; None: not known."""
+
+    parent_id: int
+    private: bool | None
+
+
+@dataclass(frozen=True, slots=True)
 class QueueCard:
     """The next reply of a moderator's queue, and how many wait from it on, itself included."""
 

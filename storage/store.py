@@ -71,6 +71,7 @@ from storage.records import (
     Reply,
     Review,
     Run,
+    StoredThread,
     Verdict,
 )
 
@@ -241,13 +242,19 @@ class Store:
         return quarantine.put(self._db, run_id, outliers)
 
     def quarantined(
-        self, *, guild_id: int | None = None, limit: int | None = 50, imports_of: Sequence[int] | None = None
+        self,
+        *,
+        guild_id: int | None = None,
+        limit: int | None = 50,
+        imports_of: Sequence[int] | None = None,
+        places: Sequence[int] | None = None,
     ) -> list[Quarantined]:
         """Pairs of a server (None: of all) that wait for a decision, the longest waiting first.
 
-        `imports_of` adds the operator's imports and those of these servers that a night set aside.
+        `imports_of` adds the operator's imports and those of these servers that a night set aside. With `places`, of
+        what was said on Discord only what was said in these channels.
         """
-        return quarantine.held(self._db, guild_id, limit, imports_of)
+        return quarantine.held(self._db, guild_id, limit, imports_of, places)
 
     def decide_quarantine(self, reply_id: int, *, confirmed: bool, actor: str, actor_id: int | None) -> None:
         """Let a held pair in or keep it out. Raises NotInQuarantine, SecondModeratorNeeded."""
@@ -321,9 +328,16 @@ class Store:
         """Discord messages of one channel and its threads whose words are stored."""
         return messages.in_channel(self._db, channel_id)
 
-    def add_thread(self, thread_id: int, parent_id: int) -> None:
-        """Keep which channel a thread belongs to, for when that channel is deleted."""
-        messages.add_thread(self._db, thread_id, parent_id)
+    def add_thread(self, thread_id: int, parent_id: int, *, private: bool | None = None) -> None:
+        """Keep which channel a thread belongs to, for when that channel is deleted or the thread archived."""
+        messages.add_thread(self._db, thread_id, parent_id, private=private)
+
+    def thread(self, thread_id: int) -> StoredThread | None:
+        return messages.thread(self._db, thread_id)
+
+    def places(self, guild_id: int) -> list[int]:
+        """Channels and threads of a server in which something was said to the bot."""
+        return messages.places(self._db, guild_id)
 
     def channels(self, guild_id: int) -> list[int]:
         """Channels and threads of a server whose words are stored, newest first."""

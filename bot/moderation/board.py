@@ -28,14 +28,15 @@ class ReviewBoard:
         self._office = office
 
     async def post(self, reply_id: int, guild: discord.Guild, asker: str, *, look: bool = False) -> None:
-        """Put a card for a new reply into its server's review channel, if there is one.
+        """Put a card for a new reply into its server's review channel, if all who see that read the reply's channel.
 
         `look`: it may stand there already, from an earlier attempt that is too long ago for Discord to know its nonce.
         """
-        channel = self._office.review_channel(guild)
+        reply = await self._office.store.call(Store.reply, reply_id)
+        channel = await self._office.card_channel(guild, reply.channel_id)
         if channel is None or (look and await self._stands(guild, reply_id)):
             return
-        embed, view = await self.face(guild, await self._office.store.call(Store.reply, reply_id), asker)
+        embed, view = await self.face(guild, reply, asker)
         nonce = nonce_of(channel.id, "card", reply_id)
         message = await surely(lambda: channel.send(embed=embed, view=view, nonce=nonce))
         post = Post(message.id, guild.id, channel.id, "card", reply_id=reply_id)

@@ -1,7 +1,8 @@
 """The morning report: what a night's training came to, with its loss curve and a blind comparison of both adapters.
 
 Put together from the run's row and metrics; posted in the review channel of each server. Sampled questions come from
-held-out conversations: a server sees those of its own conversations and the operator's, never another server's.
+held-out conversations: a server sees those of its own conversations and the operator's, never another server's, and
+none from a channel that somebody who sees the review channel cannot read.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from bot.moderation.office import Office
 from bot.moderation.outcome import why_kept
 from bot.sending import UNSENT, nonce_of, surely
 from storage.errors import StorageError
-from storage.records import Metric, Post, Quarantined, Run
+from storage.records import Metric, Post, Quarantined, Reply, Run
 from storage.store import Store
 
 __all__ = ["Morning", "contests_of", "report_embed"]
@@ -43,8 +44,8 @@ _COLOURS = {"promoted": discord.Colour.green(), "kept": discord.Colour.gold(), "
 class _Night:
     run: Run
     metrics: list[Metric]
-    samples: list[tuple[Contest, int | None]]
-    """With the server that each question belongs to, None for the operator's own material."""
+    samples: list[tuple[Contest, Reply]]
+    """With the reply that each question was taken from; one of no server is the operator's own material."""
     aside: list[Quarantined]
     """What this run set aside and still waits."""
 
@@ -95,14 +96,32 @@ class Morning:
                 lambda: channel.send(embed=embed, file=discord.File(io.BytesIO(curve), "loss.png"), nonce=nonce)
             )
         await self._keep(Post(message.id, channel.guild.id, channel.id, "report", run_id=night.run.id))
-        theirs = [contest for contest, guild_id in night.samples if guild_id in (None, channel.guild.id)]
-        for contest in theirs[:_QUESTIONS]:
+        for contest in (await self._shown(night, channel))[:_QUESTIONS]:
             message = await surely(functools.partial(_pose, channel, contest))
             post = Post(
                 message.id, channel.guild.id, channel.id, "question", run_id=contest.run_id, sample=contest.number
             )
             if await self._keep(post):  # its words were removed while it was posted
                 await message.edit(embed=blank_comparison(), view=None)
+
+    async def asked(self, run_id: str, number: int, guild: discord.Guild) -> bool:
+        """Whether a question of a run was one for this server."""
+        try:
+            night = await self._office.store.call(_night, run_id)
+        except StorageError:
+            return False
+        return any(contest.number == number and reply.guild_id in (None, guild.id) for contest, reply in night.samples)
+
+    async def _shown(self, night: _Night, channel: discord.TextChannel) -> list[Contest]:
+        """The questions that may stand in a review channel: of its server, from channels that all its readers read."""
+        guild, shown = channel.guild, []
+        for contest, reply in night.samples:
+            if reply.guild_id is None or (
+                reply.guild_id == guild.id
+                and (reply.channel_id is None or await self._office.readers.all_read(channel, reply.channel_id))
+            ):
+                shown.append(contest)
+        return shown
 
     async def redraw(self, post: Post, channel: discord.abc.Messageable) -> None:
         """Show a report without the reasons of pairs that no longer wait. Raises what Discord raises."""
@@ -183,7 +202,7 @@ def contests_of(run: Run) -> list[tuple[Contest, int | None]]:
 
 def _night(store: Store, run_id: str) -> _Night:
     run = store.run(run_id)
-    samples: list[tuple[Contest, int | None]] = []
+    samples: list[tuple[Contest, Reply]] = []
     for contest, reply_id in contests_of(run):
         if reply_id is None:  # nobody can say whose words these are
             continue
@@ -193,6 +212,6 @@ def _night(store: Store, run_id: str) -> _Night:
             continue
         private = reply.source == "discord" and reply.guild_id is None
         if not reply.redacted and not private:
-            samples.append((contest, reply.guild_id))
+            samples.append((contest, reply))
     aside = [one for one in store.quarantined(limit=None) if one.run_id == run_id]
     return _Night(run, store.metrics(run_id), samples, aside)

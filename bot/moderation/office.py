@@ -1,5 +1,8 @@
 """Where the moderators of each server work, who they are, and what they may steer; and that it is written down.
 
+Who moderates the whole server (by the role, or Manage Messages on the server) acts for the server; Manage Messages in
+one channel covers the replies given there. Nobody is shown what was said in a channel that they cannot read.
+
 A server's own choice (made with /setup) goes over the operator's in `nightshift.toml`. One adapter answers on every
 server: only the moderators of the main one (bot/teaching.py) may train or change it.
 """
@@ -13,14 +16,17 @@ from typing import Any
 import discord
 
 from bot import limits
+from bot import texts as words
 from bot.errors import Refused
 from bot.guild_settings import SettingsBook
 from bot.moderation import texts
-from bot.permissions import is_moderator, matches, require_moderator
+from bot.permissions import is_moderator, matches
+from bot.readers import Readers
 from bot.sending import UNSENT
 from bot.settings import DiscordConfig
 from bot.teaching import Teaching
-from storage.records import Act
+from storage.errors import ReplyNotFound
+from storage.records import Act, Reply
 from storage.store import Store
 from storage.writer import AsyncStore
 
@@ -37,6 +43,7 @@ class Office:
         self.book = book
         self.config = config
         self.teaching = teaching
+        self.readers = Readers(store)
 
     def role(self, guild_id: int | None) -> int | str | None:
         """The role that reviews on a server, as its settings name it."""
@@ -71,19 +78,80 @@ class Office:
         guild = getattr(member, "guild", None)
         return guild is not None and is_moderator(member, permissions, self.role(guild.id))
 
+    async def card_channel(self, guild: discord.Guild, channel_id: int | None) -> discord.TextChannel | None:
+        """Where words said in a channel may be shown to moderators: the review channel, if all its readers read both.
+
+        None where there is no review channel, or somebody who sees it cannot read the other one.
+        """
+        channel = self.review_channel(guild)
+        if channel is None or channel_id is None:
+            return channel
+        return channel if await self.readers.all_read(channel, channel_id) else None
+
+    def moderates(self, member: discord.abc.User) -> bool:
+        """Whether a member is a moderator of the whole server, not only of one channel."""
+        if not isinstance(member, discord.Member):
+            return False
+        return is_moderator(member, member.guild_permissions, self.role(member.guild.id))
+
+    async def may_judge(self, member: discord.abc.User, channel_id: int | None) -> bool:
+        """Whether a member may judge what was said in a channel: they read it, and moderate it or the whole server."""
+        if not isinstance(member, discord.Member):
+            return False
+        if channel_id is None:  # an import, which stands in no channel
+            return self.moderates(member)
+        theirs = await self.readers.permissions(member, channel_id)
+        return theirs is not None and (theirs.manage_messages or self.moderates(member))
+
+    async def judged(self, member: discord.abc.User, guild: discord.Guild) -> list[int]:
+        """The channels and threads in which a member may judge replies, of those in which there are any."""
+        return [one for one in await self.store.look(Store.places, guild.id) if await self.may_judge(member, one)]
+
     def require(self, interaction: discord.Interaction[Any]) -> discord.Guild:
-        """The server on which a moderator acts. Raises Refused for anybody else."""
-        require_moderator(interaction, self.role(interaction.guild_id))
-        assert interaction.guild is not None  # noqa: S101  (just checked; says so to the type checker)
-        return interaction.guild
+        """The server, for whoever moderates it or the channel at hand. Raises Refused for anybody else."""
+        guild = _server(interaction)
+        if not self.moderates(interaction.user) and not self.reviews(interaction.user, interaction.permissions):
+            raise self._not_moderator(guild)
+        return guild
+
+    def require_server(self, interaction: discord.Interaction[Any]) -> discord.Guild:
+        """The server, for whoever moderates the whole of it. Raises Refused for anybody else."""
+        guild = self.require(interaction)
+        if not self.moderates(interaction.user):
+            raise Refused(texts.not_server_moderator(self._role_name(guild)))
+        return guild
+
+    async def require_reply(self, interaction: discord.Interaction[Any], reply_id: int) -> Reply:
+        """A reply, for whoever may judge it. Raises Refused, and what the store raises."""
+        guild = _server(interaction)
+        user = interaction.user
+        here = self.moderates(user) or self.reviews(user, interaction.permissions)
+        try:
+            reply: Reply = await self.store.call(Store.reply, reply_id)
+        except ReplyNotFound:
+            if here:
+                raise
+            raise self._not_moderator(guild) from None
+        if reply.guild_id == guild.id and await self.may_judge(user, reply.channel_id):
+            return reply
+        if not here:
+            raise self._not_moderator(guild)
+        raise Refused(words.OTHER_SERVER if reply.guild_id != guild.id else words.OTHER_CHANNEL)
 
     def require_steering(self, interaction: discord.Interaction[Any]) -> discord.Guild:
         """The same, for what concerns every server: training and adapters. Raises Refused."""
-        guild = self.require(interaction)
+        guild = self.require_server(interaction)
         if guild.id != self.teaching.main:
             main = next((one for one in interaction.client.guilds if one.id == self.teaching.main), None)
             raise Refused(texts.elsewhere(main.name if main else None))
         return guild
+
+    def _role_name(self, guild: discord.Guild) -> str | None:
+        wanted = self.role(guild.id)
+        return next((one.name for one in guild.roles if matches(wanted, one.id, one.name)), None)
+
+    def _not_moderator(self, guild: discord.Guild) -> Refused:
+        return Refused(words.not_moderator(self._role_name(guild)))
 
     async def say(self, channel: discord.TextChannel, text: str) -> None:
         """Say something in a review channel; that it cannot be said there is only logged."""
@@ -120,3 +188,9 @@ class Office:
         """The same for whoever writes it together with what was done (`Store.act`)."""
         guild_id = None if everywhere else interaction.guild_id
         return Act(interaction.user.id, interaction.user.display_name, action, subject, guild_id, details)
+
+
+def _server(interaction: discord.Interaction[Any]) -> discord.Guild:
+    if interaction.guild is None:
+        raise Refused(words.SERVER_ONLY)
+    return interaction.guild

@@ -1,7 +1,8 @@
 """/pairs: looking through what the bot learns from on a server, and removing from it.
 
-A server's moderators reach its own pairs. Those of the main server also reach what was imported for every server: by
-the operator on the command line, and by moderators of the other servers that are learned from.
+A moderator reaches their server's own pairs, but for those from channels that they cannot read. Those of the main
+server also reach what was imported for every server: by the operator on the command line, and by moderators of the
+other servers that are learned from.
 """
 
 from __future__ import annotations
@@ -40,10 +41,13 @@ def pair_commands(office: Office) -> app_commands.Group:
     group = app_commands.Group(name="pairs", description="What I learn from", guild_only=True)
 
     async def found(interaction: discord.Interaction[Any], text: str, limit: int) -> list[Pair]:
-        guild = office.require(interaction)
+        guild = office.require_server(interaction)
         imports_of = office.teaching.imports_shown_to(guild.id)
+        places = await office.judged(interaction.user, guild)
         return await office.store.look(
-            lambda store: store.moderation.search_pairs(guild.id, text.strip(), limit, imports_of=imports_of)
+            lambda store: store.moderation.search_pairs(
+                guild.id, text.strip(), limit, imports_of=imports_of, places=places
+            )
         )
 
     @group.command(name="search", description="Approved pairs that hold certain words")
@@ -61,13 +65,14 @@ def pair_commands(office: Office) -> app_commands.Group:
     @app_commands.describe(pair="Type words of it, or its number")
     @answered
     async def remove(interaction: discord.Interaction[Any], pair: str) -> None:
-        guild = office.require(interaction)
+        guild = office.require_server(interaction)
         imports_of = office.teaching.imports_shown_to(guild.id)
         reply_id = int(pair) if pair.strip().isdecimal() else 0
+        places = await office.judged(interaction.user, guild)
         act = office.act(interaction, "pairs.remove", str(reply_id))
         await office.store.call(
             Store.act,
-            lambda store: _remove(store, reply_id, guild.id, interaction.user, imports_of=imports_of),
+            lambda store: _remove(store, reply_id, guild.id, interaction.user, imports_of=imports_of, places=places),
             lambda _: act,
         )
         await interaction.response.send_message(words.removed(reply_id), ephemeral=True)
@@ -89,15 +94,22 @@ def pair_commands(office: Office) -> app_commands.Group:
 
 
 def _remove(
-    store: Store, reply_id: int, guild_id: int, by: discord.abc.User, *, imports_of: Sequence[int] | None
+    store: Store,
+    reply_id: int,
+    guild_id: int,
+    by: discord.abc.User,
+    *,
+    imports_of: Sequence[int] | None,
+    places: Sequence[int],
 ) -> None:
-    """Reject an approved pair that a server's moderators may reach. Raises Refused."""
+    """Reject an approved pair that a moderator may reach. Raises Refused."""
     try:
         reply, review = store.reply(reply_id), store.latest_review(reply_id)
     except ReplyNotFound:
         raise Refused(words.PAIR_GONE) from None
     imported = reply.source == "import" and imports_of is not None
-    theirs = reply.guild_id == guild_id or (imported and reply.guild_id in (None, *(imports_of or ())))
+    readable = reply.channel_id is None or reply.channel_id in places
+    theirs = (reply.guild_id == guild_id and readable) or (imported and reply.guild_id in (None, *(imports_of or ())))
     if not theirs or review is None or review.verdict == "reject":
         raise Refused(words.PAIR_GONE)
     store.add_review(reply_id, "reject", reviewer=by.display_name, reviewer_id=by.id, reason="removed")

@@ -51,9 +51,12 @@ def add_quarantine(group: app_commands.Group, office: Office) -> None:
 
 async def _held(interaction: discord.Interaction[Any], office: Office) -> list[Quarantined]:
     """What waits where a moderator acts. Raises Refused for anybody else."""
-    guild = office.require(interaction)
+    guild = office.require_server(interaction)
     imports_of = office.teaching.imports_shown_to(guild.id)
-    return await office.store.call(Store.quarantined, guild_id=guild.id, limit=_WAITING, imports_of=imports_of)
+    places = await office.judged(interaction.user, guild)
+    return await office.store.call(
+        Store.quarantined, guild_id=guild.id, limit=_WAITING, imports_of=imports_of, places=places
+    )
 
 
 def _page(held: Sequence[Quarantined], shown: Quarantined | None, reader: int) -> tuple[discord.Embed, discord.ui.View]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 import discord
@@ -32,6 +33,15 @@ _log = logging.getLogger(__name__)
 Page = tuple[discord.Embed, discord.ui.View]
 
 
+@dataclass(frozen=True)
+class _Reader:
+    """A moderator's view: the server, and the channels and threads whose replies are theirs to judge."""
+
+    guild: discord.Guild
+    places: list[int] | None
+    """None: all there are."""
+
+
 class ReviewQueue:
     """The queues of all moderators of one client."""
 
@@ -43,7 +53,8 @@ class ReviewQueue:
     @answered
     async def start(self, interaction: discord.Interaction[Any], order: QueueOrder) -> None:
         """Show a moderator the first card."""
-        embed, view = await in_time(interaction, self._page(self._office.require(interaction), order))
+        reader = await in_time(interaction, self._reader(interaction))
+        embed, view = await in_time(interaction, self._page(reader, order))
         await respond(interaction, embed=embed, view=view)
 
     @answered
@@ -51,14 +62,12 @@ class ReviewQueue:
         self, interaction: discord.Interaction[Any], order: QueueOrder, act: Act | Literal["start"], reply_id: int
     ) -> None:
         """A button of a page was used."""
-        guild = self._office.require(interaction)
         if act in ("start", "skip"):
-            embed, view = await in_time(interaction, self._page(guild, order, reply_id if act == "skip" else None))
+            reader = await in_time(interaction, self._reader(interaction))
+            embed, view = await in_time(interaction, self._page(reader, order, reply_id if act == "skip" else None))
             await redraw(interaction, content=None, embed=embed, view=view)
             return
-        reply = await self._office.store.call(Store.reply, reply_id)
-        if reply.guild_id != guild.id:
-            raise Refused(texts.OTHER_SERVER)
+        reply = await self._office.require_reply(interaction, reply_id)
         if act == "edit":
             if len(reply.text) > FORM_LIMIT:
                 raise Refused(texts.EDIT_TOO_LONG)
@@ -68,14 +77,17 @@ class ReviewQueue:
 
     async def stay(self, interaction: discord.Interaction[Any], order: QueueOrder, shown: int, told: str) -> None:
         """Draw the page that is shown again, with something to say above it; `shown` 0 is the end of the queue."""
-        guild = self._office.require(interaction)
-        page = self._page_of(guild, order, shown) if shown else self._page(guild, order)
+        reader = await in_time(interaction, self._reader(interaction))
+        if shown:
+            await self._office.require_reply(interaction, shown)
+        page = self._page_of(reader, order, shown) if shown else self._page(reader, order)
         embed, view = await in_time(interaction, page)
         await redraw(interaction, content=told, embed=embed, view=view)
 
     def _form_of(self, order: QueueOrder, reply: Reply) -> Any:
         @answered
         async def submit(interaction: discord.Interaction[Any], text: str) -> None:
+            await self._office.require_reply(interaction, reply.id)
             if not text.strip():
                 raise Refused(texts.EDIT_EMPTY)
             await self._record(interaction, order, reply, "edit", text=text.strip())
@@ -91,13 +103,14 @@ class ReviewQueue:
         *,
         text: str | None = None,
     ) -> None:
-        guild = self._office.require(interaction)
+        reader = await in_time(interaction, self._reader(interaction))
+        guild = reader.guild
         async with self._verdicts.turn(reply.id):
             ruling = await self._verdicts.give(reply, verdict, interaction.user, text=text)
             if verdict == "undo":
-                page = self._page_of(guild, order, reply.id)
+                page = self._page_of(reader, order, reply.id)
             else:
-                page = self._page(guild, order, reply.id, ruling)
+                page = self._page(reader, order, reply.id, ruling)
             told = limits.content("\n".join(filter(None, [words.queue_done(verdict, reply.id), ruling.remark])))
             try:
                 embed, view = await in_time(interaction, page)
@@ -107,20 +120,33 @@ class ReviewQueue:
             drawn = await self._board.redraw(guild, reply)
         await self._verdicts.carry_out(ruling, guild, reply, interaction, drawn=drawn)
 
-    async def _page_of(self, guild: discord.Guild, order: QueueOrder, reply_id: int) -> Page:
+    async def _reader(self, interaction: discord.Interaction[Any]) -> _Reader:
+        """Whose queue it is: a moderator's of the server, or of one channel at least. Raises Refused for others."""
+        guild, user = interaction.guild, interaction.user
+        places = await self._office.judged(user, guild) if guild is not None else []
+        if guild is None or not places:
+            guild = self._office.require(interaction)
+        everywhere = len(places) == len(await self._office.store.look(Store.places, guild.id))
+        return _Reader(guild, None if everywhere else places)  # None spares looking at each reply's channel
+
+    async def _page_of(self, reader: _Reader, order: QueueOrder, reply_id: int) -> Page:
         """The page of one reply, whatever its place."""
+        guild, places = reader.guild, reader.places
         reply = await self._office.store.call(Store.reply, reply_id)
-        left = await self._office.store.look(lambda store: store.moderation.waiting(guild.id))
+        left = await self._office.store.look(lambda store: store.moderation.waiting(guild.id, places=places))
         return await self._drawn(guild, order, QueueCard(reply, left), None)
 
     async def _page(
-        self, guild: discord.Guild, order: QueueOrder, after: int | None = None, last: Ruling | None = None
+        self, reader: _Reader, order: QueueOrder, after: int | None = None, last: Ruling | None = None
     ) -> Page:
         """The page behind reply `after`, from the first if that is None; `last` is the verdict just given."""
-        found = await self._office.store.look(lambda store: store.moderation.next_card(guild.id, order, after))
+        guild, places = reader.guild, reader.places
+        found = await self._office.store.look(
+            lambda store: store.moderation.next_card(guild.id, order, after, places=places)
+        )
         if found is not None:
             return await self._drawn(guild, order, found, last)
-        left = await self._office.store.look(lambda store: store.moderation.waiting(guild.id))
+        left = await self._office.store.look(lambda store: store.moderation.waiting(guild.id, places=places))
         text = words.queue_end(left) if left else words.QUEUE_EMPTY
         view = discord.ui.View(timeout=None)
         if left:

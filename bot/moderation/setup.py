@@ -42,8 +42,11 @@ class SetupDesk:
 
     @answered
     async def choose(self, interaction: discord.Interaction[Any], name: str, value: int) -> None:
-        """A channel or a role was picked."""
+        """A channel or a role was picked. One of another server is refused."""
         guild = require_administrator(interaction)
+        theirs = guild.get_role(value) if name == "moderator_role" else guild.get_channel(value)
+        if theirs is None:
+            raise Refused(words.SETUP_ELSEWHERE)
         await self._change(interaction, guild, name, value)
         await self._redraw(interaction, guild)
 
@@ -210,8 +213,10 @@ def hold_command(office: Office) -> app_commands.Command[Any, ..., None]:
         guild = office.require(interaction)
         if on and office.review_channel(guild) is None:
             raise Refused(words.HOLD_NOWHERE)
+        carded = on and await office.card_channel(guild, interaction.channel_id) is not None
         actor = Actor(interaction.user.id, interaction.user.display_name)
         await office.book.change(actor, guild.id, interaction.channel_id or 0, {"hold": on or None})
-        await interaction.response.send_message(words.HOLD_ON if on else words.HOLD_OFF, ephemeral=True)
+        told = (words.HOLD_ON if carded else words.HOLD_ON_UNSEEN) if on else words.HOLD_OFF
+        await interaction.response.send_message(told, ephemeral=True)
 
     return hold

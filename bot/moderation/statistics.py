@@ -31,7 +31,7 @@ def stats_command(office: Office) -> app_commands.Command[Any, ..., None]:
     @app_commands.describe(days="How many days back")
     @answered
     async def stats(interaction: discord.Interaction[Any], days: app_commands.Range[int, 1, 90] = 14) -> None:
-        guild = office.require(interaction)
+        guild = office.require_server(interaction)
         since = (datetime.now(UTC) - timedelta(days=days - 1)).date().isoformat()
         by_day, by_adapter = await in_time(interaction, office.store.look(_tallies, guild.id, since))
         if not by_adapter:

@@ -90,6 +90,10 @@ HELD_UNSEEN = (
 )
 HELD_REFUSED = texts.NOTICE + "The moderators decided not to post my answer."
 HOLD_ON = "From now on my answers in this channel go to the review channel first, and are posted once approved."
+HOLD_ON_UNSEEN = (
+    "From now on my answers in this channel wait in `/review`, and are posted once approved. They get no cards: the "
+    "review channel is seen by somebody who cannot read this channel."
+)
 HOLD_OFF = "From now on my answers in this channel are posted at once."
 HOLD_NOWHERE = "There is no review channel yet, so nobody would see the drafts. Choose one with `/setup` first."
 
@@ -145,6 +149,12 @@ STAGES = {
     "promote": "taking over",
 }
 OUTCOMES = {"promoted": "promoted", "kept": "not promoted", "skipped": "skipped", "failed": "failed"}
+
+
+def not_server_moderator(role: str | None) -> str:
+    """For who moderates a channel, but not the server; `role` is the moderator role's name, where one is set."""
+    who = f"the role {role} or the permission Manage Messages" if role else "the permission Manage Messages"
+    return f"That concerns the whole server: it needs {who} on the server itself. Yours is for single channels."
 
 
 def elsewhere(server: str | None) -> str:
@@ -214,6 +224,7 @@ MORNING_KEPT = {
 BLIND_TITLE = "Which answer is better?"
 BLIND_A, BLIND_B, BLIND_TIE = "A is better", "B is better", "No difference"
 BLIND_REMOVED = "This question is no longer stored: words in it were removed."
+BLIND_ELSEWHERE = "That question was not asked on this server, so there is nothing to vote on."
 BLIND_STORED = "Your vote is stored. Vote again to change it."
 BLIND_FOOTER = "One is by the adapter of yesterday, one by tonight's. Nobody is told which."
 LEARNING = "learning"
@@ -345,6 +356,7 @@ SETUP_CONSENT_BUTTON = "Tell members here how to opt in"
 SETUP_PERSONA_TITLE = "How should I speak?"
 SETUP_PERSONA_LABEL = "Persona: what I follow in every answer"
 SETUP_NOT_SET = "not set"
+SETUP_ELSEWHERE = "That is not on this server. Please choose again."
 SETUP_SET = "set"
 SETUP_PUBLIC = "\u26a0\ufe0f Everyone can read that channel: members' questions would stand in it."
 SETUP_MUTE = "\u26a0\ufe0f I may not write there: give me View Channel, Send Messages and Embed Links."

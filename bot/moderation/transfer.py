@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +37,10 @@ def add_transfers(group: app_commands.Group, office: Office) -> None:
     @group.command(name="export", description="The pairs of this server that I may learn from, as a JSONL file")
     @answered
     async def export(interaction: discord.Interaction[Any]) -> None:
-        guild = office.require(interaction)
+        guild = office.require_server(interaction)
         await interaction.response.defer(ephemeral=True, thinking=True)
-        pairs, approved = await office.store.look(_exportable, guild.id, office.teaching)
+        places = await office.judged(interaction.user, guild)
+        pairs, approved = await office.store.look(_exportable, guild.id, office.teaching, places)
         if not pairs:
             raise Refused(_why_nothing(approved=approved, learned=office.teaching.learns_from(guild.id)))
         data = await asyncio.to_thread(_written, pairs)
@@ -52,7 +54,7 @@ def add_transfers(group: app_commands.Group, office: Office) -> None:
     @app_commands.describe(file="JSONL with messages on each line, or CSV with a prompt and a reply column")
     @answered
     async def import_(interaction: discord.Interaction[Any], file: discord.Attachment) -> None:
-        guild = office.require(interaction)
+        guild = office.require_server(interaction)
         if not file.filename.casefold().endswith(_ENDINGS):
             raise Refused(words.IMPORT_ENDING)
         if file.size > _LARGEST:
@@ -86,13 +88,13 @@ def add_transfers(group: app_commands.Group, office: Office) -> None:
         await interaction.followup.send(answer, embeds=embeds, ephemeral=True)
 
 
-def _exportable(store: Store, guild_id: int, teaching: Teaching) -> tuple[list[Pair], bool]:
-    """What a server's moderators may take away, and whether any pair of theirs is approved at all."""
+def _exportable(store: Store, guild_id: int, teaching: Teaching, places: Sequence[int]) -> tuple[list[Pair], bool]:
+    """What a moderator who reads these channels may take away, and whether any pair there is approved at all."""
     moderation = store.moderation
     pairs = moderation.exportable_pairs(
-        guild_id, teaching.consent, servers=teaching.named, unowned=guild_id == teaching.main
+        guild_id, teaching.consent, servers=teaching.named, unowned=guild_id == teaching.main, places=places
     )
-    return pairs, bool(pairs or moderation.search_pairs(guild_id, "", 1))
+    return pairs, bool(pairs or moderation.search_pairs(guild_id, "", 1, places=places))
 
 
 def _why_nothing(*, approved: bool, learned: bool) -> str:

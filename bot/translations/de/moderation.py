@@ -86,6 +86,10 @@ HOLD_ON = (
     "Ab jetzt gehen meine Antworten in diesem Kanal zuerst in den Kanal der Moderation "
     "und werden veröffentlicht, wenn sie angenommen sind."
 )
+HOLD_ON_UNSEEN = (
+    "Ab jetzt warten meine Antworten in diesem Kanal in `/review` und erscheinen, sobald sie angenommen sind. Karten "
+    "gibt es dafür nicht: Den Prüfkanal sieht jemand, der diesen Kanal nicht lesen kann."
+)
 HOLD_OFF = "Ab jetzt werden meine Antworten in diesem Kanal sofort veröffentlicht."
 HOLD_NOWHERE = "Es gibt noch keinen Kanal der Moderation; niemand sähe die Entwürfe. Wähle zuerst einen mit `/setup`."
 
@@ -143,6 +147,11 @@ STAGES = {
     "promote": "übernimmt",
 }
 OUTCOMES = {"promoted": "übernommen", "kept": "nicht übernommen", "skipped": "ausgelassen", "failed": "gescheitert"}
+
+
+def not_server_moderator(role: str | None) -> str:
+    who = f"die Rolle {role} oder das Recht „Nachrichten verwalten“" if role else "das Recht „Nachrichten verwalten“"
+    return f"Das betrifft den ganzen Server: Dafür brauchst du {who} auf dem Server selbst, nicht nur in einem Kanal."
 
 
 def elsewhere(server: str | None) -> str:
@@ -214,6 +223,7 @@ MORNING_KEPT = {
 BLIND_TITLE = "Welche Antwort ist besser?"
 BLIND_A, BLIND_B, BLIND_TIE = "A ist besser", "B ist besser", "Kein Unterschied"
 BLIND_REMOVED = "Diese Frage ist nicht mehr gespeichert: Was darin stand, wurde entfernt."
+BLIND_ELSEWHERE = "Diese Frage wurde nicht auf diesem Server gestellt. Es gibt nichts abzustimmen."
 BLIND_STORED = "Deine Stimme ist gespeichert. Stimm noch einmal ab, um sie zu ändern."
 BLIND_FOOTER = "Eine ist vom Adapter von gestern, eine von dem dieser Nacht. Welche, erfährt niemand."
 LEARNING = "Lernen"
@@ -347,6 +357,7 @@ SETUP_CONSENT_BUTTON = "Mitgliedern hier sagen, wie man zustimmt"
 SETUP_PERSONA_TITLE = "Wie soll ich sprechen?"
 SETUP_PERSONA_LABEL = "Persona: woran ich mich stets halte"
 SETUP_NOT_SET = "nicht gewählt"
+SETUP_ELSEWHERE = "Das gibt es auf diesem Server nicht. Bitte wähle noch einmal."
 SETUP_SET = "gewählt"
 SETUP_PUBLIC = "\u26a0\ufe0f Diesen Kanal können alle lesen: Die Fragen der Mitglieder stünden darin."
 SETUP_MUTE = (

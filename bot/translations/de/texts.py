@@ -74,6 +74,10 @@ NOT_RECORDED = (
     "Diese Antwort kenne ich noch nicht. Falls ich noch daran schreibe, versuch es wieder, wenn ich fertig bin."
 )
 OTHER_SERVER = "Diese Antwort gab es auf einem anderen Server. Nur dessen Moderation kann darüber urteilen."
+OTHER_CHANNEL = (
+    "Diese Antwort gab es in einem Kanal, den du nicht lesen kannst oder nicht moderierst. "
+    "Deshalb kannst du nicht darüber urteilen."
+)
 REPLY_GONE = "Diese Antwort ist nicht mehr gespeichert; es gibt nichts zu beurteilen."
 
 RECORDED = {
