@@ -14,12 +14,7 @@ from storage.store import Store
 
 __all__ = ["Reactions"]
 
-_VERDICTS: dict[str, Verdict] = {
-    "\u2705": "approve",
-    "\U0001f44d": "approve",
-    "\u274c": "reject",
-    "\U0001f44e": "reject",
-}
+_VERDICTS: dict[str, Verdict] = {"\u2705": "approve", "\u274c": "reject"}
 
 
 class Reactions:
@@ -40,19 +35,26 @@ class Reactions:
             or not isinstance(channel, discord.abc.GuildChannel | discord.Thread)
         ):
             return
-        if self._office.reviews(member, channel.permissions_for(member)):
+        if await self._office.may_judge(member, channel.id):
             await self._judge(payload.message_id, verdict, member)
 
     async def removed(self, payload: discord.RawReactionActionEvent, guild: discord.Guild | None) -> None:
-        """The reaction that gave the standing verdict is gone, and so is the verdict."""
+        """The reaction that gave the standing verdict is gone, and so is the verdict, if a moderator's still."""
         verdict = _VERDICTS.get(payload.emoji.name)
         if verdict is None or guild is None:
             return
         reply = await self._office.store.call(Store.reply_by_message, payload.message_id)
         standing = await self._office.store.call(Store.latest_review, reply.id) if reply else None
-        if standing is None or standing.reviewer_id != payload.user_id or standing.verdict != verdict:
+        if reply is None or standing is None:
             return
-        member = await guild.fetch_member(payload.user_id)
+        if standing.reviewer_id != payload.user_id or standing.verdict != verdict:
+            return
+        try:
+            member = await guild.fetch_member(payload.user_id)
+        except discord.HTTPException:  # has left, or cannot be asked about: the verdict stands
+            return
+        if not await self._office.may_judge(member, reply.channel_id):
+            return
         await self._judge(payload.message_id, "undo", member)
 
     async def _judge(self, message_id: int, verdict: Verdict, member: discord.Member) -> None:

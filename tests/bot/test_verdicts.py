@@ -157,3 +157,35 @@ async def test_an_edit_keeps_the_original_beside_it(stage):
     (pair,) = await stage.app.store.call(lambda store: list(store.pairs()))
     assert (reply.text, pair.completion, pair.edited) == ("Any wood will do.", "Oak.", True)
     assert stage.world.general.last_message.content == "Any wood will do."
+
+
+async def test_who_moderates_no_longer_undoes_nothing_by_taking_a_reaction_away(open_stage):
+    """The verdict was given with the power they had then, and stands; a held answer stays posted."""
+    async with open_stage(discord={"review_by_reaction": True}) as stage:
+        answer = await stage.ask("Hello?")
+        await stage.world.moderator.react(answer, "\u2705")
+        stage.env.backend.edit_member(stage.world.guild.id, stage.world.moderator.id, {"role_ids": []})
+        await stage.env.settle()
+        await stage.world.moderator.unreact(answer, "\u2705")
+        assert [one[0] for one in await verdicts(stage, answer)] == ["approve"]
+
+
+async def test_the_reaction_of_who_has_left_undoes_nothing(open_stage):
+    """Nobody can be asked whether they moderate still."""
+    async with open_stage(discord={"review_by_reaction": True}) as stage:
+        answer = await stage.ask("Hello?")
+        await stage.world.moderator.react(answer, "\u2705")
+        stage.env.inject_error(
+            "GET", f"/guilds/{stage.world.guild.id}/members/{stage.world.moderator.id}", status=404, code=10007
+        )
+        await stage.world.moderator.unreact(answer, "\u2705")
+        assert [one[0] for one in await verdicts(stage, answer)] == ["approve"]
+
+
+@pytest.mark.parametrize("emoji", ["\U0001f44d", "\U0001f44e", "\U0001f44d\U0001f3fd", "\u2714\ufe0f", "\u274e"])
+async def test_thumbs_and_other_marks_are_no_verdicts(open_stage, emoji):
+    """Only the check mark and the cross are, as the setting says."""
+    async with open_stage(discord={"review_by_reaction": True}) as stage:
+        answer = await stage.ask("Hello?")
+        await stage.world.moderator.react(answer, emoji)
+        assert await verdicts(stage, answer) == []
