@@ -29,6 +29,7 @@ from bot.moderation.office import Office
 from bot.proxies import Originals
 from bot.questions import asked_by_button, asked_by_command, asked_by_message
 from bot.standing import parts_of, reply_shown_by, standing_at
+from storage.records import Reply
 from storage.store import Store
 from storage.writer import AsyncStore
 
@@ -125,6 +126,8 @@ class FrontDesk:
         draft = self._answering.draft(question_id)
         if draft is None:
             raise Refused(texts.NOT_WRITING)
+        if draft.question.channel.id != interaction.channel_id:  # a button that names a question of another place
+            raise Refused(texts.NOT_WRITING)
         self._require(interaction, draft.question.asker_id)
         draft.stop()
         await interaction.response.defer()
@@ -160,7 +163,7 @@ class FrontDesk:
 
     async def _repeat(self, interaction: discord.Interaction[Any], *, go_on: bool) -> None:
         reply = await reply_shown_by(self._store, interaction.message)
-        if reply is None or reply.redacted:
+        if reply is None or reply.redacted or not _here(interaction, reply):
             raise Refused(texts.ANSWER_GONE)
         self._require(interaction, reply.asker_id)
         settings = self._settings(interaction.guild, interaction.channel)
@@ -229,6 +232,11 @@ async def _first_part(message: discord.Message) -> discord.Message:
         return await message.channel.fetch_message(reference.message_id)
     except discord.HTTPException as error:
         raise Refused(texts.ANSWER_GONE) from error
+
+
+def _here(interaction: discord.Interaction[Any], reply: Reply) -> bool:
+    """Whether a reply was given where a button below it was used."""
+    return (reply.guild_id, reply.channel_id) == (interaction.guild_id, interaction.channel_id)
 
 
 def ask_command(desk: FrontDesk) -> app_commands.Command[Any, ..., None]:

@@ -14,6 +14,7 @@ from typing import Any, Literal, Self, get_args
 import discord
 
 from bot import limits
+from bot.errors import Refused
 from bot.excerpts import quoted, short
 from bot.handler import answered
 from bot.moderation import texts as words
@@ -95,7 +96,9 @@ class VoteButton(
     @answered
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         office = interaction.client.office
-        guild = office.require(interaction)
+        guild = office.require_server(interaction)
+        if not await interaction.client.morning.asked(self.run_id, self.number, guild):
+            raise Refused(words.BLIND_ELSEWHERE)
         chosen = preference_of(self.run_id, self.number, self.side)
         await office.store.call(
             lambda store: store.moderation.vote(

@@ -100,8 +100,8 @@ async def test_another_server_s_votes_are_its_own(stage, elsewhere):
     assert words.votes(1, 0, 0) not in shown
 
 
-async def test_another_server_s_card_buttons_lead_nowhere(stage, elsewhere):
-    """A custom id names a reply; whose it is, is checked."""
+async def test_another_server_s_queue_holds_its_own_replies(stage, elsewhere):
+    """Going through it ends there. Forged buttons are tried in tests/bot/test_components.py."""
     channel, eve, sly = elsewhere
     await stage.ask("Which wood?")
     await eve.send(channel, f"{stage.me} Which oil?")
