@@ -294,3 +294,19 @@ def test_the_slot_takes_a_rank_that_the_kernels_can_be_compiled_for(tiny, wanted
     slot = AdapterSlot(tiny.load().model, wanted, torch.float32, torch.device("cpu"))
     assert slot.rank == held
     assert {linear.a.shape[0] for linear in slot.linears.values()} == {held}
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [
+        {"context_tokens": 64, "slots": 1, "max_queue": 1, "prefill_chunk": 1, "lora_rank": 1},
+        {"context_tokens": 64, "slots": 64, "max_queue": 100_000, "prefill_chunk": 1 << 20, "lora_rank": 256},
+    ],
+    ids=["least", "most"],
+)
+async def test_the_engine_answers_at_the_ends_of_its_settings(tiny, start, ends):
+    """One slot and one token at a time, or more than there is to do."""
+    engine = await start(tiny, tiny.a, **ends)
+    completion = await engine.submit(ASK, Sampling(max_new_tokens=8, temperature=0)).wait()
+    assert completion.text
+    assert completion.completion_tokens == 8
