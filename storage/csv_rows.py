@@ -17,7 +17,9 @@ _LONGEST_QUOTED_CHARS = 100_000
 _LONGEST_LINE = 1_000_000
 _LONGEST_CELL = 131_072
 _MOST_CELLS = 1000
-_MOST_RETRIES = 200  # rows over several lines that turned out broken: each has lines read twice
+# Rows over several lines that turned out broken have lines read twice.
+_MOST_RETRIES = 20_000
+_MOST_LINES_AGAIN, _MOST_CHARS_AGAIN = 1_000_000, 200_000_000
 _NEVER_CLOSED = "a quotation mark in it is never closed"
 _BROKEN = "its quotation marks are broken (inside a quoted cell each is written twice)"
 _GIVEN_UP = "too many quotation marks are broken, so the rest of the file is not read: save it as CSV once more"
@@ -26,7 +28,7 @@ _GIVEN_UP = "too many quotation marks are broken, so the rest of the file is not
 def csv_rows(file: IO[str], delimiter: str) -> Iterator[tuple[int, list[str] | str]]:
     """Each row with its first line's number, from 1: its cells, or why it has none."""
     lines = _Lines(file)
-    number, retries = 1, 0
+    number, retries, lines_again, chars_again = 1, 0, 0, 0
     while True:
         read, found = _next_row(lines, delimiter)
         if not read:
@@ -35,7 +37,8 @@ def csv_rows(file: IO[str], delimiter: str) -> Iterator[tuple[int, list[str] | s
         if isinstance(found, str) and len(read) > 1:
             lines.give_back(read[1:])
             number, retries = number + 1, retries + 1
-            if retries > _MOST_RETRIES:
+            lines_again, chars_again = lines_again + len(read), chars_again + sum(map(len, read))
+            if retries > _MOST_RETRIES or lines_again > _MOST_LINES_AGAIN or chars_again > _MOST_CHARS_AGAIN:
                 yield number, _GIVEN_UP
                 return
         else:

@@ -221,6 +221,13 @@ def test_open_quotation_marks_cost_time_by_length_only(tmp_path, line):
     bounded(tmp_path / "a.csv", b"prompt,reply\n" + line * (MEGABYTE // len(line)), seconds=15)
 
 
+def test_thousands_of_stray_quotation_marks_cost_their_own_rows(tmp_path):
+    """As in a file that was put together by hand: the rows between them are kept."""
+    rows = ['"stray,reply' if n % 5 == 0 else f"question {n},answer {n}" for n in range(20_000)]
+    found = read(tmp_path / "a.csv", "prompt,reply\n" + "\n".join(rows))
+    assert sum(isinstance(row, NewPair) for row in found) == 16_000
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [
