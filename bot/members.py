@@ -88,9 +88,10 @@ class FrontDesk:
             if why == "asked":
                 await self._answering.refuse(question, error)
             return
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  (a store that cannot be read: the asker hears of it)
+            _log.exception("Question %s could not be admitted", question.id)
             await self._answering.refuse(question, error)
-            raise
+            return
         original = self._originals.note(message.channel.id, message.id, message.content)
         original.answered = await self._answering.answer(question, me)
 

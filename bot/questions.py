@@ -25,6 +25,7 @@ from storage.records import Reply
 
 __all__ = ["Fits", "Question", "asked_by_button", "asked_by_command", "asked_by_message", "edit", "in_reply"]
 
+_UNKNOWN_WAIT = 3600.0  # seconds
 _UNKNOWN_MESSAGE = 10008  # Discord's code: it was deleted
 
 Fits = Callable[[Sequence[Message]], bool]
@@ -233,10 +234,13 @@ async def edit(message: discord.Message | discord.PartialMessage, **changes: Any
     `suppress` each time: an edit of the buttons would bring the links' previews back (discord.py 2.7 sends flags 0).
     The class's own method: that of an interaction's messages cannot suppress, and ends with the interaction's token.
     """
-    if isinstance(message, discord.Message):
-        await discord.Message.edit(message, suppress=True, **changes)
-    else:
-        await message.edit(**changes)
+    try:
+        if isinstance(message, discord.Message):
+            await discord.Message.edit(message, suppress=True, **changes)
+        else:
+            await message.edit(**changes)
+    except KeyError as error:  # discord.py 2.7 reads `retry_after` of every 429, those on old messages included
+        raise discord.RateLimited(_UNKNOWN_WAIT) from error
 
 
 def _edit_through(interaction: discord.Interaction[Any], message_id: int) -> Callable[..., Awaitable[None]]:

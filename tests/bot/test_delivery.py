@@ -180,6 +180,8 @@ async def test_an_answer_of_several_messages_is_finished_after_a_restart(online,
 REFUSALS = [
     pytest.param(403, {"message": "Missing Permissions", "code": 50013}, id="403"),
     pytest.param(400, {"message": "Invalid Form Body", "code": 50035}, id="400"),
+    pytest.param(429, {"message": "Too many edits", "code": 30046, "retry_after": 3600.0}, id="an hour"),
+    pytest.param(429, {"message": "Too many edits", "code": 30046}, id="for who knows how long"),
 ]
 
 

@@ -226,3 +226,43 @@ async def test_an_answer_that_cannot_take_the_place_of_another_stands_below_it(s
     replies = [await stage.app.store.call(Store.reply, number) for number in (1, 2)]
     assert [one.message_id == message.id for one in replies] == [True, False]
     assert [one.redacted for one in replies] == [False, False]
+
+
+async def clean_up(stage):
+    """As if the process that writes were gone."""
+    client = stage.app.client
+    await client.answering.unfinished.clean_up(client, set(), client.office.locale)
+    await client.outbox.round()
+
+
+async def test_a_command_that_nobody_answers_any_more_says_so(open_stage):
+    """Discord would show that the bot thinks, and then that it did not respond."""
+    async with open_stage(settle_timeout=2.0) as stage:
+        stage.engine.open.clear()
+        await stage.ada.slash(stage.world.general, "ask", question="Count")
+        await clean_up(stage)
+        assert stage.world.general.last_message.content == texts.INTERRUPTED
+
+
+async def test_another_answer_that_nobody_writes_any_more_leaves_the_first(open_stage):
+    """The store holds it, and so it stands there again, with its buttons."""
+    async with open_stage(settle_timeout=2.0) as stage:
+        stage.engine.say("Oak.", "Ash it is.")
+        message = await stage.ask("Which wood?")
+        stage.engine.pause_after = 1
+        await stage.ada.click(message, label=texts.AGAIN)
+        assert labels(stage.world.general.last_message) == [texts.STOP]
+        await clean_up(stage)
+        assert stage.world.general.last_message.content == "Oak."
+        assert labels(stage.world.general.last_message) == [texts.AGAIN]
+
+
+async def test_a_member_whose_question_cannot_be_admitted_reads_so(stage, monkeypatch):
+    """The store could not be read; silence would be worse."""
+
+    async def broken(*_args):
+        raise OSError
+
+    monkeypatch.setattr(stage.app.client.answering.patience, "admit", broken)
+    answer = await stage.ask("Which wood?")
+    assert answer.content == texts.FAILED
