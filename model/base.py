@@ -32,7 +32,16 @@ from model.prequantised import comes_packed, local_directory
 from model.tokenizers import chat_tokenizer
 from model.weight_files import Digests
 
-__all__ = ["LoadedBase", "convert_base", "load_base", "pick_device", "pick_dtype", "unpack_gguf"]
+__all__ = [
+    "LoadedBase",
+    "convert_base",
+    "load_base",
+    "pick_device",
+    "pick_dtype",
+    "quantisation",
+    "set_compute_type",
+    "unpack_gguf",
+]
 
 log = logging.getLogger(__name__)
 
@@ -154,7 +163,8 @@ def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-def _quantisation() -> Any:
+def quantisation() -> Any:
+    """How bases are packed: NF4 with double quantisation."""
     from transformers import BitsAndBytesConfig
 
     return BitsAndBytesConfig(
@@ -172,18 +182,23 @@ def _load_quantised(directory: Path, device: torch.device, dtype: torch.dtype) -
     model = AutoModelForCausalLM.from_pretrained(
         directory, device_map={"": device}, dtype=dtype, trust_remote_code=False
     )
-    for module in model.modules():
-        if isinstance(module, bitsandbytes.nn.Linear4bit):
-            module.compute_dtype, module.compute_type_is_set = dtype, True
-            if module.out_features % 32 or module.in_features % 64:
-                # bitsandbytes 0.50 repacks for AVX512-BF16 in blocks of these sizes, and fails where they do not fit.
-                module.support_avx512bf16_for_cpu = False
+    set_compute_type(model, dtype)
     for weight in model.parameters():
         if weight.is_floating_point():  # a base that was converted on a CPU has its norms in fp32
             weight.data = weight.data.to(dtype)
     keep_contiguous(model)
     model.eval().requires_grad_(requires_grad=False)
     return model
+
+
+def set_compute_type(model: Any, dtype: torch.dtype) -> None:
+    """Let every packed layer compute in `dtype`, and none be repacked that cannot be."""
+    for module in model.modules():
+        if isinstance(module, bitsandbytes.nn.Linear4bit):
+            module.compute_dtype, module.compute_type_is_set = dtype, True
+            if module.out_features % 32 or module.in_features % 64:
+                # bitsandbytes 0.50 repacks for AVX512-BF16 in blocks of these sizes, and fails where they do not fit.
+                module.support_avx512bf16_for_cpu = False
 
 
 def _convert(ref: BaseRef, target: Path, device: torch.device) -> None:
@@ -210,7 +225,7 @@ def _quantise(source: str, revision: str | None, device: torch.device) -> tuple[
         revision=revision,
         dtype=torch.bfloat16 if device.type == "cuda" else torch.float32,
         device_map={"": device},
-        quantization_config=_quantisation(),
+        quantization_config=quantisation(),
         trust_remote_code=False,
     )
     return model, AutoTokenizer.from_pretrained(source, revision=revision, trust_remote_code=False)

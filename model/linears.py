@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+import torch
 from torch import nn
 
 __all__ = ["adaptable", "is_plain", "targets"]
@@ -31,7 +32,19 @@ def adaptable(model: Any) -> dict[str, Any]:
 def is_plain(module: nn.Module) -> bool:
     """Whether a layer is torch's own or bitsandbytes', which PEFT finds by itself; a GPTQ layer is neither."""
     kind = type(module)
-    return isinstance(module, nn.Linear) and (kind is nn.Linear or kind.__module__.startswith("bitsandbytes."))
+    own = kind is nn.Linear or kind.__module__.startswith("bitsandbytes.")
+    return isinstance(module, nn.Linear) and (own or _computes_one_tensor(module))
+
+
+def _computes_one_tensor(module: nn.Linear) -> bool:
+    """Whether a layer of a class of its own gives what a linear one gives, and not a router's choice of experts."""
+    x = torch.zeros(1, 1, module.in_features, dtype=module.weight.dtype, device=module.weight.device)
+    try:
+        with torch.no_grad():
+            y = module(x)
+    except Exception:  # noqa: BLE001 - then it is something else, whatever it wants
+        return False
+    return isinstance(y, torch.Tensor) and tuple(y.shape) == (1, 1, module.out_features)
 
 
 def targets(model: Any) -> str | list[str]:

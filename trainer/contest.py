@@ -13,7 +13,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from model.base import LoadedBase
+from transformers import AutoConfig
+
+from model.base import LoadedBase, convert_base
+from model.suitability import check_suitable
 from storage.records import Choice, Pair
 from trainer.data.snapshot import Snapshot, validation_split
 from trainer.judging import evaluate
@@ -208,7 +211,9 @@ def _teach(
 
 
 def open_base(settings: TrainerSettings, cache_dir: Path) -> LoadedBase:
-    """The base as it is trained on and measured with. Raises ModelError when it cannot be loaded."""
+    """The base as it is trained on and measured with. Raises ModelError when it cannot be loaded, adapted or served."""
+    ref, directory = convert_base(settings.model, cache_dir)
+    check_suitable(ref.id, AutoConfig.from_pretrained(directory, trust_remote_code=False), settings.model)
     return load_for_training(settings.model, cache_dir)
 
 

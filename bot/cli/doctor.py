@@ -15,7 +15,10 @@ from bot.cli.chatter import silence_libraries
 from bot.cli.options import HomeOption
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from bot.settings import Settings
+    from model.base_files import BaseRef
     from storage.home import Home
 
 __all__ = ["Finding", "register"]
@@ -170,7 +173,21 @@ def _model(home: Home, settings: Settings) -> Finding:
         )
     if converted.exists() or base.hub_revision is None:
         chat_tokenizer(base, settings.model, home.root, converted if converted.exists() else None)
+        text += _how_served(base, converted, settings)
     return Finding("good", "model", text)
+
+
+def _how_served(base: BaseRef, converted: Path, settings: Settings) -> str:
+    """Ask a small model of the base's kind; raises BaseUnsuitable. A GGUF file says nothing before it is converted."""
+    from transformers import AutoConfig
+
+    from model.suitability import check_suitable
+
+    if base.gguf_file and not converted.exists():
+        return ""
+    where = converted if converted.exists() else base.source
+    way = check_suitable(base.id, AutoConfig.from_pretrained(where, trust_remote_code=False), settings.model)
+    return f", served {way}" if "cache" in way else ""
 
 
 def _device(settings: Settings) -> Finding:

@@ -10,9 +10,10 @@ import pytest
 from model.base import convert_base
 from model.config import ModelConfig
 from storage.store import Store
+from tests.families import family_config
 from tests.storage.conftest import a_reply
 from tests.storage.test_faults import damage
-from tests.tiny import make_tiny_base
+from tests.tiny import make_tiny_base, tiny_tokenizer
 
 
 def test_a_fresh_home_is_healthy_and_the_missing_token_a_note(nightshift):
@@ -178,3 +179,15 @@ def test_a_base_that_is_not_whole_or_cannot_chat_fails(nightshift, converted, ho
     assert said.code == 1
     assert "FAIL  model" in said.out
     assert "git lfs pull" in said.out
+
+
+@pytest.mark.parametrize(("family", "says"), [("recurrent_gemma", "FAIL  model"), ("lfm2", "own cache")])
+def test_a_base_that_cannot_be_served_fails_and_a_slow_way_is_said(nightshift, tmp_path, monkeypatch, family, says):
+    """Asked of a small model of its kind, before it is converted."""
+    from transformers import AutoModelForCausalLM
+
+    AutoModelForCausalLM.from_config(family_config(family)).save_pretrained(tmp_path / "base")
+    tiny_tokenizer().save_pretrained(tmp_path / "base")
+    monkeypatch.setenv("NIGHTSHIFT_MODEL__BASE", str(tmp_path / "base"))
+    monkeypatch.setenv("NIGHTSHIFT_MODEL__DEVICE", "cpu")
+    assert says in nightshift("doctor").out
