@@ -49,7 +49,7 @@ def check(folder: Path) -> None:
     for name, config in FAMILIES.items():
         torch.manual_seed(0)
         path = folder / name.replace(" ", "-")
-        AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16).save_pretrained(path)
+        AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16, trust_remote_code=False).save_pretrained(path)
         tiny_tokenizer().save_pretrained(path)
         settings = ModelConfig(base=str(path), context_tokens=CONTEXT, slots=4)
         decoder = Decoder(load_base(settings, folder / "models"), settings)
