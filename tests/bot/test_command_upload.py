@@ -6,13 +6,13 @@ The real client on a Discord of this machine's own (tests/bot/loopback.py).
 from __future__ import annotations
 
 import asyncio
-import logging
+from contextlib import asynccontextmanager
 
 import pytest
 
 from bot import command_upload, login
 from bot.app import Nightshift
-from bot.errors import TokenReset
+from bot.errors import ConnectionRefused, IntentMissing, TokenReset
 from bot.login import serve
 from bot.settings import load_settings
 from storage.store import Store
@@ -74,19 +74,44 @@ async def test_other_commands_are_uploaded(online, place, home):
     assert uploads(place) == 2
 
 
-async def test_a_reset_token_ends_the_bot_with_a_sentence(monkeypatch, home, caplog):
+@pytest.fixture
+def served(monkeypatch, home):
+    """`nightshift run` on a Discord of this machine's own."""
+
+    @asynccontextmanager
+    async def running():
+        monkeypatch.setenv("DISCORD_TOKEN", "good")
+        monkeypatch.setattr(login, "_PAUSES", (0.01,))
+        opened = Nightshift.open
+        monkeypatch.setattr(Nightshift, "open", lambda *args, **kw: opened(*args, engine=FakeEngine(), **kw))
+        async with loopback(monkeypatch) as there:
+            bot = asyncio.create_task(serve(home, load_settings(home)))
+            await there.connected()
+            await until(lambda: len(there.commands) > 5)
+            yield there, bot
+            bot.cancel()
+            await asyncio.gather(bot, return_exceptions=True)
+
+    return running
+
+
+async def test_a_reset_token_ends_the_bot_with_a_sentence(served):
     """All requests are refused, so nobody on Discord can be told: the program ends and says why."""
-    monkeypatch.setenv("DISCORD_TOKEN", "good")
-    monkeypatch.setattr(login, "_PAUSES", (0.01,))
-    opened = Nightshift.open
-    monkeypatch.setattr(Nightshift, "open", lambda *args, **kw: opened(*args, engine=FakeEngine(), **kw))
-    async with loopback(monkeypatch) as there:
-        bot = asyncio.create_task(serve(home, load_settings(home)))
-        await there.connected()
-        await until(lambda: len(there.commands) > 5)
+    async with served() as (there, bot):
         there.reset = True
         await there.say(f"<@{BOT}> Which wood?")
-        with caplog.at_level(logging.ERROR), pytest.raises(TokenReset, match="Developer Portal"):
+        with pytest.raises(TokenReset, match="Developer Portal"):
+            await asyncio.wait_for(bot, 30)
+
+
+@pytest.mark.parametrize(
+    ("code", "error"), [(4004, TokenReset), (4014, IntentMissing), (4013, ConnectionRefused), (4012, ConnectionRefused)]
+)
+async def test_a_connection_that_discord_ends_for_good_is_a_sentence(served, code, error):
+    """The token, the intents, or a program that is too old."""
+    async with served() as (there, bot):
+        await there._socket.close(code=code)
+        with pytest.raises(error):
             await asyncio.wait_for(bot, 30)
 
 

@@ -288,11 +288,12 @@ def losses(place, run_id):
         return {metric.step: metric.value for metric in store.metrics(run_id) if metric.name == "loss"}
 
 
-def test_a_run_too_old_to_matter_is_closed(place):
-    """The pairs of the days since are worth more."""
+@pytest.mark.parametrize("year", [2020, 2999])
+def test_a_run_too_old_to_matter_is_closed(place, year):
+    """The pairs of the days since are worth more; one begun in the future was begun by a clock that was ahead."""
     result, row = stop_at(place, 3)
     with place.store() as store:
-        store._db.execute("update runs set started_at = '2026-01-01T00:00:00.000+00:00'")
+        store._db.execute("update runs set started_at = ?", [f"{year}-01-01T00:00:00.000+00:00"])
         store._db.commit()
         assert take_up(store, place.home, row.config, "2026-01-03") is None
         assert "too long ago" in store.run(result.run).reason
