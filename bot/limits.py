@@ -1,7 +1,8 @@
 """How much Discord takes: the one place that fits what is said into it, after everything was put together.
 
 A text that is too long by one character costs the whole message (400), so nothing is measured before it is quoted,
-listed or translated: `Embed` fits itself when it is sent, `content` what stands outside of one. Pure.
+listed or translated: `Embed` fits itself when it is sent, `content` what stands outside of one. Both make harmless what
+they hold (bot/manners.py). Pure.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 import discord
 
 from bot.excerpts import short
+from bot.manners import harmless
 
 __all__ = ["CHOICE", "CONTENT", "FORM", "Embed", "choices", "content", "fitted"]
 
@@ -32,7 +34,7 @@ class Embed(discord.Embed):
 
 def content(text: str) -> str:
     """What a message says outside of an embed."""
-    return short(text, CONTENT)
+    return short(harmless(text), CONTENT)
 
 
 def choices(names: list[str]) -> list[str]:
@@ -45,7 +47,7 @@ def fitted(embed: dict[str, Any]) -> dict[str, Any]:
     embed["fields"] = [dict(field) for field in embed.get("fields", ())][:_FIELDS]
     for part, name, limit in _parts(embed):
         if part.get(name) is not None:
-            part[name] = short(str(part[name]).strip(), limit)
+            part[name] = short(harmless(str(part[name])).strip(), limit)
     for field in embed["fields"]:
         field["name"], field["value"] = field["name"] or _NOTHING, field["value"] or _NOTHING
     while (over := _length(embed) - _ALL) > 0:

@@ -18,6 +18,7 @@ from bot.conversation import Context, Heard, compose, plain_text, shorten
 from bot.errors import Refused
 from bot.guild_settings import GuildSettings
 from bot.hearing import Ear, names_for
+from bot.manners import quotation
 from bot.sending import UNSENT, unreached
 from bot.standing import Standing
 from model.chat import Message
@@ -146,7 +147,7 @@ def asked_by_command(
         listen=listen,
         send=send,
         edit=_edit_through(interaction, message_id),
-        heading=texts.asked(words),
+        heading=texts.asked(quotation(words)),
         thinking=True,
         answer_message_id=message_id,
     )

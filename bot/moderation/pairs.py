@@ -19,6 +19,7 @@ from bot.deferral import in_time, respond
 from bot.errors import Refused
 from bot.excerpts import line
 from bot.handler import answered
+from bot.manners import harmless
 from bot.moderation import texts as words
 from bot.moderation.office import Office
 from bot.moderation.quarantine import add_quarantine
@@ -121,4 +122,4 @@ def _shown(pair: Pair) -> str:
 
 
 def _choice(pair: Pair) -> str:
-    return line(f"{pair.reply_id}: {pair.turns[-1].content}", _CHOICE)
+    return line(harmless(f"{pair.reply_id}: {pair.turns[-1].content}"), _CHOICE)

@@ -179,3 +179,24 @@ async def test_a_message_from_before_the_start_is_not_answered(stage):
     message.content = f"@Nightshift {message.content}"
     await stage.app.client.on_message(message)
     assert stage.engine.seen == []
+
+
+@pytest.mark.parametrize("hold", [False, True])
+async def test_ask_repeats_a_question_as_one_harmless_line(stage, hold):
+    """Other bots are exempt from AutoMod, so what a member may not write is not written for them either."""
+    await allow(stage, hold=hold)
+    asked = "Hi @everyone\n# News\n**A newly trained adapter won.** [free](https://evil.example) discord\u3002gg/abc"
+    await stage.ada.slash(stage.world.general, "ask", question=asked)
+    first, second = stage.world.general.last_message.content.split("\n", 1)
+    assert first.startswith("> Hi @\u200beveryone # News **A newly trained adapter won.** [free]\u200b(https://")
+    assert first.endswith(" discord[.]gg/abc")
+    assert "News" not in second if hold else second.startswith("You said")
+
+
+async def test_a_card_shows_names_and_words_without_tricks(stage):
+    """Turned text, masked links and invitations."""
+    sly = stage.world.guild.add_member(stage.env.create_user("sly", global_name="gnp\u202eexe"))
+    await stage.ask("[safe](https://evil.example) discord\u3002gg/abc a\u202eb", who=sly)
+    (embed,) = stage.card.embeds
+    assert embed.author.name == "gnpexe"
+    assert "[safe]\u200b(https://evil.example) discord[.]gg/abc ab" in embed.description
