@@ -100,7 +100,7 @@ def _named(row: Mapping[str, object], asked: JsonRules) -> NewPair:
     rules = asked.rules
     parts = [rules.text(row[asking[prompt]], "the prompt")]
     parts += [rules.text(row[one], f'"{one}"') for one in beside if not _is_nothing(row[one])]
-    question = Turn("user", rules.text("\n\n".join(parts), "the prompt"))
+    question = Turn("user", rules.text("\n\n".join(parts), "the prompt"), _author(row))
     earlier = (*_system(row, rules), *_history(row, rules))
     return NewPair((*earlier, question), rules.reply(row[names[reply]], "the reply"))
 

@@ -67,7 +67,7 @@ def catch_up(db: Connection) -> None:
         if _is_complete(db):  # another process was quicker
             return
         secret = key(db)
-        rows = db.execute("select source, turns, text from replies where source <> 'chat' order by id").fetchall()
+        rows = db.execute("select source, turns, text from replies where source <> 'chat' order by id")
         for source, turns, text in rows:
             imported = source == "import"
             shown = decode_turns(turns)

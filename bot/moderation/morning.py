@@ -110,15 +110,20 @@ class Morning:
             night = await self._office.store.call(_night, run_id)
         except StorageError:
             return False
-        return any(contest.number == number and reply.guild_id in (None, guild.id) for contest, reply in night.samples)
+        here = self._owners(guild)
+        return any(contest.number == number and reply.guild_id in here for contest, reply in night.samples)
+
+    def _owners(self, guild: discord.Guild) -> tuple[int | None, ...]:
+        """Whose samples a server's moderators judge: its own, and on the main server the operator's."""
+        return (None, guild.id) if guild.id == self._office.teaching.main else (guild.id,)
 
     async def _shown(self, night: _Night, channel: discord.TextChannel) -> list[Contest]:
         """The questions that may stand in a review channel: of its server, from channels that all its readers read."""
         guild, shown = channel.guild, []
         for contest, reply in night.samples:
-            if reply.guild_id is None or (
-                reply.guild_id == guild.id
-                and (reply.channel_id is None or await self._office.readers.all_read(channel, reply.channel_id))
+            own = reply.guild_id == guild.id
+            if reply.guild_id in self._owners(guild) and (
+                not own or reply.channel_id is None or await self._office.readers.all_read(channel, reply.channel_id)
             ):
                 shown.append(contest)
         return shown

@@ -210,6 +210,19 @@ async def test_another_server_s_questions_are_not_shown(open_stage, stage):
     assert [one.embeds[0].title for one in theirs.history()] == [words.MORNING]
 
 
+async def test_the_operator_s_imports_are_shown_on_the_main_server_only(open_stage, stage):
+    """Whoever invites the bot to a server of their own neither reads what it was taught nor votes on it."""
+    other = stage.env.create_guild("Elsewhere")
+    theirs = other.create_text_channel("review")
+    await stage.app.store.call(Store.import_pairs, new_pairs(1), "operator")
+    run = await a_night(open_stage, stage, replies=[1])
+    assert words.BLIND_TITLE in [one.embeds[0].title for one in stage.world.review.history()]
+    assert [one.embeds[0].title for one in theirs.history()] == [words.MORNING]
+    morning = stage.app.client.morning
+    assert await morning.asked(run, 0, stage.app.client.get_guild(stage.world.guild.id))
+    assert not await morning.asked(run, 0, stage.app.client.get_guild(other.id))
+
+
 async def test_what_was_said_in_private_is_shown_to_no_server(open_stage, stage):
     """A direct message belongs to no server, like what the operator imported; but it is somebody's."""
     replies = await asked(stage, 1)
