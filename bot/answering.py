@@ -31,6 +31,7 @@ from bot.recording import Written, write_down
 from bot.sending import UNSENT, surely
 from bot.settings import Settings
 from bot.showing import as_posted, show
+from bot.standing import Standing
 from bot.streaming import MessageStream
 from bot.typist import Typist
 from bot.unfinished import Unfinished
@@ -224,11 +225,13 @@ class Answering:
         if question.settings.hold:  # nobody can approve what is not stored
             await _fall_short(question, stream, lambda: texts.FAILED)
             return
-        standing = question.standing
-        below = controls.below_question(quotes=bool(question.heading))
-        await show(stream, question.heading + text + texts.UNSTORED, below)
-        if standing is not None:
-            _log.warning("Reply %s has another answer in its place, which is not stored", standing.reply.id)
+        said, below = question.heading + text + texts.UNSTORED, controls.below_question(quotes=bool(question.heading))
+        if question.standing is None:
+            await show(stream, said, below)
+            return
+        # The answer that is stored stays where it stands: who judges it must read its own words.
+        await _restore(question.standing, stream, quotes=bool(question.heading))
+        await surely(lambda: stream.renew(said, below))
 
     async def _write(self, draft: Draft, stream: MessageStream, me: int) -> tuple[Context, Completion]:
         """The finished answer, shown in `stream` while it grows. Raises what the draft raises."""
@@ -276,10 +279,14 @@ async def _fall_short(question: Question, stream: MessageStream, why: Callable[[
         for message in await show(stream, f"{stream.text}\n{why()}", below):
             await message.delete()
         return
-    below = controls.after(question.standing.reply.finish_reason, quotes=bool(question.heading))
-    await surely(lambda: stream.restore(below))
+    await _restore(question.standing, stream, quotes=bool(question.heading))
     with contextlib.suppress(*UNSENT):  # who pressed may have gone, or waited for 15 minutes
         await question.standing.tell(why)
+
+
+async def _restore(standing: Standing, stream: MessageStream, *, quotes: bool) -> None:
+    below = controls.after(standing.reply.finish_reason, quotes=quotes)
+    await surely(lambda: stream.restore(below))
 
 
 async def _show(edit: Awaitable[None]) -> None:

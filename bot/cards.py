@@ -116,7 +116,7 @@ def is_blank(reply: Reply) -> bool:
 
 def blank_card(reply_id: int) -> discord.Embed:
     """What is left of a card whose words were removed: no question, no answer, and not who asked."""
-    embed = discord.Embed(title=texts.REMOVED, description=texts.REMOVED_WHY, colour=discord.Colour.dark_grey())
+    embed = limits.Embed(title=texts.REMOVED, description=texts.REMOVED_WHY, colour=discord.Colour.dark_grey())
     embed.set_footer(text=f"{texts.CARD_REPLY} {reply_id}")
     return embed
 

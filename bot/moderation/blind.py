@@ -60,7 +60,7 @@ def comparison(contest: Contest) -> discord.Embed:
 
 def blank_comparison() -> discord.Embed:
     """What is left of a question whose words were removed."""
-    return discord.Embed(title=words.BLIND_TITLE, description=words.BLIND_REMOVED, colour=discord.Colour.dark_grey())
+    return limits.Embed(title=words.BLIND_TITLE, description=words.BLIND_REMOVED, colour=discord.Colour.dark_grey())
 
 
 def ballot(contest: Contest) -> discord.ui.View:

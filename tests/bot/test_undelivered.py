@@ -266,3 +266,13 @@ async def test_a_member_whose_question_cannot_be_admitted_reads_so(stage, monkey
     monkeypatch.setattr(stage.app.client.answering.patience, "admit", broken)
     answer = await stage.ask("Which wood?")
     assert answer.content == texts.FAILED
+
+
+async def test_another_answer_that_cannot_be_stored_stands_below_the_first(stage):
+    """Whoever judges the first must read its own words where it stands."""
+    stage.engine.say("Oak.", "Ash.")
+    message = await stage.ask("Which wood?")
+    await stage.app.store.call(lambda store: store._db.execute("pragma query_only = on"))
+    await stage.ada.click(message, label=texts.AGAIN)
+    shown = [(one.content, labels(one)) for one in stage.world.general.history()[1:]]
+    assert shown == [("Oak.", [texts.AGAIN]), ("Ash." + texts.UNSTORED, [])]
