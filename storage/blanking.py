@@ -1,7 +1,7 @@
-"""Which words of a conversation go when some of it is withdrawn, and what repeats them. Pure.
+"""Which words of a conversation go when some of it is withdrawn, and what repeats them.
 
 The bot's answer goes with the words it answered. What it said later, to others, goes if it repeats them: an unusual
-word of theirs, or four of their words in a row, that nobody else said in what it was shown.
+word of theirs, or four of their words in a row, that nobody else said in what it was shown. Pure.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from storage.records import Turn
 
-__all__ = ["REDACTED", "Blanked", "blank", "recites", "repeats"]
+__all__ = ["REDACTED", "Blanked", "Withdrawn", "blank"]
 
 REDACTED = "[redacted]"
 
@@ -43,65 +43,81 @@ _GERMAN = """
 _COMMON = frozenset(f"{_ENGLISH} {_GERMAN}".split())
 
 
+class Withdrawn:
+    """Words that were withdrawn, in a form that answers quickly whether a text repeats them."""
+
+    def __init__(self, texts: Iterable[str] = ()) -> None:
+        self._words: set[str] = set()  # the unusual ones
+        self._runs: set[tuple[str, ...]] = set()
+        for text in texts:
+            self.add(text)
+
+    def add(self, text: str) -> None:
+        """Take in what somebody said."""
+        words = _words(text)
+        self._words.update(word for word in words if _is_unusual(word))
+        self._runs |= _runs(words)
+
+    def __bool__(self) -> bool:
+        return bool(self._words or self._runs)
+
+    def repeated_in(self, text: str, known: Iterable[str] = ()) -> bool:
+        """Whether a text repeats them, but for what is `known` from others; it was said with both in view."""
+        words = _words(text)
+        telling, runs = self._words.intersection(words), self._runs & _runs(words)
+        if not telling and not runs:
+            return False
+        others = [_words(one) for one in known]
+        return bool(telling.difference(*others) or runs.difference(*map(_runs, others)))
+
+    def recited_in(self, text: str) -> bool:
+        """Whether a text says them though nobody knows what it was said about: so much is no chance."""
+        words = _words(text)
+        if any(len(word) >= _NUMBER and any(map(str.isdigit, word)) for word in self._words.intersection(words)):
+            return True
+        return any(any(map(_is_unusual, run)) for run in self._runs & _runs(words))
+
+
 @dataclass(frozen=True, slots=True)
 class Blanked:
-    """Turns with some of them blanked, whether the answer to them goes, and the words that people withdrew."""
+    """Turns with some of them blanked, and whether the answer to them goes."""
 
     turns: tuple[Turn, ...]
     answer_gone: bool
-    withdrawn: tuple[str, ...]
 
 
-def blank(turns: Sequence[Turn], text: str, gone: Callable[[Turn], bool], *, withdrawn: Iterable[str] = ()) -> Blanked:
+def blank(turns: Sequence[Turn], text: str, gone: Callable[[Turn], bool], withdrawn: Withdrawn) -> Blanked:
     """Blank the turns that are `gone`, the bot's answers to them, and what of the bot's later words repeats them.
 
     Args:
         turns: what the bot was shown.
         text: what it answered.
         gone: whether a turn is withdrawn.
-        withdrawn: further words that were withdrawn, in other conversations.
+        withdrawn: takes in what people say in those turns; holds what was withdrawn elsewhere.
     """
-    removed = [turn.content for turn in turns if turn.role != "assistant" and gone(turn) and turn.content != REDACTED]
-    everything = [*withdrawn, *removed]
+    for turn in turns:
+        if turn.role != "assistant" and turn.content != REDACTED and gone(turn):
+            withdrawn.add(turn.content)
     known = [turn.content for turn in turns if turn.role != "assistant" and not gone(turn)]
     left: list[Turn] = []
+    ours = Withdrawn()  # what the bot said in answer, which may quote what is stored no longer
     before_gone = False
     for turn in turns:
-        ours = turn.role == "assistant"
-        before_gone = gone(turn) or (ours and (before_gone or repeats(turn.content, everything, known)))
+        by_bot = turn.role == "assistant"
+        before_gone = gone(turn) or (by_bot and (before_gone or withdrawn.repeated_in(turn.content, known)))
+        if before_gone and by_bot:
+            ours.add(turn.content)
         left.append(Turn(turn.role, REDACTED) if before_gone else turn)
-    theirs = [
-        turn.content for turn, now in zip(turns, left, strict=True) if turn.role == "assistant" and now is not turn
-    ]
-    answer_gone = before_gone or repeats(text, everything, known) or recites(text, theirs)
-    return Blanked(tuple(left), answer_gone, tuple(removed))
-
-
-def repeats(text: str, withdrawn: Iterable[str], known: Iterable[str] = ()) -> bool:
-    """Whether a text repeats withdrawn words that are not `known` from others; it was said with both in view."""
-    said = _words(text)
-    theirs = [_words(one) for one in withdrawn]
-    others = [_words(one) for one in known]
-    telling = set(said) & {word for words in theirs for word in words} - {word for words in others for word in words}
-    return any(map(_is_unusual, telling)) or bool(_runs([said]) & _runs(theirs) - _runs(others))
-
-
-def recites(text: str, withdrawn: Iterable[str]) -> bool:
-    """Whether a text says withdrawn words though nobody knows what it was said about: so much is no chance."""
-    said = _words(text)
-    theirs = [_words(one) for one in withdrawn]
-    shared = set(said) & {word for words in theirs for word in words}
-    if any(len(word) >= _NUMBER and any(map(str.isdigit, word)) for word in shared):
-        return True
-    return any(any(map(_is_unusual, run)) for run in _runs([said]) & _runs(theirs))
+    answer_gone = before_gone or withdrawn.repeated_in(text, known) or ours.recited_in(text)
+    return Blanked(tuple(left), answer_gone)
 
 
 def _words(text: str) -> list[str]:
     return _WORD.findall(text.casefold())
 
 
-def _runs(texts: Iterable[Sequence[str]]) -> set[tuple[str, ...]]:
-    return {tuple(words[start : start + _RUN]) for words in texts for start in range(len(words) - _RUN + 1)}
+def _runs(words: Sequence[str]) -> set[tuple[str, ...]]:
+    return {tuple(words[start : start + _RUN]) for start in range(len(words) - _RUN + 1)}
 
 
 def _is_unusual(word: str) -> bool:

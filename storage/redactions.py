@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from sqlite3 import Connection
 
 from storage import answers, audit, erasure, forgettings, lineage, outbox, posts, replies, said, samples
-from storage.blanking import REDACTED, blank, repeats
+from storage.blanking import REDACTED, Withdrawn, blank
 from storage.database import writing
 from storage.records import Forgotten, Reply, Turn
 from storage.turns import encode_turns
@@ -25,7 +25,7 @@ class _Withdrawal:
     """What one act takes out: the replies it touched, people's words, and the bot's answers that repeat them."""
 
     touched: set[int] = field(default_factory=set)
-    words: list[str] = field(default_factory=list)
+    words: Withdrawn = field(default_factory=Withdrawn)
     answers: list[int] = field(default_factory=list)
 
 
@@ -44,7 +44,7 @@ def forget(db: Connection, user_id: int, before: int | None = None) -> Forgotten
     with writing(db):
         marked = set(lineage.marked(db))
         theirs = _with_author(db, user_id)
-        act = _Withdrawal(set(theirs), [words for number in theirs for words in _words_of(db, number, user_id)])
+        act = _Withdrawal(set(theirs), Withdrawn(text for one in theirs for text in _words_of(db, one, user_id)))
         newest = 0
         for reply_id in theirs:
             reply = replies.get(db, reply_id)
@@ -56,8 +56,7 @@ def forget(db: Connection, user_id: int, before: int | None = None) -> Forgotten
                 posts.forget_answer(db, reply)
                 db.execute("update replies set asker_id = null, prompt_message_id = null where id = ?", [reply.id])
                 _drop_message(db, reply.id, reply.prompt_message_id)
-                for message_id in answers.messages(db, reply.id):
-                    _redact_message(db, message_id, act)
+                act.answers += answers.messages(db, reply.id)
         _follow(db, act)
         samples.withdraw(db, act.words)
         forgettings.record(db, user_id, newest if before is None else before)
@@ -76,8 +75,7 @@ def redact_messages(db: Connection, message_ids: Iterable[int]) -> list[int]:
     """Remove the words of Discord messages, be they somebody's or the bot's. Gives the replies redacted, by number."""
     act = _Withdrawal()
     with writing(db):
-        for message_id in message_ids:
-            _redact_message(db, message_id, act)
+        _redact_in(db, set(message_ids), act)
         _follow(db, act)
         if act.touched:
             samples.withdraw(db, act.words)
@@ -87,40 +85,40 @@ def redact_messages(db: Connection, message_ids: Iterable[int]) -> list[int]:
     return sorted(act.touched)
 
 
-def _redact_message(db: Connection, message_id: int, act: _Withdrawal) -> None:
-    found = {
-        int(row[0])
-        for row in db.execute(
+def _follow(db: Connection, act: _Withdrawal) -> None:
+    """Take the bot's answers that go out of the conversations that show them, what repeats them there, and so on."""
+    followed: set[int] = set()
+    while messages := set(act.answers) - followed:
+        act.answers.clear()
+        followed |= messages
+        _redact_in(db, messages, act)
+
+
+def _redact_in(db: Connection, message_ids: set[int], act: _Withdrawal) -> None:
+    """Take these messages out of every reply that shows them, each once."""
+    found: dict[int, set[int]] = {}
+    for message_id in message_ids:
+        rows = db.execute(
             """
             select reply_id from reply_messages where message_id = ?
             union select id from replies where message_id = ?
             """,
             [message_id, message_id],
         )
-    }
-    act.touched |= found
-    for reply_id in found:
-        reply = replies.get(db, reply_id)
+        for (reply_id,) in rows:
+            found.setdefault(int(reply_id), set()).add(message_id)
+    act.touched |= found.keys()
+    for reply_id in sorted(found):
+        reply, gone = replies.get(db, reply_id), found[reply_id]
         # Only its first message stands for an answer: the bot itself deletes further ones when it writes a shorter one.
-        answer_gone = message_id in (reply.message_id, reply.prompt_message_id)
-        prompt = reply.turns[-1] if message_id == reply.prompt_message_id else None
-        _redact(db, reply, act, gone=_in_message(message_id, prompt), answer_gone=answer_gone)
-
-
-def _follow(db: Connection, act: _Withdrawal) -> None:
-    """Take the bot's answers that repeat the words out of the conversations that show them, and so on."""
-    followed: set[int] = set()
-    while act.answers:
-        message_id = act.answers.pop()
-        if message_id not in followed:
-            followed.add(message_id)
-            _redact_message(db, message_id, act)
+        answer_gone = not gone.isdisjoint({reply.message_id, reply.prompt_message_id})
+        prompt = reply.turns[-1] if reply.prompt_message_id in gone else None
+        _redact(db, reply, act, gone=_in_messages(gone, prompt), answer_gone=answer_gone)
 
 
 def _redact(db: Connection, reply: Reply, act: _Withdrawal, *, gone: Callable[[Turn], bool], answer_gone: bool) -> None:
     """Blank the turns that are `gone` and what of the bot's words goes with them."""
-    blanked = blank(reply.turns, reply.text, gone, withdrawn=act.words)
-    act.words += blanked.withdrawn
+    blanked = blank(reply.turns, reply.text, gone, act.words)
     answer_gone = answer_gone or blanked.answer_gone
     if answer_gone and reply.text != REDACTED:
         act.answers += answers.messages(db, reply.id)
@@ -141,11 +139,11 @@ def _redact(db: Connection, reply: Reply, act: _Withdrawal, *, gone: Callable[[T
             _drop_message(db, reply.id, turn.message_id)
 
 
-def _redact_edits(db: Connection, reply_id: int, words: list[str], *, all_of_them: bool) -> None:
+def _redact_edits(db: Connection, reply_id: int, words: Withdrawn, *, all_of_them: bool) -> None:
     """Blank what moderators wrote in place of an answer that is gone, or what of it repeats the words."""
     sql = "select id, edited_text from reviews where reply_id = ? and edited_text is not null"
     for review_id, text in db.execute(sql, [reply_id]).fetchall():
-        if all_of_them or repeats(text, words):
+        if all_of_them or words.repeated_in(text):
             said.remove(db, (), text)
             db.execute("update reviews set edited_text = ? where id = ?", [REDACTED, review_id])
 
@@ -166,9 +164,9 @@ def _numbers(reply: Reply, user_id: int) -> list[int]:
     return [turn.message_id for turn in reply.turns if turn.author_id == user_id and turn.message_id is not None]
 
 
-def _in_message(message_id: int, prompt: Turn | None) -> Callable[[Turn], bool]:
-    """Whether a turn's words stand in a message, or are the `prompt`, which is known to."""
-    return lambda turn: turn.message_id == message_id or turn is prompt
+def _in_messages(message_ids: set[int], prompt: Turn | None) -> Callable[[Turn], bool]:
+    """Whether a turn's words stand in one of these messages, or are the `prompt`, which is known to."""
+    return lambda turn: turn.message_id in message_ids or turn is prompt
 
 
 def _of(user_id: int, answers_to_others: set[int] | None) -> Callable[[Turn], bool]:

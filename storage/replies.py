@@ -7,7 +7,7 @@ from dataclasses import replace
 from sqlite3 import Connection, Row
 
 from storage import answers, forgettings, said
-from storage.blanking import REDACTED, blank
+from storage.blanking import REDACTED, Withdrawn, blank
 from storage.database import writing
 from storage.errors import ReplyNotFound
 from storage.fingerprints import content_hash
@@ -89,7 +89,7 @@ def _as_may_be_kept(db: Connection, new: NewReply) -> tuple[NewReply, bool]:
 
     if not any(map(gone, new.turns)):
         return new, False
-    blanked = blank(new.turns, new.text, gone)
+    blanked = blank(new.turns, new.text, gone, Withdrawn())
     kept = replace(new, turns=blanked.turns, text=REDACTED if blanked.answer_gone else new.text)
     if gone(new.turns[-1]):
         kept = replace(kept, asker_id=None, prompt_message_id=None)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from sqlite3 import Connection
 
-from storage import erasure, posts, samples
+from storage import erasure, outbox, posts, samples
 from storage.blanking import REDACTED
 from storage.database import writing
 from storage.pairs import CONSENTED
@@ -95,3 +95,4 @@ def _empty(db: Connection, reply_id: int) -> None:
     db.execute("delete from reviews where reply_id = ?", [reply_id])  # taken back, and without words to be about
     db.execute("delete from quarantine where reply_id = ?", [reply_id])
     db.execute("delete from reply_messages where reply_id = ?", [reply_id])
+    outbox.withdraw(db, reply_id)

@@ -8,12 +8,11 @@ sample that recites withdrawn words. Its place stays, empty, for votes know a sa
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from sqlite3 import Connection
 from typing import Any
 
 from storage import posts
-from storage.blanking import recites
+from storage.blanking import Withdrawn
 
 # A sample that names a reply is concerned when it is redacted or no longer there; one that names none, when any is that
 # its run saw.
@@ -34,7 +33,7 @@ _CONCERNED = """
 """
 
 
-def withdraw(db: Connection, words: Sequence[str] = ()) -> bool:
+def withdraw(db: Connection, words: Withdrawn | None = None) -> bool:
     """Take out the samples whose words were withdrawn or let go; gives whether there were any.
 
     Part of the transaction that does so. `words` are those that were withdrawn: what recites them goes, too.
@@ -53,10 +52,10 @@ def withdraw(db: Connection, words: Sequence[str] = ()) -> bool:
     return found
 
 
-def _may_stay(db: Connection, run_id: str, sample: Any, words: Sequence[str]) -> bool:
+def _may_stay(db: Connection, run_id: str, sample: Any, words: Withdrawn | None) -> bool:
     if not isinstance(sample, dict):
         return False
-    if words and recites(" \n ".join(value for value in sample.values() if isinstance(value, str)), words):
+    if words and words.recited_in(" \n ".join(value for value in sample.values() if isinstance(value, str))):
         return False
     if sample.get("reply_id") is not None:
         row = db.execute("select redacted from replies where id = ?", [sample["reply_id"]]).fetchone()

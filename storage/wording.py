@@ -31,6 +31,8 @@ def _count(text: str) -> int:
 
 def _letters(text: str) -> str:
     """Letters and digits alone, small, without accents or spacing; of a text without any, the text itself."""
-    spelled = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
-    letters = "".join(one for one in spelled if unicodedata.category(one)[0] in "LN")
+    spelled = text.casefold()
+    if not text.isascii():
+        spelled = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
+    letters = "".join(filter(str.isalnum, spelled))
     return letters or "".join(text.split())

@@ -32,6 +32,18 @@ acts = st.tuples(
 )
 
 
+class Parrot(FakeEngine):
+    """Says a word that it was shown, whoever said it."""
+
+    pick = 0
+
+    def submit(self, messages, sampling=None, *, channel=""):
+        words = WORD.findall(" ".join(message.content for message in messages))
+        if words and self.pick % 3:
+            self.replies.append(f"Somebody said {words[self.pick % len(words)]}, I think.")
+        return super().submit(messages, sampling, channel=channel)
+
+
 class History:
     """One history in a simulated Discord, and which words were removed in it."""
 
@@ -45,11 +57,11 @@ class History:
         general = stage.world.general
         word = f"zq{len(self.said):05d}x"
         if what in ("say", "ask"):
-            self.echo(pick)
+            stage.engine.pick = pick
             text = f"I like {word}" if what == "say" else f"{stage.me} I like {word}, and you?"
             self.said.append((who, await member.send(general, text), word))
         elif what == "slash":
-            self.echo(pick)
+            stage.engine.pick = pick
             self.said.append((who, None, word))
             await member.slash(general, "ask", question=f"who likes {word}?")
         elif what == "opt in":
@@ -69,13 +81,6 @@ class History:
         else:
             await self.press(what, pick)
         await stage.env.settle()
-
-    def echo(self, pick: int) -> None:
-        """The next answer repeats a word that stands in the channel."""
-        words = WORD.findall(" ".join(one.content for one in self.stage.world.general.history()))
-        if words and pick % 3:
-            self.stage.engine.replies.clear()
-            self.stage.engine.say(f"Somebody said {words[pick % len(words)]}, I think.")
 
     async def delete(self, pick: int) -> None:
         here = {one.id for one in self.stage.world.general.history()}
@@ -114,7 +119,7 @@ class History:
 async def live(history: list[tuple[str, int, int]], root: Path) -> None:
     home = Home(root / "home").ensure()
     usual = simulated(load_settings(home))
-    engine = FakeEngine()
+    engine = Parrot()
     async with (
         Nightshift.open(home, usual, engine=engine, train=no_training) as app,
         simulate(app.client, settle_timeout=30.0) as world,
