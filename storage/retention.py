@@ -4,7 +4,7 @@ A moderator's verdict keeps a reply (it is training material, or the memory that
 consent of everybody in it. An operator's setting is no consent here: `consent = "operator"` keeps nothing longer.
 
 What an adapter has seen is emptied, not deleted: the row has no words and still says whose they were, so that the
-adapter is retired if they ask to be forgotten.
+adapter is retired if they ask to be forgotten. Nor is a withdrawn answer, whose message may still stand on Discord.
 """
 
 from __future__ import annotations
@@ -25,6 +25,11 @@ _SEEN = """
         where replies.id between run_replies.first_id and run_replies.last_id
             and iif(adapters.id is null, runs.outcome is null, adapters.retired_at is null)
     )
+"""
+
+# An answer that was withdrawn and may still be read on Discord: its number is what keeps it from being stored again.
+_STANDS = """
+    (redacted & 1 and exists (select 1 from answer_messages where answer_messages.reply_id = replies.id))
 """
 
 
@@ -61,11 +66,12 @@ def purge(db: Connection, before: str, *, after: int = 0, batch: int = 500) -> P
 
 def _let_go(db: Connection, first: int, last: int, before: str) -> list[int]:
     """Delete or empty what is to go among the replies with these numbers; gives theirs."""
-    # `CONSENTED` and `_SEEN` are constants, never a caller's text.
+    # `CONSENTED`, `_SEEN` and `_STANDS` are constants, never a caller's text.
     rows = db.execute(
         f"""
-        select id, {_SEEN} from replies
-        where source = 'discord' and id between ? and ? and created_at < ? and (redacted & 2 = 0 or not {_SEEN})
+        select id, {_SEEN}, {_STANDS} from replies
+        where source = 'discord' and id between ? and ? and created_at < ?
+            and (redacted & 2 = 0 or not ({_SEEN} or {_STANDS}))
             and coalesce((
                 select verdict from reviews where reviews.reply_id = replies.id order by reviews.id desc limit 1
             ), 'undo') = 'undo'
@@ -73,10 +79,12 @@ def _let_go(db: Connection, first: int, last: int, before: str) -> list[int]:
         """,  # noqa: S608
         [first, last, before],
     ).fetchall()
-    for reply_id, seen in rows:
+    for reply_id, seen, stands in rows:
         posts.withdraw_card(db, reply_id)
-        if seen:
+        if seen or stands:
             _empty(db, reply_id)
+            if not seen:
+                db.execute("delete from reply_authors where reply_id = ?", [reply_id])
         else:
             db.execute("delete from replies where id = ?", [reply_id])
     return [int(row[0]) for row in rows]

@@ -98,8 +98,8 @@ def test_what_an_adapter_has_seen_is_emptied_and_still_marks_it(store, db_path):
     assert store.marked_adapters() == [run]
     assert store.purge(LATER).deleted == 0
     assert store.retire_marked() == [run]
-    assert store.purge(LATER).deleted == 1, "nobody needs the row any more"
-    assert left(store) == []
+    assert store.purge(LATER).deleted == 0
+    assert left(store) == [1], "by its number a withdrawn answer is known that still stands on Discord"
 
 
 def test_a_person_can_be_forgotten_after_their_words_were_let_go(store, db_path):
@@ -141,3 +141,13 @@ def taught(store: Store, reply_id: int) -> str:
     samples = [{"prompt": "a secret", "text": "yes", "champion": "no", "reply_id": reply_id}]
     store.finish_run(run.id, "promoted", "", details={"samples": samples})
     return run.id
+
+
+def test_an_answer_that_was_withdrawn_and_then_let_go_is_not_stored_again(store):
+    """It still stands on Discord, and somebody replies to it a month later."""
+    store.add_reply(a_reply("a secret", "yes, secret", message_id=5, prompt_message_id=4))
+    store.forget(ALICE)
+    store.purge(LATER)
+    shown = (Turn("assistant", "yes, secret", None, 5), Turn("user", "what?", BOB, 6))
+    reply = store.reply(store.add_reply(a_reply(turns=shown, text="Hm.", asker_id=BOB)))
+    assert reply.turns[0].content == "[redacted]"
