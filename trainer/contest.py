@@ -22,13 +22,15 @@ from trainer.data.snapshot import Snapshot, validation_split
 from trainer.judging import evaluate
 from trainer.judging.evidence import Evidence, Score
 from trainer.judging.interview import interview, questions
+from trainer.learning.fitting import Limits, require_enough
 from trainer.learning.frozen import free_bytes
 from trainer.learning.memory import Fit, ModelShape, Workload, choose_fit
 from trainer.learning.recipe import Recipe, resolve, validation_size
 from trainer.learning.refinement import Lesson, refine
 from trainer.learning.team import Assignment, carry_out, dismiss, hire, load_for_training
-from trainer.learning.tokens import Example, Examples, encode_pairs
+from trainer.learning.tokens import Example, Examples, encode_pairs, with_validation
 from trainer.learning.train import CHALLENGER, Learned
+from trainer.readiness import least_to_learn
 from trainer.settings import TrainerSettings
 
 __all__ = ["Champion", "Contest", "Watch", "hold_contest", "open_base"]
@@ -91,7 +93,7 @@ def hold_contest(
     if champion is not None and (stranger := _stranger(champion, base)):
         watch.say(f"The champion {champion.id} {stranger}, so the bare base stands in for it.")
         champion = None
-    material = _material(settings, snapshot, base.tokenizer)
+    material = _material(settings, snapshot, base)
     learning, validating, judging = material.learning, material.validating, material.judging
     recipe = resolve(settings.training, pairs=len(learning.items), parameters=base.model.num_parameters())
     began = time.monotonic()
@@ -162,14 +164,27 @@ class _Material:
         return max(len(example.ids) for part in parts for example in part.items)
 
 
-def _material(settings: TrainerSettings, snapshot: Snapshot, tokenizer: Any) -> _Material:
+def _material(settings: TrainerSettings, snapshot: Snapshot, base: LoadedBase) -> _Material:
+    """The snapshot in tokens. Raises TooFewFit."""
+    tokenizer, training = base.tokenizer, settings.training
+
     def encoded(pairs: Sequence[Pair]) -> Examples:
-        return encode_pairs(tokenizer, pairs, max_tokens=settings.training.max_tokens, persona=settings.persona)
+        return encode_pairs(tokenizer, pairs, max_tokens=training.max_tokens, persona=settings.persona)
 
     learn, validate = validation_split(snapshot.train, validation_size(len(snapshot.train)))
-    judge = evaluate.spread(snapshot.holdout, settings.training.max_holdout)
+    judge = evaluate.spread(snapshot.holdout, training.max_holdout)
+    learning, validating = with_validation(encoded(learn), encoded(validate))
+    judging = encoded(judge)
+    limits = Limits(training.max_tokens, settings.persona, getattr(base.model.config, "max_position_embeddings", None))
+    learn_from = len(learning.items) + len(validating.items)
+    require_enough(
+        tokenizer, "pairs to learn from", snapshot.train, fit=learn_from, needed=least_to_learn(training), limits=limits
+    )
+    require_enough(
+        tokenizer, "held-out pairs", judge, fit=len(judging.items), needed=training.min_holdout, limits=limits
+    )
     pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
-    return _Material(encoded(learn), encoded(validate), encoded(judge), pad_id)
+    return _Material(learning, validating, judging, pad_id)
 
 
 def _teach(

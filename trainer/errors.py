@@ -11,7 +11,6 @@ __all__ = [
     "AdoptionRefused",
     "ExportRefused",
     "MemoryShort",
-    "NothingFits",
     "OutOfSpace",
     "RunBusy",
     "RunInterrupted",
@@ -19,6 +18,7 @@ __all__ = [
     "ScheduleInvalid",
     "SettingsInvalid",
     "SnapshotGone",
+    "TooFewFit",
     "TrainerError",
     "TrainingDiverged",
     "is_disk_full",
@@ -106,17 +106,23 @@ class OutOfSpace(TrainerError):
         super().__init__(f"The disk of {home} is full: make room there, and {rest}.")
 
 
-class NothingFits(TrainerError):
-    """No pair of a group that a run cannot do without is short enough."""
+class TooFewFit(TrainerError):
+    """Too few pairs of a group that a run cannot do without are short enough.
 
-    def __init__(self, what: str, count: int, max_tokens: int, why: str) -> None:
-        all_of = "The only" if count == 1 else f"All {count}"
-        pairs = "pair" if count == 1 else "pairs"
+    Attributes:
+        fit: how many are.
+        count: of how many.
+        max_tokens: the limit.
+    """
+
+    def __init__(self, what: str, fit: int, count: int, *, max_tokens: int, needed: int, remedy: str) -> None:
+        self.fit, self.count, self.max_tokens = fit, count, max_tokens
+        how_many = f"Only {fit} of {count}" if fit else "None of the" if count != 1 else "Not even the one"
+        pairs = f"{how_many} {'' if fit or count == 1 else f'{count} '}{what}"
         super().__init__(
-            f"{all_of} {what} {pairs} {'does' if count == 1 else 'do'} not fit into the limit of {max_tokens} tokens "
-            f"(training.max_tokens): {why}."
+            f"{pairs} {'fit' if fit > 1 else 'fits'} into {max_tokens} tokens (training.max_tokens), and a run needs "
+            f"{needed}: {remedy}."
         )
-        self.what, self.count, self.max_tokens = what, count, max_tokens
 
 
 class SnapshotGone(TrainerError):

@@ -6,6 +6,7 @@ such as waiting for a device that is gone: the thread looks where the main threa
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 import time
@@ -14,6 +15,8 @@ from contextlib import contextmanager
 from types import FrameType
 
 __all__ = ["heartbeat"]
+
+_log = logging.getLogger(__name__)
 
 _EVERY_S = 5.0
 _STUCK_S = 1800.0
@@ -27,11 +30,14 @@ def heartbeat(beat: Callable[[], None], *, every_s: float = _EVERY_S, stuck_s: f
     def watch() -> None:
         place, since = _place(watched), time.monotonic()
         while not over.wait(every_s):
-            now = _place(watched)
-            if now != place:
-                place, since = now, time.monotonic()
-            if time.monotonic() - since < stuck_s:
-                beat()
+            try:
+                now = _place(watched)
+                if now != place:
+                    place, since = now, time.monotonic()
+                if time.monotonic() - since < stuck_s:
+                    beat()
+            except Exception:  # noqa: BLE001 - a heart that stops would end a run that goes on
+                _log.exception("The heartbeat missed a beat")
 
     thread = threading.Thread(target=watch, name="heartbeat", daemon=True)
     thread.start()

@@ -52,12 +52,23 @@ def test_every_canary_is_answered_greedily_and_drawn(place):
 def test_a_champion_that_rambles_as_well_is_asked_and_excuses_the_challenger(place):
     """Random weights never stop within six tokens, trained or not."""
     result = place.run(gate={"max_unstopped": 0.9, "samples": 0})
-    assert check_named(last_run(place), "canaries")["passed"] is True  # without samples nothing is asked
+    assert check_named(last_run(place), "canaries")["passed"] is True  # asked without any samples, too
     place.run(gate={"max_unstopped": 0.0, "sample_tokens": 1, "samples": 1}, force=True)
     check = check_named(last_run(place), "canaries")
     assert check["passed"] is True
     assert "(the champion: " in check["sentence"]
     assert result.outcome == "promoted"
+
+
+def test_without_samples_the_canaries_are_asked_and_judged_all_the_same(place):
+    """`samples = 0` asks no held-out prompts; banned words and lengths are looked for in the others' replies."""
+    place.run(gate={"samples": 0, "banned": ("harbour",)}, training={"epochs": 8})
+    run = last_run(place)
+    assert run.outcome == "kept"
+    assert check_named(run, "canaries")["figures"]["replies"] == len(canary_prompts(()))
+    assert "length" in check_named(run, "canaries")["figures"]
+    assert check_named(run, "banned")["figures"]["replies"] == len(canary_prompts(()))
+    assert run.details["samples"] == []
 
 
 def test_a_banned_pattern_keeps_the_champion(place):

@@ -86,7 +86,7 @@ def questions(
 
     newest = judging[::-1][: config.samples]
     samples = [(one.reply_id, holdout[one.reply_id].turns[-1].content, one.ids[: one.prompt_length]) for one in newest]
-    canaries = [asked(prompt) for prompt in canary_prompts(config.canaries)] if config.samples else []
+    canaries = [asked(prompt) for prompt in canary_prompts(config.canaries)]
     secrets = secrets_of(learned, config.allowed) if config.secret_probes else []
     turns = {pair.reply_id: pair.turns for pair in learned}
     probes = [asked(prefix) for prefix in PREFIXES] if secrets else []

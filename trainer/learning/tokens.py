@@ -8,7 +8,7 @@ stop, not to ask. A conversation that is too long loses its oldest turns, never 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -16,7 +16,7 @@ import torch
 from model.chat import Message, encode_pair, said
 from storage.records import Pair
 
-__all__ = ["IGNORED", "Collator", "Example", "Examples", "encode_pairs", "messages_of", "windowed"]
+__all__ = ["IGNORED", "Collator", "Example", "Examples", "encode_pairs", "messages_of", "windowed", "with_validation"]
 
 IGNORED = -100
 """The label that torch's cross entropy passes over."""
@@ -89,6 +89,14 @@ def encode_pairs(tokenizer: Any, pairs: Iterable[Pair], *, max_tokens: int, pers
         else:
             dropped += 1
     return Examples(tuple(items), shortened, dropped)
+
+
+def with_validation(learning: Examples, validating: Examples) -> tuple[Examples, Examples]:
+    """Both, with the last example to learn from as the one to validate on where none of those fits."""
+    if validating.items or len(learning.items) < 2:
+        return learning, validating
+    *rest, last = learning.items
+    return replace(learning, items=tuple(rest)), replace(validating, items=(last,))
 
 
 @dataclass(frozen=True)
