@@ -24,7 +24,7 @@ from bot.other_runs import OtherRuns
 from bot.room import room_for_training
 from bot.settings import Settings
 from bot.supervision import EngineSupervisor
-from model.errors import EngineClosed, EngineFailed, ModelError, OutOfMemory
+from model.errors import AdapterMismatch, EngineClosed, EngineFailed, ModelError, OutOfMemory
 from model.protocol import AdapterRef, ChatEngine, SwapReport
 from storage.adapters import AdapterDirectory
 from storage.database import check_database
@@ -156,8 +156,8 @@ class Nightshift:
                 _log.error("The champion %s cannot be used: %s", champion, error)
                 if self.client.guilds:  # else nobody heard it: tried again when there is somebody to tell
                     self._refused_promotion = promotion
-                why = str(error)
-                await self.client.announce(lambda: texts.adapter_refused(champion, why))
+                why, answering = _why(error), self.engine.adapter
+                await self.client.announce(lambda: texts.adapter_refused(champion, why, answering))
                 return None
             _log.info("%s answers from now on (%.0f ms)", champion or "the base model", report.pause_s * 1000)
             if history := await self.store.call(Store.promotions):
@@ -344,6 +344,11 @@ class Nightshift:
     async def _leave(self) -> None:
         if not self.client.is_closed():
             await self.client.close()
+
+
+def _why(error: StorageError | ModelError) -> str:
+    """What is the matter with an adapter; who answers instead is said beside it."""
+    return f"{error.why[:1].upper()}{error.why[1:]}." if isinstance(error, AdapterMismatch) else str(error)
 
 
 def _written(store: Store, write: Callable[[Store], Promotion], act: Act | None) -> Promotion:

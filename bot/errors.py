@@ -9,6 +9,7 @@ from __future__ import annotations
 from bot import texts
 
 __all__ = [
+    "AdapterUnfit",
     "BotError",
     "ConnectionRefused",
     "DiscordRefuses",
@@ -26,6 +27,16 @@ __all__ = [
 
 class BotError(Exception):
     """Base class: `str(error)` is one sentence that says what to do."""
+
+
+class AdapterUnfit(BotError):
+    """The adapter that was asked for does not go with the configured base."""
+
+    def __init__(self, adapter: str, why: str) -> None:
+        super().__init__(
+            f"Adapter {adapter} cannot be used with this base ({why}): choose another with --adapter, or `base`."
+        )
+        self.adapter = adapter
 
 
 class TokenMissing(BotError):

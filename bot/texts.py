@@ -148,8 +148,10 @@ def adapter_changed(adapter: str | None, kind: str, reason: str, milliseconds: f
     return f"**{how}.** {adapter_name(adapter)} answers from now on (swapped in {milliseconds:.0f} ms).{why}"
 
 
-def adapter_refused(adapter: str | None, sentence: str) -> str:
-    return f"**{adapter_name(adapter)} could not be loaded**, so the adapter in use stays. {sentence}"
+def adapter_refused(adapter: str | None, sentence: str, answering: str | None = None) -> str:
+    """The notice that the adapter chosen last does not answer; `answering` is the one that does (None: the base)."""
+    who = adapter_name(answering) if answering else "The base model"
+    return f"**{adapter_name(adapter)} could not be loaded.** {who} goes on answering. {sentence}"
 
 
 BACKGROUND = {

@@ -61,8 +61,9 @@ async def _talk(home: Path | None, once: str | None, adapter: str | None, *, gre
     sampling = _sampling(settings, greedy=greedy)
     from model.engine import Engine  # takes seconds, so what can be refused was refused above
 
-    engine = await Engine.start(settings.model, place.models, chosen)
+    engine = await Engine.start(settings.model, place.models)
     try:
+        await _take_on(engine, chosen, asked_for=adapter is not None)
         if once is None:
             await _converse(engine, settings, sampling)
             return None
@@ -70,6 +71,28 @@ async def _talk(home: Path | None, once: str | None, adapter: str | None, *, gre
         return (await generation.wait()).text
     finally:
         await engine.close()
+
+
+async def _take_on(engine: Engine, chosen: AdapterRef | None, *, asked_for: bool) -> None:
+    """Answer with an adapter. Of one in use that was made for another base it is said, and the base answers alone.
+
+    Raises:
+        AdapterUnfit: it was asked for by name.
+    """
+    from bot.errors import AdapterUnfit
+    from model.errors import AdapterMismatch
+
+    if chosen is None:
+        return
+    try:
+        await engine.swap(chosen)
+    except AdapterMismatch as error:
+        if asked_for:
+            raise AdapterUnfit(chosen.id, error.why) from error
+        print(
+            f"The adapter in use, {chosen.id}, does not go with this base ({error.why}), so the base answers alone.",
+            file=sys.stderr,
+        )
 
 
 def _chosen_adapter(home: Home, wanted: str | None) -> AdapterRef | None:

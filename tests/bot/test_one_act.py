@@ -145,3 +145,21 @@ def test_why_a_new_adapter_is_not_used(run, why):
         with speaking(locale):
             assert len(set(words.MORNING_KEPT.values())) == len(words.MORNING_KEPT)
             assert words.MORNING_KEPT[why]
+
+
+@pytest.mark.parametrize(
+    ("locale", "said_so"), [("en", "goes on answering"), ("de", "Es antwortet weiter das Basismodell")]
+)
+async def test_after_a_change_of_base_it_is_said_who_answers(stage, tmp_path, locale, said_so):
+    """No adapter is in use then, so none stays."""
+    from bot.language import speaking
+
+    await publish(stage, "first", tmp_path)
+    await stage.app.store.call(Store.promote, "first", kind="gate", actor="trainer", reason="won")
+    stage.engine.refuse_swap = AdapterMismatch(tmp_path / "first", "it was made for another base")
+    await stage.env.advance_time(6)
+    notice = stage.card.embeds[0].description
+    assert "The base model goes on answering. It was made for another base." in notice
+    assert "stays" not in notice
+    with speaking(locale):
+        assert said_so in texts.adapter_refused("first", "Why.", None)

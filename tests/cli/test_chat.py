@@ -52,6 +52,17 @@ def test_greedy_replies_repeat_and_the_adapter_changes_them(nightshift, small, p
     assert once(nightshift) == voiced
 
 
+def test_after_a_change_of_base_the_base_answers_alone(nightshift, small, publish, tiny):
+    """The adapter in use was made for another: that is said, and one can talk; by name it is refused."""
+    bare = once(nightshift)
+    nightshift("adapters", "use", publish("first", tiny[1], base_model="other", base_revision="r", template_hash="t"))
+    said = nightshift("chat", "--once", "What is a light?", "--greedy")
+    assert (said.code, said.out) == (0, bare)
+    assert said.err.startswith("The adapter in use, first, does not go with this base (")
+    assert "The adapter in use stays" not in said.err
+    nightshift("chat", "--once", "hi", "--adapter", "first").fails_with(1, "choose another with --adapter")
+
+
 def test_an_unknown_or_damaged_adapter_is_one_sentence(nightshift, small, publish, home, tiny):
     """Said before the model is loaded."""
     nightshift("chat", "--once", "hi", "--adapter", "nobody").fails_with(1, "no adapter nobody")

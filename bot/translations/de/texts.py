@@ -125,8 +125,9 @@ def adapter_changed(adapter: str | None, kind: str, reason: str, milliseconds: f
     return f"**{how}.** Ab jetzt antwortet {adapter_name(adapter)} (gewechselt in {milliseconds:.0f} ms).{why}"
 
 
-def adapter_refused(adapter: str | None, sentence: str) -> str:
-    return f"**{adapter_name(adapter)} ließ sich nicht laden**; der bisherige Adapter bleibt. {sentence}"
+def adapter_refused(adapter: str | None, sentence: str, answering: str | None = None) -> str:
+    who = adapter_name(answering) if answering else "das Basismodell"
+    return f"**{adapter_name(adapter)} ließ sich nicht laden.** Es antwortet weiter {who}. {sentence}"
 
 
 BACKGROUND = {
