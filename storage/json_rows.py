@@ -22,7 +22,7 @@ from storage.column_names import (
 from storage.records import NewPair, Role, Turn
 from storage.rows import RowRefused, RowRules
 
-__all__ = ["JsonRules", "check_turns", "pair_of"]
+__all__ = ["JsonRules", "author_of", "check_turns", "pair_of"]
 
 _ROLES: dict[object, Role] = {
     **{role: role for role in get_args(Role)},
@@ -81,7 +81,7 @@ def check_turns(messages: object, rules: RowRules) -> tuple[Turn, ...]:
             raise RowRefused(f"message {position} is a system message, which can only come first")
         content = _content(message.get("content", message.get("value", message.get("text"))))
         text = rules.text(content, f"the text of message {position}")
-        turns.append(Turn(role, text, _author(message) if role == "user" else None))
+        turns.append(Turn(role, text, author_of(message.get("author_id")) if role == "user" else None))
     return tuple(turns)
 
 
@@ -100,7 +100,7 @@ def _named(row: Mapping[str, object], asked: JsonRules) -> NewPair:
     rules = asked.rules
     parts = [rules.text(row[asking[prompt]], "the prompt")]
     parts += [rules.text(row[one], f'"{one}"') for one in beside if not _is_nothing(row[one])]
-    question = Turn("user", rules.text("\n\n".join(parts), "the prompt"), _author(row))
+    question = Turn("user", rules.text("\n\n".join(parts), "the prompt"), author_of(row.get("author_id")))
     earlier = (*_system(row, rules), *_history(row, rules))
     return NewPair((*earlier, question), rules.reply(row[names[reply]], "the reply"))
 
@@ -121,16 +121,11 @@ def _history(row: Mapping[str, object], rules: RowRules) -> list[Turn]:
     return [Turn("assistant" if index % 2 else "user", text) for index, text in enumerate(texts)]
 
 
-def _author(message: Mapping[str, object]) -> int | None:
-    """Whose words a message holds, by their Discord id, where it says. Raises RowRefused."""
-    author = message.get("author_id")
-    if author is None:
+def author_of(value: object) -> int | None:
+    """Whose words a text holds, by their Discord id; None where it does not say. Raises RowRefused."""
+    if _is_nothing(value):
         return None
-    number = (
-        int(author)
-        if isinstance(author, str) and author.isascii() and author.isdecimal() and len(author) <= 20
-        else author
-    )
+    number = int(value) if isinstance(value, str) and value.strip().isdecimal() else value
     if not isinstance(number, int) or isinstance(number, bool) or not 0 < number < 2**63:
         raise RowRefused("its author_id is not the id of a person on Discord")
     return number

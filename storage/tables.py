@@ -28,11 +28,12 @@ from storage.column_names import (
 from storage.csv_rows import csv_rows
 from storage.encodings import open_text
 from storage.errors import FileUnusable
-from storage.json_rows import check_turns
+from storage.json_rows import author_of, check_turns
 from storage.records import NewPair, Pair, Turn
 from storage.rows import BadRow, RowRefused, RowRules
 
 EARLIER = "earlier_messages"
+_AUTHOR = plain_name("author_id")
 _HEADER = ["prompt", "reply", EARLIER]
 _DELIMITERS = (",", ";", "\t", "|")
 _SEPARATOR_LINE = re.compile(r"\ufeff?sep=(.)\s*")
@@ -48,6 +49,7 @@ class Columns:
         system: the column of a system prompt.
         skipped: rows before the first pair.
         ours: the file is an export of ours, whose formulas are marked.
+        author: the column `author_id`, of whoever said the prompt.
     """
 
     delimiter: str
@@ -59,6 +61,7 @@ class Columns:
     system: int | None = None
     skipped: int = 1
     ours: bool = False
+    author: int | None = None
 
 
 def read(path: Path, columns: Columns, rules: RowRules) -> Iterator[NewPair | BadRow | None]:
@@ -121,7 +124,8 @@ def _columns(path: Path, header: Sequence[str], delimiter: str, found: tuple[int
     beside = [position for position, name in enumerate(names) if name in together and position not in found]
     system = next((position for position, name in enumerate(names) if name in SYSTEM_NAMES), None)
     ours = [name.strip().casefold() for name in header] == _HEADER
-    return Columns(delimiter, len(names), prompt, reply, earlier, tuple(beside), system, skipped, ours)
+    author = names.index(_AUTHOR) if _AUTHOR in names else None
+    return Columns(delimiter, len(names), prompt, reply, earlier, tuple(beside), system, skipped, ours, author)
 
 
 def write(file: IO[str], pairs: Iterable[Pair | NewPair]) -> int:
@@ -155,7 +159,8 @@ def _pair(cells: Sequence[str], columns: Columns, rules: RowRules) -> NewPair:
         raise RowRefused(f"it has {len(cells)} cells where the header has {columns.width}: a column is missing")
     parts = [rules.text(cells[columns.prompt], "the prompt")]
     parts += [cells[at] for at in columns.beside if at < len(cells) and cells[at].strip()]
-    prompt = Turn("user", rules.text("\n\n".join(parts), "the prompt"))
+    author = cells[columns.author] if columns.author is not None and columns.author < len(cells) else None
+    prompt = Turn("user", rules.text("\n\n".join(parts), "the prompt"), author_of(author))
     reply = rules.reply(cells[columns.reply], "the reply")
     return NewPair((*_earlier(cells, columns, rules), prompt), reply)
 

@@ -148,6 +148,16 @@ def test_imported_turns_can_name_their_authors_who_are_asked(store, tmp_path):
     assert [one.turns[-1].content for one in store.eligible_pairs("operator")] == ["Is ash hard?"]
 
 
+def test_a_table_names_the_authors_of_its_prompts_in_a_column(store, tmp_path):
+    """An empty cell is the operator's own."""
+    path = tmp_path / "voice.csv"
+    path.write_text(f"prompt,reply,Author ID\nIs oak hard?,Aye.,{ALICE}\nIs ash hard?,Aye.,\nIs elm hard?,Aye.,Bob\n")
+    taken = list(read_pairs(path))
+    assert [isinstance(one, BadRow) for one in taken] == [False, False, True]
+    store.import_pairs([one for one in taken if isinstance(one, NewPair)], "operator")
+    assert [one.turns[-1].content for one in store.eligible_pairs("members")] == ["Is ash hard?"]
+
+
 def _answer(text):
     return {"role": "assistant", "content": text}
 
