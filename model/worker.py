@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import copy
 import logging
+import math
 import os
 import random
 import threading
@@ -364,6 +365,9 @@ class Worker:
             self._health.went_well("read")
 
     def _read(self, decoder: Decoder, row: _Row, drawn: Drawn) -> None:
+        if math.isnan(drawn.chance):  # weights that overflow say anything; nobody is to read it
+            self._finish(decoder, self._rows.index(row), GenerationFailed("the model computes no numbers"))
+            return
         row.produced += 1
         row.chances += drawn.chance
         ended = drawn.token in self._stops

@@ -116,6 +116,20 @@ async def test_errors_that_do_not_stop_end_the_engine(tiny, start, monkeypatch):
     await soon(engine.failed())
 
 
+async def test_a_model_that_computes_no_numbers_says_so(tiny, start):
+    """Weights that overflow would say anything; each reply ends with a sentence, and a sound adapter answers again."""
+    engine = await start(tiny, tiny.a)
+    slot = engine._worker.decoder.slot.linears
+    with torch.inference_mode():
+        for linear in slot.values():
+            linear.b.fill_(float("inf"))
+    for temperature in (0.0, 1.0) * 2:
+        with pytest.raises(GenerationFailed, match="no numbers"):
+            await soon(engine.submit(HELLO, replace(GREEDY, temperature=temperature)).wait())
+    await soon(engine.swap(tiny.b))
+    assert (await soon(engine.submit(HELLO, GREEDY).wait())).completion_tokens > 0
+
+
 async def test_lack_of_memory_ends_replies_and_never_the_engine(tiny, start, monkeypatch):
     """Five long prompts too many, and the engine still answers the short one."""
     engine = await start(tiny)
