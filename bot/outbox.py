@@ -10,9 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
 from weakref import WeakValueDictionary
 
 import discord
@@ -23,12 +22,10 @@ from bot.language import speaking
 from bot.moderation.board import ReviewBoard
 from bot.moderation.holds import shown_for
 from bot.moderation.office import Office
-from bot.questions import Question, edit, in_reply
+from bot.questions import Question, edit
 from bot.sending import UNSENT, unreached
-from bot.showing import as_posted, show, stream_over
-from bot.standing import heading_of
+from bot.showing import as_posted, channel_of, question_of, show, stream_over, stream_over_held, take_away
 from bot.streaming import MessageStream
-from bot.texts import without_aside
 from storage.records import Delivery, DeliveryKind, Reply, Review
 from storage.store import Store
 
@@ -196,9 +193,7 @@ class Outbox:
             await self._break_off(now.answer, reply)
             return
         stream, heading, aside = await (
-            self._stream_of(now.answer, reply)
-            if now.answer is not None
-            else self._stream_of_held(delivery, reply, now.held_in or (), posts=now.review is not None)
+            self._stream_of(now.answer, reply) if now.answer is not None else self._stream_of_held(delivery, reply, now)
         )
         below: discord.ui.View | None
         if now.held_in is None:
@@ -217,7 +212,7 @@ class Outbox:
         if now.answer is not None:
             self._live.pop(reply.id, None)
         for message in left if not details.get("replaces") else []:
-            await _delete(message)
+            await take_away(message)
 
     async def _break_off(self, answer: Delivery | None, reply: Reply) -> None:
         """Somebody's words were removed: what stands there stays as it is, and is finished."""
@@ -227,7 +222,7 @@ class Outbox:
             stream = self._live[reply.id][0]
             await show(stream, stream.text, None)
         elif answer.details["messages"]:
-            channel = await self._channel(reply)
+            channel = await channel_of(self._client, reply)
             await edit(channel.get_partial_message(answer.details["messages"][-1]), view=None)
 
     def _restored(self, reply_id: int) -> Callable[[], Awaitable[None]] | None:
@@ -244,60 +239,22 @@ class Outbox:
         around = details.get("heading", ""), details.get("aside", "")
         if reply.id in self._live:
             return self._live[reply.id][0], *around
-        channel = await self._channel(reply)
-        stream = await stream_over(
-            channel, self._me, details.get("messages", ()), after=_question(reply), number=details.get("number", 0)
-        )
+        channel = await channel_of(self._client, reply)
+        after, number = question_of(reply, channel), details.get("number", 0)
+        stream = await stream_over(channel, self._me, details.get("messages", ()), after=after, number=number)
         return stream, *around
 
-    async def _stream_of_held(
-        self, delivery: Delivery, reply: Reply, held_in: Sequence[int], *, posts: bool
-    ) -> tuple[MessageStream, str, str]:
-        """The messages of a held answer. Raises discord.NotFound where they are gone and there is nothing to post."""
-        channel = await self._channel(reply)
-        shown = []
-        for message_id in held_in:
-            try:
-                shown.append(await channel.fetch_message(message_id))
-            except discord.NotFound:
-                if not posts:
-                    raise
+    async def _stream_of_held(self, delivery: Delivery, reply: Reply, now: _Now) -> tuple[MessageStream, str, str]:
+        """The messages of a held answer, and what stands above and below it."""
+        channel = await channel_of(self._client, reply)
         number = f"{reply.id}.{delivery.id}"  # another one for each verdict
-        send = in_reply(channel, _question(reply), number, posted=len(shown))
-        stream = MessageStream(send, edit=edit, standing=shown)
-        # What /ask answered stands above the answer and nowhere else; so does the line on how learning works below.
-        return stream, *((heading_of(shown[0]), without_aside(shown[-1].content)[1]) if shown else ("", ""))
-
-    async def _channel(self, reply: Reply) -> Any:
-        """Where a reply stands, opened again if it is a thread that was archived."""
-        channel: Any = self._client.get_channel(reply.channel_id or 0)
-        if channel is None:
-            channel = await self._client.fetch_channel(reply.channel_id or 0)
-        if isinstance(channel, discord.Thread) and channel.archived:
-            await channel.edit(archived=False)
-        return channel
+        return await stream_over_held(
+            channel, now.held_in or (), posts=now.review is not None, after=question_of(reply, channel), number=number
+        )
 
     @property
     def _me(self) -> int:
         return self._client.user.id if self._client.user is not None else 0
-
-
-def _question(reply: Reply) -> discord.MessageReference | None:
-    if reply.prompt_message_id is None or reply.channel_id is None:
-        return None
-    return discord.MessageReference(
-        message_id=reply.prompt_message_id,
-        channel_id=reply.channel_id,
-        guild_id=reply.guild_id,
-        fail_if_not_exists=False,
-    )
-
-
-async def _delete(message: Any) -> None:
-    try:
-        await message.delete()
-    except UNSENT:
-        _log.warning("Half an answer could not be taken away", exc_info=True)
 
 
 def _now(store: Store, reply_id: int) -> _Now:

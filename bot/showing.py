@@ -17,9 +17,11 @@ from bot.manners import polite
 from bot.markup import closing
 from bot.questions import edit, in_reply
 from bot.sending import UNSENT, surely, unreached
+from bot.standing import heading_of
 from bot.streaming import MessageStream
+from storage.records import Reply
 
-__all__ = ["as_posted", "show", "stream_over"]
+__all__ = ["as_posted", "channel_of", "question_of", "show", "stream_over", "stream_over_held", "take_away"]
 
 _log = logging.getLogger(__name__)
 _LOOKED_THROUGH = 50  # messages after the question, for parts of an answer that were posted and not noted
@@ -112,3 +114,56 @@ async def _message(channel: Any, message_id: int) -> Any:
         return await channel.fetch_message(message_id)
     except discord.Forbidden:  # may not read the history; editing is another matter
         return channel.get_partial_message(message_id)
+
+
+async def stream_over_held(
+    channel: Any, held_in: Sequence[int], *, posts: bool, after: discord.MessageReference | None, number: object
+) -> tuple[MessageStream, str, str]:
+    """The messages of a held answer, and what stands above and below it.
+
+    With `posts` there is something to post, also where the messages are gone. Raises discord.NotFound elsewhere.
+    """
+    shown = []
+    for message_id in held_in:
+        try:
+            shown.append(await _message(channel, message_id))
+        except discord.NotFound:
+            if not posts:
+                raise
+    stream = MessageStream(in_reply(channel, after, number, posted=len(shown)), edit=edit, standing=shown)
+    # What /ask answered stands above the answer and nowhere else; so does the line on how learning works below.
+    known = [one for one in shown if isinstance(one, discord.Message)]
+    return stream, *((heading_of(known[0]), texts.without_aside(known[-1].content)[1]) if known else ("", ""))
+
+
+async def channel_of(client: discord.Client, reply: Reply) -> Any:
+    """Where a reply stands, opened again if it is a thread that was archived. Raises discord.NotFound, Forbidden."""
+    channel: Any = client.get_channel(reply.channel_id or 0)
+    if channel is None:
+        channel = await client.fetch_channel(reply.channel_id or 0)
+    if isinstance(channel, discord.Thread) and channel.archived:
+        await channel.edit(archived=False)
+    return channel
+
+
+def question_of(reply: Reply, channel: Any) -> discord.MessageReference | None:
+    """What a reply is posted as a reply to; nothing where the bot may not read the history, and so not reply."""
+    guild = getattr(channel, "guild", None)
+    if guild is not None and not channel.permissions_for(guild.me).read_message_history:
+        return None
+    if reply.prompt_message_id is None or reply.channel_id is None:
+        return None
+    return discord.MessageReference(
+        message_id=reply.prompt_message_id,
+        channel_id=reply.channel_id,
+        guild_id=reply.guild_id,
+        fail_if_not_exists=False,
+    )
+
+
+async def take_away(message: Any) -> None:
+    """Delete a message that another has taken the place of."""
+    try:
+        await message.delete()
+    except UNSENT:
+        _log.warning("Half an answer could not be taken away", exc_info=True)

@@ -58,6 +58,15 @@ async def test_an_approved_answer_is_shown_in_a_stage_channel(stage):
     assert channel.last_message.content == DRAFT
 
 
+async def test_an_approved_answer_is_shown_where_the_history_cannot_be_read(stage):
+    """Editing its own message takes no permission to read others'."""
+    await held_answer(stage)
+    stage.env.inject_error("GET", f"/channels/{stage.world.general.id}/messages/*", status=403, code=50013, times=None)
+    await stage.world.moderator.click(stage.card, label="Approve")
+    assert stage.world.general.last_message.content == DRAFT
+    assert len(stage.world.general.history()) == 2
+
+
 async def test_what_could_not_be_shown_is_on_the_card_and_can_be_tried_again(stage):
     """The moderator hears of it too; the verdict stands all the time."""
     await held_answer(stage)
