@@ -7,6 +7,7 @@ whether, is bot/answering.py's.
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,6 +28,7 @@ from storage.records import Reply
 __all__ = ["Fits", "Question", "asked_by_button", "asked_by_command", "asked_by_message", "edit", "in_reply"]
 
 _UNKNOWN_WAIT = 3600.0  # seconds
+_TOKEN_S = 14.5 * 60  # an interaction is good for 15 minutes
 _UNKNOWN_MESSAGE = 10008  # Discord's code: it was deleted
 
 Fits = Callable[[Sequence[Message]], bool]
@@ -250,11 +252,11 @@ def _edit_through(interaction: discord.Interaction[Any], message_id: int) -> Cal
     It holds in channels that the bot cannot see, and for messages so old that the bot may hardly edit them. All other
     messages, and this one later, are edited as any of the bot's.
     """
-    quiet = False
+    quiet, began = False, time.monotonic()  # the host's clock may differ from Discord's
 
     async def change(message: discord.Message, **changes: Any) -> None:
         nonlocal quiet
-        if message.id != message_id or interaction.is_expired():
+        if message.id != message_id or time.monotonic() - began > _TOKEN_S:
             await edit(message, **changes)
             return
         try:

@@ -109,7 +109,7 @@ class Verdicts:
             with speaking(locale):
                 return texts.overruled(ruling.review.reviewer, ruling.review.verdict, other.verdict, reply.id)
 
-        if earlier is not None and earlier.user.id == other.reviewer_id and not earlier.is_expired():
+        if earlier is not None and earlier.user.id == other.reviewer_id:  # expired or not, Discord's clock decides
             try:
                 await earlier.followup.send(said(str(earlier.locale)), ephemeral=True)
             except UNSENT:
@@ -122,7 +122,7 @@ class Verdicts:
         self, reason: str, guild: discord.Guild, reply: Reply, interaction: discord.Interaction[Any] | None
     ) -> None:
         """The moderator hears what became of the verdict, beside the card that shows it."""
-        if interaction is not None and not interaction.is_expired():
+        if interaction is not None:
             with speaking(str(interaction.locale)):
                 told = texts.not_shown(reason)
             try:

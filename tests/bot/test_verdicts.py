@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import discord
 import pytest
 
 from bot import texts
@@ -81,6 +82,16 @@ async def test_two_moderators_at_once_are_both_told_and_the_later_verdict_stands
     assert all(one.ephemeral for one in mo.followups)
     assert await verdicts(stage, answer) == [("approve", "Mo", None), ("edit", "Sam", "Good day.")]
     assert stage.card.embeds[0].title == texts.verdict_line("edit", "Sam")
+
+
+async def test_a_host_whose_clock_is_ahead_tells_moderators_in_private_too(stage, monkeypatch):
+    """Whether an interaction is still good is Discord's to say, not the host's clock."""
+    monkeypatch.setattr(discord.Interaction, "is_expired", lambda _: True)
+    answer = await stage.ask("Hello?")
+    mo = await stage.world.moderator.click(stage.card, label="Approve")
+    await second_moderator(stage).context_menu(stage.world.general, "Reject", answer)
+    reply = await stage.reply(answer)
+    assert [one.content for one in mo.followups] == [words.overruled("Sam", "reject", "approve", reply.id)]
 
 
 async def test_a_moderator_who_cannot_be_told_in_private_is_told_in_the_review_channel(stage):
