@@ -68,7 +68,7 @@ class Answering:
         self._drafts: dict[int, tuple[Draft, MessageStream]] = {}  # by question
         self._typist = Typist()
         self._paces = Paces()
-        self.patience = Patience(store)
+        self.patience = Patience(store, capacity=settings.model.max_queue)
 
     async def answer(self, question: Question, me: int, *, again: bool = False) -> bool:
         """Answer `question`; the bot's user id is `me`. Never raises for a failed answer.
@@ -81,9 +81,8 @@ class Answering:
         assert task is not None  # noqa: S101  (coroutines run in tasks; says so to the type checker)
         self._running.add(task)
         try:
-            with self.patience.answering(question.guild_id, question.asker_id):
-                async with contextlib.nullcontext() if question.thinking else self._typist.at(question.channel):
-                    return await self._answer(question, me, again=again)
+            async with contextlib.nullcontext() if question.thinking else self._typist.at(question.channel):
+                return await self._answer(question, me, again=again)
         except UNSENT:
             # Discord refused us the channel, or the answer was deleted while it was written: nobody to tell.
             _log.warning("Could not answer question %s", question.id, exc_info=True)

@@ -82,18 +82,20 @@ class FrontDesk:
         if self._repeats_answered(message):
             return
         question = asked_by_message(message, settings, overheard=why == "overheard")
+        patience = self._answering.patience
         try:
-            await self._answering.patience.admit(question.guild_id, message.author.id, spoken.roles, settings)
+            place = await patience.admit(question.guild_id, message.author.id, spoken.roles, settings)
         except Refused as error:
-            if why == "asked":
+            if why == "asked" and patience.tells(question.guild_id, message.author.id):
                 await self._answering.refuse(question, error)
             return
         except Exception as error:  # noqa: BLE001  (a store that cannot be read: the asker hears of it)
             _log.exception("Question %s could not be admitted", question.id)
             await self._answering.refuse(question, error)
             return
-        original = self._originals.note(message.channel.id, message.id, message.content)
-        original.answered = await self._answering.answer(question, me)
+        with place:
+            original = self._originals.note(message.channel.id, message.id, message.content)
+            original.answered = await self._answering.answer(question, me)
 
     def _repeats_answered(self, message: discord.Message) -> bool:
         """Whether a proxied message repeats a question that is answered already; one on its way is let go of."""
@@ -115,11 +117,13 @@ class FrontDesk:
                 raise Refused(texts.NO_DIRECT)
         elif not welcome(settings, places_of(interaction.channel), roles):
             raise Refused(texts.NOT_HERE)
-        await self._answering.patience.admit(interaction.guild_id, interaction.user.id, roles, settings)
-        self._speak_here(interaction)
-        response = await interaction.response.defer(thinking=True)
-        message_id = (response.message_id if response is not None else None) or interaction.id
-        await self._answering.answer(asked_by_command(interaction, words, message_id, settings), self._me(interaction))
+        place = await self._answering.patience.admit(interaction.guild_id, interaction.user.id, roles, settings)
+        with place:
+            self._speak_here(interaction)
+            response = await interaction.response.defer(thinking=True)
+            message_id = (response.message_id if response is not None else None) or interaction.id
+            question = asked_by_command(interaction, words, message_id, settings)
+            await self._answering.answer(question, self._me(interaction))
 
     @answered
     async def stop(self, interaction: discord.Interaction[Any], question_id: int) -> None:
@@ -171,8 +175,11 @@ class FrontDesk:
         roles = roles_of(interaction.user)
         if interaction.guild is not None and not welcome(settings, places_of(interaction.channel), roles):
             raise Refused(texts.NOT_HERE)
-        with self._one_at_a_time(reply.message_id):
-            await self._answering.patience.admit(interaction.guild_id, interaction.user.id, roles, settings)
+        admit = self._answering.patience.admit
+        with (
+            self._one_at_a_time(reply.message_id),
+            await admit(interaction.guild_id, interaction.user.id, roles, settings, counted=not go_on),
+        ):
             standing = await standing_at(interaction, reply, go_on=go_on)
             recall = functools.partial(self._store.call, Store.reply, reply.id)
             self._speak_here(interaction)

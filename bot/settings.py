@@ -51,7 +51,7 @@ class DiscordConfig:
     """Earlier messages shown to the model when the question is not part of a chain of replies."""
     edit_seconds: Annotated[float, Field(ge=0, le=3600)] = 1.0
     """Least time between two edits of an answer that is being written."""
-    member_cooldown_seconds: Annotated[float, Field(ge=0, le=31_536_000)] = 0.0
+    member_cooldown_seconds: Annotated[float, Field(ge=0, le=31_536_000)] = 3.0
     """Least time between two questions of one member."""
     daily_quota: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     """Answers a member gets in a day, on servers that set nothing else; 0 is no limit."""

@@ -60,7 +60,12 @@ def simulated(settings: Settings, *, review_channel: str = REVIEW_CHANNEL) -> Se
 
     A simulated server is new each time: messages of an earlier one are not taken for deleted.
     """
-    discord_ = replace(settings.discord, moderator_role=MODERATOR_ROLE, review_channel=review_channel)
+    discord_ = replace(
+        settings.discord,
+        moderator_role=MODERATOR_ROLE,
+        review_channel=review_channel,
+        member_cooldown_seconds=0.0,  # its people do not take turns with others
+    )
     privacy = replace(settings.privacy, look_back=False)
     return settings.model_copy(update={"discord": discord_, "privacy": privacy})
 

@@ -44,9 +44,19 @@ def too_soon(seconds: int) -> str:
     return f"One moment please: you can ask again in {seconds} s."
 
 
+def too_many(at_once: int) -> str:
+    return f"I am still on {at_once} questions of yours. Please ask again when one of them is answered."
+
+
+CROWDED = BUSY.removeprefix(NOTICE)
+
+
 def quota_used(quota: int, until: int) -> str:
     """`until` is a Unix time; Discord shows it in the reader's own time zone."""
-    return f"You have had today's {quota} answers from me. You can ask again <t:{until}:R>."
+    used = f"You have had today's {quota:,} answers from me."
+    if quota == 1:
+        used = "You have used up today's answers from me: there is one a day."
+    return f"{used} You can ask again <t:{until}:R>."
 
 
 def queue_place(place: int) -> str:

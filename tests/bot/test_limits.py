@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from datetime import UTC, datetime
 
 import pytest
 
 from bot import texts
-from bot.guild_settings import Actor
+from bot.guild_settings import Actor, GuildSettings
+from bot.patience import AT_ONCE, Patience, QuotaUsed, TooMany
+from bot.settings import load_settings
 from model.errors import QueueFull
+from storage.writer import AsyncStore
+from tests.fake_engine import Endless
 
 MO = Actor(1, "Mo")
 
@@ -114,3 +119,102 @@ async def test_a_full_queue_is_refused_at_once_by_ask_too(stage):
     stage.engine.refuse = QueueFull(64)
     await stage.ada.slash(stage.world.general, "ask", question="Me too?")
     assert texts.BUSY in stage.world.general.last_message.content
+
+
+async def flood(stage, who, channel, count):
+    """So many questions at once, none of which is answered yet."""
+    stage.engine.open.clear()
+    for number in range(count):
+        stage.env.backend.create_message(channel.id, who.id, f"{stage.me} Question {number}?")
+    await stage.env.settle()
+
+
+def notices(channel):
+    return [one for one in channel.history() if one.content.startswith(texts.NOTICE)]
+
+
+async def test_one_person_s_flood_leaves_room_for_everybody_else(open_stage):
+    """A few of theirs are answered, they are told once, and the next person is answered at once."""
+    async with open_stage(settle_timeout=2.0) as stage:
+        await flood(stage, stage.ada, stage.world.general, 100)
+        assert len(stage.engine.seen) == AT_ONCE
+        assert [one.content for one in notices(stage.world.general)] == [texts.NOTICE + texts.too_many(AT_ONCE)]
+        await stage.ask("Which wood?", who=stage.ben)
+        assert len(stage.engine.seen) == AT_ONCE + 1
+        stage.engine.open.set()
+        await stage.env.settle()
+
+
+async def test_a_person_has_no_more_places_in_direct_messages(open_stage):
+    """They are the same person everywhere."""
+    async with open_stage(settle_timeout=2.0) as stage:
+        stage.engine.open.clear()
+        for number in range(AT_ONCE):
+            await stage.ask(f"Question {number}?")
+        await stage.ada.send_dm("One more?")
+        assert len(stage.engine.seen) == AT_ONCE
+        stage.engine.open.set()
+        await stage.env.settle()
+
+
+async def test_one_server_s_crowd_leaves_room_for_others(home):
+    """Of 64 places it takes at most four fifths; another server still finds some."""
+    async with await AsyncStore.open(home.db) as store:
+        patience = Patience(store, capacity=64)
+        settings = GuildSettings()
+        with ExitStack() as stack:
+            for person in range(52):
+                stack.enter_context(await patience.admit(1, person, (), settings))
+            with pytest.raises(TooMany, match="more questions waiting"):
+                await patience.admit(1, 100, (), settings)
+            for person in range(200, 208):
+                stack.enter_context(await patience.admit(2, person, (), settings))
+            stack.enter_context(await patience.admit(None, 300, (), settings))
+        stack.close()
+        await patience.admit(1, 100, (), settings)
+
+
+async def test_the_place_of_a_refused_question_is_free_again(home):
+    """Whatever it was refused for."""
+    async with await AsyncStore.open(home.db) as store:
+        patience = Patience(store, capacity=64)
+        with await patience.admit(1, 7, (), GuildSettings(daily_quota=1)):
+            for _ in range(2 * AT_ONCE):
+                with pytest.raises(QuotaUsed):
+                    await patience.admit(1, 7, (), GuildSettings(daily_quota=1))
+        with await patience.admit(1, 7, (), GuildSettings(daily_quota=1)):
+            pass
+
+
+async def test_whoever_goes_on_asking_is_told_once_a_minute(stage):
+    """Not below each of their questions."""
+    await limit(stage, daily_quota=1)
+    for _ in range(5):
+        await stage.ask("More?")
+    assert len(notices(stage.world.general)) == 1
+    await stage.env.advance_time(61)
+    await stage.ask("More?")
+    assert len(notices(stage.world.general)) == 2
+
+
+async def test_going_on_is_no_new_answer(stage):
+    """Neither the cooldown nor the day's quota concern it; another answer is one."""
+    stage.engine.say(Endless("Oak is"), "hard.")
+    await limit(stage, member_cooldown=30.0, daily_quota=1)
+    answer = await stage.ask("Which wood?")
+    await stage.ada.click(answer, label=texts.MORE)
+    assert len(stage.engine.seen) == 2
+    refused = await stage.ada.click(answer, label=texts.AGAIN)
+    assert refused.response.content in {texts.too_soon(30), texts.too_soon(29)}
+    assert len(stage.engine.seen) == 2
+
+
+@pytest.mark.parametrize(("quota", "said"), [(1, "one a day"), (2, "2 answers"), (1500, "1,500 answers")])
+def test_a_used_quota_is_said_in_english(quota, said):
+    """Also when it is one."""
+    assert said in texts.quota_used(quota, 0)
+
+
+def test_there_is_a_cooldown_by_default(home):
+    """A short one, that a conversation does not meet."""
+    assert 1 <= load_settings(home).discord.member_cooldown_seconds <= 5

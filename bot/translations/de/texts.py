@@ -33,8 +33,16 @@ def too_soon(seconds: int) -> str:
     return f"Einen Moment bitte: In {seconds} s kannst du wieder fragen."
 
 
+def too_many(at_once: int) -> str:
+    return f"Ich bin noch mit {at_once} Fragen von dir beschäftigt. Frag wieder, wenn eine davon beantwortet ist."
+
+
+CROWDED = BUSY.removeprefix(NOTICE)
+
+
 def quota_used(quota: int, until: int) -> str:
-    return f"Du hast deine {quota} Antworten für heute bekommen. <t:{until}:R> kannst du wieder fragen."
+    had = "deine eine Antwort für heute" if quota == 1 else f"deine {quota} Antworten für heute"
+    return f"Du hast {had} bekommen. <t:{until}:R> kannst du wieder fragen."
 
 
 def queue_place(place: int) -> str:
