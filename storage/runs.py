@@ -60,7 +60,8 @@ def update(db: Connection, run_id: str, changes: Mapping[str, Any]) -> None:
         if changes:
             # The names were checked against the record's fields above.
             db.execute(f"update runs set {assignments} where id = ?", [*values, run_id])  # noqa: S608
-        withdrawn = "details" in changes and samples.withdraw(db)  # words may have gone while the run was going on
+        # Words may have gone while the run was going on.
+        withdrawn = "details" in changes and samples.withdraw_new(db, run_id)
         if withdrawn:
             erasure.request(db)
     if withdrawn and not db.in_transaction:

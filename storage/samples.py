@@ -52,6 +52,27 @@ def withdraw(db: Connection, words: Withdrawn | None = None) -> bool:
     return found
 
 
+def withdraw_new(db: Connection, run_id: str) -> bool:
+    """Take out what may not stay of the samples that a run records just now; gives whether there was anything.
+
+    If words that it learned from were withdrawn while it was going on, that is all of them: nobody knows any more which
+    words those were, and its answers may recite them. Part of the transaction that stores them.
+    """
+    saw_withdrawn = """
+        select 1 from run_replies join replies on replies.id between first_id and last_id
+        where run_id = ? and redacted <> 0 and redacted & 1
+    """
+    if db.execute(saw_withdrawn, [run_id]).fetchone() is None:
+        return withdraw(db)
+    (text,) = db.execute("select details from runs where id = ?", [run_id]).fetchone()
+    details = json.loads(text)
+    if not isinstance(details.get("samples"), list) or not any(details["samples"]):
+        return withdraw(db)
+    details["samples"] = [None] * len(details["samples"])
+    db.execute("update runs set details = ? where id = ?", [json.dumps(details), run_id])
+    return True
+
+
 def _may_stay(db: Connection, run_id: str, sample: Any, words: Withdrawn | None) -> bool:
     if not isinstance(sample, dict):
         return False

@@ -94,6 +94,17 @@ def test_samples_of_words_withdrawn_during_a_run_are_not_kept(store):
     assert store.run(run.id).details["samples"] == [None]
 
 
+def test_answers_that_may_recite_words_withdrawn_during_a_run_are_not_kept(store):
+    """To whatever question: the model had learned the words, and nobody knows them any more."""
+    of_alice, of_bob = store.add_reply(a_reply("alice asks")), store.add_reply(a_reply("bob asks", asker=BOB))
+    run = store.start_run("manual", "2026-11-23", 1, {})
+    store.record_snapshot(run.id, [of_alice, of_bob])
+    store.forget(ALICE)
+    samples = [{"prompt": "bob asks", "text": "alice asks", "champion": "?", "reply_id": of_bob}]
+    store.update_run(run.id, details={"samples": samples, "duplicates": 3})
+    assert store.run(run.id).details == {"samples": [None], "duplicates": 3}
+
+
 def test_a_snapshot_belongs_to_a_run(store):
     """No run, no snapshot; recording again replaces."""
     with pytest.raises(RunNotFound):

@@ -48,6 +48,7 @@ class Histories(RuleBasedStateMachine):
         self.removed: set[str] = set()
         self.answers: list[int] = []
         self.in_flight: list[NewReply] = []
+        self.going_on = None  # a night's run, and the pairs it saw
 
     @initialize()
     def start(self) -> None:
@@ -116,6 +117,9 @@ class Histories(RuleBasedStateMachine):
     @rule()
     def answer_in_flight(self) -> None:
         new = self.in_flight.pop(0)
+        ours = [turn.message_id for turn in new.turns if turn.role == "assistant"]
+        if any(self.store.reply_by_message(number) is None for number in ours):
+            return  # as in `leave_unread`
         self.finish(new, frozenset(re.findall(r"zq\d{5}x", new.text)))
 
     @rule(who=people, yes=st.booleans())
@@ -126,6 +130,8 @@ class Histories(RuleBasedStateMachine):
     @rule(pick=some)
     def delete(self, pick: int) -> None:
         one = self.channel[pick % len(self.channel)]
+        if one.text == "(imported)":
+            return
         self.leave_unread()
         self.deleted.add(one.number)
         if one.author is not None:
@@ -182,6 +188,34 @@ class Histories(RuleBasedStateMachine):
         if published:
             self.store.add_adapter(Adapter(run.id, run.id, "tiny", "2026-11-23T04:00:00.000+00:00"))
         self.store.finish_run(run.id, "promoted" if published else "kept", "it won")
+
+    @rule(who=people)
+    def bring_in_words_of(self, who: int) -> None:
+        """A file may say whose words it holds; they are theirs from then on."""
+        word = self.word()
+        self.channel.append(Said(self.tick(), who, "(imported)", frozenset([word])))
+        self.deleted.add(self.clock)  # nobody can read or delete it on Discord
+        self.store.import_pairs([NewPair((Turn("user", f"I wonder about {word}", who),), f"About {word}?")], "ann")
+
+    @precondition(lambda self: self.going_on is None)
+    @rule()
+    def begin_a_night(self) -> None:
+        pairs = list(self.store.eligible_pairs("members"))
+        run = self.store.start_run("schedule", "2026-11-23", 1, {})
+        self.store.record_snapshot(run.id, [pair.reply_id for pair in pairs])
+        self.going_on = run.id, pairs
+
+    @precondition(lambda self: self.going_on is not None)
+    @rule()
+    def end_the_night(self) -> None:
+        """Its answers recite what it has learned, whatever became of that meanwhile."""
+        run_id, pairs = self.going_on
+        self.going_on = None
+        samples = [
+            {"prompt": one.turns[-1].content, "text": pairs[0].completion, "champion": "?", "reply_id": one.reply_id}
+            for one in pairs
+        ]
+        self.store.finish_run(run_id, "kept", "no gain", details={"samples": samples})
 
     @rule()
     def bring_in(self) -> None:
