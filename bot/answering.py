@@ -33,6 +33,7 @@ from bot.settings import Settings
 from bot.showing import as_posted, show
 from bot.standing import Standing
 from bot.streaming import MessageStream
+from bot.teaching import Teaching
 from bot.typist import Typist
 from bot.unfinished import Unfinished
 from model.protocol import ChatEngine, Completion, Sampling
@@ -56,13 +57,15 @@ class Answering:
         settings: Settings,
         on_reply: Callable[[Written, Question], Awaitable[None]],
         outbox: Outbox,
+        *,
+        teaching: Teaching,
     ) -> None:
         self._engine = engine
         self._store = store
         self._settings = settings
         self._on_reply = on_reply
         self._outbox = outbox
-        self._introductions = Introductions(store, settings)
+        self._introductions = Introductions(store, settings, teaching)
         self.unfinished = Unfinished(store)
         self._running: set[asyncio.Task[Any]] = set()
         self._drafts: dict[int, tuple[Draft, MessageStream]] = {}  # by question
@@ -192,7 +195,7 @@ class Answering:
         """Store the answer, then show the whole of it: what is stored is shown even if the process ends now."""
         question, standing = draft.question, draft.question.standing
         text = (question.begun + completion.text).strip()
-        line = "" if standing else await self._introductions.line(question.asker.id)
+        line = "" if standing else await self._introductions.line(question.asker.id, question.guild_id)
         aside = standing.aside if standing else line
         shown_in = [message.id for message in stream.messages]
         try:

@@ -115,7 +115,7 @@ class NightshiftClient(discord.Client):
         self.morning = Morning(self.office)
         self.withdrawals = Withdrawals(self, self.office, self.desk, self.morning)
         self._reactions = Reactions(self.office, self.desk)
-        self.answering = Answering(engine, store, settings, self._on_reply, self.outbox)
+        self.answering = Answering(engine, store, settings, self._on_reply, self.outbox, teaching=self.teaching)
         self.front = FrontDesk(self.answering, store, self.book, self.office, direct_messages=config.direct_messages)
         self.tree = _Tree(self)
         for menu in message_commands(self.desk, hidden=config.moderator_role is None):

@@ -37,15 +37,20 @@ Forgotten = Callable[[tuple[int, ...]], Awaitable[None]]
 class Introductions:
     """The line under the first answer to a member that says how learning works. A nicety: no answer waits for it."""
 
-    def __init__(self, store: AsyncStore, settings: Settings) -> None:
+    def __init__(self, store: AsyncStore, settings: Settings, teaching: Teaching) -> None:
         self._store = store
+        self._teaching = teaching
         self._wanted = settings.privacy.introduce
         self._operator_consents = settings.consent == "operator"
         self._under_way: set[int] = set()  # members whose first answer is about to be shown
 
-    async def line(self, user_id: int) -> str:
-        """The line, if this is a member's first answer, else nothing. Writes nothing: call `over` afterwards."""
-        if not self._wanted or user_id in self._under_way:
+    async def line(self, user_id: int, guild_id: int | None) -> str:
+        """The line, if this is a member's first answer, else nothing. Writes nothing: call `over` afterwards.
+
+        It is not said on a server that is not learned from, where it would not be true.
+        """
+        elsewhere = guild_id is not None and not self._teaching.learns_from(guild_id)
+        if not self._wanted or elsewhere or user_id in self._under_way:
             return ""
         self._under_way.add(user_id)
         try:

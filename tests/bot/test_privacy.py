@@ -440,3 +440,31 @@ async def test_an_answer_to_somebody_else_that_repeats_forgotten_words_goes(stag
     await forget(stage, stage.ada)
     assert "marzipan" not in stage.card.embeds[0].description
     assert b"marzipan" not in bytes_of(stage)
+
+
+async def test_a_reply_to_the_second_message_of_a_long_answer_asks_whom_it_answered(stage):
+    """All its messages are kept, so nobody is passed over when a later one is quoted."""
+    stage.engine.say("Your garden is lovely. " * 150)
+    await stage.ask("My garden is in Elm Street. How is it?")
+    second = stage.world.general.history()[-1]
+    assert second.content != (await stage.reply(second)).text
+    stage.engine.say("In Elm Street.")
+    await stage.ben.send(stage.world.general, f"{stage.me} Which garden?", reply_to=second)
+    await stage.world.moderator.click(stage.card, label=texts.APPROVE)
+    await opt_in(stage, stage.ben)
+    assert await eligible(stage) == 0
+    await opt_in(stage, stage.ada)
+    assert await eligible(stage) == 1
+
+
+async def test_a_server_that_teaches_nothing_is_not_told_that_it_does(open_stage, settings):
+    """The line under the first answer waits for a server where it is true."""
+    introducing = settings.model_copy(update={"privacy": replace(settings.privacy, introduce=True)})
+    async with open_stage(base=introducing) as stage:
+        other = stage.env.create_guild("Elsewhere")
+        channel = other.create_text_channel("general")
+        eve = other.add_member(stage.env.create_user("eve"))
+        await stage.env.settle()
+        await eve.send(channel, f"{stage.me} Which wood?")
+        assert texts.introduction(False) not in channel.last_message.content
+        assert texts.introduction(False) in (await stage.ask("Which wood?")).content
