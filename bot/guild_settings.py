@@ -81,6 +81,9 @@ class SettingsBook:
             member_cooldown=settings.discord.member_cooldown_seconds,
             daily_quota=settings.discord.daily_quota,
         )
+        self.context_tokens = settings.model.context_tokens
+        self.longest_answer = max(self.context_tokens // 2, self._default.max_new_tokens)
+        """In tokens, of what may be set on Discord: at least half of the context stays for the conversation."""
         self._values: dict[tuple[int, int], dict[str, Any]] = {}
 
     async def load(self) -> None:
@@ -95,7 +98,8 @@ class SettingsBook:
         if guild_id is not None:
             for channel_id in (SERVER, *channel_ids):
                 held = held.over(self._values.get((guild_id, channel_id), {}))
-        return held
+        # What was stored before there was a limit, or when the context was longer.
+        return replace(held, max_new_tokens=min(held.max_new_tokens, self.longest_answer))
 
     def made(self, guild_id: int) -> Mapping[int, Mapping[str, Any]]:
         """What was set on a server, by channel id (0: the server itself), as it is stored."""

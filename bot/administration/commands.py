@@ -94,6 +94,9 @@ class SettingsCommands(app_commands.Group):
         length: app_commands.Range[int, 16, 2000] | None = None,
         where: Where = "server",
     ) -> None:
+        require_administrator(interaction)
+        if length is not None and length > self._book.longest_answer:
+            raise Refused(texts.answer_too_long(length, self._book.context_tokens, self._book.longest_answer))
         given: dict[str, Any] = {"temperature": temperature, "max_new_tokens": length}
         chosen = {name: value for name, value in given.items() if value is not None} or given
         held = await self._change(interaction, _place(interaction, where), chosen)

@@ -43,6 +43,13 @@ def answers(temperature: float, length: int) -> str:
     return f"Temperature {temperature:g}, at most {length} tokens an answer."
 
 
+def answer_too_long(length: int, context: int, longest: int) -> str:
+    """Why an answer of `length` tokens cannot be set; `context` is what conversation and answer share."""
+    left = f"an answer of {length:,} would leave {max(0, context - length):,} for what was said before"
+    held = f"I can hold {context:,} tokens at a time, conversation and answer together"
+    return f"{held}: {left}. Choose at most {longest:,}."
+
+
 def answers_set(temperature: float, length: int) -> str:
     return f"From my next answer on: {answers(temperature, length)}"
 

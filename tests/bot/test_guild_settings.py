@@ -170,3 +170,18 @@ async def test_a_change_is_in_the_audit(stage, boss):
     assert {"settings.persona", "settings.talk"} <= {entry.action for entry in entries}
     assert all(entry.actor == "Bo" for entry in entries)
     assert "carpenter" not in str(entries)
+
+
+async def test_an_answer_s_length_leaves_room_for_the_conversation(stage):
+    """A longer one is refused with what it would leave; one stored before counts as the longest there is."""
+    admin = stage.world.guild.create_role("Admin", permissions=discord.Permissions(administrator=True))
+    al = stage.world.guild.add_member(stage.env.create_user("al", global_name="Al"), roles=[admin])
+    result = await al.slash(stage.world.general, "settings answers", length=2000)
+    assert result.response.content == texts.answer_too_long(2000, 2048, 1024)
+    assert "48" in result.response.content
+    book = stage.app.client.book
+    assert book.made(stage.world.guild.id) == {}
+    result = await al.slash(stage.world.general, "settings answers", length=1024)
+    assert "1024" in result.response.content
+    await book.change(Actor(1, "Mo"), stage.world.guild.id, 0, {"max_new_tokens": 2000})
+    assert book.of(stage.world.guild.id).max_new_tokens == 1024

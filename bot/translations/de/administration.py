@@ -41,6 +41,13 @@ def answers(temperature: float, length: int) -> str:
     return f"Temperatur {temperature:g}, höchstens {length} Tokens je Antwort."
 
 
+def answer_too_long(length: int, context: int, longest: int) -> str:
+    left = f"Bei einer Antwort von {length} blieben {max(0, context - length)} für das, was vorher gesagt wurde"
+    return (
+        f"Ich überblicke {context} Tokens auf einmal, Gespräch und Antwort zusammen. {left}. Wähle höchstens {longest}."
+    )
+
+
 def answers_set(temperature: float, length: int) -> str:
     return f"Ab meiner nächsten Antwort: {answers(temperature, length)}"
 
