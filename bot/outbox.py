@@ -219,8 +219,13 @@ class Outbox:
         if answer is None:
             return
         if reply.id in self._live:
-            stream = self._live[reply.id][0]
-            await show(stream, stream.text, None)
+            stream, question = self._live[reply.id]
+            quotes = bool(question.heading)
+            if quotes and reply.asker_id is None:  # who asked was forgotten, and could not delete their words here
+                for message in stream.messages:
+                    await take_away(message)
+                return
+            await show(stream, stream.text, controls.below_question(quotes=quotes))
         elif answer.details["messages"]:
             channel = await channel_of(self._client, reply)
             await edit(channel.get_partial_message(answer.details["messages"][-1]), view=None)

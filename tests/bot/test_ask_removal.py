@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from bot import texts
 from bot.moderation import texts as words
 from storage.store import Store
 from tests.bot.test_hold import hold
-from tests.bot.test_privacy import bytes_of, forget
+from tests.bot.test_privacy import bytes_of, forget, forget_at_once
 from tests.bot.test_review import labels
 from tests.fake_engine import Endless, Fail
 
@@ -102,6 +104,20 @@ async def test_an_answer_that_failed_half_way_can_be_deleted(stage):
     assert labels(answer) == [texts.DELETE]
     await stage.ada.click(answer, label=texts.DELETE)
     assert stage.world.general.history() == []
+
+
+async def test_an_answer_that_is_written_while_its_asker_is_forgotten_goes_too(stage):
+    """It is stored without words, so that nobody would find it later."""
+    stage.engine.say("On the shelf.")
+    stage.engine.open.clear()
+    asking = asyncio.ensure_future(stage.ada.slash(stage.world.general, "ask", question=QUESTION))
+    await stage.engine.asked.wait()
+    await forget_at_once(stage, stage.ada)
+    stage.engine.open.set()
+    await asking
+    await stage.env.settle()
+    assert "secret" not in str([one.content for one in stage.world.general.history()])
+    assert b"secret" not in bytes_of(stage)
 
 
 async def test_ordinary_answers_have_no_such_button(stage):
