@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from model.chat import Message, encode_pair, end_of_turn_id
+from model.output_layer import keep_contiguous
 from model.text import decode_answer
 from storage.records import Pair
 from trainer.learning.likelihood import batches_by_length, negative_log_likelihoods
@@ -109,6 +110,7 @@ def spoken(
         choosing = {"do_sample": True, "temperature": 0.7, "top_p": 0.9, "top_k": 0}
         torch.manual_seed(drawn)
     answers: list[list[int]] = [[] for _ in prompts]
+    keep_contiguous(model)  # whoever loaded it
     at_once = rows_at_once(model.get_output_embeddings().weight.shape[0])
     waiting, said = list(range(len(prompts))), 0
     model.eval()
