@@ -149,7 +149,7 @@ class Outbox:
         self, delivery: Delivery, reply: Reply, guild: discord.Guild | None, reason: str, error: Exception
     ) -> None:
         _log.error("The %s of reply %s could not be shown: %s", delivery.kind, reply.id, error, exc_info=error)
-        if reason == "gone":  # deleted, or its channel was: there is nothing to try again
+        if reason == "gone" and delivery.kind != "card":  # deleted, or its channel was: nothing to try again
             await self._done(delivery)
             return
         self._put_off(delivery, reason)

@@ -134,7 +134,12 @@ def asked_by_command(
             except discord.Forbidden:  # a channel that the bot cannot see: its commands reach there all the same
                 return await interaction.followup.send(content, wait=True, **extras)
         # The deferred message is filled in: done again, that is no second message, as a follow-up would be.
-        message = await interaction.edit_original_response(content=content, **extras)
+        try:
+            message = await interaction.edit_original_response(content=content, **extras)
+        except discord.HTTPException as error:
+            if unreached(error) or error.code == _UNKNOWN_MESSAGE or not interaction.is_expired():
+                raise
+            return await further(content, None, **extras)  # it took too long for that message
         if "://" in content:
             await _without_previews(message)
         return message

@@ -285,3 +285,13 @@ async def test_another_answer_that_cannot_be_stored_stands_below_the_first(stage
     await stage.ada.click(message, label=texts.AGAIN)
     shown = [(one.content, labels(one)) for one in stage.world.general.history()[1:]]
     assert shown == [("Oak.", [texts.AGAIN]), ("Ash." + texts.UNSTORED, [])]
+
+
+async def test_an_answer_to_a_command_that_took_too_long_is_posted_by_itself(stage, monkeypatch):
+    """The interaction's right ends after 15 minutes, as it may while Discord is away."""
+    monkeypatch.setattr(discord.Interaction, "is_expired", lambda _self: True)
+    stage.env.inject_error("PATCH", "/webhooks/*", status=404, code=10015, times=None)
+    stage.engine.say("one two three")
+    await stage.ada.slash(stage.world.general, "ask", question="Count")
+    assert stage.world.general.last_message.content == texts.asked("Count") + "one two three"
+    assert await left(stage) == []
