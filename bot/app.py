@@ -331,12 +331,12 @@ class Nightshift:
 
     async def _close(self) -> None:
         await self.supervisor.stop()
-        self._nightly.shutdown()
-        run = self._run_task
+        nightly, run = self._nightly.close(), self._run_task
         if run is not None:
             run.cancel()
         # Together, since a container gives 10 s for all of it.
-        ended = await asyncio.gather(*filter(None, [run, self._leave()]), return_exceptions=True)
+        parts = filter(None, [run, self._leave(), nightly])
+        ended = await asyncio.gather(*parts, return_exceptions=True)
         for error in ended:
             if isinstance(error, Exception):
                 _log.error("A part could not be closed properly", exc_info=error)

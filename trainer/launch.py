@@ -105,8 +105,17 @@ async def _read_all(stream: asyncio.StreamReader | None) -> str:
 async def _forward(stream: asyncio.StreamReader | None, on_line: Callable[[str], None] | None) -> None:
     if stream is None or on_line is None:
         return
-    while line := await stream.readline():
-        on_line(line.decode(errors="replace").rstrip())
+    while True:
+        try:
+            line = await stream.readline()
+        except ValueError:  # longer than the limit: its rest comes as a line of its own
+            continue
+        if not line:
+            return
+        try:
+            on_line(line.decode(errors="replace").rstrip())
+        except Exception:  # noqa: BLE001 - a line that cannot be shown does not end a run
+            _log.exception("A line of progress could not be passed on")
 
 
 async def _stop(child: asyncio.subprocess.Process) -> None:

@@ -142,6 +142,13 @@ class Nightly:
             self._looking.cancel()
             self._looking = None
 
+    async def close(self) -> None:
+        """Start no more, and wait until the schedule has ended."""
+        looking = self._looking
+        self.shutdown()
+        if looking is not None:
+            await asyncio.gather(looking, return_exceptions=True)
+
     def next_run(self) -> datetime | None:
         """The next fire in the schedule's time zone; None when the schedule is off."""
         return self._clock.after(datetime.now(UTC)) if self._enabled else None

@@ -106,7 +106,7 @@ class TrainingConfig:
     alpha: Annotated[int, Field(ge=1, le=4096)] | None = None
     dropout: Annotated[float, Field(ge=0.0, le=0.95)] | None = None
     learning_rate: Rate | None = None
-    epochs: Annotated[float, Field(ge=0.01, le=1000.0)] | None = None
+    epochs: Annotated[float, Field(ge=0.01, le=100_000.0)] | None = None
     batch: Count | None = None
     """Pairs in one optimizer step (the effective batch)."""
     micro_batch: Count | None = None

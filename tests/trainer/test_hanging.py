@@ -97,3 +97,18 @@ def test_a_thread_that_does_not_move_has_no_heartbeat():
         for _ in range(20):
             time.sleep(0.02)
     assert len(beats) > still + 5
+
+
+async def test_a_line_of_progress_that_cannot_be_shown_ends_no_run():
+    """One longer than can be held, and a listener that fails: what comes after them is heard."""
+    stream, heard = asyncio.StreamReader(limit=16), []
+    stream.feed_data(b"x" * 40 + b"\nfirst\nsecond\n")
+    stream.feed_eof()
+
+    def listen(line):
+        heard.append(line)
+        if line == "first":
+            raise RuntimeError("no terminal")
+
+    await launch._forward(stream, listen)
+    assert heard[-2:] == ["first", "second"]
