@@ -15,6 +15,7 @@ from bot.handler import notice
 from bot.supervision import EngineSupervisor, Restartable, wake
 from model.engine import Engine
 from model.errors import AdapterMismatch, DoesNotFit, EngineFailed
+from model.protocol import AdapterRef
 from tests.fake_engine import FakeEngine
 
 
@@ -240,7 +241,11 @@ async def test_a_failed_engine_is_not_the_adapter_s_fault(home, settings, monkey
     async with Nightshift.open(home, settings, engine=engine) as app:
         champion = ["v1", 7]
         monkeypatch.setattr("bot.app._champion", lambda _store: tuple(champion))
-        monkeypatch.setattr(app._adapters, "verify", lambda _id: None)
+
+        async def whole(adapter):
+            return AdapterRef(adapter, home.adapters / adapter)
+
+        monkeypatch.setattr(app, "_whole", whole)
         engine.refuse_swap = EngineFailed("RuntimeError")
         assert await app.sync_adapter() is None
         engine.refuse_swap = None
