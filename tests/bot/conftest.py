@@ -136,7 +136,7 @@ def online(home, monkeypatch):
     @asynccontextmanager
     async def opening(place, engine=None, *, introduce=False):
         settings = load_settings(home)
-        config = replace(settings.discord, review_channel="review", edit_seconds=0.0)
+        config = replace(settings.discord, review_channel="review", edit_seconds=0.0, member_cooldown_seconds=0.0)
         privacy = replace(settings.privacy, introduce=introduce)
         settings = settings.model_copy(update={"discord": config, "privacy": privacy})
         async with Nightshift.open(home, settings, engine=engine or FakeEngine()) as app:
