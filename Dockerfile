@@ -8,7 +8,7 @@ ENV PIP_NO_CACHE_DIR=1 \
     NIGHTSHIFT_HOME=/data \
     HF_HOME=/data/models/huggingface
 
-# A C compiler: the engine compiles its pass over the layers for the CPU it meets (model/compiled.py).
+# A C compiler: the engine compiles its pass over the layers for the CPU it meets (model/fused/cpu/compiled.py).
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends gcc libc6-dev \
     && rm -rf /var/lib/apt/lists/*

@@ -18,18 +18,18 @@ from typing import Any
 
 import torch
 
-from model.base import load_base
+from model.base.loading import load_base
 from model.config import ModelConfig
 from storage import NewPair, Pair, read_pairs
 from storage.fingerprints import import_conversation
-from trainer.data.snapshot import validation_split
-from trainer.judging import evaluate
-from trainer.learning import frozen
-from trainer.learning.memory import Fit
-from trainer.learning.recipe import resolve, validation_size
-from trainer.learning.tokens import Example, encode_pairs
-from trainer.learning.train import CHALLENGER, attach_adapter, train
+from trainer.evaluation import evaluate
 from trainer.settings import TrainingConfig
+from trainer.snapshot.snapshot import validation_split
+from trainer.training import base as frozen
+from trainer.training.memory import Fit
+from trainer.training.qlora import CHALLENGER, attach_adapter, train
+from trainer.training.recipe import resolve, validation_size
+from trainer.training.tokens import Example, encode_pairs
 
 HELD_OUT = 9
 LONGEST_ANSWER = 160  # tokens

@@ -25,13 +25,13 @@ from typing import Any
 import discord
 
 from bot.app import Nightshift
-from bot.login import settle_down
+from bot.discord_io.login import settle_down
 from bot.settings import load_settings
-from bot.simulation import simulate, simulated
+from bot.simulation.server import simulate, simulated
 from model.chat import Message
 from model.errors import QueueFull
 from model.protocol import AdapterRef, Completion, EngineStats, Sampling, SwapReport
-from storage.home import Home
+from storage.files.home import Home
 from storage.store import Store
 
 TARGET_S = 0.3  # first sign of life, 99th percentile

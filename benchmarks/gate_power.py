@@ -20,17 +20,17 @@ import torch
 
 from benchmarks.learning.home import Plan, as_pair
 from benchmarks.learning.talk import Exchange, corpus, shuffled
-from model.base import load_base, pick_device
+from model.base.loading import load_base, pick_device
 from model.config import ModelConfig
-from storage.home import find_home
-from trainer.judging.evaluate import nlls_of
-from trainer.judging.gate import lower_bound
-from trainer.learning import frozen
-from trainer.learning.memory import Fit
-from trainer.learning.recipe import resolve, validation_size
-from trainer.learning.tokens import Example, encode_pairs
-from trainer.learning.train import CHALLENGER, attach_adapter, train
+from storage.files.home import find_home
+from trainer.evaluation.evaluate import nlls_of
+from trainer.evaluation.gate import lower_bound
 from trainer.settings import GateConfig
+from trainer.training import base as frozen
+from trainer.training.memory import Fit
+from trainer.training.qlora import CHALLENGER, attach_adapter, train
+from trainer.training.recipe import resolve, validation_size
+from trainer.training.tokens import Example, encode_pairs
 
 UNSEEN = 360
 SIZES = (15, 30, 60, 120)

@@ -11,12 +11,12 @@ import torch
 from peft import LoraConfig, get_peft_model
 
 from benchmarks.random_base import random_7b
-from model.adapter_files import read_adapter
-from model.base import load_base, unpack_gguf
-from model.base_files import resolve_base
+from model.adapter.files import read_adapter
+from model.adapter.gguf import write_gguf_adapter
+from model.base.files import resolve_base
+from model.base.loading import load_base, unpack_gguf
+from model.base.shapes import read_skeleton
 from model.config import ModelConfig
-from model.gguf_adapter import write_gguf_adapter
-from model.skeleton import read_skeleton
 
 __all__ = ["CONTEXT", "Prepare"]
 

@@ -20,18 +20,18 @@ from typing import Any
 
 import torch
 
-from model.base import load_base
+from model.base.loading import load_base
 from model.config import ModelConfig
 from storage.records import Choice, Pair, Turn
-from trainer.data.preferences import Triple, accuracy, triples_of
-from trainer.judging import evaluate
-from trainer.learning import frozen
-from trainer.learning.dpo import PreferenceRecipe, prefer
-from trainer.learning.memory import Fit
-from trainer.learning.recipe import resolve
-from trainer.learning.tokens import Example, encode_pairs
-from trainer.learning.train import CHALLENGER, attach_adapter, train
+from trainer.evaluation import evaluate
 from trainer.settings import TrainingConfig
+from trainer.training import base as frozen
+from trainer.training.dpo import PreferenceRecipe, prefer
+from trainer.training.memory import Fit
+from trainer.training.preferences import Triple, accuracy, triples_of
+from trainer.training.qlora import CHALLENGER, attach_adapter, train
+from trainer.training.recipe import resolve
+from trainer.training.tokens import Example, encode_pairs
 
 HABIT = "Ahoy! "
 THINGS = {

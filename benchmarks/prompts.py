@@ -21,12 +21,12 @@ import torch
 from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig, Qwen2Config, Qwen3Config
 
 from benchmarks.random_base import random_7b
-from model.base import load_base
+from model.base.loading import load_base
 from model.config import ModelConfig
-from model.decoder import Decoder
 from model.engine import Engine
-from model.generation import Generation
 from model.protocol import Sampling
+from model.serving.decoder import Decoder
+from model.serving.generation import Generation
 from tests.tiny import tiny_tokenizer
 
 LENGTHS = (128, 512, 1024, 1800)

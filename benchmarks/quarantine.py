@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).parent / "learning"))
 
 from storage import NewPair, Pair, Turn, read_pairs
-from trainer.data.quarantine import Loss, stand_out
 from trainer.data_settings import QuarantineConfig
+from trainer.quarantine.rules import Loss, stand_out
 from trainer.settings import TrainerSettings
 
 if TYPE_CHECKING:
-    from model.base import LoadedBase
+    from model.base.loading import LoadedBase
 
 FOREIGN = (
     "Das ist eine gute Frage, ich schaue später nach und melde mich dann bei dir.",
@@ -154,8 +154,8 @@ def _pair(number: int, question: str, answer: str) -> Pair:
 
 
 def _base() -> LoadedBase:
-    from model.base import load_base, pick_device
-    from trainer.learning import frozen
+    from model.base.loading import load_base, pick_device
+    from trainer.training import base as frozen
 
     config = TrainerSettings().model
     config = replace(config, dtype=frozen.training_dtype(pick_device(config.device), config.dtype))
@@ -172,7 +172,7 @@ class _Measured:
         self._known: dict[int, Loss] = {}
 
     def of(self, pairs: list[Pair]) -> dict[int, Loss]:
-        from trainer.data.screening import losses_of
+        from trainer.quarantine.measure import losses_of
 
         missing = [pair for pair in pairs if pair.reply_id not in self._known]
         self._known.update(losses_of(self._base, missing, max_tokens=1024, persona=""))

@@ -68,8 +68,8 @@ def build(database: Path, pairs: int) -> None:
 def measure(database: Path) -> dict[str, Any]:
     """Take a snapshot with the default settings; gives figures."""
     from storage import Store
-    from trainer.data.snapshot import stream_snapshot
     from trainer.data_settings import SnapshotConfig
+    from trainer.snapshot.snapshot import stream_snapshot
 
     with Store.open(database) as store:
         began = time.perf_counter()

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from peft import PeftModel
 
-from model.base import load_base
+from model.base.loading import load_base
 from model.chat import Message, encode_prompt
 from model.config import ModelConfig
 from model.engine import Engine

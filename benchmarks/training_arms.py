@@ -21,14 +21,14 @@ from typing import Any
 
 import torch
 
-from model.base import LoadedBase, load_base
+from model.base.loading import LoadedBase, load_base
 from model.config import ModelConfig
-from trainer.learning import frozen
-from trainer.learning.batches import cut, plan_steps
-from trainer.learning.memory import Fit, ModelShape, Workload, choose_fit, training_footprint
-from trainer.learning.recipe import Recipe
-from trainer.learning.steps import pass_cost
-from trainer.learning.tokens import Example
+from trainer.training import base as frozen
+from trainer.training.batches import cut, plan_steps
+from trainer.training.memory import Fit, ModelShape, Workload, choose_fit, training_footprint
+from trainer.training.recipe import Recipe
+from trainer.training.steps import pass_cost
+from trainer.training.tokens import Example
 
 WARM = 3 if torch.cuda.is_available() else 1  # steps before the clock starts
 SEED = 1
@@ -103,7 +103,7 @@ def prepare(folder: Path, base: str) -> dict[str, Any]:
 
 def ours(base: LoadedBase, work: Work, steps: int, scratch: Path) -> dict[str, Any]:
     """Train with Nightshift's loop."""
-    from trainer.learning.train import attach_adapter, train
+    from trainer.training.qlora import attach_adapter, train
 
     frozen.forbid_repacking(base.model)
     examples = _examples(work)

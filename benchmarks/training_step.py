@@ -18,16 +18,16 @@ from typing import Any
 
 import torch
 
-from model.base import load_base
+from model.base.loading import load_base
 from model.chat import Message, encode_pair
 from model.config import ModelConfig
-from storage.home import find_home
-from trainer.learning import frozen
-from trainer.learning.likelihood import completion_losses
-from trainer.learning.recipe import resolve
-from trainer.learning.tokens import Collator, Example
-from trainer.learning.train import attach_adapter
+from storage.files.home import find_home
 from trainer.settings import TrainingConfig
+from trainer.training import base as frozen
+from trainer.training.likelihood import completion_losses
+from trainer.training.qlora import attach_adapter
+from trainer.training.recipe import resolve
+from trainer.training.tokens import Collator, Example
 
 
 @dataclass(frozen=True)

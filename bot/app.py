@@ -15,27 +15,27 @@ from typing import Protocol, Self
 
 import discord
 
-from bot import texts
+from bot.chat.engine_supervision import EngineSupervisor
 from bot.client import NightshiftClient
 from bot.errors import Refused, TrainingUnderway
-from bot.moderation import texts as words
-from bot.operations import Status
-from bot.other_runs import OtherRuns
-from bot.room import room_for_training
+from bot.i18n.en import moderation as words
+from bot.i18n.en import texts
 from bot.settings import Settings
-from bot.supervision import EngineSupervisor
+from bot.training.gpu_memory import room_for_training
+from bot.training.operations import Status
+from bot.training.other_runs import OtherRuns
 from model.errors import AdapterMismatch, EngineClosed, EngineFailed, ModelError, OutOfMemory
 from model.protocol import AdapterRef, ChatEngine, SwapReport
-from storage.adapters import AdapterDirectory
+from storage.async_store import AsyncStore
 from storage.database import check_database
 from storage.errors import AdapterDamaged, AdapterMissing, AdapterRetired, DatabaseDamaged, StorageError
-from storage.home import Home
-from storage.occupancy import occupy
+from storage.files.adapter_directory import AdapterDirectory
+from storage.files.home import Home
+from storage.files.home_lock import occupy
 from storage.records import Act, Promotion, Run
 from storage.store import Store
-from storage.writer import AsyncStore
 from trainer.result import RunResult
-from trainer.resumption import close_for_good
+from trainer.resume import close_for_good
 from trainer.schedule import Nightly
 
 __all__ = ["Nightshift"]

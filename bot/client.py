@@ -14,43 +14,43 @@ import discord
 from discord import app_commands
 from discord.ext import tasks
 
-from bot.administration import texts as settings_texts
-from bot.administration.cleanup import drop_gone
-from bot.administration.commands import SettingsCommands
-from bot.answering import Answering
-from bot.background import BackgroundTask
-from bot.cards import CardButton, ReasonMenu
-from bot.command_upload import CommandUpload
-from bot.commands import slash_commands
-from bot.controls import AgainButton, DeleteButton, MoreButton, StopButton
-from bot.discord_clock import DiscordClock
-from bot.guild_settings import Actor, SettingsBook
-from bot.handler import respond_with
-from bot.language import speak, speaking
-from bot.lookback import gone_while_away, in_lost_threads
-from bot.members import FrontDesk, ask_command
-from bot.moderation.blind import VoteButton
-from bot.moderation.morning import Morning
-from bot.moderation.office import Office
-from bot.moderation.quarantine import QuarantineButton
-from bot.moderation.queue import QueueButton
-from bot.moderation.reactions import Reactions
-from bot.moderation.setup import SetupChannel, SetupDesk, SetupRole, SetupStep
-from bot.moderation.withdrawals import Withdrawals
-from bot.operations import Operations
-from bot.outbox import Outbox
-from bot.privacy import privacy_commands
-from bot.questions import Question
-from bot.recording import Written
-from bot.retention import Deletions, let_go
-from bot.review import ReviewDesk, message_commands
+from bot.chat.answering import Answering
+from bot.chat.buttons import AgainButton, DeleteButton, MoreButton, StopButton
+from bot.chat.incoming import FrontDesk, ask_command
+from bot.chat.request import Question
+from bot.chat.save import Written
+from bot.discord_io.background import BackgroundTask
+from bot.discord_io.command_upload import CommandUpload
+from bot.discord_io.discord_clock import DiscordClock
+from bot.discord_io.interaction_errors import respond_with
+from bot.discord_io.token_watch import TokenWatch
+from bot.i18n.command_translator import CommandTranslator
+from bot.i18n.en import settings as settings_texts
+from bot.i18n.language import speak, speaking
+from bot.pairs.quarantine import QuarantineButton
+from bot.privacy.commands import privacy_commands
+from bot.privacy.deleted_messages import gone_while_away, in_lost_threads
+from bot.privacy.retention import Deletions, let_go
+from bot.privacy.withdrawals import Withdrawals
+from bot.review.blind_vote import VoteButton
+from bot.review.cards import CardButton, ReasonMenu
+from bot.review.outbox import Outbox
+from bot.review.queue import QueueButton
+from bot.review.reactions import Reactions
+from bot.review.service import ReviewDesk, message_commands
+from bot.server.deleted_ids import drop_gone
+from bot.server.guild_settings import Actor, SettingsBook
+from bot.server.moderators import Office
+from bot.server.settings_commands import SettingsCommands
+from bot.server.setup import SetupChannel, SetupDesk, SetupRole, SetupStep
+from bot.server.slash_commands import slash_commands
+from bot.server.training_servers import Teaching
 from bot.settings import Settings
-from bot.teaching import Teaching
-from bot.token_watch import TokenWatch
-from bot.translator import CommandTranslator
+from bot.training.operations import Operations
+from bot.training.report import Morning
 from model.protocol import ChatEngine
+from storage.async_store import AsyncStore
 from storage.store import Store
-from storage.writer import AsyncStore
 
 __all__ = ["NightshiftClient", "intents"]
 

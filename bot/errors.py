@@ -1,12 +1,12 @@
 """What can go wrong around Discord. Knows no Discord library, so that settings and the command line stay quick.
 
 `str(error)` is one sentence for whoever has to do something about it: the operator, or for `Refused` the member.
-Which of them a person on Discord reads is bot/handler.py's choice.
+Which of them a person on Discord reads is bot/discord_io/interaction_errors.py's choice.
 """
 
 from __future__ import annotations
 
-from bot import texts
+from bot.i18n.en import texts
 
 __all__ = [
     "AdapterUnfit",

@@ -14,7 +14,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from bot.errors import TokenMissing
-from storage.home import Home
+from storage.files.home import Home
 from trainer.settings import ServerId, TrainerSettings, load_settings_as
 
 __all__ = ["DiscordConfig", "GenerationConfig", "PrivacyConfig", "Settings", "discord_token", "load_settings"]

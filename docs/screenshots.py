@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from bot.app import Nightshift
-from bot.moderation import texts
+from bot.i18n.en import moderation as texts
 from bot.settings import load_settings
-from bot.simulation import World, simulate, simulated
+from bot.simulation.server import World, simulate, simulated
 from docs.browser import Browser, ChromiumMissing
-from storage.adapters import AdapterDirectory
-from storage.home import Home
+from storage.files.adapter_directory import AdapterDirectory
+from storage.files.home import Home
 from storage.records import Adapter
 from storage.store import Store
 from tests.fake_engine import Endless, FakeEngine

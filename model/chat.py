@@ -1,8 +1,8 @@
 """Chat rendering: the one way from messages to token ids, used by training and serving alike.
 
 Text goes through the tokenizer's own chat template, with thinking turned off. What a person typed never becomes a
-control token or a role mark (model/controls.py), and what a model thought is not shown to it again (model/thoughts.py).
-This file knows nothing of weights, Discord or storage.
+control token or a role mark (model/control_tokens.py), and what a model thought is not shown to it again
+(model/reasoning.py). This file knows nothing of weights, Discord or storage.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any, Literal
 
 import jinja2
 
-from model.controls import Controls
-from model.thoughts import SWITCHES, open_tag, tags_of, without_thoughts
+from model.control_tokens import Controls
+from model.reasoning import SWITCHES, open_tag, tags_of, without_thoughts
 
 __all__ = [
     "ChatFormat",

@@ -1,8 +1,8 @@
 """The engine: answers many conversations at once with one adapter at a time; asyncio on the outside.
 
 Loads the base, validates adapters before a byte moves, and says what a thread may see. The model itself belongs to the
-worker's thread (model/worker.py); a swap happens there between two replies, so every reply is made by one adapter. When
-that thread ends by an error, `failed` tells so and `restart` begins anew.
+worker's thread (model/serving/worker.py); a swap happens there between two replies, so every reply is made by one
+adapter. When that thread ends by an error, `failed` tells so and `restart` begins anew.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from pathlib import Path
 
 import torch
 
-from model.adapter_files import BaseIdentity, read_adapter
-from model.base import load_base
+from model.adapter.files import BaseIdentity, read_adapter
+from model.adapter.slot import StagedAdapter
+from model.base.loading import load_base
 from model.chat import Message, encode_prompt
 from model.config import ModelConfig
-from model.decoder import Decoder
 from model.errors import (
     AdapterMismatch,
     ContextTooLong,
@@ -31,11 +31,11 @@ from model.errors import (
     OutOfMemory,
     WakeFailed,
 )
-from model.generation import Generation
-from model.health import breaks_device, is_out_of_memory
-from model.lora import StagedAdapter
 from model.protocol import DEFAULT_SAMPLING, AdapterRef, EngineStats, Sampling, SwapReport
-from model.worker import Worker
+from model.serving.decoder import Decoder
+from model.serving.generation import Generation
+from model.serving.health import breaks_device, is_out_of_memory
+from model.serving.worker import Worker
 
 __all__ = ["Engine", "Generation"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from storage.adapters import AdapterDirectory
+from storage.async_store import AsyncStore
 from storage.errors import (
     AdapterDamaged,
     AdapterExists,
@@ -24,8 +24,10 @@ from storage.errors import (
     StorageError,
     StoreClosed,
 )
-from storage.exchange import read_pairs, write_pairs
-from storage.home import Home, find_home
+from storage.files.adapter_directory import AdapterDirectory
+from storage.files.home import Home, find_home
+from storage.files.pair_files import read_pairs, write_pairs
+from storage.files.row_rules import BadRow
 from storage.records import (
     Adapter,
     AuditEntry,
@@ -54,9 +56,7 @@ from storage.records import (
     Turn,
     Verdict,
 )
-from storage.rows import BadRow
 from storage.store import Store
-from storage.writer import AsyncStore
 
 __all__ = [
     "Adapter",

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from sqlite3 import Connection
 
-from storage import lineage, promotions, registry, runs
+from storage import adapters as registry
+from storage import lineage, promotions, runs
 from storage.database import writing
 from storage.records import Adapter, Run
 

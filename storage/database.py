@@ -17,7 +17,7 @@ from pathlib import Path
 from storage import migrations
 from storage.errors import DatabaseBusy, DatabaseDamaged, DatabaseNewer, DatabaseUnreadable
 from storage.faults import BUSY_TIMEOUT_S, foreseen, is_busy, is_damage
-from storage.home import make_private
+from storage.files.home import make_private
 
 CACHE_KIB = 64 * 1024
 """SQLite's 2 MB make a large import read its indexes again and again, with the lock held."""

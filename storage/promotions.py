@@ -12,7 +12,7 @@ from enum import Enum
 from sqlite3 import Connection, Row
 from typing import Literal
 
-from storage import registry
+from storage import adapters as registry
 from storage.database import writing
 from storage.errors import AdapterRetired, ChampionChanged, NothingToRollBack
 from storage.records import Promotion, PromotionKind

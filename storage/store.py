@@ -15,6 +15,7 @@ from sqlite3 import Connection
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from storage import adapters as registry
 from storage import (
     answers,
     audit,
@@ -34,7 +35,6 @@ from storage import (
     quarantine,
     quotas,
     redactions,
-    registry,
     replies,
     retention,
     reviews,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from model.base import load_base
+from model.base.loading import load_base
 from model.config import ModelConfig
 from model.errors import ModelError
 from tests.tiny import make_tiny_base

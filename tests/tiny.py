@@ -88,7 +88,7 @@ def make_tiny_adapter(
     import torch
     from peft import LoraConfig, get_peft_model
 
-    from model.linears import targets
+    from model.adapter.target_modules import targets
 
     torch.manual_seed(seed)
     config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=targets(base_model), task_type="CAUSAL_LM")

@@ -11,13 +11,13 @@ import sys
 from pathlib import Path
 
 from storage.errors import StorageError
-from storage.home import find_home
+from storage.files.home import find_home
 from trainer.errors import OutOfSpace, RunBusy, TrainerError, is_disk_full
-from trainer.learning.team import dismiss, help_training, is_helper
 from trainer.progress import for_stderr
 from trainer.result import RunResult
 from trainer.run import run_once
 from trainer.settings import load_trainer_settings
+from trainer.training.helpers import dismiss, help_training, is_helper
 
 NICENESS = 10
 """A run that nobody waits for leaves the processor to the bot's replies."""

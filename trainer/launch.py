@@ -14,12 +14,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from storage.home import Home
+from storage.files.home import Home
 from storage.store import Store
 from trainer.environment import without_secrets
 from trainer.lock import holder_of
 from trainer.result import RunResult, result_of
-from trainer.resumption import can_go_on
+from trainer.resume import can_go_on
 
 __all__ = ["RunResult", "run_training"]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from trainer.data.snapshot import Snapshot, change_since
 from trainer.settings import TrainingConfig
+from trainer.snapshot.snapshot import Snapshot, change_since
 
 __all__ = ["least_to_learn", "why_not_train"]
 

@@ -18,29 +18,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model.errors import ModelError
-from storage.adapters import AdapterDirectory
 from storage.errors import AdapterDamaged, AdapterMissing, DatabaseBusy, StorageError
 from storage.faults import foreseen
-from storage.home import Home
+from storage.files.adapter_directory import AdapterDirectory
+from storage.files.home import Home
 from storage.records import Adapter, Choice, Run
 from storage.store import Store
-from trainer.data.provenance import manifest_of, provenance_of, write_manifest
-from trainer.data.quarantine import in_words
-from trainer.data.snapshot import Snapshot, stream_snapshot, without
 from trainer.errors import OutOfSpace, RunInterrupted, RunStopped, TrainerError, is_disk_full
+from trainer.evaluation.gate import Decision, decide
 from trainer.heartbeat import heartbeat
-from trainer.judging.gate import Decision, decide
 from trainer.lock import run_lock
 from trainer.progress import Progress
+from trainer.quarantine.rules import in_words
 from trainer.readiness import why_not_train
 from trainer.result import RunResult, result_of
-from trainer.resumption import CHECKPOINTS, VERDICT, Verdict, can_go_on, conclude_judged, row_of, take_up
+from trainer.resume import CHECKPOINTS, VERDICT, Verdict, can_go_on, conclude_judged, row_of, take_up
 from trainer.schedule import local_date as date_in_zone
 from trainer.settings import TrainerSettings
+from trainer.snapshot.manifest import manifest_of, provenance_of, write_manifest
+from trainer.snapshot.snapshot import Snapshot, stream_snapshot, without
 
 if TYPE_CHECKING:
-    from model.base import LoadedBase
-    from trainer.contest import Champion, Contest
+    from model.base.loading import LoadedBase
+    from trainer.train_and_measure import Champion, Contest
 
 __all__ = ["run_once"]
 
@@ -112,7 +112,7 @@ class _Run:
 
     def go(self, *, force: bool, snapshot: Snapshot | None = None) -> RunResult:
         """All stages, or what is left of a run that was stopped and whose snapshot is given."""
-        from trainer.contest import open_base
+        from trainer.train_and_measure import open_base
 
         if snapshot is None:
             taken = self._begin(force=force)
@@ -150,7 +150,7 @@ class _Run:
 
     def _screen(self, snapshot: Snapshot, base: LoadedBase, *, force: bool) -> Snapshot | RunResult:
         """Set aside what stands out and keep which pairs are left; the result instead, when those are too few."""
-        from trainer.data.screening import screen
+        from trainer.quarantine.measure import screen
 
         former = self._former()
         outliers, new = screen(base, snapshot, former, self._store.confirmed_pairs(), self._settings)
@@ -196,7 +196,7 @@ class _Run:
         write_manifest(self._directory, manifest)
 
     def _contest(self, snapshot: Snapshot, champion: Champion | None, base: LoadedBase) -> Contest:
-        from trainer.contest import Watch, hold_contest
+        from trainer.train_and_measure import Watch, hold_contest
 
         watch = Watch(self._stage, self._progress.say, self._step)
         return hold_contest(
@@ -268,7 +268,7 @@ class _Run:
 
     def _champion(self, seated: str | None) -> Champion | None:
         """The adapter to beat; None (the bare base) when there is none that could go on serving."""
-        from trainer.contest import Champion
+        from trainer.train_and_measure import Champion
 
         if seated is None:
             return None

@@ -24,10 +24,10 @@ from pydantic_settings import (
 )
 
 from model.config import ModelConfig
-from storage.home import Home
+from storage.files.home import Home
 from trainer.data_settings import QuarantineConfig, SnapshotConfig
 from trainer.errors import SettingsInvalid
-from trainer.judging.canaries import checked, read_canaries
+from trainer.evaluation.canaries import checked, read_canaries
 from trainer.setting_names import refuse_unknown, refuse_unknown_variables
 
 __all__ = [
@@ -86,7 +86,7 @@ ServerId = Annotated[int, BeforeValidator(_by_id), Field(gt=0, lt=2**63)]
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How a run trains. None is chosen by `trainer.learning.recipe` from the size of data and model."""
+    """How a run trains. None is chosen by `trainer.training.recipe` from the size of data and model."""
 
     servers: Annotated[tuple[ServerId, ...], Field(max_length=1000)] = ()
     """Ids of the Discord servers whose pairs are learned from; none: the first server that the bot joined."""
@@ -142,7 +142,7 @@ class TrainingConfig:
 
 @dataclass(frozen=True)
 class GateConfig:
-    """What a challenger must show to replace the champion. `trainer.judging.gate` says what each value does."""
+    """What a challenger must show to replace the champion. `trainer.evaluation.gate` says what each value does."""
 
     confidence: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
     resamples: Annotated[int, Field(ge=100, le=100_000)] = 2000

@@ -16,18 +16,18 @@ from typing import Any, Self
 import torch
 
 from benchmarks.learning.talk import Exchange, conversation
-from model.base import load_base, pick_device
+from model.base.loading import load_base, pick_device
 from model.config import ModelConfig
 from storage import Home, NewReply, Store, Turn
 from storage.records import Pair
-from trainer.judging import evaluate
-from trainer.learning import frozen
-from trainer.learning.recipe import resolve
-from trainer.learning.tokens import encode_pairs
-from trainer.learning.train import CHALLENGER, attach_adapter
+from trainer.evaluation import evaluate
 from trainer.result import RunResult
 from trainer.run import run_once
 from trainer.settings import GateConfig, TrainerSettings, TrainingConfig
+from trainer.training import base as frozen
+from trainer.training.qlora import CHALLENGER, attach_adapter
+from trainer.training.recipe import resolve
+from trainer.training.tokens import encode_pairs
 
 __all__ = ["Measured", "Place", "Plan", "as_pair", "general_scores"]
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks.learning.home import Measured, Place, Plan
 from benchmarks.learning.talk import KINDS, Exchange, conversation, corpus, poisoned, shuffled
-from trainer.data.snapshot import is_held_out
+from trainer.snapshot.snapshot import is_held_out
 
 __all__ = ["Line", "poison", "twenty"]
 

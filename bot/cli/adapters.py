@@ -1,6 +1,6 @@
 """`adapters`: list, use, roll back, verify and prune what the nights have made.
 
-`adopt` and `export`, which reach beyond the home, are in bot/cli/interchange.py.
+`adopt` and `export`, which reach beyond the home, are in bot/cli/adapter_files.py.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bot.cli import interchange
+from bot.cli import adapter_files as interchange
 from bot.cli.options import HomeOption, JsonOption, operator
 
 if TYPE_CHECKING:

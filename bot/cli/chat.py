@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot.cli.chatter import only_replies_on_stdout
+from bot.cli.library_logs import only_replies_on_stdout
 from bot.cli.options import HomeOption
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from model.chat import Message
     from model.engine import Engine
     from model.protocol import AdapterRef, Sampling
-    from storage.home import Home
+    from storage.files.home import Home
 
 __all__ = ["register"]
 
@@ -53,7 +53,7 @@ def chat(
 async def _talk(home: Path | None, once: str | None, adapter: str | None, *, greedy: bool) -> str | None:
     """Answer `once` and give the reply, or hold a conversation on the terminal and give None."""
     from bot.settings import load_settings
-    from storage.home import find_home
+    from storage.files.home import find_home
 
     place = find_home(home).ensure()
     settings = load_settings(place)

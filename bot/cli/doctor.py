@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Literal
 
 import typer
 
-from bot.cli.chatter import silence_libraries
+from bot.cli.library_logs import silence_libraries
 from bot.cli.options import HomeOption
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from bot.settings import Settings
-    from model.base_files import BaseRef
-    from storage.home import Home
+    from model.base.files import BaseRef
+    from storage.files.home import Home
 
 __all__ = ["Finding", "register"]
 
@@ -47,7 +47,7 @@ def doctor(home: HomeOption = None) -> None:
 
     Looks at home, disk, settings, database, adapter, model files, device, 4-bit kernels, token and intents.
     """
-    from storage.home import find_home
+    from storage.files.home import find_home
 
     silence_libraries()
     broken = 0
@@ -140,7 +140,7 @@ def _database(home: Home, settings: Settings) -> Finding:
 
 
 def _adapter(home: Home) -> Finding:
-    from storage.adapters import AdapterDirectory
+    from storage.files.adapter_directory import AdapterDirectory
     from storage.store import Store
 
     if not home.db.exists():
@@ -154,10 +154,10 @@ def _adapter(home: Home) -> Finding:
 
 
 def _model(home: Home, settings: Settings) -> Finding:
-    from model.base_cache import SCRATCH, damage
-    from model.base_files import resolve_base
-    from model.tokenizers import chat_tokenizer
-    from model.weight_files import Digests
+    from model.base.cache import SCRATCH, damage
+    from model.base.files import resolve_base
+    from model.base.tokenizer import chat_tokenizer
+    from model.base.weight_files import Digests
 
     base = resolve_base(settings.model.base, home.models)
     text = f"{base.id} ({base.revision})"
@@ -181,7 +181,7 @@ def _how_served(base: BaseRef, converted: Path, settings: Settings) -> str:
     """Ask a small model of the base's kind; raises BaseUnsuitable. A GGUF file says nothing before it is converted."""
     from transformers import AutoConfig
 
-    from model.suitability import check_suitable
+    from model.base.suitability import check_suitable
 
     if base.gguf_file and not converted.exists():
         return ""
@@ -191,7 +191,7 @@ def _how_served(base: BaseRef, converted: Path, settings: Settings) -> str:
 
 
 def _device(settings: Settings) -> Finding:
-    from model.base import pick_device
+    from model.base.loading import pick_device
 
     device = pick_device(settings.model.device)
     if device.type == "cpu":
@@ -210,7 +210,7 @@ def _kernels(settings: Settings) -> Finding:
     import torch
     from bitsandbytes import functional
 
-    from model.base import pick_device
+    from model.base.loading import pick_device
 
     device = pick_device(settings.model.device)
     matrix = torch.linspace(-1, 1, 128 * 64, device=device).reshape(128, 64)
@@ -226,8 +226,8 @@ def _discord(settings: Settings) -> Finding:
     import aiohttp
     import discord
 
+    from bot.discord_io.login import check_login
     from bot.errors import BotError, DiscordRefuses, DiscordUnreachable, TokenMissing
-    from bot.login import check_login
     from bot.settings import discord_token
 
     async def ask() -> str:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bot.cli.chatter import silence_libraries
+from bot.cli.library_logs import silence_libraries
 from bot.cli.options import HomeOption
 
 if TYPE_CHECKING:
-    from trainer.learning.memory import Footprint, ModelShape, Workload
+    from trainer.training.memory import Footprint, ModelShape, Workload
 
 __all__ = ["register"]
 
@@ -47,7 +47,7 @@ def estimate(
 
     For full fine-tuning, LoRA and QLoRA, from the model's config alone, and whether this machine has it.
     """
-    from trainer.learning.memory import METHODS, Workload, article_footprint, parse_size, training_footprint
+    from trainer.training.memory import METHODS, Workload, article_footprint, parse_size, training_footprint
 
     work = Workload(rows=rows, tokens=tokens, rank=rank, checkpointing=checkpointing)
     estimates: list[tuple[str, float, list[Footprint]]] = []
@@ -74,7 +74,7 @@ def estimate(
 
 def _draw(estimates: Sequence[tuple[str, float, list[Footprint]]], work: Workload, file: Path) -> None:
     """Write the picture. Raises NoPicture."""
-    from bot.cli.footprints import draw_footprints
+    from bot.cli.memory_chart import draw_footprints
     from bot.errors import NoPicture
 
     title = f"Memory to train on {work.rows} x {work.tokens} tokens, rank {work.rank}"
@@ -87,7 +87,7 @@ def _draw(estimates: Sequence[tuple[str, float, list[Footprint]]], work: Workloa
 
 
 def _configured(home: Path | None) -> str:
-    from storage.home import find_home
+    from storage.files.home import find_home
     from trainer.settings import load_trainer_settings
 
     return load_trainer_settings(find_home(home)).model.base
@@ -96,7 +96,7 @@ def _configured(home: Path | None) -> str:
 def _shape(name: str) -> ModelShape:
     """The sizes of a model, from its config alone. Raises BaseNotFound."""
     from model.errors import BaseNotFound
-    from trainer.learning.memory import EMBEDDED_SHAPE, ModelShape
+    from trainer.training.memory import EMBEDDED_SHAPE, ModelShape
 
     if name == "embedded":
         return EMBEDDED_SHAPE
@@ -115,7 +115,7 @@ def _config_file(name: str) -> Path:
         return directory / "config.json"
     from huggingface_hub import hf_hub_download
 
-    from model.base_files import resolve_base
+    from model.base.files import resolve_base
 
     silence_libraries()
     base = resolve_base(name)

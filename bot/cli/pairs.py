@@ -12,7 +12,7 @@ import typer
 from bot.cli.options import HomeOption, operator
 
 if TYPE_CHECKING:
-    from storage.exchange import BadRow
+    from storage.files.pair_files import BadRow
     from storage.records import NewPair
 
 __all__ = ["register"]
@@ -52,8 +52,8 @@ def take_in(
     Rows that cannot be used are named with their number and the reason; the others are kept. Exit code 1 if no row can
     be used.
     """
-    from storage.exchange import read_pairs
-    from storage.home import find_home
+    from storage.files.home import find_home
+    from storage.files.pair_files import read_pairs
     from storage.store import Store
 
     rows = read_pairs(file, prompt_column=prompt_column, reply_column=reply_column, append_signature=append_signature)
@@ -89,7 +89,7 @@ class _Refused:
 
 def _usable(rows: Iterable[NewPair | BadRow], refused: _Refused) -> Iterator[NewPair]:
     """The pairs among the rows; the others are put aside in `refused`."""
-    from storage.exchange import BadRow
+    from storage.files.pair_files import BadRow
 
     for row in rows:
         if isinstance(row, BadRow):
@@ -106,8 +106,8 @@ def give_out(
 
     The file can be taken in again with `import`.
     """
-    from storage.exchange import write_pairs
-    from storage.home import find_home
+    from storage.files.home import find_home
+    from storage.files.pair_files import write_pairs
     from storage.store import Store
 
     with Store.open(find_home(home).ensure().db) as store:

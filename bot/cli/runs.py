@@ -96,7 +96,7 @@ def plot(
     with Store.open(find_home(home).db) as store:
         metrics = store.metrics(found.id)
     from bot.errors import NoPicture
-    from bot.moderation.charts import has_matplotlib, run_chart
+    from bot.training.charts import has_matplotlib, run_chart
 
     if not has_matplotlib():
         raise NoPicture("The picture needs matplotlib: pip install 'nightshift-discord[plots]'.")

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from bot.cli.chatter import silence_libraries
+from bot.cli.library_logs import silence_libraries
 from bot.cli.options import HomeOption
-from bot.cli.stopping import until_stopped
+from bot.cli.signals import until_stopped
 
 __all__ = ["register"]
 
@@ -29,12 +29,12 @@ def demo(home: HomeOption = None) -> None:
     """
     _wait_at_rest()
     from bot.settings import load_settings
-    from storage.home import find_home
+    from storage.files.home import find_home
 
     place = find_home(home).ensure()
     settings = load_settings(place)
     silence_libraries(progress_bars=True)
-    from bot.demo import run_demo
+    from bot.simulation.demo import run_demo
 
     code = until_stopped(run_demo(place, settings))
     raise typer.Exit(130 if code is None else code)
@@ -52,9 +52,9 @@ def playground(
     """
     _wait_at_rest()
     silence_libraries()
-    from bot.playground import serve_playground
     from bot.settings import load_settings
-    from storage.home import find_home
+    from bot.simulation.playground import serve_playground
+    from storage.files.home import find_home
 
     place = find_home(home).ensure()
     until_stopped(serve_playground(place, load_settings(place), port=port))
@@ -66,9 +66,9 @@ def run(home: HomeOption = None) -> None:
     The token comes from the environment variable DISCORD_TOKEN. Ctrl-C or SIGTERM ends it.
     """
     _wait_at_rest()
-    from bot.login import serve
+    from bot.discord_io.login import serve
     from bot.settings import discord_token, load_settings
-    from storage.home import find_home
+    from storage.files.home import find_home
 
     discord_token()  # said before anything is opened
     silence_libraries(progress_bars=True)

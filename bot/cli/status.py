@@ -12,7 +12,7 @@ import typer
 from bot.cli.options import HomeOption, JsonOption
 
 if TYPE_CHECKING:
-    from storage.home import Home
+    from storage.files.home import Home
     from storage.records import Run
     from trainer.settings import TrainerSettings
 
@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
 
 def status(as_json: JsonOption = False, home: HomeOption = None) -> None:
     """Show the adapter in use, the pairs, the last and next run."""
-    from storage.home import find_home
+    from storage.files.home import find_home
     from trainer.settings import load_trainer_settings
 
     place = find_home(home).ensure()
@@ -54,7 +54,7 @@ def _facts(home: Home, settings: TrainerSettings) -> dict[str, Any]:
 
 def _base_name(base: str) -> str:
     """The name that adapters carry; a status is given even when the model itself is not there."""
-    from model.base_files import EMBEDDED_ID
+    from model.base.files import EMBEDDED_ID
 
     return EMBEDDED_ID if base == "embedded" else base
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bot.cli.options import HomeOption
-from bot.cli.stopping import until_stopped
+from bot.cli.signals import until_stopped
 
 if TYPE_CHECKING:
     from trainer.launch import RunResult
@@ -39,7 +39,7 @@ def train(
 
 
 async def _train(home: Path | None, *, force: bool) -> RunResult:
-    from storage.home import find_home
+    from storage.files.home import find_home
     from trainer.settings import load_trainer_settings
 
     place = find_home(home).ensure()

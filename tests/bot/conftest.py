@@ -12,11 +12,11 @@ from typing import Any
 import discord
 import pytest
 
-from bot import sending
 from bot.app import Nightshift
+from bot.discord_io import retry as sending
 from bot.settings import Settings, load_settings
-from bot.simulation import World, simulate, simulated
-from storage.home import Home
+from bot.simulation.server import World, simulate, simulated
+from storage.files.home import Home
 from storage.records import Reply
 from storage.store import Store
 from tests.bot.loopback import loopback
@@ -149,7 +149,7 @@ def online(home, monkeypatch):
 
     monkeypatch.setattr(sending, "_PAUSES", (0.05, 0.05, 0.05))
     monkeypatch.setattr("bot.client._ROUND_SECONDS", 0.2)
-    monkeypatch.setattr("bot.outbox._PAUSES", (0.2, 1.0))
+    monkeypatch.setattr("bot.review.outbox._PAUSES", (0.2, 1.0))
     return opening
 
 

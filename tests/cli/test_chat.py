@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from model.base import load_base
+from model.base.loading import load_base
 from model.config import ModelConfig
 from tests.tiny import make_tiny_adapter, make_tiny_base
 

@@ -7,7 +7,7 @@ import io
 import pytest
 from PIL import Image
 
-from bot.moderation import charts
+from bot.training import charts
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from model.base import LoadedBase, load_base
+from model.base.loading import LoadedBase, load_base
 from model.config import ModelConfig
 from model.engine import Engine
 from model.protocol import AdapterRef

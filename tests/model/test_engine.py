@@ -12,10 +12,10 @@ import torch
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
 
+from model.adapter.slot import AdapterSlot
 from model.chat import Message, encode_prompt
 from model.engine import Engine
 from model.errors import AdapterMismatch, ContextTooLong, EngineClosed, GenerationFailed, QueueFull
-from model.lora import AdapterSlot
 from model.protocol import AdapterRef, Sampling
 
 ASK = [Message("user", "Tell me about the sea")]

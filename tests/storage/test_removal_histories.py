@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from storage import Adapter, NewPair, NewReply, StorageError, Store, Turn, write_pairs
-from storage.home import Home
+from storage.files.home import Home
 from storage.records import Post
 
 PEOPLE = (900_000_000_000_000_101, 900_000_000_000_000_102, 900_000_000_000_000_103)
@@ -109,7 +109,7 @@ class Histories(RuleBasedStateMachine):
         self.answers.append(number)
         self.channel.append(Said(new.message_id, None, new.text, words))
         gone = {turn.message_id for turn in new.turns} & self.deleted
-        if gone:  # as the bot does (bot/retention.py)
+        if gone:  # as the bot does (bot/privacy/retention.py)
             self.store.redact_messages(gone)
         self.store.add_post(Post(self.tick(), 1, 8, "card", reply_id=number))
 

@@ -8,7 +8,7 @@ import sqlite3
 import pytest
 
 from storage import NewPair, Store, Turn
-from storage.exchange import BadRow, read_pairs
+from storage.files.pair_files import BadRow, read_pairs
 from storage.records import ImportCount
 from storage.wording import wordings
 from tests.storage.conftest import ALICE, BOB, a_reply

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from model.base import LoadedBase, load_base
+from model.base.loading import LoadedBase, load_base
 from model.config import ModelConfig
 from storage import Home, Store
 from tests.tiny import make_tiny_base

@@ -10,7 +10,7 @@ import pytest
 
 from storage import NewReply, Store, Turn
 from storage.errors import ReplyRedacted
-from trainer.data.snapshot import Snapshot, take_snapshot
+from trainer.snapshot.snapshot import Snapshot, take_snapshot
 
 ALICE, BOB, CAROL = 101, 102, 103
 

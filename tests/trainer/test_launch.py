@@ -17,7 +17,7 @@ from storage import AdapterDirectory
 from trainer.launch import run_training
 from trainer.lock import run_lock
 from trainer.result import RunResult
-from trainer.resumption import can_go_on
+from trainer.resume import can_go_on
 
 
 @pytest.fixture

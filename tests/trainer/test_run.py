@@ -10,13 +10,13 @@ from peft import PeftModel
 
 from storage import AdapterDirectory, NewReply, Turn
 from tests.trainer.pairs import new_pairs
-from trainer.data.snapshot import take_snapshot
 from trainer.errors import RunBusy
-from trainer.learning import frozen
-from trainer.learning.likelihood import negative_log_likelihoods
-from trainer.learning.tokens import encode_pairs
-from trainer.learning.train import train
 from trainer.lock import run_lock
+from trainer.snapshot.snapshot import take_snapshot
+from trainer.training import base as frozen
+from trainer.training.likelihood import negative_log_likelihoods
+from trainer.training.qlora import train
+from trainer.training.tokens import encode_pairs
 
 
 def test_a_good_night_ends_with_a_new_champion(place):
@@ -135,7 +135,7 @@ def test_a_failure_is_recorded_in_words_and_publishes_nothing(place, monkeypatch
     def fail(*_args, **_options):
         raise error
 
-    monkeypatch.setattr("trainer.learning.train.train", fail)
+    monkeypatch.setattr("trainer.training.qlora.train", fail)
     result = place.run()
     assert result.outcome == "failed"
     assert words in result.reason
@@ -176,7 +176,7 @@ def test_a_choice_made_during_the_run_is_not_overruled(place, monkeypatch):
             store.promote(None, kind="use", actor="mod", reason="odd replies")
         return real(*args, **options)
 
-    monkeypatch.setattr("trainer.learning.train.train", train_while_somebody_chooses)
+    monkeypatch.setattr("trainer.training.qlora.train", train_while_somebody_chooses)
     result = place.run(training={"epochs": 6}, gate={"older_tolerance": 9.0})
     assert result.outcome == "kept"
     with place.store() as store:

@@ -8,7 +8,7 @@ import typing
 import pytest
 
 from bot.settings import Settings, load_settings
-from storage.home import Home
+from storage.files.home import Home
 from trainer.errors import SettingsInvalid
 from trainer.setting_names import from_environment
 from trainer.settings import BOT_SECTIONS, TrainerSettings, load_trainer_settings
@@ -101,7 +101,7 @@ def test_the_bots_sections_are_the_bots():
 def test_what_the_environment_sets_is_named():
     """For `doctor`."""
     environment = {"NIGHTSHIFT_MODEL__BASE": "x", "NIGHTSHIFT_CONSENT": "members", "NIGHTSHIFT_HOME": "y", "PATH": "z"}
-    assert from_environment(Settings, environment) == ["consent", "model.base"]
+    assert from_environment(Settings, environment) == ["consent", "model.base.loading"]
 
 
 def numbers():

@@ -13,17 +13,17 @@ import torch
 from storage import AdapterDirectory, Home
 from tests.trainer.pairs import new_pairs
 from tests.trainer.test_launch import child_place, started  # noqa: F401 - a fixture
-from tests.trainer.test_train import examples_of, into, recipe_of
+from tests.trainer.training.test_qlora import examples_of, into, recipe_of
 from trainer.errors import RunInterrupted
 from trainer.launch import run_training
-from trainer.learning import frozen
-from trainer.learning.checkpoint import has_checkpoint
-from trainer.learning.interruption import Interruption
-from trainer.learning.train import attach_adapter, train
 from trainer.progress import Lines
-from trainer.resumption import can_go_on, close_for_good, take_up
+from trainer.resume import can_go_on, close_for_good, take_up
 from trainer.run import run_once
 from trainer.settings import load_trainer_settings
+from trainer.training import base as frozen
+from trainer.training.checkpoint import has_checkpoint
+from trainer.training.interruption import Interruption
+from trainer.training.qlora import attach_adapter, train
 
 
 class Stopped(Lines):

@@ -1,1 +1,0 @@
-"""What administrators of a server set on Discord: /settings."""

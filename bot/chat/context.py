@@ -1,0 +1,169 @@
+"""What the bot is shown of a conversation: from messages heard on Discord to turns within a token budget.
+
+Plain functions over plain values: no Discord object, no engine and no store comes in here. Whoever calls this has
+already chosen which messages belong to the conversation, and that choice never leaves one channel.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from bot.chat.speakers import could_be_labelled, labelled, labels_for
+from bot.i18n.en import texts
+from model.chat import Message
+from storage.records import Turn
+
+__all__ = ["Context", "Heard", "Names", "called", "compose", "messages", "people_in", "plain_text", "shorten"]
+
+_REFERENCE = re.compile(
+    r"<(?:(?P<kind>@!?|@&|#)(?P<id>\d+)|a?(?P<emoji>:\w+:)\d+|t:(?P<time>-?\d{1,12})(?::[a-zA-Z])?"
+    r"|(?P<command>/[^:<>\n]{1,100}):\d+|id:(?P<page>[a-z-]{1,30}))>"
+)
+_NOWHERE = {"@": "@someone", "@&": "@role", "#": "#channel"}
+
+
+@dataclass(frozen=True)
+class Heard:
+    """One message as the bot heard it. `text` is plain (see `plain_text`); `ours` marks the bot's own.
+
+    `author_id` is None for words of nobody who could be asked: another bot's, a webhook's, a forwarded message's.
+    """
+
+    message_id: int
+    author_id: int | None
+    name: str
+    text: str
+    ours: bool = False
+
+
+@dataclass(frozen=True)
+class Context:
+    """What one answer is generated from. `conversation` is the same for every answer in one chain of replies."""
+
+    turns: tuple[Turn, ...]
+    conversation: str
+
+
+@dataclass(frozen=True)
+class Names:
+    """The names behind the ids that a message mentions."""
+
+    users: Mapping[int, str]
+    roles: Mapping[int, str]
+    channels: Mapping[int, str]
+
+
+def plain_text(content: str, names: Names, *, me: int) -> str:
+    """Message content as a person reads it: the bot's own mention gone, ids as names, custom emoji as :name:."""
+    known = {"@": names.users, "@&": names.roles, "#": names.channels}
+
+    def read(match: re.Match[str]) -> str:
+        if match["emoji"] or match["command"]:
+            return match["emoji"] or match["command"]
+        if match["time"]:
+            return _point_in_time(int(match["time"])) or match[0]
+        if match["page"]:
+            return f"#{match['page']}"
+        kind = match["kind"].rstrip("!")
+        if kind == "@" and int(match["id"]) == me:
+            return ""
+        name = known[kind].get(int(match["id"]))
+        return f"{kind[0]}{name}" if name else _NOWHERE[kind]
+
+    lines = (re.sub(r"(?<=\S) {2,}", " ", line).rstrip() for line in _REFERENCE.sub(read, content).splitlines())
+    return "\n".join(lines).strip(" \n,")
+
+
+def _point_in_time(seconds: int) -> str:
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    except (OverflowError, ValueError, OSError):
+        return ""
+
+
+def people_in(content: str) -> set[int]:
+    """Ids of the people that message content mentions."""
+    return {int(match["id"]) for match in _REFERENCE.finditer(content) if match["kind"] in ("@", "@!")}
+
+
+def called(content: str, name: str) -> int:
+    """How many characters at the start call the bot by its name, as `@Nightshift ` typed by hand; 0 if none do."""
+    match = re.match(rf"\s*@{re.escape(name)}(?!\w)[\s,:]*", content, re.IGNORECASE)
+    return match.end() if match else 0
+
+
+def compose(
+    heard: Sequence[Heard], *, channel_id: int, root: int, fits: Callable[[Sequence[Message]], bool]
+) -> Context | None:
+    """The newest messages that fit, oldest first, ending with a person's.
+
+    Args:
+        heard: the conversation, oldest first; the question last.
+        channel_id: where it was heard.
+        root: id of the message that began this chain of replies.
+        fits: whether these messages leave room for an answer.
+
+    Returns:
+        None when nobody said a word to answer. The last message is kept even when it alone does not fit: refusing
+        it is the engine's decision.
+    """
+    said = [one for one in map(_without_notice, heard) if one.text]
+    while said and said[-1].ours:
+        said.pop()
+    if not said:
+        return None
+    start = _first_that_fits(len(said), lambda first: fits(messages(_turns(said[first:]))))
+    return Context(_turns(said[start:]), f"discord:{channel_id}:{root}")
+
+
+def shorten(turns: Sequence[Turn], fits: Callable[[Sequence[Message]], bool]) -> tuple[Turn, ...]:
+    """The newest turns that fit, beginning with a person's; the last is kept even when it alone does not fit."""
+    starts = [index for index, turn in enumerate(turns) if turn.role == "user"] or [0]
+    chosen = _first_that_fits(len(starts), lambda first: fits(messages(turns[starts[first] :])))
+    return tuple(turns[starts[chosen] :])
+
+
+def _first_that_fits(count: int, fits_from: Callable[[int], bool]) -> int:
+    """The smallest start below `count` that fits, else the last. Fewer turns never need more room, so: bisection."""
+    return bisect_left(range(count - 1), True, key=fits_from)
+
+
+def _without_notice(one: Heard) -> Heard:
+    """What the bot says about itself (an answer failed, how learning works) is no part of the conversation."""
+    if not one.ours:
+        return one
+    text, _ = texts.without_aside(one.text.partition(texts.NOTICE)[0])
+    return replace(one, text=text.rstrip())
+
+
+def _turns(said: Sequence[Heard]) -> tuple[Turn, ...]:
+    """One turn for each message. Words carry their speaker's label where the reader could not tell without."""
+    theirs = [one for one in said if not one.ours]
+    labels = labels_for((_speaker(one), one.name) for one in theirs)
+    with_labels = len(labels) > 1 or any(could_be_labelled(one.text) for one in theirs)
+    turns: list[Turn] = []
+    for one in said:
+        if not one.ours:
+            content = labelled(labels[_speaker(one)], one.text) if with_labels else one.text
+            turns.append(Turn("user", content, author_id=one.author_id, message_id=one.message_id))
+        else:
+            # No author: the store knows whom this message answered, and so whose consent it needs. Neighbours (the
+            # parts of a long answer, answers to several people) are joined only when they are rendered.
+            turns.append(Turn("assistant", one.text, message_id=one.message_id))
+    return tuple(turns)
+
+
+def _speaker(one: Heard) -> int | str:
+    return one.author_id if one.author_id is not None else one.name
+
+
+def messages(turns: Sequence[Turn], persona: str = "") -> list[Message]:
+    """The turns as the engine takes them, after the persona unless a system turn already stands there."""
+    shown = [Message(turn.role, turn.content) for turn in turns]
+    if persona and not any(turn.role == "system" for turn in turns):
+        shown.insert(0, Message("system", persona))
+    return shown

@@ -1,0 +1,243 @@
+"""Which messages belong to a question: the chain it replies to, or what was said before it in the same channel.
+
+This is the edge between Discord's messages and the plain ones of bot/chat/context.py and bot/chat/trigger.py. It reads
+one channel only, the question's own: nothing said elsewhere can reach an answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import discord
+
+from bot.chat.context import Heard, Names, called, people_in, plain_text
+from bot.chat.message_text import enclosed_in, forwarded_in, is_proxied, is_speech, pastes_in, poll_in, rich_embeds_in
+from bot.chat.trigger import Spoken, named
+from bot.discord_io.retry import UNSENT
+from bot.i18n.en import texts
+
+__all__ = ["Ear", "names_for", "places_of", "roles_of"]
+
+_log = logging.getLogger(__name__)
+_SPOKEN = (discord.MessageType.default, discord.MessageType.reply)
+_CHAIN = 20  # messages up a chain of replies
+_HISTORY_SECONDS = 5.0  # a Discord that does not tell sooner what was said before holds no answer up
+_FETCHED = 5  # people whose names are asked for, of those that one text mentions
+
+
+def places_of(channel: Any) -> tuple[int, ...]:
+    """Ids of a channel; for a thread its parent's and its own."""
+    parent = getattr(channel, "parent_id", None) if isinstance(channel, discord.Thread) else None
+    return (parent, channel.id) if parent else (channel.id,)
+
+
+def roles_of(author: discord.abc.User) -> tuple[int, ...]:
+    """Ids of the roles somebody has on the server at hand."""
+    return tuple(role.id for role in author.roles) if isinstance(author, discord.Member) else ()
+
+
+Withheld = Callable[[Iterable[tuple[int, int | None]]], Awaitable[Collection[int]]]
+
+
+@dataclass(frozen=True)
+class Ear:
+    """Hears for the bot with the user id `me`.
+
+    Attributes:
+        recent: how many earlier messages of the channel are read when a question replies to nothing.
+        unfinished: ids of the bot's messages that are still growing; they are passed over.
+        fresh: whether to ask Discord for every message again, rather than trust what is remembered of it.
+        withheld: which of some messages (number, author; None for the bot's own) are not to be heard again, though
+            they stand there: people who were forgotten said them, or they answered them.
+    """
+
+    me: int
+    recent: int
+    unfinished: Collection[int] = field(default=frozenset())
+    fresh: bool = False
+    withheld: Withheld | None = None
+
+    async def spoken(self, message: discord.Message) -> Spoken | None:
+        """How a message stands to the bot; None for what is no person's message: bots', webhooks', announcements.
+
+        A message that was proxied for a member is that member's, under the name it carries.
+        """
+        if message.author.id == self.me or message.type not in _SPOKEN:
+            return None
+        if _by_machine(message) and not is_proxied(message):
+            return None
+        if message.guild is None:
+            return Spoken(True, to_me=True, names_me=False, to_others=False, places=(message.channel.id,), roles=())
+        name = message.guild.me.display_name
+        own_role = message.guild.self_role  # Discord offers it beside the bot when somebody types its name
+        mine = {self.me} | ({own_role.id} if own_role is not None else set())
+        meant = {one.id for one in (*message.mentions, *message.role_mentions)}
+        if (author := await self._author_replied_to(message)) is not None:
+            meant.add(author)
+        return Spoken(
+            direct=False,
+            to_me=bool(meant & mine or called(message.content, name)),
+            names_me=named(message.content, name),
+            to_others=bool(meant - mine or message.mention_everyone),
+            places=places_of(message.channel),
+            roles=roles_of(message.author),
+        )
+
+    async def chain(self, question: discord.Message) -> tuple[list[Heard], int]:
+        """The conversation up to the question, oldest first, and the id of the message it began with.
+
+        Raises:
+            discord.NotFound: the question is gone (noticed only when `fresh`).
+        """
+        if self.fresh:
+            question = await question.channel.fetch_message(question.id)
+        chain = [question]
+        while len(chain) < _CHAIN and (before := await self._replied_to(chain[-1])) is not None:
+            chain.append(before)
+        root = chain[-1].id
+        if len(chain) == 1:
+            chain += await self._history(question.channel, before=question)
+        return await self._plain(chain, asked=question.id), root
+
+    async def lately(self, channel: Any, *, before: int) -> list[Heard]:
+        """What was said last in a channel before the message with this id, oldest first."""
+        return await self._plain(await self._history(channel, before=discord.Object(before)))
+
+    async def overhear(self, message: discord.Message) -> list[Heard]:
+        """One Discord message in plain words; an answer to /ask is two: what was asked, and the answer."""
+        content = message.content
+        if message.guild is not None and (length := called(content, message.guild.me.display_name)):
+            content = content[length:]
+        names = Names(
+            users={user.id: user.display_name for user in message.mentions},
+            roles={role.id: role.name for role in message.role_mentions},
+            channels={one.id: one.name for one in message.channel_mentions},
+        )
+        asked = message.interaction_metadata
+        if message.author.id == self.me and asked is not None:
+            question, content = texts.asked_and_answered(content)
+            heard = [self._heard(message, content, names)]
+            if question:
+                words = plain_text(question, names, me=self.me)
+                heard.insert(0, Heard(message.id, asked.user.id, asked.user.display_name, words))
+            return heard
+        forwarded = [
+            Heard(message.id, None, texts.FORWARDED, plain_text(text, names, me=self.me))
+            for text in forwarded_in(message)
+        ]
+        pasted = [] if message.author.id == self.me else await pastes_in(message)
+        return [*forwarded, self._heard(message, "\n".join([content, *pasted]), names)]
+
+    def _heard(self, message: discord.Message, content: str, names: Names) -> Heard:
+        ours = message.author.id == self.me
+        by_machine = not ours and _by_machine(message)
+        words = plain_text(content, names, me=self.me)
+        parts = [words] if ours else [words, poll_in(message), *enclosed_in(message)]
+        if by_machine:
+            parts.append(plain_text(rich_embeds_in(message), names, me=self.me))
+        return Heard(
+            message_id=message.id,
+            author_id=None if by_machine else message.author.id,
+            name=message.author.display_name,
+            text="\n".join(part for part in parts if part),
+            ours=ours,
+        )
+
+    async def _plain(self, newest_first: list[discord.Message], asked: int | None = None) -> list[Heard]:
+        """What may be heard of these messages, oldest first; `asked` is heard in any case."""
+        wanted = [one for one in reversed(newest_first) if is_speech(one) and one.id not in self.unfinished]
+        heard = [heard for one in wanted for heard in await self.overhear(await self._original(one))]
+        if self.withheld is None:
+            return heard
+        gone = await self.withheld([(one.message_id, None if one.ours else one.author_id) for one in heard])
+        return [one for one in heard if one.message_id == asked or one.message_id not in gone]
+
+    async def _original(self, message: discord.Message) -> discord.Message:
+        """The message that a thread was made from, in place of Discord's pointer to it."""
+        reference = message.reference
+        if message.type is not discord.MessageType.thread_starter_message or reference is None:
+            return message
+        if reference.cached_message is not None and not self.fresh:
+            return reference.cached_message
+        parent = getattr(message.channel, "parent", None)
+        if parent is None or reference.message_id is None:
+            return message
+        try:
+            original: discord.Message = await parent.fetch_message(reference.message_id)
+        except discord.HTTPException:
+            return message
+        return original
+
+    async def _history(self, channel: Any, *, before: Any) -> list[discord.Message]:
+        if not self.recent:
+            return []
+        try:
+            async with asyncio.timeout(_HISTORY_SECONDS):
+                lately = [one async for one in channel.history(limit=self.recent, before=before)]
+        except UNSENT as error:  # usually: may not read the history here
+            _log.info("Answering without the history of channel %s: %s", channel.id, error)
+            return []
+        # Other machines talk beside the conversation; what they say is read where somebody replies to it.
+        return [one for one in lately if one.author.id == self.me or not _by_machine(one) or is_proxied(one)]
+
+    async def _replied_to(self, message: discord.Message) -> discord.Message | None:
+        """The message that this one replies to, as it stands there now, if in the same channel and readable.
+
+        discord.py's copies are of two kinds: those in its cache follow edits and deletions, while `resolved` is what
+        the message said when the reply to it was sent, and stays that for ever.
+        """
+        reference = _reference(message)
+        if reference is None or reference.message_id is None:
+            return None
+        if isinstance(reference.resolved, discord.DeletedReferencedMessage):
+            return None
+        if reference.cached_message is not None and not self.fresh:
+            return reference.cached_message
+        try:
+            return await message.channel.fetch_message(reference.message_id)
+        except UNSENT:
+            return None
+
+    async def _author_replied_to(self, message: discord.Message) -> int | None:
+        """Who wrote what this message replies to; that never changes, so any copy will do."""
+        reference = _reference(message)
+        known = reference and (reference.cached_message or reference.resolved)
+        replied_to = known if isinstance(known, discord.Message) else await self._replied_to(message)
+        return replied_to.author.id if replied_to is not None else None
+
+
+def _reference(message: discord.Message) -> discord.MessageReference | None:
+    """What a message replies to, where that is a message of the same channel."""
+    reference = message.reference
+    if (
+        reference is None
+        or reference.message_id is None
+        or reference.type is not discord.MessageReferenceType.reply
+        or reference.channel_id != message.channel.id
+    ):
+        return None
+    return reference
+
+
+def _by_machine(message: discord.Message) -> bool:
+    return message.author.bot or message.webhook_id is not None
+
+
+async def names_for(guild: discord.Guild | None, content: str) -> Names:
+    """The names behind the ids in a text that Discord has not looked through, as it has a message."""
+    if guild is None:
+        return Names({}, {}, {})
+    users = {one.id: one.display_name for one in guild.members}
+    for user_id in sorted(people_in(content) - set(users))[:_FETCHED]:
+        with contextlib.suppress(discord.HTTPException):
+            users[user_id] = (await guild.fetch_member(user_id)).display_name
+    return Names(
+        users=users,
+        roles={one.id: one.name for one in guild.roles},
+        channels={one.id: one.name for one in (*guild.channels, *guild.threads)},
+    )

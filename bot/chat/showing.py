@@ -1,0 +1,170 @@
+"""Showing a finished answer on Discord, whatever Discord allows: by edits, in new messages, or as a sentence.
+
+Knows messages and what they are to say; where the answer is kept, and when it is tried again, is
+bot/review/outbox.py's.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import discord
+
+from bot.chat.existing_answer import heading_of
+from bot.chat.request import edit, in_reply
+from bot.discord_io.emoji import emoji_of, with_emoji
+from bot.discord_io.markup import closing
+from bot.discord_io.retry import UNSENT, surely, unreached
+from bot.discord_io.sanitize import polite
+from bot.discord_io.streaming import MessageStream
+from bot.i18n.en import texts
+from storage.records import Reply
+
+__all__ = ["as_posted", "channel_of", "question_of", "show", "stream_over", "stream_over_held", "take_away"]
+
+_log = logging.getLogger(__name__)
+_LOOKED_THROUGH = 50  # messages after the question, for parts of an answer that were posted and not noted
+
+
+def as_posted(text: str, finish_reason: str, guild: discord.Guild | None) -> str:
+    """What is posted of an answer as it was generated."""
+    shown = with_emoji(polite(text), emoji_of(guild))
+    return shown + closing(shown, code_only=finish_reason == "stop")
+
+
+async def show(
+    stream: MessageStream, text: str, controls: Any, *, restored: Callable[[], Awaitable[None]] | None = None
+) -> list[Any]:
+    """Let the messages of `stream` say the whole of `text`; gives those that it had to leave for new ones.
+
+    Where Discord refuses an edit, the text is posted anew. Where it refuses the text itself, a sentence says so.
+
+    Args:
+        stream: what stands there so far.
+        text: what is to stand there.
+        controls: below it.
+        restored: gives what stood there before the answer its own words back, where another answer stood there.
+
+    Raises:
+        discord.NotFound: the messages were deleted.
+        discord.HTTPException: Discord refused, and shows the sentence if it could be shown.
+        others of UNSENT: Discord could not be reached; call it again.
+    """
+    try:
+        await surely(lambda: stream.finish(text, controls))
+    except discord.NotFound:
+        raise
+    except (discord.HTTPException, discord.RateLimited) as error:
+        if unreached(error):
+            raise
+        _log.warning("Discord refused an edit (%s); posting the answer anew", error)
+    else:
+        return []
+    if restored is not None:
+        await _as_far_as_possible(restored)
+    try:
+        return await surely(lambda: stream.renew(text, controls))
+    except discord.HTTPException as error:
+        if restored is None and not unreached(error):
+            await _as_far_as_possible(lambda: surely(lambda: stream.finish(texts.NOT_TAKEN)))
+        raise
+
+
+async def _as_far_as_possible(attempt: Callable[[], Awaitable[None]]) -> None:
+    try:
+        await attempt()
+    except UNSENT as error:
+        _log.warning("Discord refused to say so, too: %s", error)
+
+
+async def stream_over(
+    channel: Any, me: int, noted: Sequence[int], *, after: discord.MessageReference | None, number: object
+) -> MessageStream:
+    """The messages of an answer as they stand, when nothing but their numbers is remembered.
+
+    Args:
+        channel: where they stand.
+        me: the bot's user id.
+        noted: the messages that are known, first to last.
+        after: what the answer replies to. Its parts reply to that or to its first part: those that were posted just
+            before the process ended, and so not noted, are found by it.
+        number: of the nonces of further messages.
+
+    Raises:
+        discord.NotFound: a message was deleted.
+    """
+    messages: list[Any] = [await _message(channel, one) for one in noted]
+    anchors = {one for one in (noted[0] if noted else None, after.message_id if after else None) if one}
+    if anchors:
+        try:
+            since = discord.Object(max(noted or anchors))
+            async for one in channel.history(limit=_LOOKED_THROUGH, after=since, oldest_first=True):
+                replied_to = one.reference.message_id if one.reference is not None else None
+                if one.author.id == me and replied_to in anchors and one.id not in noted:
+                    messages.append(one)
+                    anchors.add(one.id if not noted else 0)
+        except discord.HTTPException:
+            _log.info("Could not look for parts of an answer in channel %s", channel.id, exc_info=True)
+    return MessageStream(in_reply(channel, after, number, posted=len(messages)), edit=edit, standing=messages)
+
+
+async def _message(channel: Any, message_id: int) -> Any:
+    try:
+        return await channel.fetch_message(message_id)
+    except discord.Forbidden:  # may not read the history; editing is another matter
+        return channel.get_partial_message(message_id)
+
+
+async def stream_over_held(
+    channel: Any, held_in: Sequence[int], *, posts: bool, after: discord.MessageReference | None, number: object
+) -> tuple[MessageStream, str, str]:
+    """The messages of a held answer, and what stands above and below it.
+
+    With `posts` there is something to post, also where the messages are gone. Raises discord.NotFound elsewhere.
+    """
+    shown = []
+    for message_id in held_in:
+        try:
+            shown.append(await _message(channel, message_id))
+        except discord.NotFound:
+            if not posts:
+                raise
+    stream = MessageStream(in_reply(channel, after, number, posted=len(shown)), edit=edit, standing=shown)
+    # What /ask answered stands above the answer and nowhere else; so does the line on how learning works below.
+    known = [one for one in shown if isinstance(one, discord.Message)]
+    return stream, *((heading_of(known[0]), texts.without_aside(known[-1].content)[1]) if known else ("", ""))
+
+
+async def channel_of(client: discord.Client, reply: Reply) -> Any:
+    """Where a reply stands, opened again if it is a thread that was archived. Raises discord.NotFound, Forbidden."""
+    channel: Any = client.get_channel(reply.channel_id or 0)
+    if channel is None:
+        channel = await client.fetch_channel(reply.channel_id or 0)
+    if isinstance(channel, discord.Thread) and channel.archived:
+        await channel.edit(archived=False)
+    return channel
+
+
+def question_of(reply: Reply, channel: Any) -> discord.MessageReference | None:
+    """What a reply is posted as a reply to; nothing where the bot may not read the history, and so not reply."""
+    guild = getattr(channel, "guild", None)
+    if guild is not None and not channel.permissions_for(guild.me).read_message_history:
+        return None
+    if reply.prompt_message_id is None or reply.channel_id is None:
+        return None
+    return discord.MessageReference(
+        message_id=reply.prompt_message_id,
+        channel_id=reply.channel_id,
+        guild_id=reply.guild_id,
+        fail_if_not_exists=False,
+    )
+
+
+async def take_away(message: Any) -> None:
+    """Delete a message that another has taken the place of."""
+    try:
+        await message.delete()
+    except UNSENT:
+        _log.warning("Half an answer could not be taken away", exc_info=True)

@@ -1,0 +1,53 @@
+"""Answering an interaction in time: Discord waits three seconds for the first sign, and a question may take longer.
+
+What is quick is answered at once, as if nothing were here. What is not shows the person that it is being worked on, and
+is put in that place when it is there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+import discord
+
+from bot.discord_io.retry import UNSENT
+
+__all__ = ["in_time", "redraw", "respond"]
+
+T = TypeVar("T")
+_PATIENCE_S = 1.5  # of the three seconds; the rest is for the way to Discord
+
+
+async def in_time(interaction: discord.Interaction[Any], work: Coroutine[Any, Any, T]) -> T:
+    """What `work` comes to. The interaction is deferred if that takes long; `respond` and `redraw` know both cases."""
+    task = asyncio.ensure_future(work)
+    try:
+        done, _ = await asyncio.wait([task], timeout=_PATIENCE_S)
+        if not done and not interaction.response.is_done():
+            with contextlib.suppress(*UNSENT):  # the work goes on, whoever hears of it
+                if interaction.type is discord.InteractionType.application_command:
+                    await interaction.response.defer(ephemeral=True, thinking=True)
+                else:
+                    await interaction.response.defer()
+        return await task
+    finally:
+        task.cancel()
+
+
+async def respond(interaction: discord.Interaction[Any], **said: Any) -> None:
+    """Answer a command, for its user alone."""
+    if interaction.response.is_done():
+        await interaction.edit_original_response(**said)
+    else:
+        await interaction.response.send_message(**said, ephemeral=True)
+
+
+async def redraw(interaction: discord.Interaction[Any], **said: Any) -> None:
+    """Change the message whose button or form was used."""
+    if interaction.response.is_done():
+        await interaction.edit_original_response(**said)
+    else:
+        await interaction.response.edit_message(**said)

@@ -1,0 +1,129 @@
+"""The one place that turns an error into the sentence a person on Discord reads.
+
+Errors of the other packages carry a sentence for the operator. A member of a server gets a friendlier one, and never
+the text of an exception.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any, ParamSpec
+
+import discord
+from discord import app_commands
+
+from bot.discord_io import limits
+from bot.discord_io.retry import UNSENT
+from bot.errors import Refused
+from bot.i18n.en import moderation, texts
+from bot.i18n.language import speak
+from model.errors import ContextTooLong, EngineClosed, EngineFailed, QueueFull
+from storage.errors import (
+    AdapterDamaged,
+    AdapterMissing,
+    AdapterRetired,
+    DatabaseBusy,
+    DatabaseDamaged,
+    DatabaseUnwritable,
+    DiskFull,
+    EditEmpty,
+    NothingToRollBack,
+    NothingToUndo,
+    NotInQuarantine,
+    ReplyNotFound,
+    ReplyRedacted,
+    SecondModeratorNeeded,
+)
+
+__all__ = ["answered", "notice", "respond_with", "sentence"]
+
+_log = logging.getLogger(__name__)
+P = ParamSpec("P")
+
+
+def notice(error: BaseException) -> str:
+    """What the asker of a question reads when the answer failed."""
+    match error:
+        case QueueFull():
+            return texts.BUSY
+        case ContextTooLong():
+            return texts.TOO_LONG
+        case EngineClosed():
+            return texts.CLOSING
+        case EngineFailed():
+            return texts.RESTARTING
+        case Refused():
+            return f"{texts.NOTICE}{error}"
+        case _:
+            return texts.FAILED
+
+
+def _foreseen() -> dict[type[Exception], str]:
+    return {
+        NothingToRollBack: texts.NOTHING_TO_ROLL_BACK,
+        ReplyNotFound: texts.REPLY_GONE,
+        ReplyRedacted: texts.REPLY_GONE,
+        NothingToUndo: moderation.NOTHING_TO_UNDO,
+        EditEmpty: texts.EDIT_EMPTY,
+        NotInQuarantine: moderation.SET_ASIDE_GONE,
+        SecondModeratorNeeded: moderation.SET_ASIDE_OWN,
+        AdapterMissing: moderation.ADAPTER_GONE,
+        AdapterRetired: moderation.ADAPTER_RETIRED,
+        AdapterDamaged: moderation.ADAPTER_DAMAGED,
+        DiskFull: texts.DISK_FULL,
+        DatabaseBusy: texts.DATABASE_BUSY,
+        DatabaseDamaged: texts.DATABASE_BROKEN,
+        DatabaseUnwritable: texts.DATABASE_BROKEN,
+        app_commands.NoPrivateMessage: texts.SERVER_ONLY,
+    }
+
+
+def sentence(error: BaseException) -> str | None:
+    """What somebody who used a command or a button reads; None for an error that nobody foresaw."""
+    match error:
+        case Refused():
+            return str(error)
+        case _:
+            return next((text for kind, text in _foreseen().items() if isinstance(error, kind)), None)
+
+
+async def respond_with(interaction: discord.Interaction[Any], error: BaseException) -> None:
+    """Tell the person behind `interaction`, and nobody else, what became of it."""
+    if isinstance(error, app_commands.CommandInvokeError):
+        error = error.original
+    text = sentence(error)
+    if text is None or isinstance(error, DiskFull | DatabaseBusy | DatabaseDamaged | DatabaseUnwritable):
+        _log.error("Interaction %s failed", interaction.id, exc_info=error)
+    if text is None:
+        text = texts.FAILED_COMMAND
+    text = limits.content(text)
+    try:
+        if interaction.response.is_done():
+            await interaction.followup.send(text, ephemeral=True)
+        else:
+            await interaction.response.send_message(text, ephemeral=True)
+    except UNSENT:
+        _log.warning("Could not answer interaction %s", interaction.id, exc_info=True)
+
+
+def answered(callback: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, Coroutine[Any, Any, None]]:
+    """Make a command, button or form answer its user in their language, also when it fails.
+
+    Needed because discord.py only logs what a `DynamicItem` raises.
+    """
+
+    @functools.wraps(callback)
+    async def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
+        interaction = next(value for value in args if isinstance(value, discord.Interaction))
+        speak(str(interaction.locale))
+        try:
+            await callback(*args, **kwargs)
+        except Exception as error:  # noqa: BLE001  (this is the one handler: it logs what it does not know)
+            await respond_with(interaction, error)
+
+    # discord.py reads a command's options from its annotations, and would look their names up in this module.
+    wrapper.__signature__ = inspect.signature(callback, eval_str=True)  # type: ignore[attr-defined]
+    return wrapper

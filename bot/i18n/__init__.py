@@ -1,0 +1,1 @@
+"""Every text a person reads, and the language it is read in."""

@@ -1,0 +1,1 @@
+"""English: the texts as they are written first."""

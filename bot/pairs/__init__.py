@@ -1,0 +1,1 @@
+"""/pairs: what the bot learns from, and what a night set aside."""

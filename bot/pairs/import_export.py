@@ -1,0 +1,136 @@
+"""/pairs export and import: a server's pairs as a file, with the checks of storage/files/pair_files.py."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import discord
+from discord import app_commands
+
+from bot.discord_io import limits
+from bot.discord_io.interaction_errors import answered
+from bot.errors import Refused
+from bot.i18n.en import moderation as words
+from bot.i18n.en import texts
+from bot.server.moderators import Office
+from bot.server.training_servers import Teaching
+from storage.errors import FileUnusable
+from storage.files.pair_files import read_pairs, write_pairs
+from storage.records import Act, ImportCount, NewPair, Pair
+from storage.store import Store
+
+__all__ = ["add_transfers"]
+
+_LARGEST = 8 * 1024 * 1024  # bytes of an import
+_MOST_ROWS = 50_000
+_KEPT = 10  # refused rows that are named
+_ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv")
+
+
+def add_transfers(group: app_commands.Group, office: Office) -> None:
+    """Add both commands to the group of /pairs."""
+
+    @group.command(name="export", description="The pairs of this server that I may learn from, as a JSONL file")
+    @answered
+    async def export(interaction: discord.Interaction[Any]) -> None:
+        guild = office.require_server(interaction)
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        places = await office.judged(interaction.user, guild)
+        pairs, approved = await office.store.look(_exportable, guild.id, office.teaching, places)
+        if not pairs:
+            raise Refused(_why_nothing(approved=approved, learned=office.teaching.learns_from(guild.id)))
+        data = await asyncio.to_thread(_written, pairs)
+        if len(data) > guild.filesize_limit:
+            raise Refused(words.EXPORT_TOO_LARGE)
+        await office.note(interaction, "pairs.export", details={"pairs": len(pairs)})
+        file = discord.File(io.BytesIO(data), "pairs.jsonl")
+        await interaction.followup.send(words.exported(len(pairs)), file=file, ephemeral=True)
+
+    @group.command(name="import", description="Take in pairs from a JSONL or CSV file")
+    @app_commands.describe(file="JSONL with messages on each line, or CSV with a prompt and a reply column")
+    @answered
+    async def import_(interaction: discord.Interaction[Any], file: discord.Attachment) -> None:
+        guild = office.require_server(interaction)
+        if not file.filename.casefold().endswith(_ENDINGS):
+            raise Refused(words.IMPORT_ENDING)
+        if file.size > _LARGEST:
+            raise Refused(words.IMPORT_TOO_LARGE)
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        data = await file.read()
+        if len(data) > _LARGEST:  # whatever size was declared
+            raise Refused(words.IMPORT_TOO_LARGE)
+        try:
+            pairs, bad, rejected = await asyncio.to_thread(_read, data, Path(file.filename).suffix)
+        except FileUnusable as error:
+            own = {"packed": words.IMPORT_PACKED, "rows": words.IMPORT_TOO_MANY_ROWS}
+            raise Refused(own.get(error.kind, words.IMPORT_UNREADABLE)) from error
+        user = interaction.user
+
+        def noted(count: ImportCount) -> Act:
+            details = {
+                "imported": count.imported,
+                "duplicates": count.duplicates,
+                "rejected": rejected,
+                "refused": count.refused,
+            }
+            return office.act(interaction, "pairs.import", file.filename, details=details)
+
+        count = await office.store.call(
+            lambda store: store.import_pairs(pairs, user.display_name, guild_id=guild.id, by=user.id, note=noted)
+        )
+        answer = limits.content(words.imported(count.imported, count.duplicates, bad, rejected))
+        remarks = _remarks(count, learned=office.teaching.learns_from(guild.id))
+        embeds = [limits.Embed(description=remarks, colour=discord.Colour.gold())] if remarks else []
+        await interaction.followup.send(answer, embeds=embeds, ephemeral=True)
+
+
+def _exportable(store: Store, guild_id: int, teaching: Teaching, places: Sequence[int]) -> tuple[list[Pair], bool]:
+    """What a moderator who reads these channels may take away, and whether any pair there is approved at all."""
+    moderation = store.moderation
+    pairs = moderation.exportable_pairs(
+        guild_id, teaching.consent, servers=teaching.named, unowned=guild_id == teaching.main, places=places
+    )
+    return pairs, bool(pairs or moderation.search_pairs(guild_id, "", 1, places=places))
+
+
+def _why_nothing(*, approved: bool, learned: bool) -> str:
+    if not approved:
+        return words.EXPORT_EMPTY
+    return words.EXPORT_NONE_ELIGIBLE if learned else texts.NOT_LEARNING_HERE
+
+
+def _remarks(count: ImportCount, *, learned: bool) -> str:
+    """What is to be known about an import besides its counts."""
+    lines = [words.import_waits(count.imported)] if count.imported else []
+    lines += [words.import_refused(count.refused)] if count.refused else []
+    return "\n".join(lines if learned else [*lines, texts.NOT_LEARNING_HERE])
+
+
+def _read(data: bytes, ending: str) -> tuple[list[NewPair], list[tuple[int, str]], int]:
+    """The pairs of a file, the first rows that were refused, and how many were. Raises FileUnusable."""
+    pairs: list[NewPair] = []
+    bad: list[tuple[int, str]] = []
+    rejected = 0
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"import{ending}"
+        path.write_bytes(data)
+        for row in read_pairs(path, max_rows=_MOST_ROWS):
+            if isinstance(row, NewPair):
+                pairs.append(row)
+                continue
+            rejected += 1
+            if len(bad) < _KEPT:
+                bad.append((row.number, row.reason))
+    return pairs, bad, rejected
+
+
+def _written(pairs: list[Pair]) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "pairs.jsonl"
+        write_pairs(path, pairs)
+        return path.read_bytes()

@@ -1,0 +1,1 @@
+"""/privacy, retention, and messages deleted on Discord."""

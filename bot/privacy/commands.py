@@ -1,0 +1,181 @@
+"""The /privacy commands: what is stored of a member, and their say in it. All answers are theirs alone to see.
+
+Works in direct messages too. What is stored and removed is the store's business; this asks and words the answer.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import discord
+from discord import app_commands
+
+from bot.discord_io.deferral import in_time, redraw, respond
+from bot.discord_io.interaction_errors import answered
+from bot.i18n.en import texts
+from bot.server.training_servers import Teaching
+from bot.settings import Settings
+from storage.async_store import AsyncStore
+from storage.store import Store
+
+__all__ = ["Introductions", "privacy_commands"]
+
+_log = logging.getLogger(__name__)
+
+_TIME_TO_DECIDE = 300  # seconds a confirmation waits
+_FILE_LIMIT = 8_000_000  # bytes; above it an export is packed
+_PART = 8_000_000  # and above this sent in parts; Discord takes 10 MB
+
+Forgotten = Callable[[tuple[int, ...]], Awaitable[None]]
+
+
+class Introductions:
+    """The line under the first answer to a member that says how learning works. A nicety: no answer waits for it."""
+
+    def __init__(self, store: AsyncStore, settings: Settings, teaching: Teaching) -> None:
+        self._store = store
+        self._teaching = teaching
+        self._wanted = settings.privacy.introduce
+        self._operator_consents = settings.consent == "operator"
+        self._under_way: set[int] = set()  # members whose first answer is about to be shown
+
+    async def line(self, user_id: int, guild_id: int | None) -> str:
+        """The line, if this is a member's first answer, else nothing. Writes nothing: call `over` afterwards.
+
+        It is not said on a server that is not learned from, where it would not be true.
+        """
+        elsewhere = guild_id is not None and not self._teaching.learns_from(guild_id)
+        if not self._wanted or elsewhere or user_id in self._under_way:
+            return ""
+        self._under_way.add(user_id)
+        try:
+            told = await self._store.call(Store.introduced, user_id)
+        except Exception:  # noqa: BLE001  (whatever the store has, the answer goes on)
+            _log.warning("Could not look up whether a member was told how learning works", exc_info=True)
+            told = True
+        return "" if told else texts.introduction(self._operator_consents)
+
+    async def over(self, user_id: int, *, told: bool) -> None:
+        """The answer was shown, or was not; `told`: it had the line."""
+        try:
+            if told:
+                await self._store.call(Store.introduce, user_id)
+        except Exception:  # noqa: BLE001  (then they are told once more)
+            _log.warning("Could not note that a member was told how learning works", exc_info=True)
+        finally:
+            self._under_way.discard(user_id)
+
+
+def privacy_commands(
+    store: AsyncStore, settings: Settings, redacted: Forgotten, teaching: Teaching
+) -> app_commands.Group:
+    """The group, ready for the tree. `redacted` hears of replies whose words were removed."""
+
+    def with_place(text: str, guild_id: int | None) -> str:
+        """The text, and that the server at hand does not teach where that is so."""
+        here = guild_id is None or teaching.learns_from(guild_id)
+        return text if here else f"{text}\n{texts.NOT_LEARNING_HERE}"
+
+    operator = settings.consent == "operator"
+    days = settings.privacy.retention_days
+    group = app_commands.Group(name="privacy", description="What I keep of your words, and your say in it")
+
+    @group.command(name="status", description="What is stored of you, and whether your words may be used for training")
+    @answered
+    async def status(interaction: discord.Interaction[Any]) -> None:
+        held = await in_time(interaction, store.look(Store.holdings, interaction.user.id))
+        text = texts.privacy_status(
+            held.opted_in,
+            operator,
+            messages=held.messages,
+            answers=held.answers,
+            adapters=held.adapters,
+            days=days,
+        )
+        await respond(interaction, content=with_place(text, interaction.guild_id))
+
+    @group.command(name="opt-in", description="Let me learn from approved replies to you")
+    @answered
+    async def opt_in(interaction: discord.Interaction[Any]) -> None:
+        await store.call(Store.set_consent, interaction.user.id, True)
+        await interaction.response.send_message(
+            with_place(texts.privacy_in(operator), interaction.guild_id), ephemeral=True
+        )
+
+    @group.command(name="opt-out", description="Keep your words out of training")
+    @answered
+    async def opt_out(interaction: discord.Interaction[Any]) -> None:
+        await store.call(Store.set_consent, interaction.user.id, False)
+        await interaction.response.send_message(texts.privacy_out(operator), ephemeral=True)
+
+    @group.command(name="export", description="Get everything that is stored of you, as a file")
+    @answered
+    async def export(interaction: discord.Interaction[Any]) -> None:
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        held = await store.look(Store.export_member, interaction.user.id)
+        written, name = json.dumps(held, ensure_ascii=False, indent=2).encode(), "nightshift-my-data.json"
+        if len(written) > _FILE_LIMIT:
+            written, name = gzip.compress(written), f"{name}.gz"
+        parts = [written[start : start + _PART] for start in range(0, len(written), _PART)]
+        for number, part in enumerate(parts, start=1):
+            file = discord.File(io.BytesIO(part), filename=name if len(parts) == 1 else f"{name}.{number}")
+            said = texts.EXPORTED if len(parts) == 1 else texts.exported_part(number, len(parts))
+            await interaction.followup.send(said, file=file, ephemeral=True)
+
+    @group.command(name="forget", description="Remove your words and my answers to you from everything I keep")
+    @answered
+    async def forget(interaction: discord.Interaction[Any]) -> None:
+        held = await in_time(interaction, store.look(Store.holdings, interaction.user.id))
+        view = _Confirmation(interaction, store, redacted)
+        await respond(interaction, content=texts.forget_question(held.messages, held.answers), view=view)
+
+    return group
+
+
+class _Confirmation(discord.ui.View):
+    """Asks once more before words are removed for good."""
+
+    def __init__(self, asked: discord.Interaction[Any], store: AsyncStore, redacted: Forgotten) -> None:
+        super().__init__(timeout=_TIME_TO_DECIDE)
+        self._asked = asked
+        self._store = store
+        self._redacted = redacted
+        self._over = texts.FORGET_TIMED_OUT  # in the language of who asked
+        self.add_item(_Choice(texts.FORGET_YES, discord.ButtonStyle.danger, self._forget))
+        self.add_item(_Choice(texts.FORGET_NO, discord.ButtonStyle.secondary, self._keep))
+
+    @answered
+    async def _forget(self, interaction: discord.Interaction[Any]) -> None:
+        self.stop()
+        done = await in_time(interaction, self._store.call(Store.forget, interaction.user.id, interaction.id))
+        await redraw(interaction, content=texts.forgotten(len(done.replies), len(done.adapters)), view=None)
+        await self._redacted(done.replies)
+
+    @answered
+    async def _keep(self, interaction: discord.Interaction[Any]) -> None:
+        self.stop()
+        await interaction.response.edit_message(content=texts.FORGET_KEPT, view=None)
+
+    async def on_timeout(self) -> None:
+        await self._asked.edit_original_response(content=self._over, view=None)
+
+
+class _Choice(discord.ui.Button[_Confirmation]):
+    """A button that does one thing."""
+
+    def __init__(
+        self,
+        label: str,
+        style: discord.ButtonStyle,
+        then: Callable[[discord.Interaction[Any]], Awaitable[None]],
+    ) -> None:
+        super().__init__(label=label, style=style)
+        self._then = then
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        await self._then(interaction)

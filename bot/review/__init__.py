@@ -1,0 +1,1 @@
+"""Moderators review replies: cards, the private queue, verdicts, held answers, blind votes."""

@@ -1,0 +1,108 @@
+"""Blind comparison: one question, two answers called A and B, and the buttons to say which is better.
+
+Which adapter is A is drawn from the run's and the question's name, so nobody needs to remember it and it is the same
+after a restart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import Any, Literal, Self, get_args
+
+import discord
+
+from bot.discord_io import limits
+from bot.discord_io.excerpts import quoted, short
+from bot.discord_io.interaction_errors import answered
+from bot.errors import Refused
+from bot.i18n.en import moderation as words
+from storage.records import Preference
+
+__all__ = ["Contest", "VoteButton", "ballot", "blank_comparison", "comparison", "preference_of"]
+
+_SHOWN = 1000  # characters of an answer
+Side = Literal["a", "b", "tie"]
+
+
+@dataclass(frozen=True)
+class Contest:
+    """One held-out question with the answers of yesterday's adapter and tonight's."""
+
+    run_id: str
+    number: int
+    question: str
+    champion: str
+    challenger: str
+
+
+def preference_of(run_id: str, number: int, side: Side) -> Preference:
+    """Whose answer stands on a side. Pure."""
+    if side == "tie":
+        return "tie"
+    swapped = hashlib.sha256(f"{run_id}:{number}".encode()).digest()[0] % 2 == 1
+    return "challenger" if (side == "a") == swapped else "champion"
+
+
+def comparison(contest: Contest) -> discord.Embed:
+    """The question and both answers."""
+    embed = limits.Embed(
+        title=words.BLIND_TITLE, description=quoted(contest.question, _SHOWN), colour=discord.Colour.blurple()
+    )
+    for side in ("a", "b"):
+        answers = {"champion": contest.champion, "challenger": contest.challenger}
+        text = answers[preference_of(contest.run_id, contest.number, side)]
+        embed.add_field(name=side.upper(), value=short(text, _SHOWN) or "\u2014", inline=False)
+    embed.set_footer(text=words.BLIND_FOOTER)
+    return embed
+
+
+def blank_comparison() -> discord.Embed:
+    """What is left of a question whose words were removed."""
+    return limits.Embed(title=words.BLIND_TITLE, description=words.BLIND_REMOVED, colour=discord.Colour.dark_grey())
+
+
+def ballot(contest: Contest) -> discord.ui.View:
+    """The three buttons."""
+    view = discord.ui.View(timeout=None)
+    for side in get_args(Side):
+        view.add_item(VoteButton(contest.run_id, contest.number, side))
+    return view
+
+
+def _label(side: Side) -> str:
+    return {"a": words.BLIND_A, "b": words.BLIND_B, "tie": words.BLIND_TIE}[side]
+
+
+class VoteButton(
+    discord.ui.DynamicItem[discord.ui.Button[Any]],
+    template=r"nightshift:vote:(?P<run>[\w.-]{1,60}):(?P<number>\d+):(?P<side>a|b|tie)",
+):
+    """A vote. A second one of the same moderator replaces the first."""
+
+    def __init__(self, run_id: str, number: int, side: Side) -> None:
+        style = discord.ButtonStyle.secondary if side == "tie" else discord.ButtonStyle.primary
+        custom_id = f"nightshift:vote:{run_id}:{number}:{side}"
+        super().__init__(discord.ui.Button(label=_label(side), style=style, custom_id=custom_id))
+        self.run_id, self.number, self.side = run_id, number, side
+
+    @classmethod
+    async def from_custom_id(
+        cls, _interaction: discord.Interaction[Any], _item: discord.ui.Item[Any], match: re.Match[str], /
+    ) -> Self:
+        return cls(match["run"], int(match["number"]), match["side"])  # type: ignore[arg-type]  # as in the template
+
+    @answered
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        office = interaction.client.office
+        guild = office.require_server(interaction)
+        if not await interaction.client.morning.asked(self.run_id, self.number, guild):
+            raise Refused(words.BLIND_ELSEWHERE)
+        chosen = preference_of(self.run_id, self.number, self.side)
+        await office.store.call(
+            lambda store: store.moderation.vote(
+                self.run_id, self.number, chosen, voter_id=interaction.user.id, guild_id=guild.id
+            )
+        )
+        await interaction.response.send_message(words.BLIND_STORED, ephemeral=True)

@@ -1,0 +1,139 @@
+"""The review channel: a card for each reply, kept in step with the store. Stores nothing and judges nothing."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import discord
+
+from bot.discord_io.retry import UNSENT, nonce_of, surely
+from bot.i18n.language import speaking
+from bot.review.cards import blank_card, card, card_asker, card_buttons, card_of, is_blank
+from bot.server.moderators import Office
+from storage.errors import ReplyNotFound
+from storage.records import Post, Reply, Review
+from storage.store import Store
+
+__all__ = ["ReviewBoard"]
+
+_log = logging.getLogger(__name__)
+_LOOK_BACK = 200  # messages of the review channel searched for a card whose place is not known
+
+
+class ReviewBoard:
+    """The cards of one client."""
+
+    def __init__(self, office: Office) -> None:
+        self._office = office
+
+    async def post(self, reply_id: int, guild: discord.Guild, asker: str, *, look: bool = False) -> None:
+        """Put a card for a new reply into its server's review channel, if all who see that read the reply's channel.
+
+        `look`: it may stand there already, from an earlier attempt that is too long ago for Discord to know its nonce.
+        """
+        reply = await self._office.store.call(Store.reply, reply_id)
+        channel = await self._office.card_channel(guild, reply.channel_id)
+        if channel is None or (look and await self._stands(guild, reply_id)):
+            return
+        embed, view = await self.face(guild, reply, asker)
+        nonce = nonce_of(channel.id, "card", reply_id)
+        message = await surely(lambda: channel.send(embed=embed, view=view, nonce=nonce))
+        post = Post(message.id, guild.id, channel.id, "card", reply_id=reply_id)
+        if await self._office.store.call(Store.add_post, post):  # its words were removed while it was posted
+            await self.redraw(guild, await self._office.store.call(Store.reply, reply_id))
+
+    async def face(
+        self, guild: discord.Guild, reply: Reply, asker: str, *, skipped_by: str | None = None
+    ) -> tuple[discord.Embed, discord.ui.View]:
+        """How a reply's card looks now: to all moderators, so in the server's language, whoever used it."""
+        now = await self._office.store.call(_now, reply.id)
+        with speaking(self._office.locale(guild)):
+            embed = card(
+                now.reply,
+                now.review,
+                asker,
+                held=now.held,
+                skipped_by=skipped_by if now.review is None else None,
+                replaced_by=now.replaced_by,
+                not_shown=now.not_shown,
+            )
+            return embed, card_buttons(now.reply, now.review, again=now.not_shown is not None)
+
+    async def withdraw(self, guild: discord.Guild, message: discord.PartialMessage, reply_id: int) -> None:
+        """Let a card show what is left of a reply whose words were removed. Raises what Discord raises."""
+        try:
+            reply = await self._office.store.call(Store.reply, reply_id)
+        except ReplyNotFound:
+            reply = None
+        if reply is None or is_blank(reply):
+            await message.edit(embed=blank_card(reply_id), view=None)
+        else:
+            embed, view = await self.face(guild, reply, card_asker(await message.fetch()))
+            await message.edit(embed=embed, view=view)
+
+    async def redraw(self, guild: discord.Guild, reply: Reply) -> bool:
+        """Bring the card in step. A card that cannot be edited is no failure of the verdict, and gives False."""
+        try:
+            message = await self._find(guild, reply.id)
+            if message is not None:
+                embed, view = await self.face(guild, reply, card_asker(message))
+                await message.edit(embed=embed, view=view)
+        except discord.NotFound:  # somebody deleted it
+            return True
+        except UNSENT:
+            _log.warning("The card of reply %s could not be updated", reply.id, exc_info=True)
+            return False
+        return True
+
+    async def tell(self, guild: discord.Guild, text: str) -> None:
+        """Say something in the review channel, if there is one."""
+        channel = self._office.review_channel(guild)
+        if channel is not None:
+            await self._office.say(channel, text)
+
+    async def _stands(self, guild: discord.Guild, reply_id: int) -> bool:
+        try:
+            return await self._find(guild, reply_id) is not None
+        except discord.HTTPException:  # may write there, but not read
+            return False
+
+    async def _find(self, guild: discord.Guild, reply_id: int) -> discord.Message | None:
+        """The card of a reply: where the store says it stands, else wherever it is among the newest messages."""
+        post = await self._office.store.call(Store.card, reply_id)
+        if post is not None:
+            place = guild.get_channel(post.channel_id)
+            return await place.fetch_message(post.message_id) if isinstance(place, discord.TextChannel) else None
+        channel = self._office.review_channel(guild)
+        if channel is None:
+            return None
+        async for message in channel.history(limit=_LOOK_BACK):
+            if card_of(message) == reply_id:
+                await self._office.store.call(
+                    Store.add_post, Post(message.id, guild.id, channel.id, "card", reply_id=reply_id)
+                )
+                return message
+        return None
+
+
+@dataclass(frozen=True)
+class _Now:
+    """What a card shows of the store."""
+
+    reply: Reply
+    review: Review | None
+    held: bool
+    replaced_by: int | None
+    not_shown: str | None
+
+
+def _now(store: Store, reply_id: int) -> _Now:
+    reply = store.reply(reply_id)
+    standing = store.reply_by_message(reply.message_id) if reply.message_id is not None else None
+    return _Now(
+        reply,
+        store.latest_review(reply_id),
+        store.moderation.held_in(reply_id) is not None,
+        standing.id if standing is not None and standing.id != reply_id else None,
+        next((one.error for one in store.outbox.of_reply(reply_id) if one.kind != "card" and one.error), None),
+    )

@@ -1,0 +1,236 @@
+"""How a reply under review looks: the card with its buttons, the form for editing, the menu of reasons.
+
+Draws what it is given; it neither stores a verdict nor decides who may give one (bot/review/service.py does). All
+that a button needs is in its custom id, so it outlives the process that posted it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal, Self
+
+import discord
+
+from bot.discord_io import limits
+from bot.discord_io.excerpts import line, quoted, short
+from bot.i18n.en import moderation as words
+from bot.i18n.en import texts
+from storage.blanking import REDACTED
+from storage.records import Reply, Review
+
+__all__ = [
+    "FORM_LIMIT",
+    "Act",
+    "CardButton",
+    "CorrectionForm",
+    "ReasonMenu",
+    "blank_card",
+    "card",
+    "card_asker",
+    "card_buttons",
+    "card_of",
+    "is_blank",
+    "jump",
+    "reason_menu",
+]
+
+FORM_LIMIT = limits.FORM  # characters a form's text field takes
+_SHOWN = 1200  # characters of a question or an answer on a card that waits
+_FOLDED = 150  # and on one that is done, where each takes a line
+
+Act = Literal["approve", "edit", "reject", "skip", "undo", "show"]
+WAITING: tuple[Act, ...] = ("approve", "edit", "reject", "skip")
+STYLES: dict[Act, discord.ButtonStyle] = {
+    "approve": discord.ButtonStyle.success,
+    "edit": discord.ButtonStyle.primary,
+    "reject": discord.ButtonStyle.danger,
+    "skip": discord.ButtonStyle.secondary,
+    "undo": discord.ButtonStyle.secondary,
+    "show": discord.ButtonStyle.primary,
+}
+_COLOURS = {
+    None: discord.Colour.blurple(),
+    "approve": discord.Colour.green(),
+    "edit": discord.Colour.gold(),
+    "reject": discord.Colour.dark_grey(),
+}
+
+Submit = Callable[[discord.Interaction[Any], str], Awaitable[None]]
+
+
+def label(act: Act) -> str:
+    """What stands on the button."""
+    return {
+        "approve": texts.APPROVE,
+        "edit": texts.EDIT,
+        "reject": texts.REJECT,
+        "skip": words.SKIP,
+        "undo": words.UNDO,
+        "show": words.SHOW_AGAIN,
+    }[act]
+
+
+def card(
+    reply: Reply,
+    review: Review | None,
+    asker: str,
+    *,
+    held: bool = False,
+    skipped_by: str | None = None,
+    replaced_by: int | None = None,
+    not_shown: str | None = None,
+) -> discord.Embed:
+    """The card of one reply. Once it is done or skipped it is short, so that the channel stays easy to read.
+
+    `replaced_by` is the reply that stands in its place on Discord now; `not_shown` why what follows from a verdict, or
+    the answer itself, is not shown there yet.
+    """
+    if is_blank(reply):
+        return blank_card(reply.id)
+    question = next((turn.content for turn in reversed(reply.turns) if turn.role == "user"), "") or texts.NO_WORDS
+    if review is None and skipped_by is None:
+        body = [quoted(question, _SHOWN), "", short(reply.text, _SHOWN)]
+    else:
+        body = [quoted(line(question, _FOLDED), _SHOWN), "", line(reply.text, _FOLDED)]
+    if review is not None and review.edited_text is not None:
+        body += ["", f"**{texts.CARD_CORRECTED}**", line(review.edited_text, _FOLDED)]
+    title = texts.REMOVED_PARTLY if reply.redacted else words.HELD if held else texts.PENDING
+    if skipped_by is not None:
+        title = words.skipped(skipped_by)
+    if review is not None:
+        title = words.ruling(review.verdict, review.reviewer, review.reason)
+    embed = limits.Embed(title=title, description="\n".join(body), colour=_COLOURS[review.verdict if review else None])
+    embed.set_author(name=asker)
+    if not_shown is not None:
+        embed.add_field(name=f"\u26a0\ufe0f {words.NOT_SHOWN_TITLE}", value=words.NOT_SHOWN[not_shown])
+    footer = [f"{texts.CARD_REPLY} {reply.id}", reply.adapter or texts.BASE_MODEL]
+    footer += [words.replaced_by(replaced_by)] if replaced_by is not None else []
+    embed.set_footer(text=" \u00b7 ".join(footer))
+    return embed
+
+
+def is_blank(reply: Reply) -> bool:
+    """Whether nothing of a reply is left to be shown: its question was removed, and with it the answer."""
+    return reply.redacted and reply.turns[-1].content == REDACTED
+
+
+def blank_card(reply_id: int) -> discord.Embed:
+    """What is left of a card whose words were removed: no question, no answer, and not who asked."""
+    embed = limits.Embed(title=texts.REMOVED, description=texts.REMOVED_WHY, colour=discord.Colour.dark_grey())
+    embed.set_footer(text=f"{texts.CARD_REPLY} {reply_id}")
+    return embed
+
+
+def card_asker(message: discord.Message) -> str:
+    """Who asked, as a posted card says it: the store knows people by number only."""
+    return (message.embeds[0].author.name if message.embeds else None) or texts.SOMEBODY
+
+
+def card_buttons(reply: Reply, review: Review | None = None, *, again: bool = False) -> discord.ui.View:
+    """What can be done with a reply, and a link to its message. They work for as long as the card stands.
+
+    `again`: something is not shown on Discord yet, and can be tried again.
+    """
+    view = discord.ui.View(timeout=None)
+    if reply.redacted:
+        return view
+    acts: tuple[Act, ...] = WAITING if review is None else ("undo",)
+    acts = ("show", *acts) if again else acts
+    for act in acts:
+        view.add_item(CardButton(act, reply.id))
+    if link := jump(reply):
+        view.add_item(link)
+    return view
+
+
+def jump(reply: Reply) -> discord.ui.Button[Any] | None:
+    """A link to a reply's message."""
+    if not (reply.message_id and reply.channel_id):
+        return None
+    url = f"https://discord.com/channels/{reply.guild_id or '@me'}/{reply.channel_id}/{reply.message_id}"
+    return discord.ui.Button(label=texts.CARD_JUMP, url=url)
+
+
+def card_of(message: discord.Message) -> int | None:
+    """The id of the reply that a message is the card of, or None."""
+    for row in message.components:
+        for item in getattr(row, "children", ()):
+            match = CardButton.__discord_ui_compiled_template__.fullmatch(getattr(item, "custom_id", None) or "")
+            if match:
+                return int(match["reply"])
+    return None
+
+
+class CardButton(
+    discord.ui.DynamicItem[discord.ui.Button[Any]],
+    template=r"nightshift:(?P<act>approve|edit|reject|skip|undo|show):(?P<reply>\d+)",
+):
+    """A button of a card in the review channel."""
+
+    def __init__(self, act: Act, reply_id: int) -> None:
+        super().__init__(
+            discord.ui.Button(label=label(act), style=STYLES[act], custom_id=f"nightshift:{act}:{reply_id}")
+        )
+        self.act = act
+        self.reply_id = reply_id
+
+    @classmethod
+    async def from_custom_id(
+        cls, _interaction: discord.Interaction[Any], _item: discord.ui.Item[Any], match: re.Match[str], /
+    ) -> Self:
+        act: Act = match["act"]  # type: ignore[assignment]  # the template allows no other word
+        return cls(act, int(match["reply"]))
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        await interaction.client.desk.open(interaction, self.reply_id, self.act)
+
+
+class ReasonMenu(
+    discord.ui.DynamicItem[discord.ui.Select[Any]],
+    template=r"nightshift:reason:(?P<reply>\d+)(?::(?P<order>[a-z]+):(?P<shown>\d+))?",
+):
+    """Why a reply was rejected. In a queue it also names the order and the reply shown there."""
+
+    def __init__(self, reply_id: int, place: tuple[str, int] | None = None) -> None:
+        ending = f":{place[0]}:{place[1]}" if place else ""
+        super().__init__(
+            discord.ui.Select(
+                custom_id=f"nightshift:reason:{reply_id}{ending}",
+                placeholder=words.WHY,
+                options=[discord.SelectOption(label=label, value=name) for name, label in words.REASONS.items()],
+            )
+        )
+        self.reply_id = reply_id
+        self.place = place
+
+    @classmethod
+    async def from_custom_id(
+        cls, _interaction: discord.Interaction[Any], item: discord.ui.Item[Any], match: re.Match[str], /
+    ) -> Self:
+        menu = cls(int(match["reply"]), (match["order"], int(match["shown"])) if match["order"] else None)
+        menu.item = item  # type: ignore[assignment]  # the one that holds what was chosen
+        return menu
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        await interaction.client.desk.explain(interaction, self.reply_id, self.item.values[0], self.place)
+
+
+def reason_menu(reply_id: int) -> discord.ui.View:
+    """The menu alone, for a private message."""
+    return discord.ui.View(timeout=None).add_item(ReasonMenu(reply_id))
+
+
+class CorrectionForm(discord.ui.Modal):
+    """The form with the reply's text, to be put right."""
+
+    def __init__(self, text: str, submit: Submit) -> None:
+        super().__init__(title=texts.EDIT_TITLE, timeout=3600)
+        self._submit = submit
+        self.answer: discord.ui.TextInput[Self] = discord.ui.TextInput(
+            style=discord.TextStyle.paragraph, custom_id="answer", default=text, max_length=FORM_LIMIT
+        )
+        self.add_item(discord.ui.Label(text=texts.EDIT_LABEL, component=self.answer))
+
+    async def on_submit(self, interaction: discord.Interaction[Any]) -> None:
+        await self._submit(interaction, self.answer.value)

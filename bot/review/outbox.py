@@ -1,0 +1,275 @@
+"""The outbox: what the store holds and Discord does not show yet is shown, until it stands there.
+
+Answers, cards, and what follows from verdicts are written down together with the reason for them, and then carried out
+here: at once, again when Discord is back, and after a restart. What fails is said on the reply's card, and is tried
+again by itself and by the card's button. Doing it twice does no harm, since what is shown is read from the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from weakref import WeakValueDictionary
+
+import discord
+
+from bot.chat import buttons as controls
+from bot.chat.request import Question, edit
+from bot.chat.showing import as_posted, channel_of, question_of, show, stream_over, stream_over_held, take_away
+from bot.discord_io.emoji import emoji_of, with_emoji
+from bot.discord_io.retry import UNSENT, unreached
+from bot.discord_io.streaming import MessageStream
+from bot.i18n.en import texts
+from bot.i18n.language import speaking
+from bot.review.card_channel import ReviewBoard
+from bot.review.held_answers import shown_for
+from bot.server.moderators import Office
+from storage.records import Delivery, DeliveryKind, Reply, Review
+from storage.store import Store
+
+__all__ = ["Outbox", "reason_for"]
+
+_log = logging.getLogger(__name__)
+_AT_ONCE = 200  # rows of one round
+_PAUSES = (15.0, 3600.0)  # seconds until what was refused is tried again: the first time, doubled, and at most
+
+
+class _NotYet(Exception):
+    """It can be done only later; the argument is the reason, as `words.NOT_SHOWN` names it."""
+
+
+@dataclass(frozen=True)
+class _Now:
+    """What of a reply is to be seen on Discord. `stands`: no other answer stands in its place."""
+
+    review: Review | None
+    held_in: tuple[int, ...] | None
+    stands: bool
+    answer: Delivery | None
+    unseen: bool
+
+
+def reason_for(error: BaseException) -> str:
+    """What kept something from being shown, as `words.NOT_SHOWN` names it."""
+    if isinstance(error, _NotYet):
+        return str(error)
+    if unreached(error):
+        return "unreached"
+    if isinstance(error, discord.NotFound):
+        return "gone"
+    if isinstance(error, discord.Forbidden):
+        return "forbidden"
+    return "refused" if isinstance(error, discord.HTTPException) else "failed"
+
+
+class Outbox:
+    """The outbox of one client."""
+
+    def __init__(self, client: discord.Client, office: Office) -> None:
+        self.board = ReviewBoard(office)
+        self._client = client
+        self._office = office
+        self._store = office.store
+        self._live: dict[int, tuple[MessageStream, Question]] = {}  # answers written in this process, by reply
+        self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()  # by reply
+        self._next: dict[int, tuple[float, float]] = {}  # by row: not before, and the pause after that
+
+    async def answer(self, reply_id: int, stream: MessageStream, question: Question) -> None:
+        """Finish an answer that was just stored, in the messages that it grew in."""
+        self._live[reply_id] = stream, question
+        await self.carry_out(reply_id, "answer")
+
+    async def carry_out(self, reply_id: int, *kinds: DeliveryKind, drawn: bool = True) -> str | None:
+        """Show what is still to be shown of a reply, all of it or these kinds; gives why something could not be.
+
+        `drawn`: its card was brought in step with the last verdict already.
+        """
+        failure: str | None = None
+        async with self._turn(reply_id):
+            for delivery in await self._store.call(lambda store: store.outbox.of_reply(reply_id)):
+                if not drawn and delivery.kind == "verdict":
+                    self._next.setdefault(delivery.id, (0.0, _PAUSES[0]))
+                if not kinds or delivery.kind in kinds:
+                    failure = await self._attempt(delivery) or failure
+        return failure
+
+    async def round(self) -> None:
+        """Try again what is due. Ends early where Discord cannot be reached."""
+        waiting = await self._store.call(lambda store: store.outbox.waiting(_AT_ONCE))
+        self._next = {row.id: self._next[row.id] for row in waiting if row.id in self._next}
+        for row in waiting:
+            if self._turn(row.reply_id).locked() or time.monotonic() < self._next.get(row.id, (0.0, 0.0))[0]:
+                continue
+            self._next.setdefault(row.id, (0.0, _PAUSES[0]))
+            if await self.carry_out(row.reply_id, row.kind) == "unreached":
+                return
+
+    def _turn(self, reply_id: int) -> asyncio.Lock:
+        return self._turns.setdefault(reply_id, asyncio.Lock())
+
+    async def _attempt(self, delivery: Delivery) -> str | None:
+        """Do it, and note how it went; gives the reason if it could not be done."""
+        try:
+            reply = await self._store.call(Store.reply, delivery.reply_id)
+            guild = self._client.get_guild(reply.guild_id) if reply.guild_id is not None else None
+            if reply.guild_id is not None and guild is None:
+                return None  # the server is not there at the moment: later
+            with speaking(self._office.locale(guild)):
+                return await self._try(delivery, reply, guild)
+        except Exception:  # noqa: BLE001  (the store: nothing is lost, and it is tried again)
+            _log.exception("What is to be shown of reply %s could not be read or noted", delivery.reply_id)
+            return "failed"
+
+    async def _try(self, delivery: Delivery, reply: Reply, guild: discord.Guild | None) -> str | None:
+        do = self._post_card if delivery.kind == "card" else self._show_messages
+        try:
+            await do(delivery, reply, guild)
+        except Exception as error:  # noqa: BLE001  (whatever it was, it is said and tried again)
+            reason = reason_for(error)
+            await self._failed(delivery, reply, guild, reason, error)
+            return reason
+        later = delivery.error is not None or delivery.id in self._next
+        if later and delivery.kind != "card":  # its error is not to stand on the card that is drawn now
+            await self._store.call(lambda store: store.outbox.failed(delivery.id, None))
+            if guild is not None and not await self.board.redraw(guild, reply):
+                self._put_off(delivery, "refused")
+                return None
+        await self._done(delivery)
+        return None
+
+    async def _done(self, delivery: Delivery) -> None:
+        await self._store.call(lambda store: store.outbox.done(delivery.id))
+        self._next.pop(delivery.id, None)
+        if delivery.kind == "answer":
+            self._live.pop(delivery.reply_id, None)
+
+    async def _failed(
+        self, delivery: Delivery, reply: Reply, guild: discord.Guild | None, reason: str, error: Exception
+    ) -> None:
+        _log.error("The %s of reply %s could not be shown: %s", delivery.kind, reply.id, error, exc_info=error)
+        if reason == "gone" and delivery.kind != "card":  # deleted, or its channel was: nothing to try again
+            await self._done(delivery)
+            return
+        self._put_off(delivery, reason)
+        await self._store.call(lambda store: store.outbox.failed(delivery.id, reason))
+        if reason == "unreached" or guild is None:
+            return
+        if delivery.kind != "card":
+            await self.board.redraw(guild, reply)
+        elif delivery.error is None:  # the asker of a held answer is not to wait for what nobody sees
+            await self._say_unseen(delivery, reply, guild)
+
+    def _put_off(self, delivery: Delivery, reason: str) -> None:
+        pause = self._next.get(delivery.id, (0.0, _PAUSES[0]))[1]
+        again = _PAUSES[0] if reason == "unreached" else pause
+        self._next[delivery.id] = time.monotonic() + again, min(_PAUSES[1], 2 * pause)
+
+    async def _say_unseen(self, delivery: Delivery, reply: Reply, guild: discord.Guild) -> None:
+        try:
+            await self._show_messages(delivery, reply, guild)
+        except UNSENT:
+            _log.warning("The notice of the held reply %s stays as it is", reply.id, exc_info=True)
+
+    async def _post_card(self, delivery: Delivery, reply: Reply, guild: discord.Guild | None) -> None:
+        if guild is None or reply.redacted:
+            return
+        if self._office.review_channel(guild) is not None:
+            asker = delivery.details.get("asker") or texts.SOMEBODY
+            await self.board.post(reply.id, guild, asker, look=delivery.id in self._next)
+        elif await self._store.call(lambda store: store.moderation.held_in(reply.id)) is not None:
+            raise _NotYet("nowhere")
+        if delivery.error is not None:
+            await self._done(delivery)
+            await self._say_unseen(delivery, reply, guild)  # not any more
+
+    async def _show_messages(self, delivery: Delivery, reply: Reply, guild: discord.Guild | None) -> None:
+        """Let the messages of a reply say what may be read there now."""
+        now = await self._store.call(_now, reply.id)
+        if not now.stands or (now.answer is None and not now.held_in):
+            return
+        if reply.redacted:
+            await self._break_off(now.answer, reply)
+            return
+        stream, heading, aside = await (
+            self._stream_of(now.answer, reply) if now.answer is not None else self._stream_of_held(delivery, reply, now)
+        )
+        below: discord.ui.View | None
+        if now.held_in is None:
+            words = as_posted(reply.text, reply.finish_reason, guild)
+            below = controls.after(reply.finish_reason, quotes=bool(heading))
+        else:
+            words = with_emoji(shown_for(reply, now.review, unseen=now.unseen), emoji_of(guild))
+            below = controls.below_question(quotes=bool(heading))
+        details = now.answer.details if now.answer is not None else {}
+        left = await show(stream, heading + words + aside, below, restored=self._restored(reply.id))
+        ids = [message.id for message in stream.messages]
+        if ids:
+            await self._store.call(
+                lambda store: store.outbox.shown(reply.id, ids, now.answer.id if now.answer is not None else None)
+            )
+        if now.answer is not None:
+            self._live.pop(reply.id, None)
+        for message in left if not details.get("replaces") else []:
+            await take_away(message)
+
+    async def _break_off(self, answer: Delivery | None, reply: Reply) -> None:
+        """Somebody's words were removed: what stands there stays as it is, and is finished."""
+        if answer is None:
+            return
+        if reply.id in self._live:
+            stream, question = self._live[reply.id]
+            quotes = bool(question.heading)
+            if quotes and reply.asker_id is None:  # who asked was forgotten, and could not delete their words here
+                for message in stream.messages:
+                    await take_away(message)
+                return
+            await show(stream, stream.text, controls.below_question(quotes=quotes))
+        elif answer.details["messages"]:
+            channel = await channel_of(self._client, reply)
+            await edit(channel.get_partial_message(answer.details["messages"][-1]), view=None)
+
+    def _restored(self, reply_id: int) -> Callable[[], Awaitable[None]] | None:
+        """What gives an answer that stood in the place of this one its words and its buttons back."""
+        stream, question = self._live.get(reply_id, (None, None))
+        if stream is None or question is None or question.standing is None or question.standing.go_on:
+            return None
+        below = controls.after(question.standing.reply.finish_reason, quotes=bool(question.heading))
+        return lambda: stream.restore(below)
+
+    async def _stream_of(self, answer: Delivery, reply: Reply) -> tuple[MessageStream, str, str]:
+        """The messages of an answer whose end is not shown yet, and what stands above and below it."""
+        details = answer.details
+        around = details.get("heading", ""), details.get("aside", "")
+        if reply.id in self._live:
+            return self._live[reply.id][0], *around
+        channel = await channel_of(self._client, reply)
+        after, number = question_of(reply, channel), details.get("number", 0)
+        stream = await stream_over(channel, self._me, details.get("messages", ()), after=after, number=number)
+        return stream, *around
+
+    async def _stream_of_held(self, delivery: Delivery, reply: Reply, now: _Now) -> tuple[MessageStream, str, str]:
+        """The messages of a held answer, and what stands above and below it."""
+        channel = await channel_of(self._client, reply)
+        number = f"{reply.id}.{delivery.id}"  # another one for each verdict
+        return await stream_over_held(
+            channel, now.held_in or (), posts=now.review is not None, after=question_of(reply, channel), number=number
+        )
+
+    @property
+    def _me(self) -> int:
+        return self._client.user.id if self._client.user is not None else 0
+
+
+def _now(store: Store, reply_id: int) -> _Now:
+    reply, deliveries = store.reply(reply_id), store.outbox.of_reply(reply_id)
+    newest = store.reply_by_message(reply.message_id) if reply.message_id is not None else None
+    return _Now(
+        review=store.latest_review(reply_id),
+        held_in=store.moderation.held_in(reply_id),
+        stands=newest is None or newest.id == reply_id,
+        answer=next((one for one in deliveries if one.kind == "answer"), None),
+        unseen=any(one.kind == "card" and one.error for one in deliveries),
+    )

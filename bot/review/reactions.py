@@ -1,0 +1,77 @@
+"""Reactions as verdicts, where the settings say so: a check mark approves, a cross rejects, taking it away undoes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import discord
+
+from bot.review.service import ReviewDesk
+from bot.server.moderators import Office
+from storage.errors import StorageError
+from storage.records import Reply, Review, Verdict
+from storage.store import Store
+
+__all__ = ["Reactions"]
+
+_VERDICTS: dict[str, Verdict] = {"\u2705": "approve", "\u274c": "reject"}
+
+
+class Reactions:
+    """Hears of reactions on the answers of one client. Whatever is no moderator's verdict is passed over."""
+
+    def __init__(self, office: Office, desk: ReviewDesk) -> None:
+        self._office = office
+        self._desk = desk
+
+    async def added(self, payload: discord.RawReactionActionEvent, channel: Any) -> None:
+        """A moderator's reaction on an answer is a verdict."""
+        verdict = _VERDICTS.get(payload.emoji.name)
+        member = payload.member
+        if (
+            verdict is None
+            or member is None
+            or member.bot
+            or not isinstance(channel, discord.abc.GuildChannel | discord.Thread)
+        ):
+            return
+        if await self._office.may_judge(member, channel.id):
+            await self._judge(payload.message_id, verdict, member)
+
+    async def removed(self, payload: discord.RawReactionActionEvent, guild: discord.Guild | None) -> None:
+        """The reaction that gave the standing verdict is gone, and so is the verdict, if a moderator's still."""
+        verdict = _VERDICTS.get(payload.emoji.name)
+        if verdict is None or guild is None:
+            return
+        reply = await self._office.store.call(Store.reply_by_message, payload.message_id)
+        standing = await self._office.store.call(Store.latest_review, reply.id) if reply else None
+        if reply is None or standing is None:
+            return
+        if standing.reviewer_id != payload.user_id or standing.verdict != verdict:
+            return
+        try:
+            member = await guild.fetch_member(payload.user_id)
+        except discord.HTTPException:  # has left, or cannot be asked about: the verdict stands
+            return
+        if not await self._office.may_judge(member, reply.channel_id):
+            return
+        await self._judge(payload.message_id, "undo", member)
+
+    async def _judge(self, message_id: int, verdict: Verdict, member: discord.Member) -> None:
+        reply: Reply | None = await self._office.store.call(Store.reply_by_message, message_id)
+        if reply is None or reply.guild_id != member.guild.id:
+            return
+        standing, hidden = await self._office.store.call(_standing, reply.id)
+        if hidden and standing is None:
+            return  # a draft that is held back cannot be read where the reaction stands
+        try:
+            async with self._desk.verdicts.turn(reply.id):
+                ruling = await self._desk.verdicts.give(reply, verdict, member)
+                drawn = await self._desk.board.redraw(member.guild, reply)
+        except StorageError:  # redacted meanwhile, or nothing to take back
+            return
+        await self._desk.verdicts.carry_out(ruling, member.guild, reply, drawn=drawn)
+
+
+def _standing(store: Store, reply_id: int) -> tuple[Review | None, bool]:
+    return store.latest_review(reply_id), store.moderation.held_in(reply_id) is not None

@@ -1,0 +1,62 @@
+"""/stats: how much was reviewed and how much of it approved, by day and by adapter."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import discord
+from discord import app_commands
+
+from bot.discord_io import limits
+from bot.discord_io.deferral import in_time, respond
+from bot.discord_io.interaction_errors import answered
+from bot.i18n.en import moderation as words
+from bot.i18n.en import texts
+from bot.server.moderators import Office
+from bot.training.charts import review_chart
+from storage.records import Tally
+from storage.store import Store
+
+__all__ = ["stats_command"]
+
+_LINES = 8  # adapters named in words
+
+
+def stats_command(office: Office) -> app_commands.Command[Any, ..., None]:
+    """The slash command."""
+
+    @app_commands.command(name="stats", description="Reviews and approval rate, by day and by adapter")
+    @app_commands.describe(days="How many days back")
+    @answered
+    async def stats(interaction: discord.Interaction[Any], days: app_commands.Range[int, 1, 90] = 14) -> None:
+        guild = office.require_server(interaction)
+        since = (datetime.now(UTC) - timedelta(days=days - 1)).date().isoformat()
+        by_day, by_adapter = await in_time(interaction, office.store.look(_tallies, guild.id, since))
+        if not by_adapter:
+            await respond(interaction, content=words.STATS_NONE)
+            return
+        if not interaction.response.is_done():
+            await interaction.response.defer(ephemeral=True, thinking=True)  # matplotlib loads slowly the first time
+        picture = await asyncio.to_thread(review_chart, by_day, by_adapter)
+        lines = [words.share(one.name or texts.BASE_MODEL, one.approved, one.reviews) for one in by_adapter[-_LINES:]]
+        embed = limits.Embed(title=words.STATS, description="\n".join(lines), colour=discord.Colour.blurple())
+        if picture is None:
+            embed.add_field(name=words.STATS_DAYS, value=_in_words(by_day), inline=False)
+            await interaction.followup.send(embed=embed, ephemeral=True)
+            return
+        embed.set_image(url="attachment://reviews.png")
+        file = discord.File(io.BytesIO(picture), "reviews.png")
+        await interaction.followup.send(embed=embed, file=file, ephemeral=True)
+
+    return stats
+
+
+def _in_words(days: list[Tally]) -> str:
+    return "\n".join(words.share(one.name, one.approved, one.reviews) for one in days) or texts.NEVER
+
+
+def _tallies(store: Store, guild_id: int, since: str) -> tuple[list[Tally], list[Tally]]:
+    return store.moderation.reviews_by_day(guild_id, since), store.moderation.reviews_by_adapter(guild_id)

@@ -1,0 +1,1 @@
+"""One Discord server: its settings, its setup, who moderates it."""

@@ -1,0 +1,205 @@
+"""/settings: how the bot behaves on a server and in its channels. What is set here holds from the next message on.
+
+What the values mean is bot/server/guild_settings.py's; here they are asked for, checked and shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import discord
+from discord import app_commands
+
+from bot.chat.history import places_of
+from bot.discord_io import limits
+from bot.discord_io.interaction_errors import answered
+from bot.errors import Refused
+from bot.i18n.en import settings as texts
+from bot.server.guild_settings import Actor, GuildSettings, SettingsBook, Talk
+from bot.server.permissions import require_administrator
+from bot.server.persona import PERSONA_LIMIT, PersonaForm
+from storage.guild_settings import SERVER
+
+__all__ = ["SettingsCommands"]
+
+Where = Literal["server", "channel"]
+Rule = Literal["allow", "deny", "clear"]
+AnyChannel = discord.TextChannel | discord.VoiceChannel | discord.ForumChannel | discord.Thread
+
+
+class SettingsCommands(app_commands.Group):
+    """The group /settings, for members with Manage Server."""
+
+    def __init__(self, book: SettingsBook) -> None:
+        super().__init__(
+            name="settings",
+            description="How I behave on this server",
+            guild_only=True,
+            default_permissions=discord.Permissions(manage_guild=True),
+        )
+        self._book = book
+
+    @app_commands.command(name="show", description="What is set here")
+    @answered
+    async def show(self, interaction: discord.Interaction[Any]) -> None:
+        guild = require_administrator(interaction)
+        held = self._book.of(guild.id, *places_of(interaction.channel))
+        await interaction.response.send_message(embed=_shown(guild, held, interaction.channel), ephemeral=True)
+
+    @app_commands.command(name="channel", description="When I speak up in a channel without being mentioned")
+    @app_commands.describe(
+        answer="off: only when mentioned; name: when my name is said; always: to every message",
+        cooldown="Seconds between two such answers",
+        channel="Which channel; this one if you name none",
+    )
+    @answered
+    async def channel_(
+        self,
+        interaction: discord.Interaction[Any],
+        answer: Talk,
+        cooldown: app_commands.Range[int, 0, 86_400] = 0,
+        channel: AnyChannel | None = None,
+    ) -> None:
+        place: Any = channel or interaction.channel
+        await self._change(interaction, place.id, {"talk": answer, "talk_cooldown": float(cooldown)})
+        await _say(interaction, texts.talk(answer, place.mention, cooldown))
+
+    @app_commands.command(name="persona", description="Who I am: what I am told before every conversation")
+    @app_commands.describe(where="On the whole server, or only in this channel")
+    @answered
+    async def persona(self, interaction: discord.Interaction[Any], where: Where = "server") -> None:
+        guild = require_administrator(interaction)
+        place = _place(interaction, where)
+
+        @answered
+        async def keep(submitted: discord.Interaction[Any], text: str) -> None:
+            await self._change(submitted, place, {"persona": text or None})
+            await _say(submitted, texts.PERSONA_SET if text else texts.BACK_TO_DEFAULT)
+
+        current = self._book.of(guild.id, *(places_of(interaction.channel) if where == "channel" else ())).persona
+        await interaction.response.send_modal(PersonaForm(current[:PERSONA_LIMIT], keep))
+
+    @app_commands.command(name="answers", description="How freely and how long I answer (name neither: default)")
+    @app_commands.describe(
+        temperature="0 is always the likeliest word; 1 is free",
+        length="Longest answer, in tokens (a token is about four letters)",
+        where="On the whole server, or only in this channel",
+    )
+    @answered
+    async def answers(
+        self,
+        interaction: discord.Interaction[Any],
+        temperature: app_commands.Range[float, 0.0, 2.0] | None = None,
+        length: app_commands.Range[int, 16, 2000] | None = None,
+        where: Where = "server",
+    ) -> None:
+        require_administrator(interaction)
+        if length is not None and length > self._book.longest_answer:
+            raise Refused(texts.answer_too_long(length, self._book.context_tokens, self._book.longest_answer))
+        given: dict[str, Any] = {"temperature": temperature, "max_new_tokens": length}
+        chosen = {name: value for name, value in given.items() if value is not None} or given
+        held = await self._change(interaction, _place(interaction, where), chosen)
+        await _say(interaction, texts.answers_set(held.temperature, held.max_new_tokens))
+
+    @app_commands.command(name="limits", description="How often one member may ask")
+    @app_commands.describe(
+        cooldown="Seconds between two questions of one member",
+        quota="Answers a member gets in a day; 0 is no limit",
+        role="The quota is for members with this role; leave the quota out to take it back",
+    )
+    @answered
+    async def limits(
+        self,
+        interaction: discord.Interaction[Any],
+        cooldown: app_commands.Range[int, 0, 86_400] | None = None,
+        quota: app_commands.Range[int, 0, 100_000] | None = None,
+        role: discord.Role | None = None,
+    ) -> None:
+        guild = require_administrator(interaction)
+        changes: dict[str, Any] = {} if cooldown is None else {"member_cooldown": float(cooldown)}
+        if role is not None:
+            quotas = {one: number for one, number in self._book.of(guild.id).role_quotas.items() if one != role.id}
+            quotas |= {} if quota is None else {role.id: quota}
+            changes["role_quotas"] = {str(one): number for one, number in quotas.items()}
+        elif quota is not None:
+            changes["daily_quota"] = quota
+        if not changes:
+            raise Refused(texts.NOTHING_GIVEN)
+        await _say(interaction, _limits(guild, await self._change(interaction, SERVER, changes)))
+
+    @app_commands.command(name="access", description="In which channels and to which roles I answer")
+    @app_commands.describe(
+        rule="allow: only these; deny: all but these; clear: off both lists (nothing named: empties both)",
+        channel="The channel to allow or deny",
+        role="The role to allow or deny",
+    )
+    @answered
+    async def access(
+        self,
+        interaction: discord.Interaction[Any],
+        rule: Rule,
+        channel: AnyChannel | None = None,
+        role: discord.Role | None = None,
+    ) -> None:
+        guild = require_administrator(interaction)
+        target = channel or role
+        if target is None and rule == "clear":
+            lists = ("allowed_channels", "denied_channels", "allowed_roles", "denied_roles")
+            await self._change(interaction, SERVER, dict.fromkeys(lists))
+            await _say(interaction, texts.LISTS_EMPTY)
+            return
+        if target is None or (channel is not None and role is not None):
+            raise Refused(texts.ONE_TARGET)
+        kind = "channels" if channel is not None else "roles"
+        await self._change(interaction, SERVER, _listed(self._book.of(guild.id), kind, target.id, rule))
+        await _say(interaction, texts.access_set(rule, target.mention))
+
+    async def _change(
+        self, interaction: discord.Interaction[Any], channel_id: int, changes: Mapping[str, Any]
+    ) -> GuildSettings:
+        """Make a change; gives what holds there afterwards. Raises Refused for anybody but administrators."""
+        guild = require_administrator(interaction)
+        actor = Actor(interaction.user.id, interaction.user.display_name)
+        await self._book.change(actor, guild.id, channel_id, changes)
+        return self._book.of(guild.id, *((channel_id,) if channel_id else ()))
+
+
+def _place(interaction: discord.Interaction[Any], where: Where) -> int:
+    return (interaction.channel_id or SERVER) if where == "channel" else SERVER
+
+
+def _listed(held: GuildSettings, kind: str, id_: int, rule: Rule) -> dict[str, list[int]]:
+    """Both lists of a kind with this one where it belongs."""
+    lists = {name: [one for one in getattr(held, f"{name}_{kind}") if one != id_] for name in ("allowed", "denied")}
+    if rule != "clear":
+        lists["allowed" if rule == "allow" else "denied"].append(id_)
+    return {f"{name}_{kind}": ids for name, ids in lists.items()}
+
+
+def _shown(guild: discord.Guild, held: GuildSettings, channel: Any) -> discord.Embed:
+    embed = limits.Embed(title=texts.SHOWN_TITLE, colour=discord.Colour.blurple())
+    persona = held.persona or texts.NO_PERSONA
+    fields = {
+        texts.SHOWN_PERSONA: persona,
+        texts.SHOWN_ANSWERS: texts.answers(held.temperature, held.max_new_tokens),
+        texts.SHOWN_TALK: texts.talk(held.talk, channel.mention, held.talk_cooldown),
+        texts.SHOWN_LIMITS: _limits(guild, held),
+        texts.SHOWN_LISTS: texts.lists(
+            [f"<#{one}>" for one in held.allowed_channels] + [f"<@&{one}>" for one in held.allowed_roles],
+            [f"<#{one}>" for one in held.denied_channels] + [f"<@&{one}>" for one in held.denied_roles],
+        ),
+    }
+    for name, value in fields.items():
+        embed.add_field(name=name, value=value, inline=False)
+    return embed
+
+
+def _limits(guild: discord.Guild, held: GuildSettings) -> str:
+    names = {role.id: role.mention for role in guild.roles}
+    roles = [(names.get(one, str(one)), quota) for one, quota in held.role_quotas.items()]
+    return texts.limits(held.member_cooldown, held.daily_quota, roles)
+
+
+async def _say(interaction: discord.Interaction[Any], text: str) -> None:
+    await interaction.response.send_message(limits.content(text), ephemeral=True)

@@ -1,0 +1,223 @@
+"""/setup, the guided first start of a server, and /hold, which sends a channel's answers to moderators first.
+
+Everything chosen here is a server's own setting (bot/server/guild_settings.py): stored, in the audit, in force at once.
+The form works from one message whose parts are named by their custom ids, so it goes on after a restart.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Literal, Self
+
+import discord
+from discord import app_commands
+
+from bot.discord_io import limits
+from bot.discord_io.excerpts import short
+from bot.discord_io.interaction_errors import answered
+from bot.errors import Refused
+from bot.i18n.en import moderation as words
+from bot.i18n.en import texts
+from bot.i18n.language import speaking
+from bot.server.guild_settings import Actor
+from bot.server.moderators import Office
+from bot.server.permissions import require_administrator
+
+__all__ = ["SetupChannel", "SetupDesk", "SetupRole", "SetupStep", "hold_command", "setup_command"]
+
+_SHOWN = 200  # characters of a persona
+_PERSONA = 2000  # and of one in the form
+
+
+class SetupDesk:
+    """Answers what is chosen in the form."""
+
+    def __init__(self, office: Office, consent: Literal["members", "operator"]) -> None:
+        self._office = office
+        self._consent = consent
+
+    @answered
+    async def begin(self, interaction: discord.Interaction[Any]) -> None:
+        embed, view = self._form(require_administrator(interaction))
+        await interaction.response.send_message(embed=embed, view=view, ephemeral=True)
+
+    @answered
+    async def choose(self, interaction: discord.Interaction[Any], name: str, value: int) -> None:
+        """A channel or a role was picked. One of another server is refused."""
+        guild = require_administrator(interaction)
+        theirs = guild.get_role(value) if name == "moderator_role" else guild.get_channel(value)
+        if theirs is None:
+            raise Refused(words.SETUP_ELSEWHERE)
+        await self._change(interaction, guild, name, value)
+        await self._redraw(interaction, guild)
+
+    @answered
+    async def persona(self, interaction: discord.Interaction[Any]) -> None:
+        guild = require_administrator(interaction)
+
+        @answered
+        async def submit(submitted: discord.Interaction[Any], text: str) -> None:
+            await self._change(submitted, require_administrator(submitted), "persona", text.strip() or None)
+            await self._redraw(submitted, guild)
+
+        await interaction.response.send_modal(_PersonaForm(self._office.book.of(guild.id).persona, submit))
+
+    @answered
+    async def tell_members(self, interaction: discord.Interaction[Any]) -> None:
+        """Post in this channel how to opt in."""
+        if not self._office.teaching.learns_from(require_administrator(interaction).id):
+            raise Refused(texts.NOT_LEARNING_HERE)
+        if not isinstance(interaction.channel, discord.abc.Messageable):
+            raise Refused(texts.SERVER_ONLY)
+        with speaking(self._office.locale(interaction.guild)):
+            said = words.CONSENT_POST
+        await self._office.note(interaction, "setup.consent", str(interaction.channel_id))  # then it is done
+        await interaction.channel.send(said)
+        await interaction.response.send_message(words.CONSENT_POSTED, ephemeral=True)
+
+    async def _change(self, interaction: discord.Interaction[Any], guild: discord.Guild, name: str, value: Any) -> None:
+        actor = Actor(interaction.user.id, interaction.user.display_name)
+        await self._office.book.change(actor, guild.id, 0, {name: value})
+
+    async def _redraw(self, interaction: discord.Interaction[Any], guild: discord.Guild) -> None:
+        embed, view = self._form(guild)
+        await interaction.response.edit_message(embed=embed, view=view)
+
+    def _form(self, guild: discord.Guild) -> tuple[discord.Embed, discord.ui.View]:
+        """The form as it stands."""
+        office = self._office
+        channel = office.review_channel(guild)
+        wanted = office.role(guild.id)
+        role = next((one for one in guild.roles if wanted in (one.id, one.name, str(one.id))), None)
+        embed = limits.Embed(title=words.SETUP_TITLE, colour=discord.Colour.blurple())
+        where = f"{channel.mention}\n{_warnings(channel)}" if channel else words.SETUP_NOT_SET
+        embed.add_field(name=words.SETUP_CHANNEL, value=where.strip(), inline=False)
+        embed.add_field(name=words.SETUP_ROLE, value=role.mention if role else words.SETUP_NOT_SET, inline=False)
+        persona = office.book.of(guild.id).persona
+        embed.add_field(name=words.SETUP_PERSONA, value=short(persona, _SHOWN) or words.SETUP_NOT_SET, inline=False)
+        embed.add_field(name=words.SETUP_CONSENT, value=words.CONSENT_RULE[self._consent], inline=False)
+        view = discord.ui.View(timeout=None)
+        view.add_item(SetupChannel()).add_item(SetupRole())
+        view.add_item(SetupStep("persona"))
+        if self._consent == "members":
+            view.add_item(SetupStep("consent"))
+        return embed, view
+
+
+def _warnings(channel: discord.TextChannel) -> str:
+    """What is wrong with a channel for review, if anything is."""
+    mine = channel.permissions_for(channel.guild.me)
+    if not (mine.view_channel and mine.send_messages and mine.embed_links):
+        return words.SETUP_MUTE
+    return words.SETUP_PUBLIC if channel.permissions_for(channel.guild.default_role).view_channel else ""
+
+
+class SetupChannel(discord.ui.DynamicItem[discord.ui.ChannelSelect[Any]], template="nightshift:setup:channel"):
+    """Picks the review channel."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            discord.ui.ChannelSelect(
+                custom_id="nightshift:setup:channel",
+                channel_types=[discord.ChannelType.text],
+                placeholder=words.SETUP_PICK_CHANNEL,
+            )
+        )
+
+    @classmethod
+    async def from_custom_id(
+        cls, _interaction: discord.Interaction[Any], item: discord.ui.Item[Any], _match: re.Match[str], /
+    ) -> Self:
+        made = cls()
+        made.item = item  # type: ignore[assignment]  # the one that holds what was chosen
+        return made
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        await interaction.client.setup.choose(interaction, "review_channel", self.item.values[0].id)
+
+
+class SetupRole(discord.ui.DynamicItem[discord.ui.RoleSelect[Any]], template="nightshift:setup:role"):
+    """Picks the role that reviews."""
+
+    def __init__(self) -> None:
+        super().__init__(discord.ui.RoleSelect(custom_id="nightshift:setup:role", placeholder=words.SETUP_PICK_ROLE))
+
+    @classmethod
+    async def from_custom_id(
+        cls, _interaction: discord.Interaction[Any], item: discord.ui.Item[Any], _match: re.Match[str], /
+    ) -> Self:
+        made = cls()
+        made.item = item  # type: ignore[assignment]  # as above
+        return made
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        await interaction.client.setup.choose(interaction, "moderator_role", self.item.values[0].id)
+
+
+class SetupStep(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"nightshift:setup:(?P<step>persona|consent)"):
+    """The buttons of the form."""
+
+    def __init__(self, step: str) -> None:
+        label = words.SETUP_PERSONA_BUTTON if step == "persona" else words.SETUP_CONSENT_BUTTON
+        super().__init__(discord.ui.Button(label=label, custom_id=f"nightshift:setup:{step}"))
+        self.step = step
+
+    @classmethod
+    async def from_custom_id(
+        cls, _interaction: discord.Interaction[Any], _item: discord.ui.Item[Any], match: re.Match[str], /
+    ) -> Self:
+        return cls(match["step"])
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        desk = interaction.client.setup
+        await (desk.persona(interaction) if self.step == "persona" else desk.tell_members(interaction))
+
+
+class _PersonaForm(discord.ui.Modal):
+    def __init__(self, text: str, submit: Any) -> None:
+        super().__init__(title=words.SETUP_PERSONA_TITLE, timeout=3600)
+        self._submit = submit
+        self.persona: discord.ui.TextInput[Self] = discord.ui.TextInput(
+            style=discord.TextStyle.paragraph,
+            custom_id="persona",
+            default=text[:_PERSONA],
+            required=False,
+            max_length=_PERSONA,
+        )
+        self.add_item(discord.ui.Label(text=words.SETUP_PERSONA_LABEL, component=self.persona))
+
+    async def on_submit(self, interaction: discord.Interaction[Any]) -> None:
+        await self._submit(interaction, self.persona.value)
+
+
+def setup_command(setup: SetupDesk) -> app_commands.Command[Any, ..., None]:
+    """The slash command, for who may manage the server."""
+
+    @app_commands.command(name="setup", description="Set me up on this server, step by step")
+    @app_commands.default_permissions(manage_guild=True)
+    @app_commands.guild_only()
+    async def command(interaction: discord.Interaction[Any]) -> None:
+        await setup.begin(interaction)
+
+    return command
+
+
+def hold_command(office: Office) -> app_commands.Command[Any, ..., None]:
+    """The slash command that holds a channel's answers back, or lets them go."""
+
+    @app_commands.command(
+        name="hold", description="Let moderators see my answers in this channel before they are posted"
+    )
+    @app_commands.describe(on="Whether they are held back")
+    @answered
+    async def hold(interaction: discord.Interaction[Any], on: bool) -> None:
+        guild = office.require(interaction)
+        if on and office.review_channel(guild) is None:
+            raise Refused(words.HOLD_NOWHERE)
+        carded = on and await office.card_channel(guild, interaction.channel_id) is not None
+        actor = Actor(interaction.user.id, interaction.user.display_name)
+        await office.book.change(actor, guild.id, interaction.channel_id or 0, {"hold": on or None})
+        told = (words.HOLD_ON if carded else words.HOLD_ON_UNSEEN) if on else words.HOLD_OFF
+        await interaction.response.send_message(told, ephemeral=True)
+
+    return hold

@@ -1,0 +1,93 @@
+"""The slash commands of moderators, all of them, and /status, which is everybody's.
+
+Each group has a file of its own in bot/moderation; here is the list, and who sees it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import discord
+from discord import app_commands
+
+from bot.discord_io import limits
+from bot.discord_io.deferral import in_time, respond
+from bot.discord_io.interaction_errors import answered
+from bot.i18n.en import texts
+from bot.pairs.commands import pair_commands
+from bot.review.queue import review_command
+from bot.review.service import ReviewDesk
+from bot.review.statistics import stats_command
+from bot.server.moderators import Office
+from bot.server.setup import SetupDesk, hold_command, setup_command
+from bot.training.adapters import adapter_commands
+from bot.training.commands import train_commands
+from bot.training.operations import Operations, Status
+
+__all__ = ["slash_commands", "status_embed"]
+
+Command = app_commands.Command[Any, ..., None] | app_commands.Group
+
+
+def slash_commands(operations: Operations, office: Office, desk: ReviewDesk, setup: SetupDesk) -> list[Command]:
+    """All of them, ready for the tree.
+
+    Where no role is configured, members without Manage Messages do not see those of moderators; a role's holders would
+    not see them either, so with a role every callback alone decides.
+    """
+    theirs: list[Command] = [
+        review_command(desk.queue),
+        train_commands(operations, office),
+        adapter_commands(operations, office),
+        pair_commands(office),
+        stats_command(office),
+        hold_command(office),
+    ]
+    for command in theirs:
+        command.guild_only = True
+        if office.config.moderator_role is None:
+            command.default_permissions = discord.Permissions(manage_messages=True)
+    return [_status(operations, office), setup_command(setup), *theirs]
+
+
+def _status(operations: Operations, office: Office) -> app_commands.Command[Any, ..., None]:
+    @app_commands.command(name="status", description="What I am running on, and what comes next")
+    @answered
+    async def status(interaction: discord.Interaction[Any]) -> None:
+        embed = status_embed(await in_time(interaction, operations.status()))
+        if interaction.guild_id is not None and not office.teaching.learns_from(interaction.guild_id):
+            embed.add_field(name=texts.STATUS_LEARNING, value=texts.NOT_LEARNING_HERE, inline=False)
+        await respond(interaction, embed=embed)
+
+    return status
+
+
+def status_embed(status: Status) -> discord.Embed:
+    """The answer to /status."""
+    engine, pairs, run = status.engine, status.pairs, status.last_run
+    embed = limits.Embed(title=texts.STATUS_TITLE, colour=discord.Colour.blurple())
+    if engine.failure:
+        embed.description = texts.STATUS_FAILED
+    embed.add_field(name=texts.STATUS_MODEL, value=f"{engine.base_model} ({engine.device})")
+    embed.add_field(name=texts.STATUS_ADAPTER, value=texts.adapter_name(engine.adapter))
+    embed.add_field(name=texts.STATUS_QUEUE, value=texts.queue(engine.active, engine.queued))
+    embed.add_field(name=texts.STATUS_SPEED, value=texts.speed(engine.tokens_per_second, engine.slots))
+    embed.add_field(name=texts.STATUS_MEMORY, value=texts.memory(engine.memory_bytes))
+    embed.add_field(
+        name=texts.STATUS_PAIRS,
+        value=texts.pairs(pairs.pending, pairs.approved, pairs.rejected, pairs.eligible),
+    )
+    last = texts.RUN_NOW if status.training else texts.NEVER
+    if run is not None and not status.training:
+        when = discord.utils.format_dt(datetime.fromisoformat(run.finished_at or run.started_at), "R")
+        last = texts.last_run(run.outcome, when, run.reason)
+    embed.add_field(name=texts.STATUS_LAST, value=last)
+    upcoming = discord.utils.format_dt(status.next_run, "R") if status.next_run else texts.NOT_PLANNED
+    embed.add_field(name=texts.STATUS_NEXT, value=upcoming)
+    swap = engine.last_swap
+    embed.add_field(
+        name=texts.STATUS_SWAP,
+        value=texts.swap(swap.adapter, swap.pause_s * 1000, swap.waited_s * 1000) if swap else texts.NEVER,
+    )
+    return embed

@@ -1,0 +1,54 @@
+"""Which servers the bot learns from, and whose moderators train it: by id, so that no other server can take the place.
+
+The operator names them (`[training] servers`, `[discord] main_server`). Until then it is the server that the bot joined
+first, which the store remembers for good. Knows no Discord objects, only ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.settings import Settings
+from storage.async_store import AsyncStore
+from storage.store import Store
+
+__all__ = ["Teaching"]
+
+
+class Teaching:
+    """One for a client."""
+
+    def __init__(self, store: AsyncStore, settings: Settings) -> None:
+        self._store = store
+        self._named = settings.training.servers
+        self._main = settings.discord.main_server
+        self._home: int | None = None
+        self.consent = settings.consent
+
+    async def remember(self, joined: Sequence[int] = ()) -> None:
+        """Look which server was the first; of these, the earliest first, if none is remembered yet."""
+        if self._home is None:
+            self._home = await self._store.call(Store.remember_home_server, joined)
+
+    @property
+    def named(self) -> tuple[int, ...]:
+        """The servers that the operator named, as the store wants them."""
+        return self._named
+
+    @property
+    def servers(self) -> tuple[int, ...]:
+        """The servers whose pairs are learned from."""
+        return self._named or (() if self._home is None else (self._home,))
+
+    @property
+    def main(self) -> int | None:
+        """The server whose moderators train, choose adapters, and see what was imported for every server."""
+        return self._main if self._main is not None else next(iter(self.servers), None)
+
+    def learns_from(self, guild_id: int | None) -> bool:
+        """Whether a server's pairs are learned from."""
+        return guild_id in self.servers
+
+    def imports_shown_to(self, guild_id: int) -> tuple[int, ...] | None:
+        """Servers whose imports, beside the operator's, a server's moderators see: for the main one only, else None."""
+        return self.servers if guild_id == self.main else None

@@ -1,0 +1,1 @@
+"""Training and adapters as moderators see them: /train, /adapter, the morning report."""

@@ -1,0 +1,89 @@
+"""Training runs that this bot did not start, or whose end it did not see: looked after as its own.
+
+A trainer outlives a bot that was killed, and `nightshift train` runs beside one. While somebody holds the lock,
+training goes on; of a run that ended, people are told once. Knows Discord only through what it is given.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import time
+from collections.abc import Awaitable, Callable
+
+from bot.i18n.en import moderation as words
+from storage.async_store import AsyncStore
+from storage.files.home import Home
+from storage.records import Run
+from storage.store import Store
+from trainer.lock import Holder, end, holder_of
+from trainer.resume import can_go_on, close_for_good
+
+__all__ = ["OtherRuns"]
+
+_log = logging.getLogger(__name__)
+
+_PATIENCE_S = 15.0
+"""How long a trainer that was asked to stop may take before it is killed."""
+_MOST = 3
+"""Runs that are told of after a long silence: the newest."""
+
+
+class OtherRuns:
+    """One for a bot.
+
+    Args:
+        home: where the lock is.
+        store: where runs are.
+        tell: tells people how a run ended.
+    """
+
+    def __init__(self, home: Home, store: AsyncStore, tell: Callable[[Run], Awaitable[None]]) -> None:
+        self._home = home
+        self._store = store
+        self._tell = tell
+        self._seen = False
+        self._cancelled_by = ""
+        self._asked_at = 0.0
+
+    def going(self) -> Holder | None:
+        """Who trains at this moment; None when nobody does."""
+        return holder_of(self._home.runs / "lock")
+
+    def cancel(self, actor: str) -> bool:
+        """Ask the trainer to stop, for good; False when there is none."""
+        holder = self.going()
+        if holder is None or not end(holder, signal.SIGTERM):
+            return False
+        self._seen, self._cancelled_by, self._asked_at = True, actor, time.monotonic()
+        return True
+
+    async def look(self) -> None:
+        """See how it is; to be called every few seconds while this bot trains nothing itself."""
+        holder = await asyncio.to_thread(self.going)
+        if holder is not None:
+            self._seen = True
+            late = self._cancelled_by and time.monotonic() - self._asked_at > _PATIENCE_S
+            if holder.hangs or late:
+                _log.error("The training process %s hangs and is ended", holder.pid)
+                end(holder, signal.SIGKILL)
+            return
+        if self._cancelled_by:
+            reason = words.cancelled_by(self._cancelled_by)
+            await self._store.call(close_for_good, self._home, reason)
+        elif self._seen:
+            await self._store.call(_close_dead, self._home)
+        self._seen, self._cancelled_by = False, ""
+        runs = await self._store.call(Store.unreported_runs)
+        for run in runs[-_MOST:]:
+            await self._tell(run)
+        for run in runs:
+            await self._store.call(Store.mark_reported, run.id)
+
+
+def _close_dead(store: Store, home: Home) -> None:
+    """Close the run of a trainer that died, unless it goes on at the next start."""
+    run = store.last_run()
+    if run is not None and run.outcome is None and not can_go_on(home, run.id):
+        store.finish_run(run.id, "failed", "The training process ended without a result; nothing was published.")

@@ -1,0 +1,223 @@
+"""The morning report: what a night's training came to, with its loss curve and a blind comparison of both adapters.
+
+Put together from the run's row and metrics; posted in the review channel of each server. Sampled questions come from
+held-out conversations: a server sees those of its own conversations and the operator's, never another server's, and
+none from a channel that somebody who sees the review channel cannot read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import io
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import discord
+
+from bot.discord_io import limits
+from bot.discord_io.excerpts import line
+from bot.discord_io.retry import UNSENT, nonce_of, surely
+from bot.i18n.en import moderation as words
+from bot.i18n.en import texts
+from bot.i18n.language import speaking
+from bot.review.blind_vote import Contest, ballot, blank_comparison, comparison
+from bot.server.moderators import Office
+from bot.training.charts import loss_curve
+from bot.training.outcome import why_kept
+from storage.errors import StorageError
+from storage.records import Metric, Post, Quarantined, Reply, Run
+from storage.store import Store
+
+__all__ = ["Morning", "contests_of", "report_embed"]
+
+_log = logging.getLogger(__name__)
+_QUESTIONS = 3
+_REASONS, _REASON = 3, 250  # for pairs set aside that are named, and the characters of each
+_COLOURS = {"promoted": discord.Colour.green(), "kept": discord.Colour.gold(), "failed": discord.Colour.red()}
+
+
+@dataclass(frozen=True)
+class _Night:
+    run: Run
+    metrics: list[Metric]
+    samples: list[tuple[Contest, Reply]]
+    """With the reply that each question was taken from; one of no server is the operator's own material."""
+    aside: list[Quarantined]
+    """What this run set aside and still waits."""
+
+
+class Morning:
+    """Posts the reports of one client."""
+
+    def __init__(self, office: Office) -> None:
+        self._office = office
+
+    async def post(self, run_id: str | None, guilds: Sequence[discord.Guild]) -> int:
+        """Report a run to these servers; gives how many have heard.
+
+        Reported is every night, and each other run that went as far as comparing two adapters.
+        """
+        if run_id is None:
+            return 0
+        try:
+            night = await self._office.store.call(_night, run_id)
+        except StorageError:
+            return 0
+        if night.run.trigger != "schedule" and night.run.challenger_nll is None:
+            return 0
+        heard = 0
+        for guild in guilds:
+            channel = self._office.review_channel(guild)
+            if channel is None:
+                continue
+            try:
+                with speaking(self._office.locale(guild)):
+                    picture = await asyncio.to_thread(loss_curve, night.metrics)
+                    await self._post(channel, night, picture)
+            except UNSENT:
+                _log.warning("The morning report could not be posted in %s", channel, exc_info=True)
+            else:
+                heard += 1
+        return heard
+
+    async def _post(self, channel: discord.TextChannel, night: _Night, picture: bytes | None) -> None:
+        embed = self._embed(night, channel.guild.id)
+        nonce = nonce_of(channel.id, night.run.id)
+        if picture is None or not channel.permissions_for(channel.guild.me).attach_files:
+            message = await surely(lambda: channel.send(embed=embed, nonce=nonce))
+        else:
+            embed.set_image(url="attachment://loss.png")
+            curve = picture
+            message = await surely(
+                lambda: channel.send(embed=embed, file=discord.File(io.BytesIO(curve), "loss.png"), nonce=nonce)
+            )
+        await self._keep(Post(message.id, channel.guild.id, channel.id, "report", run_id=night.run.id))
+        for contest in (await self._shown(night, channel))[:_QUESTIONS]:
+            message = await surely(functools.partial(_pose, channel, contest))
+            post = Post(
+                message.id, channel.guild.id, channel.id, "question", run_id=contest.run_id, sample=contest.number
+            )
+            if await self._keep(post):  # its words were removed while it was posted
+                await message.edit(embed=blank_comparison(), view=None)
+
+    async def asked(self, run_id: str, number: int, guild: discord.Guild) -> bool:
+        """Whether a question of a run was one for this server."""
+        try:
+            night = await self._office.store.call(_night, run_id)
+        except StorageError:
+            return False
+        here = self._owners(guild)
+        return any(contest.number == number and reply.guild_id in here for contest, reply in night.samples)
+
+    def _owners(self, guild: discord.Guild) -> tuple[int | None, ...]:
+        """Whose samples a server's moderators judge: its own, and on the main server the operator's."""
+        return (None, guild.id) if guild.id == self._office.teaching.main else (guild.id,)
+
+    async def _shown(self, night: _Night, channel: discord.TextChannel) -> list[Contest]:
+        """The questions that may stand in a review channel: of its server, from channels that all its readers read."""
+        guild, shown = channel.guild, []
+        for contest, reply in night.samples:
+            own = reply.guild_id == guild.id
+            if reply.guild_id in self._owners(guild) and (
+                not own or reply.channel_id is None or await self._office.readers.all_read(channel, reply.channel_id)
+            ):
+                shown.append(contest)
+        return shown
+
+    async def redraw(self, post: Post, channel: discord.abc.Messageable) -> None:
+        """Show a report without the reasons of pairs that no longer wait. Raises what Discord raises."""
+        if post.run_id is None or post.guild_id is None:
+            return
+        night = await self._office.store.call(_night, post.run_id)
+        message = await channel.fetch_message(post.message_id)
+        embed = self._embed(night, post.guild_id)
+        if message.attachments:
+            embed.set_image(url="attachment://loss.png")
+        await message.edit(embed=embed)
+
+    def _embed(self, night: _Night, guild_id: int) -> discord.Embed:
+        """The report as one server sees it."""
+        here = (None, guild_id) if guild_id == self._office.teaching.main else (guild_id,)
+        return report_embed(night.run, [one.reason for one in night.aside if one.guild_id in here])
+
+    async def _keep(self, post: Post) -> bool:
+        return await self._office.store.call(Store.add_post, post)
+
+
+async def _pose(channel: discord.TextChannel, contest: Contest) -> discord.Message:
+    nonce = nonce_of(channel.id, contest.run_id, contest.number)
+    return await channel.send(embed=comparison(contest), view=ballot(contest), nonce=nonce)
+
+
+def report_embed(run: Run, aside: Sequence[str] = ()) -> discord.Embed:
+    """The report in words. `aside`: why each pair was set aside that waits for a second moderator."""
+    outcome = run.outcome or "failed"
+    reason = run.reason or ""
+    why = why_kept(run) if outcome == "kept" else None
+    head = words.MORNING_KEPT[why] if why else words.MORNING_HEAD[outcome]
+    lines = [f"**{head}**", reason[:1].upper() + reason[1:]]
+    embed = limits.Embed(
+        title=words.MORNING,
+        description="\n".join(filter(None, lines)),
+        colour=_COLOURS.get(outcome, discord.Colour.greyple()),
+        timestamp=datetime.fromisoformat(run.finished_at or run.started_at),
+    )
+    if run.champion_nll is not None and run.challenger_nll is not None:
+        before, after = run.champion_nll, run.challenger_nll
+        value = f"{before:.3f} \u2192 **{after:.3f}**\n{words.MORNING_BETTER}"
+        embed.add_field(name=words.MORNING_LOSS, value=value)
+    if run.train_pairs is not None:
+        held = words.held_out(run.train_pairs, run.holdout_pairs or 0)
+        embed.add_field(name=words.MORNING_PAIRS, value=held)
+    if run.finished_at:
+        took = datetime.fromisoformat(run.finished_at) - datetime.fromisoformat(run.started_at)
+        embed.add_field(name=words.MORNING_TIME, value=texts.minutes(max(0.0, took.total_seconds() / 60)))
+    if aside:
+        reasons = Counter(aside).most_common(_REASONS)
+        more = len(aside) - sum(count for _, count in reasons)
+        shown = [(line(reason, _REASON), count) for reason, count in reasons]
+        embed.add_field(name=words.MORNING_ASIDE, value=words.set_aside_tonight(shown, more), inline=False)
+    if run.challenger:
+        embed.add_field(name=words.MORNING_ADAPTER, value=f"`{run.challenger}`", inline=False)
+    return embed
+
+
+def contests_of(run: Run) -> list[tuple[Contest, int | None]]:
+    """The sampled questions that both adapters answered differently, with the reply each was taken from. Pure.
+
+    Read from `details["samples"]`: a list of objects with "prompt", "text" (the challenger's), "champion" and
+    "reply_id". What a run did not record is left out, down to an empty list.
+    """
+    samples = run.details.get("samples")
+    found: list[tuple[Contest, int | None]] = []
+    for number, sample in enumerate(samples if isinstance(samples, list) else []):
+        if not isinstance(sample, dict):
+            continue
+        prompt, old, new = (sample.get(name) for name in ("prompt", "champion", "text"))
+        if isinstance(prompt, str) and isinstance(old, str) and isinstance(new, str) and old.strip() != new.strip():
+            reply_id: Any = sample.get("reply_id")
+            contest = Contest(run.id, number, prompt, champion=old, challenger=new)
+            found.append((contest, reply_id if isinstance(reply_id, int) else None))
+    return found
+
+
+def _night(store: Store, run_id: str) -> _Night:
+    run = store.run(run_id)
+    samples: list[tuple[Contest, Reply]] = []
+    for contest, reply_id in contests_of(run):
+        if reply_id is None:  # nobody can say whose words these are
+            continue
+        try:
+            reply = store.reply(reply_id)
+        except StorageError:
+            continue
+        private = reply.source == "discord" and reply.guild_id is None
+        if not reply.redacted and not private:
+            samples.append((contest, reply))
+    aside = [one for one in store.quarantined(limit=None) if one.run_id == run_id]
+    return _Night(run, store.metrics(run_id), samples, aside)

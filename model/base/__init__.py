@@ -1,0 +1,1 @@
+"""The base model: found, converted to NF4, cached, loaded."""

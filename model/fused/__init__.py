@@ -1,0 +1,1 @@
+"""The fused decode step: fewer, larger kernels than transformers' modules, on CPU and GPU."""

@@ -1,0 +1,191 @@
+"""The lean step's layers and the output layer in C: decoder_pass.c, compiled for this machine if it has a C compiler.
+
+At a few rows torch's operations cost more than what they compute, and each product wakes the other cores anew. Without
+a compiler model/fused/decode_step.py and model/fused/cpu/kernels.py compute the same with torch.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+if TYPE_CHECKING:
+    from model.fused.packed import FusedLinear
+    from model.serving.kv_cache import SlotCache
+
+__all__ = ["CompiledHead", "CompiledLayers", "library"]
+
+log = logging.getLogger(__name__)
+
+_SOURCE = Path(__file__).with_name("decoder_pass.c")
+_COMMAND = "cc -O3 -march=native -mprefer-vector-width=512 -fno-math-errno -fno-trapping-math -fopenmp -shared -fPIC"
+_TILE = 32  # outputs computed at once, by bitsandbytes' product too
+_TASKS = 2  # at most, of one product for each thread
+
+_Int, _Float, _Pointer = ctypes.c_int64, ctypes.c_float, ctypes.c_void_p
+
+
+class _Linear(ctypes.Structure):
+    _fields_ = (
+        *((name, _Int) for name in ("k", "n", "tasks", "rank", "parts")),
+        ("ends", _Int * 3),
+        *((name, _Int) for name in ("gated", "residual")),
+        *((name, _Pointer) for name in ("words", "scales", "a", "b", "bias", "norm")),
+    )
+
+
+class _Layer(ctypes.Structure):
+    _fields_ = (
+        *((name, _Linear) for name in ("qkv", "out", "gate_up", "down")),
+        *((name, _Pointer) for name in ("q_norm", "k_norm", "keys", "values")),
+        ("window", _Int),
+    )
+
+
+class _Pass(ctypes.Structure):
+    _fields_ = (
+        *((name, _Int) for name in ("m", "layers", "heads", "kv", "dim", "length")),
+        *((name, _Pointer) for name in ("product", "layer", "cos", "sin", "positions", "owners")),
+        *((name, _Pointer) for name in ("hidden", "x", "y", "low", "narrow", "sums")),
+        *((name, _Float) for name in ("eps", "scale")),
+    )
+
+
+class _Output(ctypes.Structure):
+    _fields_ = (*((name, _Int) for name in ("m", "n", "k")), *((name, _Pointer) for name in ("x", "weight", "y")))
+
+
+@cache
+def library() -> Any:
+    """The compiled C code; None, and a line in the log, where it cannot be compiled."""
+    with tempfile.TemporaryDirectory(prefix="nightshift-") as folder:
+        target = Path(folder) / "cpu_pass.so"
+        command = [*_COMMAND.split(), "-o", str(target), str(_SOURCE)]
+        try:
+            subprocess.run(command, check=True, capture_output=True, timeout=60)  # noqa: S603 - our own source
+            return ctypes.CDLL(str(target))
+        except (OSError, subprocess.SubprocessError) as error:
+            log.info("Replies are slower than they could be: the engine's C code was not compiled (%s)", error)
+            return None
+
+
+class CompiledLayers:
+    """The layers of a lean step, all in one call, on `threads` threads.
+
+    `layers` are model.lean's; `product` is bitsandbytes' 4-bit product.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Any],
+        slots: SlotCache,
+        rotary: tuple[torch.Tensor, torch.Tensor],
+        product: Any,
+        *,
+        eps: float,
+        scale: float,
+        threads: int,
+    ) -> None:
+        library().hire(_Int(threads - 1))
+        self._function, self._most_tasks = library().pass_layers, _TASKS * threads
+        self._held: list[torch.Tensor] = []
+        linears = [linear for layer in layers for linear in (layer.qkv, layer.out, layer.gate_up, layer.down)]
+        self._widest = max(max(len(linear.words), 2 * linear.words.shape[1]) for linear in linears)
+        self._low = max(len(linear.a) for linear in linears)
+        self._layers = (_Layer * len(layers))(*(self._layer(layer, slots, at) for at, layer in enumerate(layers)))
+        _, kv, length, dim = slots.keys[0].shape
+        self._pass = _Pass(
+            layers=len(layers),
+            heads=layers[0].qkv.segments[0] // dim,
+            kv=kv,
+            dim=dim,
+            length=length,
+            product=ctypes.cast(product, _Pointer),
+            layer=ctypes.addressof(self._layers),
+            cos=self._at(rotary[0]),
+            sin=self._at(rotary[1]),
+            eps=eps,
+            scale=scale,
+        )
+        self._scratch = torch.empty(0)
+
+    def __call__(self, hidden: torch.Tensor, positions: torch.Tensor, owners: torch.Tensor) -> torch.Tensor:
+        """Bring hidden states [m, hidden] through all layers, in place; their keys and values go to the cache.
+
+        Their tokens stand at `positions` of the cache's rows `owners`, int64 (m at least). Tokens of one row see each
+        other as far as their positions say.
+        """
+        m, call = len(hidden), self._pass
+        sizes = dict.fromkeys(("x", "y", "narrow", "sums"), m * self._widest) | {"low": m * self._low}
+        if len(self._scratch) < sum(sizes.values()):
+            self._scratch = torch.empty(sum(sizes.values()))
+        address = self._scratch.data_ptr()
+        for name, size in sizes.items():
+            setattr(call, name, address)
+            address += size * self._scratch.itemsize
+        call.m, call.hidden = m, hidden.data_ptr()
+        call.positions, call.owners = positions.data_ptr(), owners.data_ptr()
+        self._function(ctypes.byref(call))
+        return hidden
+
+    def _layer(self, layer: Any, slots: SlotCache, index: int) -> _Layer:
+        q_norm, k_norm, _ = layer.norms or (None, None, 0.0)
+        return _Layer(
+            self._linear(layer.qkv, norm=layer.input_norm),
+            self._linear(layer.out, residual=True),
+            self._linear(layer.gate_up, norm=layer.post_norm),
+            self._linear(layer.down, gated=True, residual=True),
+            *map(self._at, (q_norm, k_norm, slots.keys[index], slots.values[index])),
+            layer.window,
+        )
+
+    def _linear(
+        self, linear: FusedLinear, *, norm: torch.Tensor | None = None, gated: bool = False, residual: bool = False
+    ) -> _Linear:
+        tiles, k = len(linear.words) // _TILE, 2 * linear.words.shape[1]
+        tasks = min(tiles, self._most_tasks)
+        edges = [tiles * task // tasks * _TILE for task in range(tasks + 1)]
+        scales = torch.cat([linear.scales[edges[task] : edges[task + 1]].T.flatten() for task in range(tasks)])
+        ends = [sum(linear.segments[: part + 1]) for part in range(len(linear.segments))]
+        tensors = (linear.words, scales, linear.a, linear.b, linear.bias, norm)
+        sizes = (k, edges[-1], tasks, linear.rank, len(ends))
+        return _Linear(*sizes, (_Int * 3)(*ends), gated, residual, *map(self._at, tensors))
+
+    def _at(self, tensor: torch.Tensor | None) -> int | None:
+        """The tensor's address, which stays its own as long as this object lives."""
+        if tensor is None:
+            return None
+        assert tensor.is_contiguous()  # noqa: S101 - as packed, joined and allocated
+        self._held.append(tensor)
+        return tensor.data_ptr()
+
+
+class CompiledHead:
+    """The output layer in bf16: [m, hidden] -> logits [m, vocabulary] in fp32."""
+
+    def __init__(self, weight: torch.Tensor, threads: int) -> None:
+        library().hire(_Int(threads - 1))
+        self._function = library().project
+        n, k = weight.shape
+        self._weight = weight.bfloat16().view(n // _TILE, _TILE, k // 2, 2).transpose(1, 2).contiguous()
+        self._output = _Output(n=n, k=k, weight=self._weight.data_ptr())
+
+    @staticmethod
+    def fits(weight: torch.Tensor) -> bool:
+        """Whether a weight [vocabulary, hidden] can be computed here."""
+        return library() is not None and len(weight) % _TILE == 0 and weight.shape[1] % 2 == 0
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """Logits of x [m, hidden]."""
+        x, logits, call = x.bfloat16().contiguous(), torch.empty(len(x), self._output.n), self._output
+        call.m, call.x, call.y = len(x), x.data_ptr(), logits.data_ptr()
+        self._function(ctypes.byref(call))
+        return logits

@@ -1,0 +1,192 @@
+// All layers of a decoder of Llama's shape, and its output layer, for a few tokens on a CPU with AVX512-BF16: what
+// model/fused/decode_step.py does with torch. The 4-bit product is bitsandbytes' own, handed in; what is around it is fp32.
+
+#include "thread_pool.h"
+
+#include <immintrin.h>
+#include <math.h>
+
+enum { BLOCK = 64, TILE = 32, WIDTH = 16 };
+
+typedef struct {  // layers that share their input, [n, k], their LoRA pairs, [parts * rank, k] and [parts * rank, n]
+    int64_t k, n, tasks, rank, parts, ends[3], gated, residual;
+    const uint8_t *words;
+    const uint16_t *scales;  // [k / 64, n] of the outputs of each task in turn
+    const float *a, *b, *bias, *norm;
+} linear;
+
+typedef struct {
+    linear qkv, out, gate_up, down;
+    const float *q_norm, *k_norm;
+    float *keys, *values;  // [rows, kv, length, dim]
+    int64_t window;
+} layer;
+
+typedef struct {  // m tokens: their hidden states, positions, and the rows of the cache that they belong to
+    int64_t m, layers, heads, kv, dim, length;
+    void (*product)(int64_t m, int64_t n, int64_t k, const uint16_t *x, const uint8_t *words, const uint16_t *scales,
+                    uint16_t *out, int64_t block, int64_t x_stride, int64_t out_stride);
+    const layer *layer;
+    const float *cos, *sin;  // [length, dim]
+    const int64_t *positions, *owners;
+    float *hidden, *x, *y, *low;  // scratch: x, y [m, widest], low [m, parts * rank]
+    uint16_t *narrow, *sums;      // bf16: x, and a product before its end
+    float eps, scale;
+} pass;
+
+static inline float dot(const float *x, const float *y, int64_t n) {
+    __m512 sum = _mm512_setzero_ps();
+    for (int64_t i = 0; i < n; i += WIDTH) sum = _mm512_fmadd_ps(_mm512_loadu_ps(x + i), _mm512_loadu_ps(y + i), sum);
+    return _mm512_reduce_add_ps(sum);
+}
+
+static void rms_norm(const float *x, const float *weight, float eps, int64_t n, float *y) {
+    float factor = 1 / sqrtf(dot(x, x, n) / n + eps);
+    for (int64_t i = 0; i < n; i++) y[i] = x[i] * factor * weight[i];
+}
+
+// e^x to 2e-7, the polynomial of Cephes' expf; written out so that the compiler computes many at once.
+static inline float exponential(float x) {
+    x = x < -87 ? -87 : x > 88 ? 88 : x;
+    float whole = rintf(x * 1.44269504f), r = x - whole * 0.693359375f + whole * 2.12194440e-4f;
+    float y = ((((1.9875691500e-4f * r + 1.3981999507e-3f) * r + 8.3334519073e-3f) * r + 4.1665795894e-2f) * r +
+               1.6666665459e-1f) * r + 5.0000001201e-1f;
+    union { int32_t bits; float value; } power = {((int32_t)whole + 127) << 23};
+    return (y * r * r + r + 1) * power.value;
+}
+
+// The input of `of` for one token, in fp32 and in bf16, and LoRA's A of it.
+static void prepare(const void *pass_, const void *of, int64_t row) {
+    const pass *p = pass_;
+    const linear *l = of;
+    float *x = p->x + row * l->k, *gate = p->y + row * 2 * l->k, *up = gate + l->k;
+    if (l->norm) rms_norm(p->hidden + row * l->k, l->norm, p->eps, l->k, x);
+    for (int64_t i = 0; l->gated && i < l->k; i++) x[i] = gate[i] / (1 + exponential(-gate[i])) * up[i];
+    for (int64_t i = 0; i < l->k; i += WIDTH)
+        _mm256_storeu_si256((__m256i *)(p->narrow + row * l->k + i), (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(x + i)));
+    for (int64_t r = 0, all = l->parts * l->rank; r < all; r++) p->low[row * all + r] = dot(x, l->a + r * l->k, l->k);
+}
+
+// Some outputs of `of` for all tokens: W x + B (A x) + bias, added to the hidden states or instead of y.
+static void multiply(const void *pass_, const void *of, int64_t i) {
+    const pass *p = pass_;
+    const linear *l = of;
+    int64_t tiles = l->n / TILE, from = tiles * i / l->tasks * TILE, to = tiles * (i + 1) / l->tasks * TILE;
+    p->product(p->m, to - from, l->k, p->narrow, l->words + from * l->k / 2, l->scales + from * (l->k / BLOCK),
+               p->sums + from, BLOCK, l->k, l->n);
+    for (int64_t row = 0, all = l->parts * l->rank; row < p->m; row++) {
+        float *y = (l->residual ? p->hidden : p->y) + row * l->n;
+        for (int64_t j = from; j < to; j++) {
+            union { uint32_t bits; float value; } sum = {(uint32_t)p->sums[row * l->n + j] << 16};
+            y[j] = sum.value + (l->residual ? y[j] : 0) + (l->bias ? l->bias[j] : 0);
+        }
+        for (int64_t r = 0; r < all; r++) {
+            int64_t part = r / l->rank, start = part ? l->ends[part - 1] : 0, end = l->ends[part];
+            float low = p->low[row * all + r];
+            for (int64_t j = start > from ? start : from; j < (end < to ? end : to); j++) y[j] += low * l->b[r * l->n + j];
+        }
+    }
+}
+
+// Of one token queries and keys are normed and turned; keys and values go to the cache.
+static void store(const void *pass_, const void *of, int64_t row) {
+    const pass *p = pass_;
+    const layer *l = of;
+    int64_t dim = p->dim, half = dim / 2, all = p->heads + 2 * p->kv, place = p->positions[row];
+    const float *cos = p->cos + place * dim, *sin = p->sin + place * dim;
+    for (int64_t head = 0; head < all; head++) {
+        float *x = p->y + (row * all + head) * dim;
+        if (head < p->heads + p->kv) {
+            if (l->q_norm) rms_norm(x, head < p->heads ? l->q_norm : l->k_norm, p->eps, dim, x);
+            for (int64_t j = 0; j < half; j++) {
+                float first = x[j], second = x[j + half];
+                x[j] = first * cos[j] - second * sin[j];
+                x[j + half] = second * cos[j + half] + first * sin[j + half];
+            }
+        }
+        if (head < p->heads) continue;
+        float *cache = head < p->heads + p->kv ? l->keys : l->values;
+        cache += ((p->owners[row] * p->kv + (head - p->heads) % p->kv) * p->length + place) * dim;
+        for (int64_t j = 0; j < dim; j++) cache[j] = x[j];
+    }
+}
+
+// One head of one token.
+static void attend(const void *pass_, const void *of, int64_t i) {
+    const pass *p = pass_;
+    const layer *l = of;
+    int64_t dim = p->dim, row = i / p->heads, head = i % p->heads, place = p->positions[row];
+    int64_t first = l->window && place >= l->window ? place + 1 - l->window : 0, count = place + 1 - first;
+    int64_t start = ((p->owners[row] * p->kv + head * p->kv / p->heads) * p->length + first) * dim;
+    const float *q = p->y + (row * (p->heads + 2 * p->kv) + head) * dim;
+    float scores[count], most = -INFINITY, total = 0;
+    for (int64_t j = 0; j < count; j++) {
+        scores[j] = p->scale * dot(q, l->keys + start + j * dim, dim);
+        most = scores[j] > most ? scores[j] : most;
+    }
+#pragma omp simd reduction(+ : total)
+    for (int64_t j = 0; j < count; j++) total += scores[j] = exponential(scores[j] - most);
+    for (int64_t v = 0; v < dim; v += 2 * WIDTH) {
+        __m512 left = _mm512_setzero_ps(), right = left, share = _mm512_set1_ps(1 / total);
+        const float *value = l->values + start + v;
+        for (int64_t j = 0; j < count; j++, value += dim) {
+            left = _mm512_fmadd_ps(_mm512_set1_ps(scores[j]), _mm512_loadu_ps(value), left);
+            right = _mm512_fmadd_ps(_mm512_set1_ps(scores[j]), _mm512_loadu_ps(value + WIDTH), right);
+        }
+        _mm512_storeu_ps(p->x + i * dim + v, left * share);
+        _mm512_storeu_ps(p->x + i * dim + v + WIDTH, right * share);
+    }
+}
+
+void pass_layers(const pass *p) {
+    int threads = omp_get_max_threads();
+    omp_set_num_threads(1);
+    begin();
+    for (const layer *l = p->layer; l < p->layer + p->layers; l++)
+        for (const linear *next = &l->qkv; next <= &l->down; next++) {
+            stage(prepare, p, next, p->m);
+            stage(multiply, p, next, next->tasks);
+            if (next != &l->qkv) continue;
+            stage(store, p, l, p->m);
+            stage(attend, p, l, p->m * p->heads);
+        }
+    end();
+    omp_set_num_threads(threads);
+}
+
+typedef struct {  // x [m, k] and weight [n / 32, k / 2, 32, 2] in bf16 -> y [m, n]
+    int64_t m, n, k;
+    const uint16_t *x, *weight;
+    float *y;
+} output;
+
+static inline void project_rows(const output *o, int64_t row, int64_t at, const int rows) {
+    __m512 sums[8][2];
+    for (int r = 0; r < rows; r++) sums[r][0] = sums[r][1] = _mm512_setzero_ps();
+    for (int64_t j = 0; j < o->k; j += 2) {
+        __m512bh left = (__m512bh)_mm512_loadu_si512(o->weight + at * o->k + j * TILE);
+        __m512bh right = (__m512bh)_mm512_loadu_si512(o->weight + at * o->k + (j + 1) * TILE);
+        for (int r = 0; r < rows; r++) {
+            __m512bh pair = (__m512bh)_mm512_set1_epi32(*(const int32_t *)(o->x + (row + r) * o->k + j));
+            sums[r][0] = _mm512_dpbf16_ps(sums[r][0], left, pair);
+            sums[r][1] = _mm512_dpbf16_ps(sums[r][1], right, pair);
+        }
+    }
+    for (int r = 0; r < rows; r++)
+        for (int half = 0; half < 2; half++) _mm512_storeu_ps(o->y + (row + r) * o->n + at + half * WIDTH, sums[r][half]);
+}
+
+static void project_tile(const void *o_, const void *unused, int64_t i) {
+    const output *o = o_;
+    int64_t row = 0;
+    for (; row + 8 <= o->m; row += 8) project_rows(o, row, i * TILE, 8);
+    for (; row + 4 <= o->m; row += 4) project_rows(o, row, i * TILE, 4);
+    for (; row < o->m; row++) project_rows(o, row, i * TILE, 1);
+    (void)unused;
+}
+
+void project(const output *o) {
+    begin();
+    stage(project_tile, o, NULL, o->n / TILE);
+    end();
+}

@@ -1,0 +1,278 @@
+"""The lean step's functions on a CPU with AVX512-BF16: the names and shapes of model/fused/gpu/kernels.py, in fp32.
+
+The 4-bit product is bitsandbytes' own (bf16 inputs and result), as its layers compute it there; everything around it is
+few and plain torch operations, for at one row each costs its overhead.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+import torch
+from bitsandbytes import functional as bnb
+from bitsandbytes.cextension import lib
+from torch.nn import functional
+
+from model.fused.cpu.compiled import CompiledHead, CompiledLayers, library
+from model.serving.kv_cache import SlotCache
+
+__all__ = [
+    "FEW_ROWS",
+    "PROMPT_SIZES",
+    "attend",
+    "begin_step",
+    "compile_layers",
+    "dequantise",
+    "finish",
+    "finish_gated",
+    "fits",
+    "gated",
+    "join",
+    "make_head",
+    "pack",
+    "product",
+    "rms_norm",
+    "settled",
+    "usable",
+]
+
+FEW_ROWS = 1 << 30  # the product reads 4-bit weights directly for any number of rows
+PROMPT_SIZES: tuple[int, ...] = ()  # prompts are read by their own path
+
+_BLOCK = 64  # inputs that share one scale
+_KERNEL = "gemv_4bit_inference_cpu_nf4_bf16"
+_STEP_ROWS = 1  # beyond, LoRA's A is applied layer by layer
+_EXACT = 8  # logits computed in fp32: the likeliest by bf16
+
+
+def usable() -> bool:
+    """Whether bitsandbytes has its packed 4-bit product here."""
+    return bool(bnb.has_avx512bf16()) and hasattr(lib, _KERNEL)
+
+
+def fits(inputs: int, outputs: int, head_dim: int) -> bool:
+    """Whether a linear layer of this size, in a model of this head width, can be computed here."""
+    return inputs % _BLOCK == 0 and outputs % 32 == 0 and head_dim % 2 == 0
+
+
+def settled(scales: torch.Tensor) -> torch.Tensor:
+    """Scales [N, K / 64] whose transpose is contiguous, as the product reads them."""
+    return scales.T.contiguous().T
+
+
+def pack(weight: torch.Tensor, state: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    """Bitsandbytes' NF4 weight as its packed product reads it: words [N, K / 2] uint8 and scales [N, K / 64] bf16.
+
+    A layer that has run in eval mode is packed already.
+    """
+    if not getattr(state, "packing_format_for_cpu", False):
+        weight, state = bnb._convert_weight_packed_for_cpu(weight, state)  # noqa: SLF001 - what its layers call
+    return weight.view(state.shape[0], -1), state.absmax.T
+
+
+def dequantise(words: torch.Tensor, scales: torch.Tensor, k: int) -> torch.Tensor:
+    """Weights [N, k] in fp32."""
+    return _multiplied(torch.eye(k), words, scales).T
+
+
+def join(parts: Sequence[torch.Tensor]) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    """LoRA's B of layers that share their input, each [N_i, rank], as `finish` reads it, and views of each.
+
+    [layers * rank, N], zero where a layer's part meets another's outputs: one product for all, which at few rows costs
+    less than one for each.
+    """
+    rank = parts[0].shape[1]
+    whole = parts[0].new_zeros(len(parts) * rank, sum(map(len, parts)))
+    views, start = [], 0
+    for index, part in enumerate(parts):
+        views.append(whole[index * rank : (index + 1) * rank, start : start + len(part)].T.copy_(part))
+        start += len(part)
+    return whole, views
+
+
+def product(
+    x: torch.Tensor, words: torch.Tensor, scales: torch.Tensor, a: torch.Tensor, *, rank: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Returns x W^T, [M, N], and LoRA's x A^T, [M, R]. x: [M, K]; a: [R, K], of layers of this rank.
+
+    Layer by layer for a prompt: one product of all sums in another order, and where the next input is rounded to bf16,
+    that last bit now and then becomes a visible one.
+    """
+    if len(x) <= _STEP_ROWS:
+        low = functional.linear(x, a)
+    else:
+        low = torch.cat([functional.linear(x, part) for part in a.split(rank)], dim=-1)
+    return _multiplied(x, words, scales), low
+
+
+def finish(
+    sums: torch.Tensor,
+    low: torch.Tensor,
+    b: torch.Tensor,
+    segments: tuple[int, ...],  # noqa: ARG001 - `b` has them
+    *,
+    bias: torch.Tensor | None = None,
+    residual: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """[M, N]: the product, plus LoRA's B, plus bias, plus residual; `sums` is overwritten.
+
+    `segments` are the widths of the layers fused into N; `b` is from `join`.
+    """
+    if bias is not None:
+        sums += bias
+    sums.addmm_(low, b)
+    return sums if residual is None else sums.add_(residual)
+
+
+def finish_gated(sums: torch.Tensor, low: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """[M, N / 2]: silu(gate) * up of a fused gate and up product."""
+    half = sums.shape[1] // 2
+    return gated(finish(sums, low, b, (half, half)))
+
+
+def gated(y: torch.Tensor) -> torch.Tensor:
+    """[M, N / 2]: silu(gate) * up of the two halves of [M, N]."""
+    gate, up = y.chunk(2, dim=-1)
+    return functional.silu(gate).mul_(up)
+
+
+def rms_norm(x: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
+    """RMS norm of [M, N]."""
+    return functional.rms_norm(x, weight.shape, weight, eps)
+
+
+def make_head(weight: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
+    """The output layer: [M, hidden] -> logits [M, vocabulary].
+
+    Computed in bf16, half the bytes, from a copy; the likeliest tokens once more in fp32, so that near-ties among them
+    fall as in the model's own layer.
+    """
+    rough = CompiledHead(weight, _cores()) if CompiledHead.fits(weight) else _torch_head(weight)
+
+    def head(x: torch.Tensor) -> torch.Tensor:
+        logits = rough(x)
+        likeliest = logits.topk(min(_EXACT, logits.shape[1]), dim=-1).indices
+        exact = torch.matmul(weight[likeliest], x[:, :, None])[:, :, 0]
+        return logits.scatter_(1, likeliest, exact)
+
+    return head
+
+
+def _torch_head(weight: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
+    """The output layer in bf16, on all cores: of a step by torch it is the one product worth waking them for."""
+    half, cores = weight.bfloat16(), _cores()
+
+    def head(x: torch.Tensor) -> torch.Tensor:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(cores)
+        logits = functional.linear(x.bfloat16(), half).float()
+        torch.set_num_threads(threads)
+        return logits
+
+    return head
+
+
+def compile_layers(
+    layers: Sequence[Any],
+    slots: SlotCache,
+    rotary: tuple[torch.Tensor, torch.Tensor],
+    *,
+    eps: float,
+    scale: float,
+) -> CompiledLayers | None:
+    """All layers of a lean step as one call; None where it has to be torch, layer by layer."""
+    if library() is None or slots.keys[0].shape[-1] % 32:
+        return None
+    return CompiledLayers(layers, slots, rotary, getattr(lib, _KERNEL), eps=eps, scale=scale, threads=_cores())
+
+
+@cache
+def _cores() -> int:
+    """Torch's threads where a model is loaded first; the worker's thread has fewer."""
+    return torch.get_num_threads()
+
+
+class _Step:
+    """What the layers of one decode step share: rotary tables and masks for the rows' positions."""
+
+    def __init__(self, rotary: tuple[torch.Tensor, torch.Tensor], positions: torch.Tensor, rows: int) -> None:
+        self.positions = positions[:rows]
+        places = self.positions.tolist()
+        self.first, self.end = min(places), max(places) + 1
+        self.rows = torch.arange(rows)
+        self.cos = rotary[0][self.positions, None]
+        sin = rotary[1][self.positions, None]
+        half = sin.shape[-1] // 2
+        self.sin = torch.cat((-sin[..., :half], sin[..., half:]), dim=-1)
+        self._masks: dict[int, torch.Tensor | None] = {}
+
+    def mask(self, window: int) -> torch.Tensor | None:
+        """Who sees what, added to the scores, [rows, 1, 1, end]; None when every row sees everything up to `end`."""
+        if window not in self._masks:
+            places, last = torch.arange(self.end), self.positions[:, None]
+            hidden = places > last
+            if window:
+                hidden |= places <= last - window
+            all_seen = self.first + 1 == self.end and not (window and self.end > window)
+            scores = torch.zeros(hidden.shape).masked_fill_(hidden, float("-inf"))[:, None, None]
+            self._masks[window] = None if all_seen else scores
+        return self._masks[window]
+
+
+def begin_step(rotary: tuple[torch.Tensor, torch.Tensor], positions: torch.Tensor, owners: torch.Tensor) -> _Step:
+    """Begin a decode step: one token for each cache row in `owners` (0, 1, …), at `positions` (as many at least).
+
+    rotary: cos and sin, [length, head_dim].
+    """
+    return _Step(rotary, positions, len(owners))
+
+
+def attend(
+    qkv: torch.Tensor,
+    step: _Step,
+    keys: torch.Tensor,
+    values: torch.Tensor,
+    *,
+    scale: float,
+    window: int = 0,
+    norms: tuple[torch.Tensor, torch.Tensor, float] | None = None,
+) -> torch.Tensor:
+    """One decode step of attention for M rows; stores the new keys and values. Returns [M, heads * head_dim].
+
+    qkv: [M, (heads + 2 * kv_heads) * head_dim]; keys, values: [rows, kv_heads, length, head_dim]; norms: query and key
+    RMS norm weights and epsilon.
+    """
+    m = qkv.shape[0]
+    kv, dim = keys.shape[1], keys.shape[3]
+    parts = qkv.view(m, -1, dim)
+    asked, v = parts[:, :-kv], parts[:, -kv:]
+    if norms:
+        q, k = asked[:, :-kv], asked[:, -kv:]
+        asked = torch.cat((rms_norm(q, norms[0], norms[2]), rms_norm(k, norms[1], norms[2])), dim=1)
+    half = dim // 2
+    swapped = torch.cat((asked[..., half:], asked[..., :half]), dim=-1)
+    turned = (asked * step.cos).add_(swapped.mul_(step.sin))  # the sign of the first half is in step.sin
+    q, k = turned[:, :-kv], turned[:, -kv:]
+    if m == 1:
+        keys[0, :, step.first], values[0, :, step.first] = k[0], v[0]
+    else:
+        keys[step.rows, :, step.positions], values[step.rows, :, step.positions] = k, v
+    # The heads of one group share their keys: as queries of one head they need no repeated copy of the cache.
+    q = q.reshape(m, kv, -1, dim)
+    past_k, past_v = keys[:m, :, : step.end], values[:m, :, : step.end]
+    mixed = functional.scaled_dot_product_attention(q, past_k, past_v, attn_mask=step.mask(window), scale=scale)
+    return mixed.reshape(m, -1)
+
+
+def _multiplied(x: torch.Tensor, words: torch.Tensor, scales: torch.Tensor) -> torch.Tensor:
+    """Compute x W^T by bitsandbytes' kernel, called as its operator calls it, without its checks and copies."""
+    x, absmax = x.bfloat16().contiguous(), scales.T.contiguous()
+    (m, k), n = x.shape, words.shape[0]
+    out = torch.empty(m, n, dtype=torch.bfloat16)
+    pointers = [ctypes.c_void_p(tensor.data_ptr()) for tensor in (x, words, absmax, out)]
+    sizes = [ctypes.c_int64(size) for size in (m, n, k)]
+    getattr(lib, _KERNEL)(*sizes, *pointers, *(ctypes.c_int64(size) for size in (_BLOCK, k, n)))
+    return out.float()

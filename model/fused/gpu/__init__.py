@@ -1,0 +1,1 @@
+"""The fused step's kernels on a CUDA GPU."""

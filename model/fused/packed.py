@@ -1,0 +1,144 @@
+"""NF4 layers in the layout of a device's kernels, alone or fused with the layers that share their input.
+
+Packing replaces bitsandbytes' weights, byte for byte, so nothing is held twice. The kernels are a module of functions,
+handed in: model/fused/gpu/kernels.py on a GPU, model/fused/cpu/kernels.py on a CPU.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from model.adapter.slot import SlotLinear
+
+__all__ = ["FusedLinear", "PackedLinear", "fuse", "kernels_for", "rebind"]
+
+
+def kernels_for(device: torch.device, dtype: torch.dtype) -> Any:
+    """The module of kernels for a device, None where transformers' modules have to do.
+
+    On a GPU: bf16, and Triton installed (Linux wheels of torch bring it). On a CPU: fp32 and AVX512-BF16.
+    """
+    if device.type == "cuda" and dtype == torch.bfloat16 and importlib.util.find_spec("triton") is not None:
+        from model.fused.gpu import kernels
+
+        return kernels if kernels.usable() else None
+    if device.type == "cpu" and dtype == torch.float32:
+        from model.fused.cpu import kernels as cpu_kernels
+
+        return cpu_kernels if cpu_kernels.usable() else None
+    return None
+
+
+class PackedLinear(nn.Module):
+    """A frozen NF4 layer as its kernels read it. x [..., in] -> [..., out], bf16 on a GPU, fp32 on a CPU.
+
+    `words` and `scales` may be views of a fused layer's.
+    """
+
+    def __init__(
+        self, kernels: Any, words: torch.Tensor, scales: torch.Tensor, inputs: int, bias: torch.Tensor | None
+    ) -> None:
+        super().__init__()
+        self._kernels = kernels
+        self.in_features, self.out_features = inputs, words.shape[0]
+        self.words, self.scales, self.bias = nn.Buffer(words), nn.Buffer(scales), bias
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        weight = self._kernels.dequantise(self.words, self.scales, self.in_features)
+        return functional.linear(x, weight, self.bias)
+
+    def few(self, x: torch.Tensor, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        """The product of at most `kernels.FEW_ROWS` rows together with a LoRA pair."""
+        sums, low = self._kernels.product(x.reshape(-1, self.in_features), self.words, self.scales, a, rank=a.shape[0])
+        whole, _ = self._kernels.join([b])
+        y: torch.Tensor = self._kernels.finish(sums, low, whole, (self.out_features,), bias=self.bias)
+        return y.view(*x.shape[:-1], self.out_features)
+
+
+@dataclass(frozen=True)
+class FusedLinear:
+    """Layers that read the same input, as one: their outputs side by side.
+
+    Attributes:
+        kernels: the module that computes it.
+        words, scales: packed weights of all, [N, ...].
+        a: [layers * rank, K]; b: as the kernels' `finish` reads it. The slot's own buffers are views of these.
+        rank: of each layer's part.
+        segments: width of each layer.
+        bias: [N] or None.
+    """
+
+    kernels: Any
+    words: torch.Tensor
+    scales: torch.Tensor
+    a: torch.Tensor
+    b: torch.Tensor
+    rank: int
+    segments: tuple[int, ...]
+    bias: torch.Tensor | None
+
+    def product(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The product of at most `kernels.FEW_ROWS` rows, without its end; see model.kernels.product."""
+        sums, low = self.kernels.product(x, self.words, self.scales, self.a, rank=self.rank)
+        return sums, low
+
+    def __call__(self, x: torch.Tensor, residual: torch.Tensor | None = None) -> torch.Tensor:
+        """The whole layer for any number of rows: [M, K] -> [M, N]."""
+        y: torch.Tensor
+        if x.shape[0] <= self.kernels.FEW_ROWS:
+            y = self.kernels.finish(*self.product(x), self.b, self.segments, bias=self.bias, residual=residual)
+            return y
+        weight = self.kernels.dequantise(self.words, self.scales, x.shape[1])
+        if residual is not None and self.bias is None:
+            y = torch.addmm(residual, x, weight.T)
+        else:
+            y = functional.linear(x, weight, self.bias)
+        low, rank, start = functional.linear(x, self.a), self.rank, 0
+        for index, width in enumerate(self.segments):
+            part = slice(start, start + width)
+            y[:, part].addmm_(low[:, index * rank : (index + 1) * rank], self.b[part].T)
+            start += width
+        return y if residual is None or self.bias is None else y.add_(residual)
+
+
+def fuse(linears: list[SlotLinear], kernels: Any) -> FusedLinear:
+    """Pack slot layers that share their input and make them views of the fused whole."""
+    packs = [_packed(linear, kernels) for linear in linears]
+    words, scales = torch.cat([p[0] for p in packs]), kernels.settled(torch.cat([p[1] for p in packs]))
+    biases = [own for linear in linears if isinstance(own := linear.base.bias, torch.Tensor)]
+    bias = torch.cat(biases) if len(biases) == len(linears) else None
+    start = 0
+    for linear in linears:
+        end = start + linear.out_features
+        own_bias = None if bias is None else bias[start:end]
+        part = PackedLinear(kernels, words[start:end], scales[start:end], linear.in_features, own_bias)
+        linear.base = part
+        linear.use_few(part.few, kernels.FEW_ROWS)
+        start = end
+    segments = tuple(linear.out_features for linear in linears)
+    whole = FusedLinear(kernels, words, scales, words, words, 0, segments, bias)
+    return rebind(whole, linears)
+
+
+def rebind(whole: FusedLinear, linears: list[SlotLinear]) -> FusedLinear:
+    """Fuse the adapter buffers of `linears`, and make theirs views of the fused ones."""
+    a, rank = torch.cat([linear.a for linear in linears]), linears[0].a.shape[0]
+    b, parts = whole.kernels.join([linear.b for linear in linears])
+    for index, linear in enumerate(linears):
+        linear.a, linear.b = a[index * rank : (index + 1) * rank], parts[index]
+    return replace(whole, a=a, b=b, rank=rank)
+
+
+def _packed(linear: SlotLinear, kernels: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    base: Any = linear.base
+    if isinstance(base, PackedLinear):
+        return base.words, base.scales
+    words, scales = kernels.pack(base.weight.data, base.weight.quant_state)
+    base.weight = None  # the bitsandbytes weight goes before the next layer is packed
+    return words, scales

@@ -1,0 +1,94 @@
+"""From token ids to streamed text: no half characters, no thoughts, no part of a stop string ever shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from model.reasoning import ThoughtFilter, tags_of
+
+__all__ = ["TextStream", "decode_answer"]
+
+_REPLACEMENT = "\ufffd"
+_WINDOW = 6  # tokens decoded again for context: joins of byte-level tokens reach no further
+_CHARACTER = 4  # bytes, so tokens at most, of one character: what is still broken then stays broken
+
+
+class TextStream:
+    """Decodes one reply token by token.
+
+    `text` is everything that may be shown; `stopped` becomes true when a stop string was completed.
+    """
+
+    def __init__(self, tokenizer: Any, stop: tuple[str, ...] = ()) -> None:
+        self._tokenizer, self._stop = tokenizer, tuple(s for s in stop if s)
+        tags = tags_of(tokenizer)
+        self._thoughts = ThoughtFilter(tags)
+        # Tags that are tokens: where they are special ones, decoding drops them and leaves the thought.
+        self._tags = {id_: mark for tag in tags for mark in tag if (id_ := _token_of(tokenizer, mark)) is not None}
+        self._ids: list[int] = []
+        self._settled = 0  # ids whose text is final
+        self._held = ""
+        self.text = ""
+        self.stopped = False
+
+    def push(self, token: int) -> str:
+        """Take one token; returns the text that became showable."""
+        if token in self._tags:
+            piece = self._decode(final=True)
+            self._ids, self._settled = [], 0
+            return self._release(self._thoughts.push(piece + self._tags[token]))
+        self._ids.append(token)
+        return self._release(self._thoughts.push(self._decode()))
+
+    def flush(self) -> str:
+        """The end: whatever was held back is text after all."""
+        if self.stopped:
+            return ""
+        piece = self._release(self._thoughts.push(self._decode(final=True)) + self._thoughts.flush())
+        held, self._held = self._held, ""
+        return piece + self._show(held)
+
+    def _decode(self, *, final: bool = False) -> str:
+        start = max(0, self._settled - _WINDOW)
+        before = self._tokenizer.decode(self._ids[start : self._settled], skip_special_tokens=True)
+        now = self._tokenizer.decode(self._ids[start:], skip_special_tokens=True)
+        unsettled = len(self._ids) - self._settled
+        if now.endswith(_REPLACEMENT) and unsettled < _CHARACTER and not final:
+            return ""  # a character whose bytes are not all here
+        self._settled = len(self._ids)
+        return str(now[len(before) :])
+
+    def _release(self, piece: str) -> str:
+        candidate = self._held + piece
+        found = [at for at in (candidate.find(stop) for stop in self._stop) if at >= 0]
+        if found:
+            self.stopped, self._held = True, ""
+            return self._show(candidate[: min(found)])
+        keep = max((_overlap(candidate, stop) for stop in self._stop), default=0)
+        self._held = candidate[len(candidate) - keep :] if keep else ""
+        return self._show(candidate[: len(candidate) - keep])
+
+    def _show(self, piece: str) -> str:
+        self.text += piece
+        return piece
+
+
+def _overlap(text: str, stop: str) -> int:
+    """Length of the longest end of `text` that a stop string could begin with."""
+    return next((n for n in range(min(len(stop) - 1, len(text)), 0, -1) if text.endswith(stop[:n])), 0)
+
+
+def decode_answer(tokenizer: Any, ids: Iterable[int]) -> str:
+    """The whole text of an answer as members would see it."""
+    stream = TextStream(tokenizer)
+    for token in ids:
+        stream.push(token)
+    stream.flush()
+    return stream.text.strip()
+
+
+def _token_of(tokenizer: Any, mark: str) -> int | None:
+    """The id of a string that is one token, None where it is none."""
+    id_ = tokenizer.convert_tokens_to_ids(mark)
+    return int(id_) if id_ is not None and id_ != tokenizer.unk_token_id else None

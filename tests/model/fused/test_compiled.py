@@ -1,0 +1,94 @@
+"""The C code computes what torch does, whoever helps, and the engine does without it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from model.fused.cpu import compiled
+from model.fused.cpu import kernels as cpu_kernels
+from model.serving.decoder import Decoder
+from tests.model.conftest import Tiny
+from tests.model.serving.test_exactness import answers, reference, scores
+
+pytestmark = pytest.mark.skipif(
+    not (cpu_kernels.usable() and compiled.library()), reason="needs AVX512-BF16 and a C compiler"
+)
+FORCED = torch.randint(3, 500, (40,), generator=torch.Generator().manual_seed(5)).tolist()
+
+
+@pytest.fixture
+def no_compiler(monkeypatch) -> Iterator[Callable[[], None]]:
+    """Take the compiler away from here on."""
+
+    def take() -> None:
+        monkeypatch.setattr(compiled, "_COMMAND", "no-such-compiler")
+        compiled.library.cache_clear()
+
+    yield take
+    monkeypatch.undo()
+    compiled.library.cache_clear()
+
+
+def decoder_of(tiny: Tiny) -> Decoder:
+    decoder = Decoder(tiny.load(), tiny.config)
+    decoder.warm_up()
+    with torch.inference_mode():
+        weights = torch.Generator().manual_seed(3)
+        for linear in decoder.slot.linears.values():
+            linear.a.copy_(torch.randn(linear.a.shape, generator=weights) / 16)
+            linear.b.copy_(torch.randn(linear.b.shape, generator=weights) / 16)
+    return decoder
+
+
+def said(decoder: Decoder) -> torch.Tensor:
+    """Scores of a prompt and of steps at several positions at once, beyond every sliding window."""
+    scores(decoder, 0, FORCED[:9], FORCED)
+    return torch.cat([scores(decoder, 1, FORCED[::-1], FORCED)[0], scores(decoder, 2, FORCED[5:20], FORCED)[0]])
+
+
+@pytest.mark.parametrize("family", ["llama", "mistral", "qwen2", "qwen3"])
+def test_the_scores_are_those_of_torch(tiny_of: Callable[[str], Tiny], no_compiler, family):
+    """Grouped heads, windows, biases and head norms included, with an adapter.
+
+    Within 1 % of their norm: the 4-bit product rounds its inputs to bf16, 0.4 %, which sums in another order tip over.
+    """
+    tiny = tiny_of(family)
+    fast = said(decoder_of(tiny))
+    no_compiler()
+    slow = said(decoder_of(tiny))
+    assert not torch.equal(fast, slow), "both came from the same code"
+    error = (fast - slow).norm(dim=1) / slow.norm(dim=1)
+    assert float(error.max()) < 0.01
+
+
+async def test_without_a_compiler_the_answers_are_the_same(tiny, start, no_compiler):
+    """What the C code replaces is still there for machines that cannot compile it."""
+    no_compiler()
+    engine = await start(tiny, tiny.a)
+    assert await answers(engine, at_once=True) == reference(tiny, tiny.a)
+
+
+def test_helpers_change_nothing_but_the_time(tiny):
+    """With as many helpers as there are cores and more, every pass gives the same bits."""
+    decoder = decoder_of(tiny)
+    alone = said(decoder)
+    compiled.library().hire(compiled.ctypes.c_int64(3))
+    for _ in range(5):
+        decoder._prefixes.forget()
+        assert torch.equal(said(decoder), alone)
+
+
+def test_a_compiler_that_fails_is_logged_and_not_raised(no_compiler, monkeypatch, caplog):
+    """A broken tool chain costs speed only."""
+    no_compiler()
+    monkeypatch.setattr(compiled, "_COMMAND", "false")
+    with caplog.at_level("INFO", logger="model.fused.cpu.compiled"):
+        assert compiled.library() is None
+    assert "slower" in caplog.text
+    assert not compiled.CompiledHead.fits(torch.zeros(512, 64))
+    slots = SimpleNamespace(keys={0: torch.zeros(1, 1, 1, 32)})
+    assert cpu_kernels.compile_layers([], slots, (torch.zeros(1), torch.zeros(1)), eps=1e-5, scale=1.0) is None

@@ -1,0 +1,1 @@
+"""Adapters from and for other programs."""

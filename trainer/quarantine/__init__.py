@@ -1,0 +1,1 @@
+"""Which new pairs stand out, and why."""

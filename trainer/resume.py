@@ -1,0 +1,185 @@
+"""Runs that ended without an outcome: which one goes on where it stopped, and why the others are closed. No torch.
+
+A run that was judged already and had published its adapter is not trained again: its verdict is carried out. Another is
+gone on with when its training left a checkpoint, its settings are still the same, it is of the same night or less than
+a day old, and the store still has every word of its snapshot. Otherwise it is closed as failed with the reason, and
+the night starts anew. To be called by whoever holds the lock: then nobody works on an unfinished run.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from storage.errors import StorageError
+from storage.files.adapter_directory import AdapterDirectory
+from storage.files.home import Home
+from storage.records import Adapter, Run
+from storage.store import Store
+from trainer.errors import SnapshotGone
+from trainer.snapshot.manifest import read_manifest, rebuild
+from trainer.snapshot.snapshot import Snapshot
+from trainer.training.checkpoint import has_checkpoint
+
+__all__ = ["CHECKPOINTS", "VERDICT", "Verdict", "can_go_on", "close_for_good", "conclude_judged", "row_of", "take_up"]
+
+CHECKPOINTS = "checkpoints"
+"""The folder in a run's directory."""
+
+VERDICT = "verdict"
+"""The name of a run's verdict in its details."""
+
+_MOST_AGE = timedelta(hours=20)
+"""Older than this, and the pairs of the day since are worth more than the hours of training."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the gate said of a run, kept before anything follows from it.
+
+    Attributes:
+        promote: whether the challenger is to be put to use.
+        reason: why, or why not.
+        champion: the adapter in use when the run began, None for the bare base.
+        pairs: held-out pairs that it was judged by.
+    """
+
+    promote: bool
+    reason: str
+    champion: str | None
+    pairs: int
+
+
+def row_of(adapters: AdapterDirectory, adapter_id: str) -> Adapter:
+    """The row of an adapter that a run published under its own id. Raises AdapterMissing, AdapterDamaged."""
+    manifest = adapters.manifest(adapter_id)
+    return Adapter(adapter_id, adapter_id, manifest["base_model"], manifest["created_at"], manifest)
+
+
+def conclude_judged(store: Store, home: Home, config: Mapping[str, Any]) -> Run | None:
+    """Carry out the verdict of the newest unfinished run that has one; gives the closed run, or None.
+
+    Only under the settings it was judged with, and if every word that it learned from is still there.
+    """
+    for run in store.runs(limit=50):
+        if run.outcome is None and (verdict := _verdict_of(run)) is not None:
+            if not verdict.promote:
+                store.finish_run(run.id, "kept", verdict.reason)
+            elif not _publishable(store, home, run, config):
+                continue
+            else:
+                adapter = row_of(AdapterDirectory(home.adapters), run.id)
+                store.conclude_run(run.id, adapter, expected=verdict.champion, reason=verdict.reason)
+            _forget(home.runs / run.id / CHECKPOINTS)
+            return store.run(run.id)
+    return None
+
+
+def _verdict_of(run: Run) -> Verdict | None:
+    try:
+        return Verdict(**run.details[VERDICT])
+    except (KeyError, TypeError):
+        return None
+
+
+def _publishable(store: Store, home: Home, run: Run, config: Mapping[str, Any]) -> bool:
+    """Whether what a run published is whole, made under these settings, and of words that are all still there."""
+    try:
+        AdapterDirectory(home.adapters).verify(run.id)
+    except StorageError:
+        return False
+    return run.config == json.loads(json.dumps(config)) and isinstance(_snapshot_of(store, home, run), Snapshot)
+
+
+def can_go_on(home: Home, run_id: str) -> bool:
+    """Whether a run left anything to go on from."""
+    return has_checkpoint(home.runs / run_id / CHECKPOINTS)
+
+
+def take_up(store: Store, home: Home, config: Mapping[str, Any], night: str) -> tuple[Run, Snapshot] | None:
+    """The run to go on with and its snapshot, or None; every other unfinished run is closed.
+
+    Args:
+        store: where runs are.
+        home: where their checkpoints are.
+        config: what a run that starts now would record of its settings.
+        night: the local date a run that starts now would belong to.
+    """
+    chosen: tuple[Run, Snapshot] | None = None
+    for run in store.runs(limit=50):
+        if run.outcome is not None:
+            continue
+        if any(promotion.adapter == run.id for promotion in store.promotions()):  # by a version before this one
+            reason = "It was promoted; the trainer died before it could say so."
+            _close(store, home, run, "promoted", reason, challenger=run.id)
+            continue
+        found = _go_on(store, home, run, config, night) if chosen is None else "A newer run goes on instead."
+        if isinstance(found, Snapshot):
+            chosen = (run, found)
+        else:
+            _close(store, home, run, "failed", found)
+    return chosen
+
+
+def close_for_good(store: Store, home: Home, reason: str) -> None:
+    """Close whatever is unfinished: somebody does not want it to go on."""
+    for run in store.runs(limit=50):
+        if run.outcome is None:
+            _close(store, home, run, "failed", reason)
+
+
+def _go_on(store: Store, home: Home, run: Run, config: Mapping[str, Any], night: str) -> Snapshot | str:
+    """The snapshot to go on with, or why not in one sentence."""
+    died = f"The trainer died in stage {run.stage!r}"
+    if any(adapter.id == run.id for adapter in store.adapters()):
+        return f"{died}; its adapter is published but not in use."
+    adapters = AdapterDirectory(home.adapters)
+    if run.id in adapters.ids():  # its row would have come next
+        adapters.prune(keep=set(adapters.ids()) - {run.id})
+    if not can_go_on(home, run.id):
+        return f"{died}; nothing was published."
+    if changed := _changed(run, config, night):
+        return f"{died}{changed}; the night starts anew."
+    snapshot = _snapshot_of(store, home, run)
+    return snapshot if isinstance(snapshot, Snapshot) else f"{died}, and {snapshot}; the night starts anew."
+
+
+def _snapshot_of(store: Store, home: Home, run: Run) -> Snapshot | str:
+    """What a run learned from, if it is all still there; otherwise what is the matter."""
+    manifest = read_manifest(home.runs / run.id)
+    try:
+        if manifest is not None:
+            servers = run.config["training"]["servers"]
+            return rebuild(manifest, partial(store.eligible_pairs, run.config["consent"], servers=servers))
+    except SnapshotGone:
+        return "words it learned from were withdrawn or changed since"
+    return "its list of pairs cannot be read"
+
+
+def _changed(run: Run, config: Mapping[str, Any], night: str) -> str | None:
+    """What has changed since the run that matters more than the hours it took."""
+    if run.config != json.loads(json.dumps(config)):
+        return ", and the settings were changed since"
+    age = abs(datetime.now(UTC) - datetime.fromisoformat(run.started_at))  # begun in the future: the clock was ahead
+    if run.local_date != night and age > _MOST_AGE:
+        return " too long ago"
+    return None
+
+
+def _close(store: Store, home: Home, run: Run, outcome: Any, reason: str, **fields: Any) -> None:
+    log.info("Run %s is closed: %s", run.id, reason)
+    store.finish_run(run.id, outcome, reason, **fields)
+    _forget(home.runs / run.id / CHECKPOINTS)
+
+
+def _forget(checkpoints: Path) -> None:
+    shutil.rmtree(checkpoints, ignore_errors=True)

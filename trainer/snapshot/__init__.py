@@ -1,0 +1,1 @@
+"""Which pairs a run learns from, and which it is judged by."""

@@ -1,0 +1,310 @@
+"""One base in memory: a challenger is trained on it, then champion and challenger are measured on the same weights.
+
+The heavy middle of a run, between the snapshot and the verdict. Knows neither the store nor the adapter directory: it
+is handed pairs and paths, and gives figures and a folder in PEFT's own format.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoConfig
+
+from model.base.loading import LoadedBase, convert_base
+from model.base.suitability import check_suitable
+from storage.records import Choice, Pair
+from trainer.evaluation import evaluate
+from trainer.evaluation.evidence import Evidence, Score
+from trainer.evaluation.probes import interview, questions
+from trainer.readiness import least_to_learn
+from trainer.settings import TrainerSettings
+from trainer.snapshot.snapshot import Snapshot, validation_split
+from trainer.training.base import free_bytes
+from trainer.training.fitting import Limits, require_enough
+from trainer.training.helpers import Assignment, carry_out, dismiss, hire, load_for_training
+from trainer.training.memory import Fit, ModelShape, Workload, choose_fit
+from trainer.training.preference_stage import Lesson, refine
+from trainer.training.qlora import CHALLENGER, Learned
+from trainer.training.recipe import Recipe, resolve, validation_size
+from trainer.training.tokens import Example, Examples, encode_pairs, with_validation
+
+__all__ = ["Champion", "Contest", "Watch", "hold_contest", "open_base"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Champion:
+    """A published adapter to be beaten."""
+
+    id: str
+    path: Path
+    created_at: str
+    manifest: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Who hears of what happens: the stage, a sentence, a training step (number, total, figures)."""
+
+    stage: Callable[[str], None]
+    say: Callable[[str], None]
+    step: Callable[[int, int, dict[str, float]], None]
+
+
+@dataclass(frozen=True)
+class Contest:
+    """What came out. `adapter` is the challenger as PEFT saves it; `champion` is None when the bare base stood in."""
+
+    evidence: Evidence
+    adapter: Path
+    base: LoadedBase
+    champion: str | None
+    recipe: Recipe
+    learned: Learned
+    details: dict[str, Any]
+
+
+def hold_contest(
+    settings: TrainerSettings,
+    snapshot: Snapshot,
+    champion: Champion | None,
+    choices: Sequence[Choice] = (),
+    *,
+    base: LoadedBase,
+    cache_dir: Path,
+    scratch: Path,
+    checkpoints: Path,
+    watch: Watch,
+) -> Contest:
+    """Train on the snapshot's training part, then on what people preferred, and measure on its hold-out.
+
+    `base` is from `open_base` and without any adapter; other processes load it from `cache_dir`. `scratch` is for what
+    does not outlive the run, `checkpoints` for what a stopped run goes on from.
+
+    Raises:
+        torch.OutOfMemoryError, MemoryError: it does not fit.
+    """
+    if champion is not None and (stranger := _stranger(champion, base)):
+        watch.say(f"The champion {champion.id} {stranger}, so the bare base stands in for it.")
+        champion = None
+    material = _material(settings, snapshot, base)
+    learning, validating, judging = material.learning, material.validating, material.judging
+    recipe = resolve(settings.training, pairs=len(learning.items), parameters=base.model.num_parameters())
+    began = time.monotonic()
+    model, learned = _teach(settings, base, material, recipe, cache_dir=cache_dir, checkpoints=checkpoints, watch=watch)
+    trained_s = time.monotonic() - began
+    watch.say(
+        f"Trained {learned.steps} steps in {trained_s:.0f} s ({learned.fresh_tokens / trained_s:.0f} tokens/s), "
+        f"best at step {learned.best_step} with validation loss {learned.eval_loss:.3f}"
+    )
+
+    watch.stage("evaluate")
+    began = time.monotonic()
+
+    def measure() -> tuple[Evidence, list[float]]:
+        return _measure(
+            settings,
+            base,
+            model,
+            learning=(*learning.items, *validating.items),
+            judging=judging.items,
+            snapshot=snapshot,
+            champion=champion,
+            pad_id=material.pad_id,
+        )
+
+    evidence, base_nlls = measure()
+    evaluated_s = time.monotonic() - began
+    lesson = Lesson(
+        model,
+        base.tokenizer,
+        learned,
+        judging.items,
+        evidence,
+        material.pad_id,
+        measure=lambda: measure()[0],
+        report=watch.step,
+        stage=watch.stage,
+    )
+    refined = refine(lesson, settings, snapshot, choices, scratch=scratch / "preferences")
+    if choices:
+        watch.say(refined.sentence)
+    details = {
+        "base_nll": sum(base_nlls) / len(base_nlls),
+        "tokens": learned.tokens,
+        "windowed": learning.windowed + validating.windowed + judging.windowed,
+        "dropped": learning.dropped + validating.dropped + judging.dropped,
+        "checkpointing": learned.checkpointing,
+        "compute": str(base.dtype).removeprefix("torch."),
+        "seconds": {"train": round(trained_s, 1), "evaluate": round(evaluated_s, 1)},
+        "preferences": refined.record,
+    }
+    adapter = _save(model, base, scratch / "adapter")
+    return Contest(refined.evidence, adapter, base, champion.id if champion else None, recipe, learned, details)
+
+
+@dataclass(frozen=True)
+class _Material:
+    """The snapshot in tokens: what is learned from, what chooses the best moment, what judges. And what pads it."""
+
+    learning: Examples
+    validating: Examples
+    judging: Examples
+    pad_id: int
+
+    @property
+    def longest(self) -> int:
+        parts = (self.learning, self.validating, self.judging)
+        return max(len(example.ids) for part in parts for example in part.items)
+
+
+def _material(settings: TrainerSettings, snapshot: Snapshot, base: LoadedBase) -> _Material:
+    """The snapshot in tokens. Raises TooFewFit."""
+    tokenizer, training = base.tokenizer, settings.training
+
+    def encoded(pairs: Sequence[Pair]) -> Examples:
+        return encode_pairs(tokenizer, pairs, max_tokens=training.max_tokens, persona=settings.persona)
+
+    learn, validate = validation_split(snapshot.train, validation_size(len(snapshot.train)))
+    judge = evaluate.spread(snapshot.holdout, training.max_holdout)
+    learning, validating = with_validation(encoded(learn), encoded(validate))
+    judging = encoded(judge)
+    limits = Limits(training.max_tokens, settings.persona, getattr(base.model.config, "max_position_embeddings", None))
+    learn_from = len(learning.items) + len(validating.items)
+    require_enough(
+        tokenizer, "pairs to learn from", snapshot.train, fit=learn_from, needed=least_to_learn(training), limits=limits
+    )
+    require_enough(
+        tokenizer, "held-out pairs", judge, fit=len(judging.items), needed=training.min_holdout, limits=limits
+    )
+    pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+    return _Material(learning, validating, judging, pad_id)
+
+
+def _teach(
+    settings: TrainerSettings,
+    base: LoadedBase,
+    material: _Material,
+    recipe: Recipe,
+    *,
+    cache_dir: Path,
+    checkpoints: Path,
+    watch: Watch,
+) -> tuple[Any, Learned]:
+    """Train a challenger, with the other processes of an `accelerate launch` if there are any."""
+    learning = material.learning.items
+    fit = _fit(base, recipe, learning, settings)
+    watch.say(f"Recipe (* set by you): {recipe.line()}, {fit.line()}")
+    watch.say(
+        f"Learning from {len(learning)} pairs, validating on {len(material.validating.items)}, "
+        f"judging on {len(material.judging.items)} that are never trained on"
+    )
+    assignment = Assignment(
+        model=settings.model,
+        cache_dir=cache_dir,
+        examples=learning,
+        validation=material.validating.items,
+        recipe=recipe,
+        pad_id=material.pad_id,
+        seed=settings.training.seed,
+        fit=fit,
+        checkpoints=checkpoints,
+        minutes=settings.training.checkpoint_minutes,
+        longest=material.longest,
+    )
+    watch.stage("train")
+    hire(assignment)
+    model, learned = carry_out(assignment, base, report=watch.step, say=watch.say)
+    dismiss()
+    return model, learned
+
+
+def open_base(settings: TrainerSettings, cache_dir: Path) -> LoadedBase:
+    """The base as it is trained on and measured with. Raises ModelError when it cannot be loaded, adapted or served."""
+    ref, directory = convert_base(settings.model, cache_dir)
+    check_suitable(ref.id, AutoConfig.from_pretrained(directory, trust_remote_code=False), settings.model)
+    return load_for_training(settings.model, cache_dir)
+
+
+def _stranger(champion: Champion, base: LoadedBase) -> str | None:
+    """Why an adapter does not belong to this base; None when it does."""
+    theirs, ours = champion.manifest, base
+    if (theirs.get("base_model"), theirs.get("base_revision")) != (ours.id, ours.revision):
+        return f"was made for {theirs.get('base_model')}"
+    if theirs.get("template_hash") != ours.template_hash:
+        return "was made for another chat template"
+    return None
+
+
+def _fit(base: LoadedBase, recipe: Recipe, learning: Sequence[Example], settings: TrainerSettings) -> Fit:
+    """How much goes into a forward pass, from the shape of the base and the memory that is free now."""
+    config = settings.training
+    longest = max(len(example.ids) for example in learning)
+    work = Workload(recipe.batch, longest, recipe.rank, dropout=recipe.dropout > 0, compute=base.dtype.itemsize)
+    try:
+        shape = ModelShape.from_config(base.model.config.to_dict())
+    except KeyError:  # not a shape that can be estimated: the careful choice
+        return Fit(config.checkpointing != "off", config.pass_tokens or longest)
+    fit = choose_fit(shape, work, free_bytes(base.device), longest=longest, wish=config.checkpointing)
+    return replace(fit, tokens=config.pass_tokens) if config.pass_tokens else fit
+
+
+def _measure(
+    settings: TrainerSettings,
+    base: LoadedBase,
+    model: Any,
+    *,
+    learning: Sequence[Example],
+    judging: Sequence[Example],
+    snapshot: Snapshot,
+    champion: Champion | None,
+    pad_id: int,
+) -> tuple[Evidence, list[float]]:
+    approved_at = {pair.reply_id: pair.approved_at for pair in snapshot.holdout}
+    rival = evaluate.add_champion(model, champion.path) if champion else None
+    theirs = evaluate.nlls_of(model, rival, judging, pad_id=pad_id)
+    ours = evaluate.nlls_of(model, CHALLENGER, judging, pad_id=pad_id)
+    base_nlls = evaluate.nlls_of(model, None, judging, pad_id=pad_id) if rival else theirs
+    general = zip(
+        evaluate.choice_losses(model, None, base.tokenizer, pad_id=pad_id),
+        evaluate.choice_losses(model, CHALLENGER, base.tokenizer, pad_id=pad_id),
+        strict=True,
+    )
+    asked = questions(
+        base.tokenizer,
+        settings.gate,
+        persona=settings.persona,
+        learned=snapshot.train,
+        examples={example.reply_id: example for example in learning},
+        judging=judging,
+        holdout={pair.reply_id: pair for pair in snapshot.holdout},
+    )
+    answers = interview(model, rival, base.tokenizer, asked, settings.gate)
+    evidence = Evidence(
+        holdout=tuple(
+            Score(before, after, older=champion is not None and approved_at[example.reply_id] < champion.created_at)
+            for example, before, after in zip(judging, theirs, ours, strict=True)
+        ),
+        general=tuple(Score(before, after) for before, after in general),
+        samples=answers.samples,
+        canaries=answers.canaries,
+        secrets=answers.secrets,
+    )
+    return evidence, base_nlls
+
+
+def _save(model: Any, base: LoadedBase, directory: Path) -> Path:
+    """Write the challenger in PEFT's format: adapter_config.json and adapter_model.safetensors."""
+    model.peft_config[CHALLENGER].base_model_name_or_path = base.id
+    # "auto" would look the base up on the network to see whether its embeddings were resized; ours never are.
+    model.save_pretrained(directory, selected_adapters=[CHALLENGER], save_embedding_layers=False)
+    saved = directory / CHALLENGER
+    (directory / "README.md").unlink(missing_ok=True)
+    (saved / "README.md").unlink(missing_ok=True)
+    return saved

@@ -1,0 +1,194 @@
+"""The second lesson of a night: the challenger is trained on by preferences, and that stays only if it helps.
+
+It must prefer what people preferred more often than before, keep its hold-out loss within a tolerance, and pass the
+whole gate; otherwise the supervised weights come back. Whatever stands in the way is a sentence in the run's record,
+and the night goes on. Knows no store and no files.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from storage.records import Choice
+from trainer.evaluation import evaluate
+from trainer.evaluation.evidence import Evidence
+from trainer.evaluation.gate import decide
+from trainer.settings import TrainerSettings, TrainingConfig
+from trainer.snapshot.snapshot import Snapshot
+from trainer.training import distributed as ranks
+from trainer.training import dpo
+from trainer.training.preferences import Preferring, Triple, accuracy, triples_of
+from trainer.training.qlora import CHALLENGER, Learned
+from trainer.training.recipe import SMALL_MODEL
+from trainer.training.steps import is_out_of_memory
+from trainer.training.tokens import Example
+
+__all__ = ["Lesson", "Refined", "refine"]
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What the second lesson works on.
+
+    Attributes:
+        model: the PEFT model with the supervised challenger.
+        tokenizer: the base's.
+        learned: how the first lesson went.
+        judging: the held-out pairs as tokens.
+        evidence: what the gate would see of the supervised challenger.
+        pad_id: what batches are padded with.
+        measure: measures the challenger as it is now.
+        report: hears of each step.
+        stage: hears when training begins.
+    """
+
+    model: Any
+    tokenizer: Any
+    learned: Learned
+    judging: Sequence[Example]
+    evidence: Evidence
+    pad_id: int
+    measure: Callable[[], Evidence]
+    report: Callable[[int, int, dict[str, float]], None]
+    stage: Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Refined:
+    """What the gate is to judge, and the record of what was done: outcome, a sentence, figures."""
+
+    evidence: Evidence
+    record: dict[str, Any]
+
+    @property
+    def sentence(self) -> str:
+        return str(self.record["reason"])
+
+
+def refine(
+    lesson: Lesson, settings: TrainerSettings, snapshot: Snapshot, choices: Iterable[Choice], *, scratch: Path
+) -> Refined:
+    """Train the challenger on by preferences if there are enough, and keep that only if it helps.
+
+    Args:
+        lesson: the challenger and what is known of it.
+        settings: `[training] preference_...` and the gate.
+        snapshot: whose pairs the choices are on; those on held-out pairs judge and never teach.
+        choices: what people preferred.
+        scratch: a folder for whatever the trainer wants to write.
+    """
+    config = settings.training
+    if not config.preferences:
+        return _left(lesson, "off", "Training on preferences is switched off.")
+    found = list(choices)
+    teach, judge = (
+        triples_of(lesson.tokenizer, pairs, found, max_tokens=config.max_tokens, persona=settings.persona)
+        for pairs in (snapshot.train, snapshot.holdout)
+    )
+    if (refusal := _refusal(len(teach), len(judge), config)) is not None:
+        return _left(lesson, refusal[0], refusal[1])
+    lesson.stage("prefer")
+    before = _weights(lesson.model)
+    try:
+        refined = _attempt(lesson, settings, teach, judge, scratch=scratch)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        refined = _left(lesson, "failed", "Memory ran out in training on preferences; the supervised adapter stands.")
+    if refined.record["outcome"] != "replaced":
+        _restore(lesson.model, before)
+    return refined
+
+
+def _refusal(teach: int, judge: int, config: TrainingConfig) -> tuple[str, str] | None:
+    """An outcome and a sentence when preferences are not trained on."""
+    if teach < config.preference_pairs:
+        needed = config.preference_pairs
+        return "few", f"There are {teach} preferences to learn from, and training on them needs {needed}."
+    if judge < config.min_holdout:
+        return "few", f"There are {judge} held-out preferences, and judging by them needs {config.min_holdout}."
+    if ranks.count() > 1:
+        return "left out", f"{ranks.count()} processes trained together, and preferences are learned from by one alone."
+    if not dpo.is_available():
+        what = f"{teach} preferences wait to be learned from"
+        return "unavailable", f"{what}: install the extra with pip install 'nightshift-discord[dpo]'."
+    return None
+
+
+def _attempt(
+    lesson: Lesson, settings: TrainerSettings, teach: Sequence[Triple], judge: Sequence[Triple], *, scratch: Path
+) -> Refined:
+    """Train and judge; the weights are as trained afterwards, whatever the outcome."""
+    recipe = _recipe(lesson.model, settings.training)
+    agreed, began = _agreement(lesson, judge), time.monotonic()
+    steps = dpo.prefer(
+        lesson.model,
+        lesson.tokenizer,
+        teach,
+        recipe,
+        seed=settings.training.seed,
+        pass_tokens=lesson.learned.pass_tokens,
+        checkpointing=lesson.learned.checkpointing,
+        scratch=scratch,
+        report=lesson.report,
+    )
+    seconds = time.monotonic() - began
+    held_out = lesson.evidence.holdout
+    nlls = evaluate.nlls_of(lesson.model, CHALLENGER, lesson.judging, pad_id=lesson.pad_id)
+    figures = Preferring(
+        accuracy_before=agreed,
+        accuracy_after=_agreement(lesson, judge),
+        nll_before=sum(score.after for score in held_out) / len(held_out),
+        nll_after=sum(nlls) / len(nlls),
+        judged_on=len(judge),
+    )
+    record = {"choices": len(teach), "steps": steps, "seconds": round(seconds, 1), "recipe": asdict(recipe)}
+    record |= {"figures": asdict(figures)}
+    evidence = lesson.evidence
+    objection = figures.objection(settings.training.preference_tolerance)
+    if objection is None:
+        evidence = lesson.measure()
+        decision = decide(evidence, settings.gate)
+        objection = None if decision.promote else decision.reason.rstrip(".")
+    if objection is not None:
+        reason = f"Trained on {len(teach)} preferences, but the supervised adapter stands: {objection}."
+        return Refined(lesson.evidence, {"outcome": "kept", "reason": reason, **record})
+    reason = f"Trained on {len(teach)} preferences: {figures.line()}."
+    return Refined(evidence, {"outcome": "replaced", "reason": reason, **record})
+
+
+def _recipe(model: Any, config: TrainingConfig) -> dpo.PreferenceRecipe:
+    """A fifth of the supervised rate unless it is set: the adapter has learned its voice already."""
+    small = model.get_base_model().num_parameters() < SMALL_MODEL
+    rate = config.preference_learning_rate or (1e-4 if small else 4e-5)
+    return dpo.PreferenceRecipe(beta=config.preference_beta, learning_rate=rate)
+
+
+def _agreement(lesson: Lesson, judge: Sequence[Triple]) -> float:
+    sides = ([triple.chosen for triple in judge], [triple.rejected for triple in judge])
+    chosen, rejected = (evaluate.nlls_of(lesson.model, CHALLENGER, side, pad_id=lesson.pad_id) for side in sides)
+    return accuracy(chosen, rejected)
+
+
+def _weights(model: Any) -> dict[str, torch.Tensor]:
+    return {name: weight.detach().cpu().clone() for name, weight in _challenger(model)}
+
+
+def _restore(model: Any, weights: dict[str, torch.Tensor]) -> None:
+    with torch.no_grad():
+        for name, weight in _challenger(model):
+            weight.copy_(weights[name])
+
+
+def _challenger(model: Any) -> list[tuple[str, torch.nn.Parameter]]:
+    return [(name, weight) for name, weight in model.named_parameters() if f".{CHALLENGER}." in name]
+
+
+def _left(lesson: Lesson, outcome: str, reason: str) -> Refined:
+    return Refined(lesson.evidence, {"outcome": outcome, "reason": reason})

@@ -1,0 +1,160 @@
+"""One optimizer step as forward and backward passes: cut by memory, smaller when it runs out, summed over processes.
+
+The loss of a step is the mean over its labelled tokens, however it is cut and whoever computes which part: each pass
+divides by the count of the whole step, and gradients add up.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from trainer.errors import MemoryShort
+from trainer.training import distributed as ranks
+from trainer.training.batches import cut
+from trainer.training.likelihood import batches_by_length, completion_losses, has_plain_scores
+from trainer.training.memory import Fit
+from trainer.training.tokens import Collator, Example
+
+__all__ = ["Passes", "is_out_of_memory", "pass_cost"]
+
+
+def pass_cost(device: torch.device) -> int:
+    """What one more pass costs in time, in tokens: unpacking all weights twice, and on a GPU starting the kernels."""
+    return 1024 if device.type == "cuda" else 64
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, on a GPU or on a CPU."""
+    words = str(error).lower()
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
+        isinstance(error, RuntimeError) and ("out of memory" in words or "can't allocate" in words)
+    )
+
+
+class Passes:
+    """Computes gradients of training steps and the loss of the validation part.
+
+    Attributes:
+        fit: what goes into a pass at the moment; lowered for good when memory runs out.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        examples: Sequence[Example],
+        validation: Sequence[Example],
+        rows: int,
+        fit: Fit,
+        *,
+        pad_id: int,
+        say: Callable[[str], None],
+    ) -> None:
+        self.fit = fit
+        self._model = model
+        self._examples = examples
+        self._validation = validation
+        self._rows = rows
+        self._say = say
+        self._collate = Collator(pad_id)
+        self._device = next(model.parameters()).device
+        self._lengths = [len(example.ids) for example in examples]
+        self._plain_scores = has_plain_scores(model)
+        if fit.checkpointing:
+            model.activation_checkpointing_enable()
+
+    def backward(self, indices: Sequence[int]) -> torch.Tensor:
+        """Add the gradients of one step to the weights; gives its mean loss in nats, the same on all processes."""
+        self._model.train()
+        labelled = sum(self._examples[index].labelled for index in indices)
+        mine = sorted(indices, key=lambda index: self._lengths[index])[ranks.index() :: ranks.count()]
+        random_state = _random_state(self._device)
+        while True:
+            passes = cut(
+                mine, self._lengths, rows=self._rows, tokens=self.fit.tokens, pass_cost=pass_cost(self._device)
+            )
+            loss, too_large = self._try(passes, labelled)
+            if too_large is None:
+                break
+            self._make_room(too_large)
+            _set_random_state(self._device, random_state)
+        ranks.sum_gradients(weight for weight in self._model.parameters() if weight.requires_grad)
+        return ranks.total(loss)[0].float()
+
+    def validation_loss(self, is_asked: Callable[[], bool]) -> float | None:
+        """Mean loss over the validation tokens in nats; None when somebody asked to stop meanwhile."""
+        self._model.eval()
+        sums, counted = torch.zeros((), device=self._device), 0
+        lengths = [len(example.ids) for example in self._validation]
+        waiting = list(batches_by_length(lengths, max(2048, self.fit.tokens)))[ranks.index() :: ranks.count()]
+        while waiting:
+            if is_asked():
+                return None
+            indices = waiting.pop()
+            try:
+                with torch.no_grad():
+                    batch = self._batch([self._validation[i] for i in indices])
+                    losses, _ = completion_losses(self._model, batch, in_chunks=self._plain_scores)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error) or len(indices) == 1:
+                    raise
+                half = len(indices) // 2
+                waiting += [indices[:half], indices[half:]]
+                continue
+            sums += losses.sum()
+            counted += losses.numel()
+        loss, tokens = ranks.total(sums, torch.tensor(float(counted), device=self._device))
+        return (loss / tokens).item()
+
+    def _try(self, passes: list[list[int]], labelled: int) -> tuple[torch.Tensor, list[int] | None]:
+        """The loss of all passes, or the pass that did not fit. Nothing of a failed pass is held on to."""
+        total = torch.zeros((), device=self._device)
+        for indices in passes:
+            try:
+                batch = self._batch([self._examples[index] for index in indices])
+                losses, _ = completion_losses(self._model, batch, in_chunks=self._plain_scores)
+                loss = losses.sum() / labelled
+                loss.backward()
+                total += loss.detach()
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                return total, indices
+        return total, None
+
+    def _make_room(self, indices: list[int]) -> None:
+        """Half as many tokens in a pass from now on; with one pair left, activations are computed again."""
+        longest = max(self._lengths[index] for index in indices)
+        rows = len(indices)
+        if rows > 1:
+            self.fit = Fit(self.fit.checkpointing, longest * (rows // 2))
+            remedy = f"from now on at most {self.fit.tokens} at once; the step keeps its pairs"
+        elif not self.fit.checkpointing:
+            self.fit = Fit(checkpointing=True, tokens=longest)
+            self._model.activation_checkpointing_enable()
+            remedy = "from now on activations are computed again instead of kept"
+        else:
+            raise MemoryShort(longest)
+        self._say(f"Memory ran out with {rows} x {longest} tokens in a pass: {remedy}")
+        self._model.zero_grad()
+        gc.collect()
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _batch(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
+        rows = [{"input_ids": list(example.ids), "labels": example.labels} for example in examples]
+        return {name: tensor.to(self._device) for name, tensor in self._collate(rows).items()}
+
+
+def _random_state(device: torch.device) -> torch.Tensor:
+    return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
+
+
+def _set_random_state(device: torch.device, state: torch.Tensor) -> None:
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state, device)
+    else:
+        torch.set_rng_state(state)
