@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import discord
-import pytest
 
 from bot.i18n.en import texts
 from model.chat import Message
