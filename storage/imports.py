@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from sqlite3 import Connection
 
-from storage import audit, quarantine, said
+from storage import audit, quarantine, replies, said
 from storage.database import preparing, writing
 from storage.fingerprints import content_hash, import_conversation
 from storage.records import Act, ImportCount, NewPair
@@ -108,17 +108,18 @@ def _take_in(db: Connection, approved_by: str, guild_id: int | None, by: int | N
     """Copy the prepared rows; gives how many were new, and how many were refused."""
     moment = now()
     with writing(db):
-        (before,) = db.execute("select coalesce(max(id), 0) from replies").fetchone()
+        before = replies.last_number(db)
         # `_KNOWN` and `NOT_SAID_HERE` are constants, never a caller's text.
         (new,) = db.execute(f"select count(*) from incoming where not ({_KNOWN})").fetchone()  # noqa: S608
         cursor = db.execute(
             f"""
-            insert into replies (source, conversation, turns, text, adapter, base_model, finish_reason, created_at,
+            insert into replies (id, source, conversation, turns, text, adapter, base_model, finish_reason, created_at,
                 authors_known, content_hash, guild_id)
-            select 'import', conversation, turns, completion, null, '', 'stop', ?, 1, hash, ?
+            select ? + row_number() over (order by position),
+                'import', conversation, turns, completion, null, '', 'stop', ?, 1, hash, ?
             from incoming where not ({_KNOWN}) and {said.NOT_SAID_HERE} order by position
             """,  # noqa: S608
-            [moment, guild_id],
+            [before, moment, guild_id],
         )
         imported = cursor.rowcount
         db.execute(

@@ -502,6 +502,16 @@ def m026_reported_runs(db: Database) -> None:
     db.execute("update runs set reported_at = coalesce(finished_at, started_at) where outcome is not null")
 
 
+def m028_reply_numbers(db: Database) -> None:
+    # A number is given once: an old card's button must never act on a later reply.
+    db.execute("""
+        create trigger replies_deleted after delete on replies begin
+            insert into bot_state (name, value) values ('last_reply', old.id) on conflict (name)
+            do update set value = max(cast(value as integer), old.id);
+        end
+    """)
+
+
 STEPS: tuple[Callable[[Database], None], ...] = (
     m001_replies_and_reviews,
     m002_people_in_replies,
@@ -527,4 +537,5 @@ STEPS: tuple[Callable[[Database], None], ...] = (
     m024_bot_state,
     m025_standing_verdicts,
     m026_reported_runs,
+    m028_reply_numbers,
 )

@@ -37,12 +37,13 @@ def add(db: Connection, new: NewReply, shown_in: Sequence[int] = ()) -> int:
         answered, traced = answers.askers(db, new.turns)
         cursor = db.execute(
             """
-            insert into replies (source, conversation, turns, text, adapter, base_model, guild_id, channel_id,
+            insert into replies (id, source, conversation, turns, text, adapter, base_model, guild_id, channel_id,
                 message_id, asker_id, prompt_message_id, finish_reason, confidence, created_at, authors_known,
                 content_hash, redacted)
-            values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             (
+                last_number(db) + 1,
                 new.source,
                 new.conversation,
                 encode_turns(new.turns),
@@ -94,6 +95,15 @@ def _as_may_be_kept(db: Connection, new: NewReply) -> tuple[NewReply, bool]:
     if gone(new.turns[-1]):
         kept = replace(kept, asker_id=None, prompt_message_id=None)
     return kept, True
+
+
+def last_number(db: Connection) -> int:
+    """The highest number that a reply ever had; none is given twice."""
+    row = db.execute("""
+        select max(coalesce((select max(id) from replies), 0),
+            coalesce((select cast(value as integer) from bot_state where name = 'last_reply'), 0))
+    """).fetchone()
+    return int(row[0])
 
 
 def get(db: Connection, reply_id: int) -> Reply:

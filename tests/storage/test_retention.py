@@ -151,3 +151,16 @@ def test_an_answer_that_was_withdrawn_and_then_let_go_is_not_stored_again(store)
     shown = (Turn("assistant", "yes, secret", None, 5), Turn("user", "what?", BOB, 6))
     reply = store.reply(store.add_reply(a_reply(turns=shown, text="Hm.", asker_id=BOB)))
     assert reply.turns[0].content == "[redacted]"
+
+
+def test_a_number_is_never_given_again(store):
+    """The card of a reply that is gone must not act on another."""
+    store.add_reply(a_reply())
+    store.add_reply(a_reply(message_id=8))
+    store.purge(LATER)
+    assert store.add_reply(a_reply(message_id=9)) == 3
+    store.purge(LATER)
+    store.import_pairs(
+        [NewPair((Turn("user", "Which wood?"),), "Oak."), NewPair((Turn("user", "Why?"),), "Hard.")], approved_by="Mo"
+    )
+    assert left(store) == [4, 5]
