@@ -23,8 +23,8 @@ from transformers import AutoTokenizer, ContinuousBatchingConfig, GenerationConf
 
 from benchmarks.making import CONTEXT, Prepare
 from benchmarks.swapping import Judge, SwapTrial
+from model.adapter.base_shapes import read_skeleton
 from model.base.loading import convert_base, load_base
-from model.base.shapes import read_skeleton
 from model.chat import Message, encode_prompt
 from model.config import ModelConfig
 from model.engine import Engine

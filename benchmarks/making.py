@@ -11,11 +11,11 @@ import torch
 from peft import LoraConfig, get_peft_model
 
 from benchmarks.random_base import random_7b
+from model.adapter.base_shapes import read_skeleton
 from model.adapter.files import read_adapter
 from model.adapter.gguf import write_gguf_adapter
 from model.base.files import resolve_base
 from model.base.loading import load_base, unpack_gguf
-from model.base.shapes import read_skeleton
 from model.config import ModelConfig
 
 __all__ = ["CONTEXT", "Prepare"]

@@ -43,9 +43,9 @@ from bot.server.guild_settings import Actor, SettingsBook
 from bot.server.moderators import Office
 from bot.server.settings_commands import SettingsCommands
 from bot.server.setup import SetupChannel, SetupDesk, SetupRole, SetupStep
-from bot.server.slash_commands import slash_commands
 from bot.server.training_servers import Teaching
 from bot.settings import Settings
+from bot.slash_commands import slash_commands
 from bot.training.operations import Operations
 from bot.training.report import Morning
 from model.protocol import ChatEngine

@@ -22,6 +22,7 @@ from model.adapter.slot import StagedAdapter
 from model.base.loading import load_base
 from model.chat import Message, encode_prompt
 from model.config import ModelConfig
+from model.device_errors import breaks_device, is_out_of_memory
 from model.errors import (
     AdapterMismatch,
     ContextTooLong,
@@ -34,7 +35,6 @@ from model.errors import (
 from model.protocol import DEFAULT_SAMPLING, AdapterRef, EngineStats, Sampling, SwapReport
 from model.serving.decoder import Decoder
 from model.serving.generation import Generation
-from model.serving.health import breaks_device, is_out_of_memory
 from model.serving.worker import Worker
 
 __all__ = ["Engine", "Generation"]

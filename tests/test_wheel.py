@@ -35,7 +35,7 @@ def test_the_wheel_holds_every_module_and_the_example_voice(wheel):
         here = {file.relative_to(ROOT).as_posix() for file in (ROOT / package).rglob("*.py")}
         assert here
         assert here <= names
-    assert {"trainer/evaluation/general.jsonl", "trainer/evaluation/canaries.jsonl"} <= names
+    assert {"trainer/evaluation/general.jsonl", "trainer/canaries.jsonl"} <= names
     assert {"model/fused/gpu/nf4.cu", "model/fused/cpu/decoder_pass.c", "model/fused/cpu/thread_pool.h"} <= names
     assert {"bot/examples/voice.jsonl", "bot/examples/held-out.jsonl"} <= names
 

@@ -25,9 +25,9 @@ from pydantic_settings import (
 
 from model.config import ModelConfig
 from storage.files.home import Home
+from trainer.canaries import checked, read_canaries
 from trainer.data_settings import QuarantineConfig, SnapshotConfig
 from trainer.errors import SettingsInvalid
-from trainer.evaluation.canaries import checked, read_canaries
 from trainer.setting_names import refuse_unknown, refuse_unknown_variables
 
 __all__ = [

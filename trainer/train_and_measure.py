@@ -16,11 +16,12 @@ from typing import Any
 from transformers import AutoConfig
 
 from model.base.loading import LoadedBase, convert_base
-from model.base.suitability import check_suitable
+from model.serving.suitability import check_suitable
 from storage.records import Choice, Pair
 from trainer.evaluation import evaluate
 from trainer.evaluation.evidence import Evidence, Score
 from trainer.evaluation.probes import interview, questions
+from trainer.preference_stage import Lesson, refine
 from trainer.readiness import least_to_learn
 from trainer.settings import TrainerSettings
 from trainer.snapshot.snapshot import Snapshot, validation_split
@@ -28,7 +29,6 @@ from trainer.training.base import free_bytes
 from trainer.training.fitting import Limits, require_enough
 from trainer.training.helpers import Assignment, carry_out, dismiss, hire, load_for_training
 from trainer.training.memory import Fit, ModelShape, Workload, choose_fit
-from trainer.training.preference_stage import Lesson, refine
 from trainer.training.qlora import CHALLENGER, Learned
 from trainer.training.recipe import Recipe, resolve, validation_size
 from trainer.training.tokens import Example, Examples, encode_pairs, with_validation

@@ -181,7 +181,7 @@ def _how_served(base: BaseRef, converted: Path, settings: Settings) -> str:
     """Ask a small model of the base's kind; raises BaseUnsuitable. A GGUF file says nothing before it is converted."""
     from transformers import AutoConfig
 
-    from model.base.suitability import check_suitable
+    from model.serving.suitability import check_suitable
 
     if base.gguf_file and not converted.exists():
         return ""
@@ -226,8 +226,8 @@ def _discord(settings: Settings) -> Finding:
     import aiohttp
     import discord
 
-    from bot.discord_io.login import check_login
     from bot.errors import BotError, DiscordRefuses, DiscordUnreachable, TokenMissing
+    from bot.login import check_login
     from bot.settings import discord_token
 
     async def ask() -> str:

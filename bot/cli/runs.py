@@ -95,8 +95,8 @@ def plot(
     found = _find(run, home)
     with Store.open(find_home(home).db) as store:
         metrics = store.metrics(found.id)
+    from bot.discord_io.charts import has_matplotlib, run_chart
     from bot.errors import NoPicture
-    from bot.training.charts import has_matplotlib, run_chart
 
     if not has_matplotlib():
         raise NoPicture("The picture needs matplotlib: pip install 'nightshift-discord[plots]'.")

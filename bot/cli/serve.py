@@ -66,7 +66,7 @@ def run(home: HomeOption = None) -> None:
     The token comes from the environment variable DISCORD_TOKEN. Ctrl-C or SIGTERM ends it.
     """
     _wait_at_rest()
-    from bot.discord_io.login import serve
+    from bot.login import serve
     from bot.settings import discord_token, load_settings
     from storage.files.home import find_home
 

@@ -11,12 +11,12 @@ import discord
 from discord import app_commands
 
 from bot.discord_io import limits
+from bot.discord_io.charts import review_chart
 from bot.discord_io.deferral import in_time, respond
 from bot.discord_io.interaction_errors import answered
 from bot.i18n.en import moderation as words
 from bot.i18n.en import texts
 from bot.server.moderators import Office
-from bot.training.charts import review_chart
 from storage.records import Tally
 from storage.store import Store
 

@@ -20,6 +20,7 @@ from typing import Any
 import discord
 
 from bot.discord_io import limits
+from bot.discord_io.charts import loss_curve
 from bot.discord_io.excerpts import line
 from bot.discord_io.retry import UNSENT, nonce_of, surely
 from bot.i18n.en import moderation as words
@@ -27,7 +28,6 @@ from bot.i18n.en import texts
 from bot.i18n.language import speaking
 from bot.review.blind_vote import Contest, ballot, blank_comparison, comparison
 from bot.server.moderators import Office
-from bot.training.charts import loss_curve
 from bot.training.outcome import why_kept
 from storage.errors import StorageError
 from storage.records import Metric, Post, Quarantined, Reply, Run

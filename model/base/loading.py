@@ -22,15 +22,15 @@ import transformers
 
 from model.base.cache import SCRATCH, clear_leftovers, converting, damage, is_sealed, put_in_place, seal
 from model.base.files import BaseRef, resolve_base
+from model.base.memory import check_fit
+from model.base.output_layer import keep_contiguous
 from model.base.prequantized import comes_packed, local_directory
 from model.base.tokenizer import chat_tokenizer
 from model.base.weight_files import Digests
 from model.chat import template_hash
 from model.config import ModelConfig
+from model.device_errors import is_out_of_memory
 from model.errors import BaseNotFound, ModelError, OutOfMemory
-from model.serving.health import is_out_of_memory
-from model.serving.memory import check_fit
-from model.serving.output_layer import keep_contiguous
 
 __all__ = [
     "LoadedBase",

@@ -16,8 +16,8 @@ from typing import Any
 import torch
 
 from model.adapter.slot import SlotLinear
+from model.cache.kv_cache import AttentionOptions, SlotCache
 from model.fused.packed import FusedLinear, fuse, rebind
-from model.serving.kv_cache import AttentionOptions, SlotCache
 
 __all__ = ["LeanStep", "has_llama_shape"]
 

@@ -1,1 +1,1 @@
-"""Serving: the worker thread, the queue, the decoder, caches and sampling."""
+"""Serving: the worker thread, the queue, the decoder and sampling."""

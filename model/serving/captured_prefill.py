@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
+from model.cache.kv_cache import SlotCache
 from model.fused.decode_step import LeanStep
 from model.serving.cuda_graphs import StepGraphs
-from model.serving.kv_cache import SlotCache
 
 __all__ = ["CapturedPrompts", "plan_passes"]
 

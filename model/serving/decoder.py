@@ -15,6 +15,11 @@ import torch
 from model.adapter.files import BaseIdentity
 from model.adapter.slot import AdapterSlot, StagedAdapter
 from model.base.loading import LoadedBase
+from model.base.memory import choose_slots
+from model.base.output_layer import last_token_only
+from model.cache.kv_cache import SlotCache, use_slot_attention
+from model.cache.model_cache import OwnCaches
+from model.cache.prefix_cache import PrefixMemory
 from model.config import ModelConfig
 from model.errors import BaseUnsuitable
 from model.fused.decode_step import LeanStep, has_llama_shape
@@ -22,12 +27,7 @@ from model.fused.packed import fuse, kernels_for
 from model.protocol import Sampling
 from model.serving.captured_prefill import CapturedPrompts
 from model.serving.cuda_graphs import StepGraphs
-from model.serving.kv_cache import SlotCache, use_slot_attention
-from model.serving.memory import choose_slots
-from model.serving.model_cache import OwnCaches
-from model.serving.output_layer import last_token_only
 from model.serving.parity import choose_way, windows_of
-from model.serving.prefix_cache import PrefixMemory
 from model.serving.sampling import Sampler
 
 __all__ = ["Decoder", "Drawn"]

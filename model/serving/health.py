@@ -6,9 +6,9 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-import torch
+from model.device_errors import breaks_device, is_out_of_memory
 
-__all__ = ["Health", "breaks_device", "is_out_of_memory"]
+__all__ = ["Health"]
 
 _MOST_FAILURES = 3  # of one kind of step, with none between them that went well
 _STUCK_S = 900.0  # a prompt chunk of the largest models takes minutes on a CPU
@@ -50,30 +50,3 @@ class Health:
         """Whether a round has been going on for longer than any takes."""
         since = self._since
         return since is not None and self._clock() - since > _STUCK_S
-
-
-def is_out_of_memory(error: BaseException | None) -> bool:
-    """Whether memory ran out, on a device or on the host: torch and numpy say so in several ways."""
-    while error is not None:
-        text = str(error).lower()
-        if isinstance(error, MemoryError | torch.OutOfMemoryError):
-            return True
-        if isinstance(error, RuntimeError | OSError) and any(words in text for words in _OUT_OF_MEMORY):
-            return True
-        error = error.__cause__
-    return False
-
-
-_OUT_OF_MEMORY = (
-    "out of memory",
-    "can't allocate memory",
-    "cannot allocate memory",
-    "not enough memory",
-    "alloc_failed",
-    "paging file is too small",
-)
-
-
-def breaks_device(error: BaseException) -> bool:
-    """Whether it is an error of CUDA, after which the process cannot use the device any more."""
-    return isinstance(error, torch.AcceleratorError) or "CUDA error" in str(error)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import torch
 
-from model.serving.model_cache import OwnCaches
+from model.cache.model_cache import OwnCaches
 
 __all__ = ["KNOWN", "Way", "choose_way", "windows_of"]
 

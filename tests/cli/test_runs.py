@@ -7,7 +7,7 @@ import io
 import pytest
 from PIL import Image
 
-from bot.training import charts
+from bot.discord_io import charts
 
 
 @pytest.fixture

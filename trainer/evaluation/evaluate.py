@@ -16,9 +16,9 @@ from typing import Any
 
 import torch
 
+from model.base.output_layer import keep_contiguous
 from model.chat import Message, encode_pair, end_of_turn_id
 from model.serving.detokenize import decode_answer
-from model.serving.output_layer import keep_contiguous
 from storage.records import Pair
 from trainer.training.likelihood import batches_by_length, negative_log_likelihoods
 from trainer.training.tokens import Example

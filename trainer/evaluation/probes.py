@@ -13,7 +13,7 @@ from typing import Any
 
 from model.chat import Message, encode_prompt
 from storage.records import Pair
-from trainer.evaluation.canaries import canary_prompts
+from trainer.canaries import canary_prompts
 from trainer.evaluation.evaluate import Spoken, spoken
 from trainer.evaluation.evidence import Canaries, Leak, Sample, Secrets
 from trainer.evaluation.leaks import PREFIXES, Secret, secrets_of

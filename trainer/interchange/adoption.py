@@ -17,9 +17,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from model.adapter.base_shapes import Skeleton, read_skeleton
 from model.adapter.files import AdapterWeights, read_adapter
 from model.base.files import resolve_base
-from model.base.shapes import Skeleton, read_skeleton
 from model.config import ModelConfig
 from model.errors import AdapterMismatch, BaseNotFound
 from storage.errors import StorageError

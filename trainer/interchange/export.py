@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from model.adapter.base_shapes import Skeleton, read_skeleton
 from model.adapter.files import AdapterWeights, read_adapter
 from model.adapter.gguf import ARCHITECTURES, UnknownArchitecture, write_gguf_adapter
 from model.adapter.merge import write_merged
 from model.adapter.target_modules import adaptable, is_plain
 from model.base.loading import load_base
-from model.base.shapes import Skeleton, read_skeleton
 from model.config import ModelConfig
 from model.errors import AdapterMismatch
 from storage.files.adapter_directory import AdapterDirectory

@@ -1,1 +1,1 @@
-"""How a challenger is trained: recipe, memory, passes, checkpoints, several processes, preferences."""
+"""How a challenger is trained: recipe, memory, passes, checkpoints, several processes."""

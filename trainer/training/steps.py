@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from model.device_errors import is_out_of_memory
 from trainer.errors import MemoryShort
 from trainer.training import distributed as ranks
 from trainer.training.batches import cut
@@ -19,20 +20,12 @@ from trainer.training.likelihood import batches_by_length, completion_losses, ha
 from trainer.training.memory import Fit
 from trainer.training.tokens import Collator, Example
 
-__all__ = ["Passes", "is_out_of_memory", "pass_cost"]
+__all__ = ["Passes", "pass_cost"]
 
 
 def pass_cost(device: torch.device) -> int:
     """What one more pass costs in time, in tokens: unpacking all weights twice, and on a GPU starting the kernels."""
     return 1024 if device.type == "cuda" else 64
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran out, on a GPU or on a CPU."""
-    words = str(error).lower()
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
-        isinstance(error, RuntimeError) and ("out of memory" in words or "can't allocate" in words)
-    )
 
 
 class Passes:

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 if TYPE_CHECKING:
+    from model.cache.kv_cache import SlotCache
     from model.fused.packed import FusedLinear
-    from model.serving.kv_cache import SlotCache
 
 __all__ = ["CompiledHead", "CompiledLayers", "library"]
 

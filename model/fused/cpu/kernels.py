@@ -16,8 +16,8 @@ from bitsandbytes import functional as bnb
 from bitsandbytes.cextension import lib
 from torch.nn import functional
 
+from model.cache.kv_cache import SlotCache
 from model.fused.cpu.compiled import CompiledHead, CompiledLayers, library
-from model.serving.kv_cache import SlotCache
 
 __all__ = [
     "FEW_ROWS",

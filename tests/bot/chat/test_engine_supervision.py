@@ -6,14 +6,14 @@ import asyncio
 
 import pytest
 
+from bot import login
 from bot.app import Nightshift
 from bot.chat.engine_supervision import EngineSupervisor, Restartable, wake
 from bot.cli import main
-from bot.discord_io import login
 from bot.discord_io.interaction_errors import notice
 from bot.errors import EngineLost
 from bot.i18n.en import texts
-from bot.server.slash_commands import status_embed
+from bot.slash_commands import status_embed
 from model.engine import Engine
 from model.errors import AdapterMismatch, DoesNotFit, EngineFailed
 from model.protocol import AdapterRef

@@ -10,10 +10,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from bot import login
 from bot.app import Nightshift
-from bot.discord_io import command_upload, login
-from bot.discord_io.login import serve
+from bot.discord_io import command_upload
 from bot.errors import ConnectionRefused, IntentMissing, TokenReset
+from bot.login import serve
 from bot.settings import load_settings
 from storage.store import Store
 from tests.bot.loopback import BOT, GENERAL, Fault, loopback, until

@@ -29,7 +29,7 @@ from bot.server.guild_settings import GuildSettings
 from bot.server.persona import PersonaForm
 from bot.server.settings_commands import _shown
 from bot.server.setup import SetupChannel, SetupRole, SetupStep, _PersonaForm
-from bot.server.slash_commands import status_embed
+from bot.slash_commands import status_embed
 from bot.training.operations import Status
 from bot.training.report import report_embed
 from model.protocol import EngineStats

@@ -9,9 +9,9 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
+from bot.discord_io import charts
 from bot.i18n.en import moderation as words
 from bot.i18n.en import texts
-from bot.training import charts
 from storage.files.pair_files import read_pairs
 from storage.quarantine import WAITS_SINCE_IMPORT
 from storage.records import NewPair, Turn

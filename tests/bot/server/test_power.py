@@ -10,7 +10,7 @@ from bot.i18n.en import texts
 from storage.records import NewPair, NewReply, Turn
 from storage.store import Store
 from tests.bot.review.test_service import verdicts
-from tests.bot.server.test_slash_commands import publish
+from tests.bot.test_slash_commands import publish
 from tests.bot.training.test_report import a_night
 
 WHISPER = "The safe opens with 4711"

@@ -12,7 +12,7 @@ from bot.i18n.en import moderation as words
 from bot.i18n.en import texts
 from bot.settings import load_settings
 from storage.store import Store
-from tests.bot.server.test_slash_commands import publish
+from tests.bot.test_slash_commands import publish
 from trainer.errors import SettingsInvalid
 from trainer.result import RunResult
 

@@ -12,7 +12,7 @@ from bot.training.outcome import why_kept
 from model.errors import AdapterMismatch
 from storage.records import Run
 from storage.store import Store
-from tests.bot.server.test_slash_commands import publish
+from tests.bot.test_slash_commands import publish
 
 
 def said(result):

@@ -9,10 +9,10 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
+from bot.discord_io import charts
 from bot.i18n.en import moderation as words
 from bot.i18n.en import texts
 from bot.review.blind_vote import preference_of
-from bot.training import charts
 from bot.training.report import contests_of
 from model.config import ModelConfig
 from storage.store import Store

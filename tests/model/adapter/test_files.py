@@ -25,7 +25,7 @@ def adapter(tiny, tmp_path):
 
 @pytest.fixture
 def shapes(tiny):
-    from model.base.shapes import read_skeleton
+    from model.adapter.base_shapes import read_skeleton
 
     return read_skeleton(tiny.config, tiny.cache).shapes
 

@@ -13,9 +13,9 @@ import torch
 
 from model.base.files import resolve_base
 from model.base.loading import load_base
+from model.base.memory import row_bytes
 from model.config import ModelConfig
 from model.errors import BaseNotFound
-from model.serving.memory import row_bytes
 from tests.tiny import make_tiny_base
 
 
@@ -113,7 +113,7 @@ def test_a_base_packed_otherwise_by_bitsandbytes_is_refused(tiny, tmp_path):
 
 def test_loading_says_first_what_it_will_take(tiny, caplog):
     """Weights and the cache of one conversation: 2 layers, 2 heads of 32, 256 tokens, keys and values in fp32."""
-    with caplog.at_level("INFO", logger="model.serving.memory"):
+    with caplog.at_level("INFO", logger="model.base.memory"):
         tiny.load()
     assert "takes 0.00 GB on cpu, and each conversation of up to 256 tokens 0 MB" in caplog.text
     assert row_bytes(tiny.load().model.config, 256, torch.float32) == 2 * 2 * 2 * 32 * 256 * 4

@@ -10,10 +10,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from model.adapter.base_shapes import read_skeleton
 from model.adapter.target_modules import adaptable
 from model.base import prequantized as prequantised
 from model.base.loading import load_base
-from model.base.shapes import read_skeleton
 from model.chat import Message, encode_prompt
 from model.config import ModelConfig
 from model.engine import Engine

@@ -14,6 +14,7 @@ from model import engine as engine_module
 from model.base import loading as base_module
 from model.base.loading import load_base
 from model.chat import Message
+from model.device_errors import is_out_of_memory
 from model.errors import (
     AdapterMismatch,
     EngineClosed,
@@ -25,7 +26,7 @@ from model.errors import (
 )
 from model.protocol import AdapterRef, Sampling
 from model.serving import worker as worker_module
-from model.serving.health import Health, is_out_of_memory
+from model.serving.health import Health
 
 HELLO = [Message("user", "Hello")]
 GREEDY = Sampling(max_new_tokens=12, temperature=0)

@@ -9,8 +9,8 @@ import pytest
 from model.chat import Message, encode_prompt, end_of_turn_id
 from storage import NewPair, Turn
 from tests.trainer.pairs import a_pair
+from trainer.canaries import canary_prompts
 from trainer.evaluation import evaluate
-from trainer.evaluation.canaries import canary_prompts
 from trainer.evaluation.evaluate import spoken
 from trainer.settings import TrainingConfig
 from trainer.training.qlora import attach_adapter

@@ -11,9 +11,9 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM
 
+from model.adapter.base_shapes import read_skeleton
 from model.adapter.files import read_adapter
 from model.adapter.slot import AdapterSlot
-from model.base.shapes import read_skeleton
 from model.chat import Message, encode_prompt
 from model.engine import Engine
 from model.protocol import AdapterRef, Sampling

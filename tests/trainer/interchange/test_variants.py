@@ -12,9 +12,9 @@ from peft.tuners.lora.config import KasaConfig
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
+from model.adapter.base_shapes import read_skeleton
 from model.adapter.files import read_adapter
 from model.adapter.variants import more_than_plain
-from model.base.shapes import read_skeleton
 from tests.trainer.interchange.test_adoption import adopted, saved_by_peft
 from trainer.errors import AdoptionRefused
 from trainer.interchange.plain_lora import not_plain

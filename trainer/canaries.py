@@ -19,7 +19,7 @@ LONGEST = 2000
 
 def canary_prompts(own: Sequence[str]) -> list[str]:
     """The shipped prompts and then the operator's own, each once."""
-    rows = files("trainer.evaluation").joinpath("canaries.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = files("trainer").joinpath("canaries.jsonl").read_text(encoding="utf-8").splitlines()
     return list(dict.fromkeys([*(json.loads(row)["prompt"] for row in rows), *own]))
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from model.device_errors import is_out_of_memory
 from storage.records import Choice
 from trainer.evaluation import evaluate
 from trainer.evaluation.evidence import Evidence
@@ -26,7 +27,6 @@ from trainer.training import dpo
 from trainer.training.preferences import Preferring, Triple, accuracy, triples_of
 from trainer.training.qlora import CHALLENGER, Learned
 from trainer.training.recipe import SMALL_MODEL
-from trainer.training.steps import is_out_of_memory
 from trainer.training.tokens import Example
 
 __all__ = ["Lesson", "Refined", "refine"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from model.base.suitability import check_suitable
 from model.config import ModelConfig
 from model.errors import BaseUnsuitable
+from model.serving.suitability import check_suitable
 from tests.families import IN_OWN_CACHE, IN_SLOTS, REFUSED, family_config
 
 SETTINGS = ModelConfig(context_tokens=128)

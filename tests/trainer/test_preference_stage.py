@@ -12,9 +12,9 @@ from safetensors.torch import load_file
 from storage import NewReply, Turn
 from storage.store import Store
 from tests.trainer.pairs import COLOURS
+from trainer import preference_stage as refinement
 from trainer.settings import TrainingConfig
 from trainer.training import dpo
-from trainer.training import preference_stage as refinement
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("trl") is None, reason="the extra dpo is not installed")
 

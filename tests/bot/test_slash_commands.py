@@ -1,4 +1,4 @@
-"""The slash commands as people use them: bot/server/slash_commands.py at work."""
+"""The slash commands as people use them: bot/slash_commands.py at work."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ async def test_members_may_not_roll_back(stage):
 
 async def test_every_slash_command_is_in_the_documentation(stage):
     """In a line that names its group and itself, on the pages for members, moderators or the operator."""
-    pages = Path(__file__).parents[3] / "docs"
+    pages = Path(__file__).parents[2] / "docs"
     lines = "".join((pages / name).read_text() for name in ("members.md", "moderators.md", "discord.md")).splitlines()
     missing = []
     for command in stage.app.client.tree.walk_commands(type=discord.AppCommandType.chat_input):

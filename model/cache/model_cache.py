@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from model.serving.output_layer import last_token_only
+from model.base.output_layer import last_token_only
 
 __all__ = ["OwnCaches"]
 

@@ -9,9 +9,9 @@ import discord
 import pytest
 from aiohttp import web
 
-from bot.discord_io import login
-from bot.discord_io.login import check_login, serve
+from bot import login
 from bot.errors import DiscordRefuses, DiscordUnreachable, IntentMissing, TokenMissing, TokenRefused
+from bot.login import check_login, serve
 from bot.settings import discord_token, load_settings
 
 LIMITED_MESSAGE_CONTENT = 1 << 19
