@@ -21,7 +21,7 @@ from bot.errors import Refused, TrainingUnderway
 from bot.i18n.en import moderation as words
 from bot.i18n.en import texts
 from bot.settings import Settings
-from bot.training.gpu_memory import room_for_training
+from bot.training.gpu_memory import share_gpu_memory
 from bot.training.operations import Status
 from bot.training.other_runs import OtherRuns
 from model.errors import AdapterMismatch, EngineClosed, EngineFailed, ModelError, OutOfMemory
@@ -216,7 +216,7 @@ class Nightshift:
         await self.store.call(Store.erase, at_most=None)  # at night a large file may take its time
         _log.info("Training run %s: %s (%s)", result.run, result.outcome, result.reason)
         swapped = await self.sync_adapter() is not None
-        reported = await self.client.morning.post(result.run, [guild] if guild else self.client.guilds)
+        reported = await self.client.reports.post(result.run, [guild] if guild else self.client.guilds)
         if not swapped and not reported:
             await self.client.announce(lambda: texts.training_ended(result.outcome, result.reason), guild=guild)
         if result.run is not None:
@@ -225,12 +225,12 @@ class Nightshift:
 
     async def _tell(self, run: Run) -> None:
         """Tell every server how a run ended that this bot did not see through."""
-        if not await self.client.morning.post(run.id, self.client.guilds):
+        if not await self.client.reports.post(run.id, self.client.guilds):
             outcome, reason = run.outcome or "failed", run.reason or ""
             await self.client.announce(lambda: texts.training_ended(outcome, reason))
 
     async def _train_in_room(self, *, force: bool, trigger: str, local_date: str | None) -> RunResult:
-        async with room_for_training(self.engine, self.settings, self.home):
+        async with share_gpu_memory(self.engine, self.settings, self.home):
             return await self._train(self.home.root, force=force, trigger=trigger, local_date=local_date)
 
     def cancel_training(self, *, actor: str) -> bool:

@@ -37,7 +37,7 @@ from bot.review.cards import CardButton, ReasonMenu
 from bot.review.outbox import Outbox
 from bot.review.queue import QueueButton
 from bot.review.reactions import Reactions
-from bot.review.service import ReviewDesk, message_commands
+from bot.review.service import ReviewService, message_commands
 from bot.server.deleted_ids import drop_gone
 from bot.server.guild_settings import Actor, SettingsBook
 from bot.server.moderators import Office
@@ -47,7 +47,7 @@ from bot.server.training_servers import Teaching
 from bot.settings import Settings
 from bot.slash_commands import slash_commands
 from bot.training.operations import Operations
-from bot.training.report import Morning
+from bot.training.report import ReportPoster
 from model.protocol import ChatEngine
 from storage.async_store import AsyncStore
 from storage.store import Store
@@ -88,7 +88,7 @@ class _Tree(app_commands.CommandTree[Any]):
 
 
 class NightshiftClient(discord.Client):
-    """`desk` is the review desk, which the buttons of cards find here; `book` holds the servers' own settings."""
+    """`review` is what the buttons of cards call; `book` holds the servers' own settings."""
 
     def __init__(self, engine: ChatEngine, store: AsyncStore, settings: Settings, operations: Operations) -> None:
         self._token = TokenWatch(self.close)
@@ -110,19 +110,19 @@ class NightshiftClient(discord.Client):
         self.teaching = Teaching(store, settings)
         self.office = Office(store, self.book, config, self.teaching)
         self.outbox = Outbox(self, self.office)
-        self.desk = ReviewDesk(self.office, self.outbox)
+        self.review = ReviewService(self.office, self.outbox)
         self.setup = SetupDesk(self.office, settings.consent)
-        self.morning = Morning(self.office)
-        self.withdrawals = Withdrawals(self, self.office, self.desk, self.morning)
-        self._reactions = Reactions(self.office, self.desk)
+        self.reports = ReportPoster(self.office)
+        self.withdrawals = Withdrawals(self, self.office, self.review, self.reports)
+        self._reactions = Reactions(self.office, self.review)
         self.answering = Answering(engine, store, settings, self._on_reply, self.outbox, teaching=self.teaching)
         self.front = FrontDesk(self.answering, store, self.book, self.office, direct_messages=config.direct_messages)
         self.tree = _Tree(self)
-        for menu in message_commands(self.desk, hidden=config.moderator_role is None):
+        for menu in message_commands(self.review, hidden=config.moderator_role is None):
             self.tree.add_command(menu)
         self.tree.add_command(ask_command(self.front))
         self.tree.add_command(SettingsCommands(self.book))
-        for command in slash_commands(operations, self.office, self.desk, self.setup):
+        for command in slash_commands(operations, self.office, self.review, self.setup):
             self.tree.add_command(command)
         self.tree.add_command(privacy_commands(store, settings, self._forgotten, self.teaching))
         self._upload = CommandUpload(self.tree, store)
@@ -243,11 +243,11 @@ class NightshiftClient(discord.Client):
         if question.guild is None:
             return
         if written.extended:
-            await self.desk.changed(question.guild, written.reply_id)
+            await self.review.changed(question.guild, written.reply_id)
         elif not gone:
             await self.outbox.carry_out(written.reply_id, "card")
         if question.standing is not None and not written.extended:
-            await self.desk.changed(question.guild, question.standing.reply.id)  # another stands in its place
+            await self.review.changed(question.guild, question.standing.reply.id)  # another stands in its place
 
     async def deleted(self, message_ids: Iterable[int]) -> None:
         """These messages are gone from Discord, and so their words from everything that is kept."""

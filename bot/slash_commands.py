@@ -17,7 +17,7 @@ from bot.discord_io.interaction_errors import answered
 from bot.i18n.en import texts
 from bot.pairs.commands import pair_commands
 from bot.review.queue import review_command
-from bot.review.service import ReviewDesk
+from bot.review.service import ReviewService
 from bot.review.statistics import stats_command
 from bot.server.moderators import Office
 from bot.server.setup import SetupDesk, hold_command, setup_command
@@ -30,14 +30,14 @@ __all__ = ["slash_commands", "status_embed"]
 Command = app_commands.Command[Any, ..., None] | app_commands.Group
 
 
-def slash_commands(operations: Operations, office: Office, desk: ReviewDesk, setup: SetupDesk) -> list[Command]:
+def slash_commands(operations: Operations, office: Office, review: ReviewService, setup: SetupDesk) -> list[Command]:
     """All of them, ready for the tree.
 
     Where no role is configured, members without Manage Messages do not see those of moderators; a role's holders would
     not see them either, so with a role every callback alone decides.
     """
     theirs: list[Command] = [
-        review_command(desk.queue),
+        review_command(review.queue),
         train_commands(operations, office),
         adapter_commands(operations, office),
         pair_commands(office),

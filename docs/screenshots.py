@@ -217,7 +217,7 @@ class Studio:
         await self.app.train_now(trigger="schedule")
         await self.world.env.settle()
         shown = [one for one in self.world.review.history() if one.embeds]
-        report = next(one for one in shown if one.embeds[0].title == texts.MORNING)
+        report = next(one for one in shown if one.embeds[0].title == texts.REPORT)
         await self._show()
         await self.browser.until(f"{message(report.id)}.querySelector('img')")
         await self._settled()

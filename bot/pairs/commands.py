@@ -79,7 +79,7 @@ def pair_commands(office: Office) -> app_commands.Group:
         )
         await interaction.response.send_message(words.removed(reply_id), ephemeral=True)
         await interaction.client.outbox.carry_out(reply_id, "verdict")
-        await interaction.client.desk.changed(interaction.guild, reply_id)
+        await interaction.client.review.changed(interaction.guild, reply_id)
 
     @remove.autocomplete("pair")
     async def offered(interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:

@@ -65,17 +65,17 @@ def _page(held: Sequence[Quarantined], shown: Quarantined | None, reader: int) -
     if shown is None:
         if held:
             view.add_item(QuarantineButton("start", 0))
-        text = words.set_aside_end(len(held)) if held else words.SET_ASIDE_EMPTY
+        text = words.quarantine_end(len(held)) if held else words.QUARANTINE_EMPTY
         return limits.Embed(description=text, colour=discord.Colour.green()), view
     embed = limits.Embed(
-        title=words.set_aside_title(len(held)),
+        title=words.quarantine_title(len(held)),
         description=f"{quoted(shown.prompt, _SHOWN)}\n\n{short(shown.completion, _SHOWN)}",
         colour=discord.Colour.gold(),
         timestamp=datetime.fromisoformat(shown.created_at),
     )
-    embed.add_field(name=words.SET_ASIDE_WHY, value=short(words.set_aside_why(shown.reason), 1000), inline=False)
+    embed.add_field(name=words.QUARANTINE_WHY, value=short(words.quarantine_why(shown.reason), 1000), inline=False)
     own = shown.reviewer_id == reader
-    embed.add_field(name=words.SET_ASIDE_BY, value=words.set_aside_by(shown.reviewer, own=own), inline=False)
+    embed.add_field(name=words.QUARANTINE_BY, value=words.quarantine_by(shown.reviewer, own=own), inline=False)
     embed.set_footer(text=f"{texts.CARD_REPLY} {shown.reply_id}")
     for act in ("confirm", "dismiss", "skip"):
         view.add_item(QuarantineButton(act, shown.reply_id, disabled=own and act != "skip"))
@@ -84,8 +84,8 @@ def _page(held: Sequence[Quarantined], shown: Quarantined | None, reader: int) -
 
 def _label(act: Act) -> str:
     return {
-        "confirm": words.SET_ASIDE_CONFIRM,
-        "dismiss": words.SET_ASIDE_DISMISS,
+        "confirm": words.QUARANTINE_CONFIRM,
+        "dismiss": words.QUARANTINE_DISMISS,
         "skip": words.SKIP,
         "start": words.QUEUE_START,
     }[act]
@@ -128,7 +128,7 @@ class QuarantineButton(
                 actor=user.display_name,
                 actor_id=user.id,
             )
-            told: str | None = words.set_aside_done(self.reply_id, confirmed=confirmed)
+            told: str | None = words.quarantine_done(self.reply_id, confirmed=confirmed)
             del held[place]
         else:
             told, place = None, 0 if place is None else place + 1

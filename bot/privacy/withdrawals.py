@@ -16,11 +16,11 @@ import discord
 from bot.chat.existing_answer import parts_of
 from bot.discord_io.retry import UNSENT
 from bot.i18n.language import speaking
-from bot.review.blind_vote import blank_comparison
+from bot.review.blind_vote import blank_vote_embed
 from bot.review.cards import card_of
-from bot.review.service import ReviewDesk
+from bot.review.service import ReviewService
 from bot.server.moderators import Office
-from bot.training.report import Morning
+from bot.training.report import ReportPoster
 from storage.records import Post
 from storage.store import Store
 
@@ -33,11 +33,11 @@ _LOOK_BACK = 2000  # messages of a review channel searched for cards whose place
 class Withdrawals:
     """Those of one client."""
 
-    def __init__(self, client: discord.Client, office: Office, desk: ReviewDesk, morning: Morning) -> None:
+    def __init__(self, client: discord.Client, office: Office, review: ReviewService, reports: ReportPoster) -> None:
         self._client = client
         self._office = office
-        self._desk = desk
-        self._morning = morning
+        self._review = review
+        self._reports = reports
         self._one_at_a_time = asyncio.Lock()
 
     async def carry_out(self, reply_ids: Collection[int] = ()) -> None:
@@ -82,12 +82,12 @@ class Withdrawals:
         match post.kind:
             case "card":
                 assert post.reply_id is not None and guild is not None  # noqa: S101, PT018  (as all cards have)
-                async with self._desk.verdicts.turn(post.reply_id):  # a verdict does not draw the words again
-                    await self._desk.board.withdraw(guild, message, post.reply_id)
+                async with self._review.verdicts.turn(post.reply_id):  # a verdict does not draw the words again
+                    await self._review.cards.withdraw(guild, message, post.reply_id)
             case "question":
-                await message.edit(embed=blank_comparison(), view=None)
+                await message.edit(embed=blank_vote_embed(), view=None)
             case "report":
-                await self._morning.redraw(post, channel)
+                await self._reports.redraw(post, channel)
             case "answer":
                 for part in await parts_of(channel, post.message_id):
                     await part.delete()
@@ -106,6 +106,6 @@ class Withdrawals:
                         reply_id = card_of(message)
                         if reply_id in wanted and message.author.id == guild.me.id:
                             place = channel.get_partial_message(message.id)
-                            await self._desk.board.withdraw(guild, place, reply_id)
+                            await self._review.cards.withdraw(guild, place, reply_id)
             except UNSENT:
                 _log.warning("Old cards in %s could not be looked for", channel, exc_info=True)

@@ -1,4 +1,4 @@
-"""Blind comparison: one question, two answers called A and B, and the buttons to say which is better.
+"""Blind votes: one question, two answers called A and B, and the buttons to say which is better.
 
 Which adapter is A is drawn from the run's and the question's name, so nobody needs to remember it and it is the same
 after a restart.
@@ -20,15 +20,15 @@ from bot.errors import Refused
 from bot.i18n.en import moderation as words
 from storage.records import Preference
 
-__all__ = ["Contest", "VoteButton", "ballot", "blank_comparison", "comparison", "preference_of"]
+__all__ = ["BlindVote", "VoteButton", "blank_vote_embed", "preference_of", "vote_buttons", "vote_embed"]
 
 _SHOWN = 1000  # characters of an answer
 Side = Literal["a", "b", "tie"]
 
 
 @dataclass(frozen=True)
-class Contest:
-    """One held-out question with the answers of yesterday's adapter and tonight's."""
+class BlindVote:
+    """One held-out question with the answers of the champion and the challenger."""
 
     run_id: str
     number: int
@@ -38,36 +38,36 @@ class Contest:
 
 
 def preference_of(run_id: str, number: int, side: Side) -> Preference:
-    """Whose answer stands on a side. Pure."""
+    """Whose answer a side shows. Pure."""
     if side == "tie":
         return "tie"
     swapped = hashlib.sha256(f"{run_id}:{number}".encode()).digest()[0] % 2 == 1
     return "challenger" if (side == "a") == swapped else "champion"
 
 
-def comparison(contest: Contest) -> discord.Embed:
+def vote_embed(vote: BlindVote) -> discord.Embed:
     """The question and both answers."""
     embed = limits.Embed(
-        title=words.BLIND_TITLE, description=quoted(contest.question, _SHOWN), colour=discord.Colour.blurple()
+        title=words.BLIND_TITLE, description=quoted(vote.question, _SHOWN), colour=discord.Colour.blurple()
     )
     for side in ("a", "b"):
-        answers = {"champion": contest.champion, "challenger": contest.challenger}
-        text = answers[preference_of(contest.run_id, contest.number, side)]
+        answers = {"champion": vote.champion, "challenger": vote.challenger}
+        text = answers[preference_of(vote.run_id, vote.number, side)]
         embed.add_field(name=side.upper(), value=short(text, _SHOWN) or "\u2014", inline=False)
     embed.set_footer(text=words.BLIND_FOOTER)
     return embed
 
 
-def blank_comparison() -> discord.Embed:
+def blank_vote_embed() -> discord.Embed:
     """What is left of a question whose words were removed."""
     return limits.Embed(title=words.BLIND_TITLE, description=words.BLIND_REMOVED, colour=discord.Colour.dark_grey())
 
 
-def ballot(contest: Contest) -> discord.ui.View:
+def vote_buttons(vote: BlindVote) -> discord.ui.View:
     """The three buttons."""
     view = discord.ui.View(timeout=None)
     for side in get_args(Side):
-        view.add_item(VoteButton(contest.run_id, contest.number, side))
+        view.add_item(VoteButton(vote.run_id, vote.number, side))
     return view
 
 
@@ -97,7 +97,7 @@ class VoteButton(
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         office = interaction.client.office
         guild = office.require_server(interaction)
-        if not await interaction.client.morning.asked(self.run_id, self.number, guild):
+        if not await interaction.client.reports.asked(self.run_id, self.number, guild):
             raise Refused(words.BLIND_ELSEWHERE)
         chosen = preference_of(self.run_id, self.number, self.side)
         await office.store.call(

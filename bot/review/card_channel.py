@@ -15,13 +15,13 @@ from storage.errors import ReplyNotFound
 from storage.records import Post, Reply, Review
 from storage.store import Store
 
-__all__ = ["ReviewBoard"]
+__all__ = ["CardChannel"]
 
 _log = logging.getLogger(__name__)
 _LOOK_BACK = 200  # messages of the review channel searched for a card whose place is not known
 
 
-class ReviewBoard:
+class CardChannel:
     """The cards of one client."""
 
     def __init__(self, office: Office) -> None:

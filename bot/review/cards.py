@@ -183,7 +183,7 @@ class CardButton(
         return cls(act, int(match["reply"]))
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        await interaction.client.desk.open(interaction, self.reply_id, self.act)
+        await interaction.client.review.open(interaction, self.reply_id, self.act)
 
 
 class ReasonMenu(
@@ -213,7 +213,7 @@ class ReasonMenu(
         return menu
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        await interaction.client.desk.explain(interaction, self.reply_id, self.item.values[0], self.place)
+        await interaction.client.review.explain(interaction, self.reply_id, self.item.values[0], self.place)
 
 
 def reason_menu(reply_id: int) -> discord.ui.View:

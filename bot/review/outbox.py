@@ -24,7 +24,7 @@ from bot.discord_io.retry import UNSENT, unreached
 from bot.discord_io.streaming import MessageStream
 from bot.i18n.en import texts
 from bot.i18n.language import speaking
-from bot.review.card_channel import ReviewBoard
+from bot.review.card_channel import CardChannel
 from bot.review.held_answers import shown_for
 from bot.server.moderators import Office
 from storage.records import Delivery, DeliveryKind, Reply, Review
@@ -69,7 +69,7 @@ class Outbox:
     """The outbox of one client."""
 
     def __init__(self, client: discord.Client, office: Office) -> None:
-        self.board = ReviewBoard(office)
+        self.cards = CardChannel(office)
         self._client = client
         self._office = office
         self._store = office.store
@@ -134,7 +134,7 @@ class Outbox:
         later = delivery.error is not None or delivery.id in self._next
         if later and delivery.kind != "card":  # its error is not to stand on the card that is drawn now
             await self._store.call(lambda store: store.outbox.failed(delivery.id, None))
-            if guild is not None and not await self.board.redraw(guild, reply):
+            if guild is not None and not await self.cards.redraw(guild, reply):
                 self._put_off(delivery, "refused")
                 return None
         await self._done(delivery)
@@ -158,7 +158,7 @@ class Outbox:
         if reason == "unreached" or guild is None:
             return
         if delivery.kind != "card":
-            await self.board.redraw(guild, reply)
+            await self.cards.redraw(guild, reply)
         elif delivery.error is None:  # the asker of a held answer is not to wait for what nobody sees
             await self._say_unseen(delivery, reply, guild)
 
@@ -178,7 +178,7 @@ class Outbox:
             return
         if self._office.review_channel(guild) is not None:
             asker = delivery.details.get("asker") or texts.SOMEBODY
-            await self.board.post(reply.id, guild, asker, look=delivery.id in self._next)
+            await self.cards.post(reply.id, guild, asker, look=delivery.id in self._next)
         elif await self._store.call(lambda store: store.moderation.held_in(reply.id)) is not None:
             raise _NotYet("nowhere")
         if delivery.error is not None:

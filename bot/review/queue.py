@@ -21,7 +21,7 @@ from bot.discord_io.retry import UNSENT
 from bot.errors import Refused
 from bot.i18n.en import moderation as words
 from bot.i18n.en import texts
-from bot.review.card_channel import ReviewBoard
+from bot.review.card_channel import CardChannel
 from bot.review.cards import FORM_LIMIT, STYLES, WAITING, Act, CorrectionForm, ReasonMenu, card, jump, label
 from bot.review.verdicts import Ruling, Verdicts
 from bot.server.moderators import Office
@@ -46,9 +46,9 @@ class _Reader:
 class ReviewQueue:
     """The queues of all moderators of one client."""
 
-    def __init__(self, office: Office, board: ReviewBoard, verdicts: Verdicts) -> None:
+    def __init__(self, office: Office, cards: CardChannel, verdicts: Verdicts) -> None:
         self._office = office
-        self._board = board
+        self._cards = cards
         self._verdicts = verdicts
 
     @answered
@@ -118,7 +118,7 @@ class ReviewQueue:
                 await redraw(interaction, content=told, embed=embed, view=view)
             except UNSENT:  # the answer came too late, or not at all: the verdict stands, and is carried out
                 _log.warning("The moderator of reply %s could not be answered", reply.id, exc_info=True)
-            drawn = await self._board.redraw(guild, reply)
+            drawn = await self._cards.redraw(guild, reply)
         await self._verdicts.carry_out(ruling, guild, reply, interaction, drawn=drawn)
 
     async def _reader(self, interaction: discord.Interaction[Any]) -> _Reader:
@@ -221,7 +221,7 @@ class QueueButton(
         return cls(match["order"], match["act"], int(match["reply"]))  # type: ignore[arg-type]  # as in the template
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        await interaction.client.desk.queue.press(interaction, self.order, self.act, self.reply_id)
+        await interaction.client.review.queue.press(interaction, self.order, self.act, self.reply_id)
 
 
 def review_command(queue: ReviewQueue) -> app_commands.Command[Any, ..., None]:

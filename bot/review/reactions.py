@@ -6,7 +6,7 @@ from typing import Any
 
 import discord
 
-from bot.review.service import ReviewDesk
+from bot.review.service import ReviewService
 from bot.server.moderators import Office
 from storage.errors import StorageError
 from storage.records import Reply, Review, Verdict
@@ -20,9 +20,9 @@ _VERDICTS: dict[str, Verdict] = {"\u2705": "approve", "\u274c": "reject"}
 class Reactions:
     """Hears of reactions on the answers of one client. Whatever is no moderator's verdict is passed over."""
 
-    def __init__(self, office: Office, desk: ReviewDesk) -> None:
+    def __init__(self, office: Office, review: ReviewService) -> None:
         self._office = office
-        self._desk = desk
+        self._review = review
 
     async def added(self, payload: discord.RawReactionActionEvent, channel: Any) -> None:
         """A moderator's reaction on an answer is a verdict."""
@@ -65,12 +65,12 @@ class Reactions:
         if hidden and standing is None:
             return  # a draft that is held back cannot be read where the reaction stands
         try:
-            async with self._desk.verdicts.turn(reply.id):
-                ruling = await self._desk.verdicts.give(reply, verdict, member)
-                drawn = await self._desk.board.redraw(member.guild, reply)
+            async with self._review.verdicts.turn(reply.id):
+                ruling = await self._review.verdicts.give(reply, verdict, member)
+                drawn = await self._review.cards.redraw(member.guild, reply)
         except StorageError:  # redacted meanwhile, or nothing to take back
             return
-        await self._desk.verdicts.carry_out(ruling, member.guild, reply, drawn=drawn)
+        await self._review.verdicts.carry_out(ruling, member.guild, reply, drawn=drawn)
 
 
 def _standing(store: Store, reply_id: int) -> tuple[Review | None, bool]:

@@ -1,4 +1,4 @@
-"""The review desk: what moderators do with a reply, from a card's buttons, a message command or the form.
+"""The review service: what moderators do with a reply, from a card's buttons, a message command or the form.
 
 Checks who asks and answers them. What a verdict leads to is bot/review/verdicts.py, how cards look bot/review/cards.py;
 what a verdict is good for, the trainer decides.
@@ -27,20 +27,20 @@ from bot.server.moderators import Office
 from storage.records import Reason, Reply, Verdict
 from storage.store import Store
 
-__all__ = ["ReviewDesk", "message_commands"]
+__all__ = ["ReviewService", "message_commands"]
 
 _log = logging.getLogger(__name__)
 
 
-class ReviewDesk:
-    """The review of replies on one client; `queue` is its private way, `board` its public one."""
+class ReviewService:
+    """The review of replies on one client; `queue` is its private way, `cards` its public one."""
 
     def __init__(self, office: Office, outbox: Outbox) -> None:
         self.office = office
         self.outbox = outbox
-        self.board = outbox.board
+        self.cards = outbox.cards
         self.verdicts = Verdicts(office, outbox)
-        self.queue = ReviewQueue(office, self.board, self.verdicts)
+        self.queue = ReviewQueue(office, self.cards, self.verdicts)
 
     @answered
     async def open(self, interaction: discord.Interaction[Any], reply_id: int, act: Act) -> None:
@@ -74,7 +74,7 @@ class ReviewDesk:
                     await self.queue.stay(interaction, *place, told)
             except UNSENT:
                 _log.warning("The moderator of reply %s could not be answered", reply.id, exc_info=True)
-            drawn = interaction.guild is None or await self.board.redraw(interaction.guild, reply)
+            drawn = interaction.guild is None or await self.cards.redraw(interaction.guild, reply)
         await self.outbox.carry_out(reply_id, "verdict", drawn=drawn)
 
     async def text_to_edit(self, reply: Reply) -> str:
@@ -87,7 +87,7 @@ class ReviewDesk:
 
     async def changed(self, guild: discord.Guild, reply_id: int) -> None:
         """A reply was judged elsewhere: bring its card in step."""
-        await self.board.redraw(guild, await self.office.store.call(Store.reply, reply_id))
+        await self.cards.redraw(guild, await self.office.store.call(Store.reply, reply_id))
 
     async def find(self, message: discord.Message) -> int:
         """The id of the reply that a message shows, be it its first part or a later one. Raises Refused."""
@@ -129,7 +129,7 @@ class ReviewDesk:
             on_card = message is not None and card_of(message) == reply.id
             try:
                 if message is not None and on_card:
-                    embed, buttons = await self.board.face(guild, reply, card_asker(message))
+                    embed, buttons = await self.cards.face(guild, reply, card_asker(message))
                     await interaction.response.edit_message(embed=embed, view=buttons)
                     if verdict == "reject" or ruling.remark:
                         await interaction.followup.send(told, view=view, ephemeral=True)
@@ -138,7 +138,7 @@ class ReviewDesk:
             except UNSENT:  # the answer came too late, or not at all: the verdict stands, and is carried out
                 _log.warning("The moderator of reply %s could not be answered", reply.id, exc_info=True)
                 on_card = False
-            drawn = on_card or await self.board.redraw(guild, reply)
+            drawn = on_card or await self.cards.redraw(guild, reply)
         await self.verdicts.carry_out(ruling, guild, reply, interaction, drawn=drawn)
 
     async def _show_again(self, interaction: discord.Interaction[Any], reply: Reply) -> None:
@@ -146,7 +146,7 @@ class ReviewDesk:
         guild = self.office.require(interaction)
         await interaction.response.defer(ephemeral=True, thinking=True)
         reason = await self.outbox.carry_out(reply.id)
-        await self.board.redraw(guild, reply)
+        await self.cards.redraw(guild, reply)
         await interaction.followup.send(words.NOT_SHOWN[reason] if reason else words.SHOWN_NOW, ephemeral=True)
 
     async def _skip(self, interaction: discord.Interaction[Any], reply: Reply) -> None:
@@ -154,11 +154,11 @@ class ReviewDesk:
         message, guild = interaction.message, interaction.guild
         if message is None or guild is None or card_of(message) != reply.id:
             raise Refused(texts.NOT_MY_REPLY)
-        embed, view = await self.board.face(guild, reply, card_asker(message), skipped_by=interaction.user.display_name)
+        embed, view = await self.cards.face(guild, reply, card_asker(message), skipped_by=interaction.user.display_name)
         await interaction.response.edit_message(embed=embed, view=view)
 
 
-def message_commands(desk: ReviewDesk, *, hidden: bool) -> list[app_commands.ContextMenu]:
+def message_commands(review: ReviewService, *, hidden: bool) -> list[app_commands.ContextMenu]:
     """Approve, Edit and Reject in the Apps menu of a message.
 
     `hidden` keeps them out of the menus of members without Manage Messages; leave it off where a role reviews.
@@ -167,8 +167,8 @@ def message_commands(desk: ReviewDesk, *, hidden: bool) -> list[app_commands.Con
     def command(name: str, act: Act) -> app_commands.ContextMenu:
         @answered
         async def callback(interaction: discord.Interaction[Any], message: discord.Message) -> None:
-            desk.office.require(interaction)
-            await desk.open(interaction, await desk.find(message), act)
+            review.office.require(interaction)
+            await review.open(interaction, await review.find(message), act)
 
         menu = app_commands.ContextMenu(name=name, callback=callback)
         menu.guild_only = True

@@ -54,7 +54,7 @@ class Verdicts:
 
     def __init__(self, office: Office, outbox: Outbox) -> None:
         self._office = office
-        self._board = outbox.board
+        self._cards = outbox.cards
         self._outbox = outbox
         self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
         self._given: dict[int, discord.Interaction[Any]] = {}  # the last on each reply; a memory, never the truth
@@ -116,7 +116,7 @@ class Verdicts:
                 _log.info("%s could not be told in private", other.reviewer, exc_info=True)
             else:
                 return
-        await self._board.tell(guild, f"{other.reviewer}: {said(self._office.locale(guild))}")
+        await self._cards.tell(guild, f"{other.reviewer}: {said(self._office.locale(guild))}")
 
     async def _tell_failure(
         self, reason: str, guild: discord.Guild, reply: Reply, interaction: discord.Interaction[Any] | None
@@ -132,4 +132,4 @@ class Verdicts:
             else:
                 return
         with speaking(self._office.locale(guild)):
-            await self._board.tell(guild, f"{texts.reply_number(reply.id)}: {texts.not_shown(reason)}")
+            await self._cards.tell(guild, f"{texts.reply_number(reply.id)}: {texts.not_shown(reason)}")

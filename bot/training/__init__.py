@@ -1,1 +1,1 @@
-"""Training and adapters as moderators see them: /train, /adapter, the morning report."""
+"""Training and adapters as moderators see them: /train, /adapter, the report after a night."""

@@ -89,7 +89,7 @@ def _line(adapter: Adapter, *, in_use: bool) -> str:
     parts = [f"`{adapter.id}`", discord.utils.format_dt(datetime.fromisoformat(adapter.created_at), "d")]
     metrics = adapter.manifest.get("metrics")
     loss = metrics.get("challenger_nll") if isinstance(metrics, dict) else None
-    parts += [f"{words.MORNING_LOSS.lower()} {loss:.3f}"] if isinstance(loss, float) else []
+    parts += [f"{words.REPORT_LOSS.lower()} {loss:.3f}"] if isinstance(loss, float) else []
     parts += [f"**{words.IN_USE}**"] if in_use else []
     parts += [words.RETIRED] if adapter.retired_at else []
     return " \u00b7 ".join(parts)

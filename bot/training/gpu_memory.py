@@ -18,7 +18,7 @@ from trainer.gpu_sharing import least_bytes, must_sleep
 from trainer.settings import TrainerSettings
 from trainer.training.memory import EMBEDDED_SHAPE, ModelShape
 
-__all__ = ["room_for_training"]
+__all__ = ["share_gpu_memory"]
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ def _free_bytes(device: str) -> float:
 
 
 @asynccontextmanager
-async def room_for_training(
+async def share_gpu_memory(
     engine: ChatEngine,
     settings: TrainerSettings,
     home: Home,

@@ -1,4 +1,4 @@
-"""The morning report: what a night's training came to, with its loss curve and a blind comparison of both adapters.
+"""The report after a night of training: what came of it, its loss curve and blind votes on both adapters' answers.
 
 Put together from the run's row and metrics; posted in the review channel of each server. Sampled questions come from
 held-out conversations: a server sees those of its own conversations and the operator's, never another server's, and
@@ -26,14 +26,14 @@ from bot.discord_io.retry import UNSENT, nonce_of, surely
 from bot.i18n.en import moderation as words
 from bot.i18n.en import texts
 from bot.i18n.language import speaking
-from bot.review.blind_vote import Contest, ballot, blank_comparison, comparison
+from bot.review.blind_vote import BlindVote, blank_vote_embed, vote_buttons, vote_embed
 from bot.server.moderators import Office
 from bot.training.outcome import why_kept
 from storage.errors import StorageError
 from storage.records import Metric, Post, Quarantined, Reply, Run
 from storage.store import Store
 
-__all__ = ["Morning", "contests_of", "report_embed"]
+__all__ = ["ReportPoster", "blind_votes_of", "report_embed"]
 
 _log = logging.getLogger(__name__)
 _QUESTIONS = 3
@@ -45,13 +45,13 @@ _COLOURS = {"promoted": discord.Colour.green(), "kept": discord.Colour.gold(), "
 class _Night:
     run: Run
     metrics: list[Metric]
-    samples: list[tuple[Contest, Reply]]
+    samples: list[tuple[BlindVote, Reply]]
     """With the reply that each question was taken from; one of no server is the operator's own material."""
     aside: list[Quarantined]
     """What this run set aside and still waits."""
 
 
-class Morning:
+class ReportPoster:
     """Posts the reports of one client."""
 
     def __init__(self, office: Office) -> None:
@@ -80,7 +80,7 @@ class Morning:
                     picture = await asyncio.to_thread(loss_curve, night.metrics)
                     await self._post(channel, night, picture)
             except UNSENT:
-                _log.warning("The morning report could not be posted in %s", channel, exc_info=True)
+                _log.warning("The report could not be posted in %s", channel, exc_info=True)
             else:
                 heard += 1
         return heard
@@ -97,13 +97,11 @@ class Morning:
                 lambda: channel.send(embed=embed, file=discord.File(io.BytesIO(curve), "loss.png"), nonce=nonce)
             )
         await self._keep(Post(message.id, channel.guild.id, channel.id, "report", run_id=night.run.id))
-        for contest in (await self._shown(night, channel))[:_QUESTIONS]:
-            message = await surely(functools.partial(_pose, channel, contest))
-            post = Post(
-                message.id, channel.guild.id, channel.id, "question", run_id=contest.run_id, sample=contest.number
-            )
+        for vote in (await self._shown(night, channel))[:_QUESTIONS]:
+            message = await surely(functools.partial(_post_vote, channel, vote))
+            post = Post(message.id, channel.guild.id, channel.id, "question", run_id=vote.run_id, sample=vote.number)
             if await self._keep(post):  # its words were removed while it was posted
-                await message.edit(embed=blank_comparison(), view=None)
+                await message.edit(embed=blank_vote_embed(), view=None)
 
     async def asked(self, run_id: str, number: int, guild: discord.Guild) -> bool:
         """Whether a question of a run was one for this server."""
@@ -112,21 +110,21 @@ class Morning:
         except StorageError:
             return False
         here = self._owners(guild)
-        return any(contest.number == number and reply.guild_id in here for contest, reply in night.samples)
+        return any(vote.number == number and reply.guild_id in here for vote, reply in night.samples)
 
     def _owners(self, guild: discord.Guild) -> tuple[int | None, ...]:
         """Whose samples a server's moderators judge: its own, and on the main server the operator's."""
         return (None, guild.id) if guild.id == self._office.teaching.main else (guild.id,)
 
-    async def _shown(self, night: _Night, channel: discord.TextChannel) -> list[Contest]:
+    async def _shown(self, night: _Night, channel: discord.TextChannel) -> list[BlindVote]:
         """The questions that may stand in a review channel: of its server, from channels that all its readers read."""
         guild, shown = channel.guild, []
-        for contest, reply in night.samples:
+        for vote, reply in night.samples:
             own = reply.guild_id == guild.id
             if reply.guild_id in self._owners(guild) and (
                 not own or reply.channel_id is None or await self._office.readers.all_read(channel, reply.channel_id)
             ):
-                shown.append(contest)
+                shown.append(vote)
         return shown
 
     async def redraw(self, post: Post, channel: discord.abc.Messageable) -> None:
@@ -149,9 +147,9 @@ class Morning:
         return await self._office.store.call(Store.add_post, post)
 
 
-async def _pose(channel: discord.TextChannel, contest: Contest) -> discord.Message:
-    nonce = nonce_of(channel.id, contest.run_id, contest.number)
-    return await channel.send(embed=comparison(contest), view=ballot(contest), nonce=nonce)
+async def _post_vote(channel: discord.TextChannel, vote: BlindVote) -> discord.Message:
+    nonce = nonce_of(channel.id, vote.run_id, vote.number)
+    return await channel.send(embed=vote_embed(vote), view=vote_buttons(vote), nonce=nonce)
 
 
 def report_embed(run: Run, aside: Sequence[str] = ()) -> discord.Embed:
@@ -159,57 +157,57 @@ def report_embed(run: Run, aside: Sequence[str] = ()) -> discord.Embed:
     outcome = run.outcome or "failed"
     reason = run.reason or ""
     why = why_kept(run) if outcome == "kept" else None
-    head = words.MORNING_KEPT[why] if why else words.MORNING_HEAD[outcome]
+    head = words.REPORT_KEPT[why] if why else words.REPORT_HEAD[outcome]
     lines = [f"**{head}**", reason[:1].upper() + reason[1:]]
     embed = limits.Embed(
-        title=words.MORNING,
+        title=words.REPORT,
         description="\n".join(filter(None, lines)),
         colour=_COLOURS.get(outcome, discord.Colour.greyple()),
         timestamp=datetime.fromisoformat(run.finished_at or run.started_at),
     )
     if run.champion_nll is not None and run.challenger_nll is not None:
         before, after = run.champion_nll, run.challenger_nll
-        value = f"{before:.3f} \u2192 **{after:.3f}**\n{words.MORNING_BETTER}"
-        embed.add_field(name=words.MORNING_LOSS, value=value)
+        value = f"{before:.3f} \u2192 **{after:.3f}**\n{words.REPORT_BETTER}"
+        embed.add_field(name=words.REPORT_LOSS, value=value)
     if run.train_pairs is not None:
         held = words.held_out(run.train_pairs, run.holdout_pairs or 0)
-        embed.add_field(name=words.MORNING_PAIRS, value=held)
+        embed.add_field(name=words.REPORT_PAIRS, value=held)
     if run.finished_at:
         took = datetime.fromisoformat(run.finished_at) - datetime.fromisoformat(run.started_at)
-        embed.add_field(name=words.MORNING_TIME, value=texts.minutes(max(0.0, took.total_seconds() / 60)))
+        embed.add_field(name=words.REPORT_TIME, value=texts.minutes(max(0.0, took.total_seconds() / 60)))
     if aside:
         reasons = Counter(aside).most_common(_REASONS)
         more = len(aside) - sum(count for _, count in reasons)
         shown = [(line(reason, _REASON), count) for reason, count in reasons]
-        embed.add_field(name=words.MORNING_ASIDE, value=words.set_aside_tonight(shown, more), inline=False)
+        embed.add_field(name=words.REPORT_ASIDE, value=words.quarantine_tonight(shown, more), inline=False)
     if run.challenger:
-        embed.add_field(name=words.MORNING_ADAPTER, value=f"`{run.challenger}`", inline=False)
+        embed.add_field(name=words.REPORT_ADAPTER, value=f"`{run.challenger}`", inline=False)
     return embed
 
 
-def contests_of(run: Run) -> list[tuple[Contest, int | None]]:
+def blind_votes_of(run: Run) -> list[tuple[BlindVote, int | None]]:
     """The sampled questions that both adapters answered differently, with the reply each was taken from. Pure.
 
     Read from `details["samples"]`: a list of objects with "prompt", "text" (the challenger's), "champion" and
     "reply_id". What a run did not record is left out, down to an empty list.
     """
     samples = run.details.get("samples")
-    found: list[tuple[Contest, int | None]] = []
+    found: list[tuple[BlindVote, int | None]] = []
     for number, sample in enumerate(samples if isinstance(samples, list) else []):
         if not isinstance(sample, dict):
             continue
         prompt, old, new = (sample.get(name) for name in ("prompt", "champion", "text"))
         if isinstance(prompt, str) and isinstance(old, str) and isinstance(new, str) and old.strip() != new.strip():
             reply_id: Any = sample.get("reply_id")
-            contest = Contest(run.id, number, prompt, champion=old, challenger=new)
-            found.append((contest, reply_id if isinstance(reply_id, int) else None))
+            vote = BlindVote(run.id, number, prompt, champion=old, challenger=new)
+            found.append((vote, reply_id if isinstance(reply_id, int) else None))
     return found
 
 
 def _night(store: Store, run_id: str) -> _Night:
     run = store.run(run_id)
-    samples: list[tuple[Contest, Reply]] = []
-    for contest, reply_id in contests_of(run):
+    samples: list[tuple[BlindVote, Reply]] = []
+    for vote, reply_id in blind_votes_of(run):
         if reply_id is None:  # nobody can say whose words these are
             continue
         try:
@@ -218,6 +216,6 @@ def _night(store: Store, run_id: str) -> _Night:
             continue
         private = reply.source == "discord" and reply.guild_id is None
         if not reply.redacted and not private:
-            samples.append((contest, reply))
+            samples.append((vote, reply))
     aside = [one for one in store.quarantined(limit=None) if one.run_id == run_id]
     return _Night(run, store.metrics(run_id), samples, aside)

@@ -200,19 +200,19 @@ RETIRED = "außer Dienst"
 
 # --- the morning report ------------------------------------------------------------------------------------
 
-MORNING = "Morgenbericht"
-MORNING_PAIRS = "Gelernt aus"
-MORNING_LOSS = "Prüfverlust"
-MORNING_ADAPTER = "Adapter"
-MORNING_TIME = "Dauer"
-MORNING_BETTER = "kleiner ist besser"
-MORNING_HEAD = {
+REPORT = "Morgenbericht"
+REPORT_PAIRS = "Gelernt aus"
+REPORT_LOSS = "Prüfverlust"
+REPORT_ADAPTER = "Adapter"
+REPORT_TIME = "Dauer"
+REPORT_BETTER = "kleiner ist besser"
+REPORT_HEAD = {
     "promoted": "Ein neu trainierter Adapter hat gewonnen und antwortet ab jetzt.",
     "kept": "Der neue Adapter wird nicht verwendet.",
     "skipped": "Heute Nacht gab es kein Training.",
     "failed": "Das Training heute Nacht ist gescheitert.",
 }
-MORNING_KEPT = {
+REPORT_KEPT = {
     "worse": "Der neue Adapter war schlechter und wird nicht verwendet.",
     "same": "Der neue Adapter war weder besser noch schlechter und wird nicht verwendet.",
     "unproven": "Der neue Adapter ist vielleicht besser, aber nicht sicher genug; er wird nicht verwendet.",
@@ -291,38 +291,38 @@ def import_refused(count: int) -> str:
 
 # --- /stats ------------------------------------------------------------------------------------------------
 
-SET_ASIDE_CONFIRM = "Zulassen"
-SET_ASIDE_DISMISS = "Weglassen"
-SET_ASIDE_WHY = "Warum es beiseitegelegt wurde"
-SET_ASIDE_BY = "Angenommen von"
-SET_ASIDE_EMPTY = "Kein Paar ist beiseitegelegt."
-SET_ASIDE_GONE = "Über dieses Paar ist nichts mehr zu entscheiden: Es ist schon entschieden oder hat sich geändert."
-SET_ASIDE_OWN = "Dieses Paar hast du selbst angenommen, also entscheidet jemand anderes aus der Moderation."
-MORNING_ASIDE = "Beiseitegelegt"
+QUARANTINE_CONFIRM = "Zulassen"
+QUARANTINE_DISMISS = "Weglassen"
+QUARANTINE_WHY = "Warum es beiseitegelegt wurde"
+QUARANTINE_BY = "Angenommen von"
+QUARANTINE_EMPTY = "Kein Paar ist beiseitegelegt."
+QUARANTINE_GONE = "Über dieses Paar ist nichts mehr zu entscheiden: Es ist schon entschieden oder hat sich geändert."
+QUARANTINE_OWN = "Dieses Paar hast du selbst angenommen, also entscheidet jemand anderes aus der Moderation."
+REPORT_ASIDE = "Beiseitegelegt"
 
 
-def set_aside_why(reason: str) -> str:
+def quarantine_why(reason: str) -> str:
     imported = "Jemand aus der Moderation hat es importiert; jemand zweites entscheidet."
     return imported if reason == quarantine.WAITS_SINCE_IMPORT else reason
 
 
-def set_aside_title(left: int) -> str:
+def quarantine_title(left: int) -> str:
     return f"{left} beiseitegelegt"
 
 
-def set_aside_by(reviewer: str, *, own: bool) -> str:
+def quarantine_by(reviewer: str, *, own: bool) -> str:
     return f"{reviewer} (du: jemand anderes entscheidet)" if own else reviewer
 
 
-def set_aside_end(left: int) -> str:
+def quarantine_end(left: int) -> str:
     return f"Das war das letzte. Noch beiseitegelegt: {_pairs(left)}."
 
 
-def set_aside_done(reply_id: int, *, confirmed: bool) -> str:
+def quarantine_done(reply_id: int, *, confirmed: bool) -> str:
     return f"Zugelassen: Paar {reply_id}" if confirmed else f"Weggelassen: Paar {reply_id}"
 
 
-def set_aside_tonight(reasons: list[tuple[str, int]], more: int) -> str:
+def quarantine_tonight(reasons: list[tuple[str, int]], more: int) -> str:
     lines = [f"{_pairs(count)}: {reason}" for reason, count in reasons]
     lines += [f"{_pairs(more)} aus anderen Gründen"] if more else []
     return "\n".join([*lines, "Eine zweite Person entscheidet: `/pairs quarantine`"])

@@ -202,19 +202,19 @@ RETIRED = "retired"
 
 # --- the morning report ------------------------------------------------------------------------------------
 
-MORNING = "Morning report"
-MORNING_PAIRS = "Learned from"
-MORNING_LOSS = "Hold-out loss"
-MORNING_ADAPTER = "Adapter"
-MORNING_TIME = "Took"
-MORNING_BETTER = "lower is better"
-MORNING_HEAD = {
+REPORT = "Morning report"
+REPORT_PAIRS = "Learned from"
+REPORT_LOSS = "Hold-out loss"
+REPORT_ADAPTER = "Adapter"
+REPORT_TIME = "Took"
+REPORT_BETTER = "lower is better"
+REPORT_HEAD = {
     "promoted": "A newly trained adapter won and answers from now on.",
     "kept": "The new adapter is not used.",
     "skipped": "There was no training tonight.",
     "failed": "Tonight's training failed.",
 }
-MORNING_KEPT = {
+REPORT_KEPT = {
     "worse": "The new adapter did worse, so it is not used.",
     "same": "The new adapter did no better and no worse, so it is not used.",
     "unproven": "The new adapter may be better, but too little to be sure, so it is not used.",
@@ -287,38 +287,38 @@ def import_refused(count: int) -> str:
 
 # --- /pairs quarantine -------------------------------------------------------------------------------------
 
-SET_ASIDE_CONFIRM = "Let it in"
-SET_ASIDE_DISMISS = "Leave it out"
-SET_ASIDE_WHY = "Why it was set aside"
-SET_ASIDE_BY = "Approved by"
-SET_ASIDE_EMPTY = "No pair is set aside."
-SET_ASIDE_GONE = "That pair does not wait for a decision any more: it was decided already, or changed since."
-SET_ASIDE_OWN = "You approved that pair yourself, so another moderator decides about it."
-MORNING_ASIDE = "Set aside"
+QUARANTINE_CONFIRM = "Let it in"
+QUARANTINE_DISMISS = "Leave it out"
+QUARANTINE_WHY = "Why it was set aside"
+QUARANTINE_BY = "Approved by"
+QUARANTINE_EMPTY = "No pair is set aside."
+QUARANTINE_GONE = "That pair does not wait for a decision any more: it was decided already, or changed since."
+QUARANTINE_OWN = "You approved that pair yourself, so another moderator decides about it."
+REPORT_ASIDE = "Set aside"
 
 
-def set_aside_why(reason: str) -> str:
+def quarantine_why(reason: str) -> str:
     """The reason as it is stored, in the reader's language where it is a known one."""
     return "A moderator imported it; a second one decides." if reason == quarantine.WAITS_SINCE_IMPORT else reason
 
 
-def set_aside_title(left: int) -> str:
+def quarantine_title(left: int) -> str:
     return f"{left} set aside"
 
 
-def set_aside_by(reviewer: str, *, own: bool) -> str:
+def quarantine_by(reviewer: str, *, own: bool) -> str:
     return f"{reviewer} (you: another moderator decides)" if own else reviewer
 
 
-def set_aside_end(left: int) -> str:
+def quarantine_end(left: int) -> str:
     return f"That was the last one. {_pairs(left)} still set aside."
 
 
-def set_aside_done(reply_id: int, *, confirmed: bool) -> str:
+def quarantine_done(reply_id: int, *, confirmed: bool) -> str:
     return f"Let in: pair {reply_id}" if confirmed else f"Left out: pair {reply_id}"
 
 
-def set_aside_tonight(reasons: list[tuple[str, int]], more: int) -> str:
+def quarantine_tonight(reasons: list[tuple[str, int]], more: int) -> str:
     """In the morning report: why, and how often; `more` have other reasons."""
     lines = [f"{_pairs(count)}: {reason}" for reason, count in reasons]
     lines += [f"{_pairs(more)} for other reasons"] if more else []

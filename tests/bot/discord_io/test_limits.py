@@ -23,7 +23,7 @@ from bot.i18n.en import moderation as words
 from bot.i18n.en import texts
 from bot.i18n.language import speaking
 from bot.pairs.quarantine import _page
-from bot.review.blind_vote import Contest, ballot, comparison
+from bot.review.blind_vote import BlindVote, vote_buttons, vote_embed
 from bot.review.cards import CorrectionForm, ReasonMenu, card, card_buttons
 from bot.server.guild_settings import GuildSettings
 from bot.server.persona import PersonaForm
@@ -131,7 +131,7 @@ def test_any_card_fits_and_shows_the_answer(question, text, edited, name, verdic
 def test_any_page_of_the_quarantine_report_and_comparison_fits(question, text, reason, name):
     """A night's words and a member's."""
     fits(_page([], Quarantined(1, reason, "r", NOW, 1, question, text, name, 2), 2)[0])
-    fits(comparison(Contest("r" * 60, 1, question, champion=text, challenger=reason)))
+    fits(vote_embed(BlindVote("r" * 60, 1, question, champion=text, challenger=reason)))
     run = Run(id="r", trigger="manual", stage="done", started_at=NOW, local_date="2026-11-23", pid=1)
     run = replace(run, reason=reason, outcome="kept", challenger=name, champion_nll=1.0, challenger_nll=2.0)
     run = replace(run, train_pairs=1, holdout_pairs=1, finished_at=NOW)
@@ -178,7 +178,7 @@ def test_every_button_and_menu_fits(language):
     with speaking(language):
         views = [
             card_buttons(replace(a_reply("q", "a"), id=largest)),
-            ballot(Contest("r" * 60, largest, "q", "a", "b")),
+            vote_buttons(BlindVote("r" * 60, largest, "q", "a", "b")),
         ]
         made = [ReasonMenu(largest, ("newest", largest)), SetupChannel(), SetupRole(), SetupStep("persona")]
         made += [SetupStep("consent"), StopButton(largest), AgainButton(), MoreButton()]

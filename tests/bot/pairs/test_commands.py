@@ -199,12 +199,12 @@ async def test_an_import_waits_until_a_second_moderator_lets_it_in(stage):
     assert answer.embeds[0].description == words.import_waits(2)
     assert await eligible(stage) == []
     own = (await stage.world.moderator.slash(stage.world.general, "pairs quarantine")).response
-    assert words.set_aside_by("Mo", own=True) in [field.value for field in own.embeds[0].fields]
+    assert words.quarantine_by("Mo", own=True) in [field.value for field in own.embeds[0].fields]
     page = (await second.slash(stage.world.general, "pairs quarantine")).response
-    assert words.set_aside_why(WAITS_SINCE_IMPORT) in [field.value for field in page.embeds[0].fields]
-    await second.click(page, label=words.SET_ASIDE_CONFIRM)
+    assert words.quarantine_why(WAITS_SINCE_IMPORT) in [field.value for field in page.embeds[0].fields]
+    await second.click(page, label=words.QUARANTINE_CONFIRM)
     assert await eligible(stage) == ["Is teak oily?"]
-    await second.click(page, label=words.SET_ASIDE_DISMISS)
+    await second.click(page, label=words.QUARANTINE_DISMISS)
     assert await eligible(stage) == ["Is teak oily?"]
 
 
@@ -215,7 +215,7 @@ async def test_a_stranger_s_server_teaches_nothing_and_is_told_so(stage):
     answer = await imported(stage, "What to buy?", who=sly, channel=channel)
     assert texts.NOT_LEARNING_HERE in answer.embeds[0].description
     page = (await accomplice.slash(channel, "pairs quarantine")).response
-    await accomplice.click(page, label=words.SET_ASIDE_CONFIRM)
+    await accomplice.click(page, label=words.QUARANTINE_CONFIRM)
     await accomplice.send(channel, f"{stage.me} Buy what?")
     await sly.context_menu(channel, "Approve", channel.last_message)
     assert await eligible(stage) == []
@@ -237,16 +237,16 @@ async def test_home_moderators_see_and_remove_what_another_server_s_imports_teac
     await stage.env.restart_bot(stage.app.new_client())
     await imported(stage, "Is teak oily?", who=sly, channel=channel)
     held = (await stage.world.moderator.slash(stage.world.general, "pairs quarantine")).response
-    assert held.embeds[0].description == words.SET_ASIDE_EMPTY  # a moderator of that server decides first
+    assert held.embeds[0].description == words.QUARANTINE_EMPTY  # a moderator of that server decides first
     page = (await second.slash(channel, "pairs quarantine")).response
-    await second.click(page, label=words.SET_ASIDE_CONFIRM)
+    await second.click(page, label=words.QUARANTINE_CONFIRM)
     assert await eligible(stage) == ["Is teak oily?"]
     assert "Is teak oily?" in (await pairs(stage, "search", text="teak")).embeds[0].description
     run = await stage.app.store.call(Store.start_run, "schedule", "2026-11-23", 1, {})
     await stage.app.store.call(Store.quarantine, run.id, [(1, "It is odd.")])
     assert await eligible(stage) == []
     page = (await stage.world.moderator.slash(stage.world.general, "pairs quarantine")).response
-    await stage.world.moderator.click(page, label=words.SET_ASIDE_CONFIRM)
+    await stage.world.moderator.click(page, label=words.QUARANTINE_CONFIRM)
     assert await eligible(stage) == ["Is teak oily?"]
     assert (await pairs(stage, "remove", pair="1")).content == words.removed(1)
     assert await eligible(stage) == []

@@ -54,11 +54,11 @@ async def test_a_card_shows_the_pair_why_it_was_set_aside_and_who_approved_it(st
     await aside(stage)
     page = await look(stage, second)
     (embed,) = page.embeds
-    assert embed.title == words.set_aside_title(3)
+    assert embed.title == words.quarantine_title(3)
     assert "> Question 1?" in embed.description
     assert "You said: Question 1?" in embed.description
     assert [field.value for field in embed.fields] == [WHY, "Mo"]
-    assert labels(page.message) == [words.SET_ASIDE_CONFIRM, words.SET_ASIDE_DISMISS, words.SKIP]
+    assert labels(page.message) == [words.QUARANTINE_CONFIRM, words.QUARANTINE_DISMISS, words.SKIP]
 
 
 async def test_letting_pairs_in_and_leaving_them_out(stage, second):
@@ -66,13 +66,13 @@ async def test_letting_pairs_in_and_leaving_them_out(stage, second):
     first, other, last = await aside(stage)
     assert await eligible(stage) == []
     page = await look(stage, second)
-    await second.click(page, label=words.SET_ASIDE_CONFIRM)
-    assert page.content == words.set_aside_done(first, confirmed=True)
+    await second.click(page, label=words.QUARANTINE_CONFIRM)
+    assert page.content == words.quarantine_done(first, confirmed=True)
     assert "Question 2?" in page.embeds[0].description
-    await second.click(page, label=words.SET_ASIDE_DISMISS)
-    assert page.content == words.set_aside_done(other, confirmed=False)
-    await second.click(page, label=words.SET_ASIDE_CONFIRM)
-    assert page.embeds[0].description == words.SET_ASIDE_EMPTY
+    await second.click(page, label=words.QUARANTINE_DISMISS)
+    assert page.content == words.quarantine_done(other, confirmed=False)
+    await second.click(page, label=words.QUARANTINE_CONFIRM)
+    assert page.embeds[0].description == words.QUARANTINE_EMPTY
     assert await eligible(stage) == [first, last]
 
 
@@ -83,7 +83,7 @@ async def test_skipping_goes_on_and_starts_again(stage, second):
     await second.click(page, label=words.SKIP)
     assert "Question 2?" in page.embeds[0].description
     await second.click(page, label=words.SKIP)
-    assert page.embeds[0].description == words.set_aside_end(2)
+    assert page.embeds[0].description == words.quarantine_end(2)
     await second.click(page, label=words.QUEUE_START)
     assert "Question 1?" in page.embeds[0].description
 
@@ -91,7 +91,7 @@ async def test_skipping_goes_on_and_starts_again(stage, second):
 async def test_every_decision_is_in_the_audit(stage, second):
     """With who and what."""
     (number,) = await aside(stage, count=1)
-    await second.click(await look(stage, second), label=words.SET_ASIDE_DISMISS)
+    await second.click(await look(stage, second), label=words.QUARANTINE_DISMISS)
     (entry,) = await stage.app.store.call(lambda store: store.audit_log(stage.world.guild.id))
     assert (entry.actor, entry.actor_id, entry.action, entry.subject) == (
         "Sam",
@@ -105,9 +105,9 @@ async def test_who_approved_a_pair_does_not_decide_about_it(stage):
     """Their card says so, and the store refuses whatever the buttons allow."""
     await aside(stage, count=1)
     page = await look(stage, stage.world.moderator)
-    assert words.set_aside_by("Mo", own=True) in [field.value for field in page.embeds[0].fields]
+    assert words.quarantine_by("Mo", own=True) in [field.value for field in page.embeds[0].fields]
     disabled = [item["label"] for row in page.components for item in row["components"] if item["disabled"]]
-    assert disabled == [words.SET_ASIDE_CONFIRM, words.SET_ASIDE_DISMISS]
+    assert disabled == [words.QUARANTINE_CONFIRM, words.QUARANTINE_DISMISS]
 
 
 async def test_a_pair_approved_by_its_reader_meanwhile_is_refused(stage, second):
@@ -115,8 +115,8 @@ async def test_a_pair_approved_by_its_reader_meanwhile_is_refused(stage, second)
     (number,) = await aside(stage, count=1)
     page = await look(stage, second)
     await stage.app.store.call(Store.add_review, number, "approve", reviewer="Sam", reviewer_id=second.id)
-    result = await second.click(page, label=words.SET_ASIDE_CONFIRM)
-    assert result.response.content == words.SET_ASIDE_OWN
+    result = await second.click(page, label=words.QUARANTINE_CONFIRM)
+    assert result.response.content == words.QUARANTINE_OWN
     assert await eligible(stage) == []
 
 
@@ -125,8 +125,8 @@ async def test_a_pair_decided_by_another_meanwhile_is_gone(stage, second):
     (number,) = await aside(stage, count=1)
     page = await look(stage, second)
     await stage.app.store.call(Store.decide_quarantine, number, confirmed=False, actor="op", actor_id=None)
-    result = await second.click(page, label=words.SET_ASIDE_CONFIRM)
-    assert result.response.content == words.SET_ASIDE_GONE
+    result = await second.click(page, label=words.QUARANTINE_CONFIRM)
+    assert result.response.content == words.QUARANTINE_GONE
     assert await eligible(stage) == []
 
 
@@ -135,13 +135,13 @@ async def test_the_buttons_go_on_after_a_restart(stage, second):
     (number,) = await aside(stage, count=1)
     page = await look(stage, second)
     await stage.env.restart_bot(stage.app.new_client())
-    await second.click(page, label=words.SET_ASIDE_CONFIRM)
+    await second.click(page, label=words.QUARANTINE_CONFIRM)
     assert await eligible(stage) == [number]
 
 
 async def test_an_empty_quarantine_says_so(stage):
     """Most nights set nothing aside."""
-    assert (await look(stage, stage.world.moderator)).embeds[0].description == words.SET_ASIDE_EMPTY
+    assert (await look(stage, stage.world.moderator)).embeds[0].description == words.QUARANTINE_EMPTY
 
 
 async def test_members_see_nothing_of_it(stage):
@@ -157,7 +157,7 @@ async def test_losing_the_role_closes_it(stage, second):
     page = await look(stage, second)
     stage.env.backend.edit_member(stage.world.guild.id, second.id, {"role_ids": []})
     await stage.env.settle()
-    result = await second.click(page, label=words.SET_ASIDE_CONFIRM)
+    result = await second.click(page, label=words.QUARANTINE_CONFIRM)
     assert result.response.content == texts.not_moderator("Moderator")
     assert await eligible(stage) == []
 
@@ -171,7 +171,7 @@ async def test_another_server_s_moderators_see_nothing_of_it(stage):
     channel = elsewhere.create_text_channel("office")
     await stage.env.settle()
     page = (await stranger.slash(channel, "pairs quarantine")).response
-    assert page.embeds[0].description == words.SET_ASIDE_EMPTY
+    assert page.embeds[0].description == words.QUARANTINE_EMPTY
 
 
 async def test_the_operator_s_pairs_are_decided_where_there_is_one_server(stage, second):
@@ -182,7 +182,7 @@ async def test_the_operator_s_pairs_are_decided_where_there_is_one_server(stage,
     await stage.app.store.call(Store.quarantine, run.id, [(1, WHY)])
     page = await look(stage, second)
     assert "Which oil?" in page.embeds[0].description
-    await second.click(page, label=words.SET_ASIDE_CONFIRM)
+    await second.click(page, label=words.QUARANTINE_CONFIRM)
     assert await eligible(stage) == [1]
 
 
@@ -191,7 +191,7 @@ async def test_the_morning_report_says_how_many_were_set_aside_and_why(open_stag
     numbers = await approved(stage, 5)
     reasons = [WHY, WHY, "It is much shorter.", "It is all capitals.", "It was approved 3 s after 40 others."]
     await a_night(open_stage, stage, aside=dict(zip(numbers, reasons, strict=True)))
-    (field,) = [one for one in report(stage).embeds[0].fields if one.name == words.MORNING_ASIDE]
+    (field,) = [one for one in report(stage).embeds[0].fields if one.name == words.REPORT_ASIDE]
     lines = field.value.splitlines()
     assert lines[0] == f"2 pairs: {WHY}"
     assert len(lines) == 5
@@ -202,4 +202,4 @@ async def test_the_morning_report_says_how_many_were_set_aside_and_why(open_stag
 async def test_a_report_of_a_night_that_set_nothing_aside_does_not_mention_it(open_stage, stage):
     """There is nothing to decide."""
     await a_night(open_stage, stage)
-    assert words.MORNING_ASIDE not in [field.name for field in report(stage).embeds[0].fields]
+    assert words.REPORT_ASIDE not in [field.name for field in report(stage).embeds[0].fields]

@@ -147,7 +147,7 @@ async def test_a_report_quotes_the_reason_of_a_forgotten_reply_no_longer(open_st
     await stage.app.client.deleted([reply.prompt_message_id])
     assert "my secret tea" not in review_words(stage)
     assert "Mostly signs." in review_words(stage)
-    report = next(one for one in stage.world.review.history() if one.embeds and one.embeds[0].title == words.MORNING)
+    report = next(one for one in stage.world.review.history() if one.embeds and one.embeds[0].title == words.REPORT)
     assert [one.filename for one in report.attachments] == ["loss.png"]
 
 

@@ -31,7 +31,7 @@ FORGED = [
         for act in ("approve", "edit", "reject", "undo")
     ],
     *[(f"nightshift:queue:newest:{act}:{{reply}}", None) for act in ("skip", "start")],
-    *[(f"nightshift:aside:{act}:{{reply}}", words.SET_ASIDE_GONE) for act in ("confirm", "dismiss")],
+    *[(f"nightshift:aside:{act}:{{reply}}", words.QUARANTINE_GONE) for act in ("confirm", "dismiss")],
     *[(f"nightshift:aside:{act}:{{reply}}", None) for act in ("skip", "start")],
     *[(f"nightshift:vote:{RUN}:0:{side}", words.BLIND_ELSEWHERE) for side in ("a", "b", "tie")],
     ("nightshift:stop:{question}", texts.NOT_WRITING),

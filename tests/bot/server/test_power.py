@@ -135,7 +135,7 @@ async def test_moderators_are_shown_nothing_of_a_channel_they_cannot_read(stage,
     run = await call(Store.start_run, "schedule", "2026-11-23", 1, {})
     await call(Store.quarantine, run.id, [(reply.id, "It is short.")])
     page = (await mo.slash(stage.world.general, "pairs quarantine")).response
-    assert page.embeds[0].description == words.SET_ASIDE_EMPTY
+    assert page.embeds[0].description == words.QUARANTINE_EMPTY
 
 
 async def test_an_import_of_the_server_is_still_shown_to_its_moderators(stage):

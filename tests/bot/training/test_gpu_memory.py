@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from bot.app import Nightshift
-from bot.training.gpu_memory import room_for_training
+from bot.training.gpu_memory import share_gpu_memory
 from model.errors import EngineClosed
 from storage.store import Store
 from tests.fake_engine import FakeEngine
@@ -56,7 +56,7 @@ def test_what_training_needs_grows_with_the_longest_example():
 async def test_it_is_put_to_sleep_before_and_woken_after(home, settings, device, free, heard):
     """On a CPU, or where there is room, it goes on answering."""
     engine = GpuEngine(device)
-    async with room_for_training(engine, settings, home, free_bytes=lambda _device: free) as asleep:
+    async with share_gpu_memory(engine, settings, home, free_bytes=lambda _device: free) as asleep:
         assert asleep is bool(heard)
         assert engine.heard == heard[:1]
     assert engine.heard == heard
@@ -67,7 +67,7 @@ async def test_it_wakes_although_training_failed_or_was_cancelled(home, settings
     for error in (RuntimeError(), asyncio.CancelledError()):
         engine = GpuEngine()
         with pytest.raises(type(error)):
-            async with room_for_training(engine, settings, home, free_bytes=lambda _device: 0.0):
+            async with share_gpu_memory(engine, settings, home, free_bytes=lambda _device: 0.0):
                 raise error
         assert engine.heard == ["sleep", "wake"]
 
@@ -80,7 +80,7 @@ async def test_an_engine_that_cannot_sleep_does_not_keep_training_from_its_night
         raise EngineClosed
 
     monkeypatch.setattr(engine, "sleep", refuse)
-    async with room_for_training(engine, settings, home, free_bytes=lambda _device: 0.0) as asleep:
+    async with share_gpu_memory(engine, settings, home, free_bytes=lambda _device: 0.0) as asleep:
         assert not asleep
     assert engine.heard == []
 
@@ -89,7 +89,8 @@ async def test_a_run_of_the_bot_has_room(home, settings, monkeypatch):
     """The child is launched when the engine is asleep already."""
     engine = GpuEngine()
     monkeypatch.setattr(
-        "bot.training.gpu_memory.room_for_training.__wrapped__.__kwdefaults__", {"free_bytes": lambda _device: 0.0}
+        "bot.training.gpu_memory.share_gpu_memory.__wrapped__.__kwdefaults__",
+        {"free_bytes": lambda _device: 0.0},
     )
 
     async def train(*_args, **_kwargs):

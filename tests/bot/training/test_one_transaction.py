@@ -143,8 +143,8 @@ def test_why_a_new_adapter_is_not_used(run, why):
     assert why_kept(run) == why
     for locale in ("en", "de"):
         with speaking(locale):
-            assert len(set(words.MORNING_KEPT.values())) == len(words.MORNING_KEPT)
-            assert words.MORNING_KEPT[why]
+            assert len(set(words.REPORT_KEPT.values())) == len(words.REPORT_KEPT)
+            assert words.REPORT_KEPT[why]
 
 
 @pytest.mark.parametrize(

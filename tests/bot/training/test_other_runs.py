@@ -86,7 +86,7 @@ async def test_the_morning_report_of_a_run_that_outlived_its_bot_comes_once(stag
     for _ in range(3):
         await stage.env.advance_time(6)
     (report,) = stage.world.review.history()
-    assert report.embeds[0].title == words.MORNING
+    assert report.embeds[0].title == words.REPORT
 
 
 async def test_a_run_that_ended_while_the_bot_was_away_is_reported_at_start(home, open_stage):

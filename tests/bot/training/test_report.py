@@ -13,7 +13,7 @@ from bot.discord_io import charts
 from bot.i18n.en import moderation as words
 from bot.i18n.en import texts
 from bot.review.blind_vote import preference_of
-from bot.training.report import contests_of
+from bot.training.report import blind_votes_of
 from model.config import ModelConfig
 from storage.store import Store
 from tests.bot.review.test_service import labels
@@ -82,7 +82,7 @@ async def asked(stage, count=SAMPLES):
 
 def report(stage):
     """The report's message."""
-    (message,) = [one for one in stage.world.review.history() if one.embeds and one.embeds[0].title == words.MORNING]
+    (message,) = [one for one in stage.world.review.history() if one.embeds and one.embeds[0].title == words.REPORT]
     return message
 
 
@@ -92,10 +92,10 @@ async def test_the_report_tells_how_the_night_went(open_stage, stage):
     message = report(stage)
     (embed,) = message.embeds
     fields = {field.name: field.value for field in embed.fields}
-    assert words.MORNING_HEAD["promoted"] in embed.description
+    assert words.REPORT_HEAD["promoted"] in embed.description
     assert "Hold-out loss 3.5 to 2.5 over 12 pairs" in embed.description
-    assert fields[words.MORNING_PAIRS] == words.held_out(120, 12)
-    assert fields[words.MORNING_LOSS].startswith("3.500 \u2192 **2.500**")
+    assert fields[words.REPORT_PAIRS] == words.held_out(120, 12)
+    assert fields[words.REPORT_LOSS].startswith("3.500 \u2192 **2.500**")
     (picture,) = message.attachments
     assert picture.filename == "loss.png"
     with Image.open(io.BytesIO(await picture.read())) as image:
@@ -106,7 +106,7 @@ async def test_the_report_tells_how_the_night_went(open_stage, stage):
 async def test_a_night_without_a_new_adapter_is_reported_too(open_stage, stage, outcome):
     """And nothing else is announced about it."""
     await a_night(open_stage, stage, outcome=outcome)
-    assert words.MORNING_HEAD[outcome] in report(stage).embeds[0].description
+    assert words.REPORT_HEAD[outcome] in report(stage).embeds[0].description
     assert len(stage.world.review.history()) == 1
 
 
@@ -133,8 +133,8 @@ async def test_without_matplotlib_the_report_is_words(open_stage, stage, monkeyp
 async def test_three_questions_answered_by_both_adapters_blind(open_stage, stage):
     """The answers are called A and B; nothing says whose is whose."""
     await a_night(open_stage, stage, replies=await asked(stage))
-    contests = stage.world.review.history()[-3:]
-    for number, message in enumerate(contests):
+    votes = stage.world.review.history()[-3:]
+    for number, message in enumerate(votes):
         (embed,) = message.embeds
         assert f"Held-out question {number}?" in embed.description
         assert {field.value for field in embed.fields} == {f"Old answer {number}.", f"New answer {number}."}
@@ -146,12 +146,12 @@ async def test_three_questions_answered_by_both_adapters_blind(open_stage, stage
 async def test_votes_are_stored_and_can_be_changed(open_stage, stage):
     """A vote counts for the adapter behind the letter, once for each moderator, also after a restart."""
     run_id = await a_night(open_stage, stage, replies=await asked(stage))
-    contest = stage.world.review.history()[-3]
-    result = await stage.world.moderator.click(contest, label=words.BLIND_TIE)
+    vote = stage.world.review.history()[-3]
+    result = await stage.world.moderator.click(vote, label=words.BLIND_TIE)
     assert result.response.content == words.BLIND_STORED
     assert result.response.ephemeral
     await stage.env.restart_bot(stage.app.new_client())
-    await stage.world.moderator.click(contest, label=words.BLIND_A)
+    await stage.world.moderator.click(vote, label=words.BLIND_A)
     votes = await stage.app.store.call(lambda store: store.moderation.votes(run_id, stage.world.guild.id))
     assert {name for name, count in votes.items() if count} == {preference_of(run_id, 0, "a")}
     assert sum(votes.values()) == 1
@@ -171,13 +171,13 @@ async def test_a_real_run_brings_the_answers_to_compare(open_stage, stage, home,
     result = await stage.app.train_now(trigger="schedule")
     await stage.env.settle()
     run = await stage.app.store.call(Store.run, result.run)
-    contests = [contest for contest, _ in contests_of(run)]
-    assert len(contests) > 0
+    votes = [vote for vote, _ in blind_votes_of(run)]
+    assert len(votes) > 0
     shown = [message for message in stage.world.review.history() if message.embeds[0].title == words.BLIND_TITLE]
-    assert len(shown) == min(3, len(contests))
-    for contest, message in zip(contests, shown, strict=False):
-        assert contest.question in message.embeds[0].description
-        answers = {contest.champion or "\u2014", contest.challenger or "\u2014"}
+    assert len(shown) == min(3, len(votes))
+    for vote, message in zip(votes, shown, strict=False):
+        assert vote.question in message.embeds[0].description
+        answers = {vote.champion or "\u2014", vote.challenger or "\u2014"}
         assert {field.value for field in message.embeds[0].fields} == answers
 
 
@@ -207,7 +207,7 @@ async def test_another_server_s_questions_are_not_shown(open_stage, stage):
     other = stage.env.create_guild("Elsewhere")
     theirs = other.create_text_channel("review")
     await a_night(open_stage, stage, replies=replies)
-    assert [one.embeds[0].title for one in theirs.history()] == [words.MORNING]
+    assert [one.embeds[0].title for one in theirs.history()] == [words.REPORT]
 
 
 async def test_the_operator_s_imports_are_shown_on_the_main_server_only(open_stage, stage):
@@ -217,8 +217,8 @@ async def test_the_operator_s_imports_are_shown_on_the_main_server_only(open_sta
     await stage.app.store.call(Store.import_pairs, new_pairs(1), "operator")
     run = await a_night(open_stage, stage, replies=[1])
     assert words.BLIND_TITLE in [one.embeds[0].title for one in stage.world.review.history()]
-    assert [one.embeds[0].title for one in theirs.history()] == [words.MORNING]
-    morning = stage.app.client.morning
+    assert [one.embeds[0].title for one in theirs.history()] == [words.REPORT]
+    morning = stage.app.client.reports
     assert await morning.asked(run, 0, stage.app.client.get_guild(stage.world.guild.id))
     assert not await morning.asked(run, 0, stage.app.client.get_guild(other.id))
 
