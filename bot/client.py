@@ -29,8 +29,8 @@ from bot.i18n.en import settings as settings_texts
 from bot.i18n.language import speak, speaking
 from bot.pairs.quarantine import QuarantineButton
 from bot.privacy.commands import privacy_commands
-from bot.privacy.deleted_messages import gone_while_away, in_lost_threads
-from bot.privacy.retention import Deletions, let_go
+from bot.privacy.deleted_messages import deleted_while_offline, in_deleted_threads
+from bot.privacy.retention import Deletions, apply_retention
 from bot.privacy.withdrawals import Withdrawals
 from bot.review.blind_vote import VoteButton
 from bot.review.cards import CardButton, ReasonMenu
@@ -38,12 +38,12 @@ from bot.review.outbox import Outbox
 from bot.review.queue import QueueButton
 from bot.review.reactions import Reactions
 from bot.review.service import ReviewService, message_commands
-from bot.server.deleted_ids import drop_gone
-from bot.server.guild_settings import Actor, SettingsBook
-from bot.server.moderators import Office
+from bot.server.deleted_ids import drop_deleted_ids
+from bot.server.guild_settings import Actor, GuildSettingsCache
+from bot.server.moderators import Moderators
 from bot.server.settings_commands import SettingsCommands
 from bot.server.setup import SetupChannel, SetupDesk, SetupRole, SetupStep
-from bot.server.training_servers import Teaching
+from bot.server.training_servers import TrainingServers
 from bot.settings import Settings
 from bot.slash_commands import slash_commands
 from bot.training.operations import Operations
@@ -88,7 +88,7 @@ class _Tree(app_commands.CommandTree[Any]):
 
 
 class NightshiftClient(discord.Client):
-    """`review` is what the buttons of cards call; `book` holds the servers' own settings."""
+    """`review` is what the buttons of cards call; `guild_settings` holds the servers' own settings."""
 
     def __init__(self, engine: ChatEngine, store: AsyncStore, settings: Settings, operations: Operations) -> None:
         self._token = TokenWatch(self.close)
@@ -106,30 +106,34 @@ class NightshiftClient(discord.Client):
         config = settings.discord
         self._config = config
         self._operations = operations
-        self.book = SettingsBook(store, settings)
-        self.teaching = Teaching(store, settings)
-        self.office = Office(store, self.book, config, self.teaching)
-        self.outbox = Outbox(self, self.office)
-        self.review = ReviewService(self.office, self.outbox)
-        self.setup = SetupDesk(self.office, settings.consent)
-        self.reports = ReportPoster(self.office)
-        self.withdrawals = Withdrawals(self, self.office, self.review, self.reports)
-        self._reactions = Reactions(self.office, self.review)
-        self.answering = Answering(engine, store, settings, self._on_reply, self.outbox, teaching=self.teaching)
-        self.front = FrontDesk(self.answering, store, self.book, self.office, direct_messages=config.direct_messages)
+        self.guild_settings = GuildSettingsCache(store, settings)
+        self.training_servers = TrainingServers(store, settings)
+        self.moderators = Moderators(store, self.guild_settings, config, self.training_servers)
+        self.outbox = Outbox(self, self.moderators)
+        self.review = ReviewService(self.moderators, self.outbox)
+        self.setup = SetupDesk(self.moderators, settings.consent)
+        self.reports = ReportPoster(self.moderators)
+        self.withdrawals = Withdrawals(self, self.moderators, self.review, self.reports)
+        self._reactions = Reactions(self.moderators, self.review)
+        self.answering = Answering(
+            engine, store, settings, self._on_reply, self.outbox, training_servers=self.training_servers
+        )
+        self.requests = FrontDesk(
+            self.answering, store, self.guild_settings, self.moderators, direct_messages=config.direct_messages
+        )
         self.tree = _Tree(self)
         for menu in message_commands(self.review, hidden=config.moderator_role is None):
             self.tree.add_command(menu)
-        self.tree.add_command(ask_command(self.front))
-        self.tree.add_command(SettingsCommands(self.book))
-        for command in slash_commands(operations, self.office, self.review, self.setup):
+        self.tree.add_command(ask_command(self.requests))
+        self.tree.add_command(SettingsCommands(self.guild_settings))
+        for command in slash_commands(operations, self.moderators, self.review, self.setup):
             self.tree.add_command(command)
-        self.tree.add_command(privacy_commands(store, settings, self._forgotten, self.teaching))
+        self.tree.add_command(privacy_commands(store, settings, self._forgotten, self.training_servers))
         self._upload = CommandUpload(self.tree, store)
         self._store = store
         self._deletions = Deletions(store)
         self._retention_days = settings.privacy.retention_days
-        self._retention = tasks.loop(hours=_RETENTION_HOURS)(self._task("retention", self._let_go))
+        self._retention = tasks.loop(hours=_RETENTION_HOURS)(self._task("retention", self._apply_retention))
         self._poll = tasks.loop(seconds=config.poll_seconds)(self._task("adapter", self._look_for_adapter))
         self._erasing = tasks.loop(minutes=_ERASE_MINUTES)(self._task("erase", self._erase))
         self._looks_back = settings.privacy.look_back
@@ -144,9 +148,9 @@ class NightshiftClient(discord.Client):
 
     async def setup_hook(self) -> None:
         self._token.start(self.http)
-        await self.book.load()
-        await self.teaching.remember()
-        self.front.open()
+        await self.guild_settings.load()
+        await self.training_servers.remember()
+        self.requests.open()
         self.add_dynamic_items(*_ITEMS, StopButton, AgainButton, MoreButton, DeleteButton)
         await self.tree.set_translator(CommandTranslator())
         await self._upload.start()
@@ -158,7 +162,7 @@ class NightshiftClient(discord.Client):
         _log.info("Ready as %s on %d servers", self.user, len(self.guilds))
         await self._remember_home()
         for guild in self.guilds:
-            self.office.warn_of_missing(guild)
+            self.moderators.warn_of_missing(guild)
             await self._settings_gone(guild)
         if not self._rounds.is_running():
             self._rounds.start()
@@ -173,12 +177,12 @@ class NightshiftClient(discord.Client):
         await self._remember_home()
 
     async def _remember_home(self) -> None:
-        await self.teaching.remember([one.id for one in sorted(self.guilds, key=_joined)])
+        await self.training_servers.remember([one.id for one in sorted(self.guilds, key=_joined)])
 
     async def on_message(self, message: discord.Message) -> None:
         if self.user is not None:
-            speak(self.office.locale(message.guild))
-            await self.front.hear(message, self.user.id)
+            speak(self.moderators.locale(message.guild))
+            await self.requests.hear(message, self.user.id)
 
     async def on_raw_reaction_add(self, payload: discord.RawReactionActionEvent) -> None:
         await self._reactions.added(payload, self.get_channel(payload.channel_id))
@@ -200,7 +204,7 @@ class NightshiftClient(discord.Client):
     async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
         for place in (channel, *getattr(channel, "threads", ())):
             await self.deleted(await self._store.call(Store.messages_in, place.id))
-        await self.deleted(await in_lost_threads(self, self._store, channel))
+        await self.deleted(await in_deleted_threads(self, self._store, channel))
         await self._settings_gone(channel.guild)
 
     async def on_guild_role_delete(self, role: discord.Role) -> None:
@@ -219,12 +223,12 @@ class NightshiftClient(discord.Client):
         """
         told = False
         for one in [guild] if guild is not None else list(self.guilds):
-            channel = self.office.review_channel(one)
+            channel = self.moderators.review_channel(one)
             if channel is None:
                 continue
-            with speaking(self.office.locale(one)):
+            with speaking(self.moderators.locale(one)):
                 said = text()
-            await self.office.say(channel, said)
+            await self.moderators.say(channel, said)
             told = True
         return told
 
@@ -271,7 +275,7 @@ class NightshiftClient(discord.Client):
         if guild.unavailable:
             return
         me = Actor(guild.me.id, guild.me.display_name)
-        if await drop_gone(self.book, guild, me):
+        if await drop_deleted_ids(self.guild_settings, guild, me):
             await self.announce(lambda: settings_texts.ALLOWED_GONE, guild=guild)
 
     def _task(self, name: str, work: Callable[[], Awaitable[Any]]) -> Callable[[], Coroutine[Any, Any, None]]:
@@ -282,8 +286,8 @@ class NightshiftClient(discord.Client):
 
         return run
 
-    async def _let_go(self) -> None:
-        await let_go(self._store, self._retention_days, self._clock.now())
+    async def _apply_retention(self) -> None:
+        await apply_retention(self._store, self._retention_days, self._clock.now())
         if self.is_ready():
             await self.withdrawals.carry_out()
 
@@ -298,13 +302,13 @@ class NightshiftClient(discord.Client):
         if not self._looked:
             await self.answering.unfinished.look(self, self.answering.alive)
             self._looked = True
-        await self.answering.unfinished.clean_up(self, self.answering.alive, self.office.locale)
+        await self.answering.unfinished.clean_up(self, self.answering.alive, self.moderators.locale)
         await self.outbox.round()
 
     async def _look_for_adapter(self) -> None:
         await self._operations.look()
 
     async def _look_for_deleted(self) -> None:
-        gone = await gone_while_away(self, self._store, self._retention_days, self._clock.now())
+        gone = await deleted_while_offline(self, self._store, self._retention_days, self._clock.now())
         if gone:
             await self.deleted(gone)

@@ -19,7 +19,7 @@ from bot.pairs.commands import pair_commands
 from bot.review.queue import review_command
 from bot.review.service import ReviewService
 from bot.review.statistics import stats_command
-from bot.server.moderators import Office
+from bot.server.moderators import Moderators
 from bot.server.setup import SetupDesk, hold_command, setup_command
 from bot.training.adapters import adapter_commands
 from bot.training.commands import train_commands
@@ -30,7 +30,9 @@ __all__ = ["slash_commands", "status_embed"]
 Command = app_commands.Command[Any, ..., None] | app_commands.Group
 
 
-def slash_commands(operations: Operations, office: Office, review: ReviewService, setup: SetupDesk) -> list[Command]:
+def slash_commands(
+    operations: Operations, moderators: Moderators, review: ReviewService, setup: SetupDesk
+) -> list[Command]:
     """All of them, ready for the tree.
 
     Where no role is configured, members without Manage Messages do not see those of moderators; a role's holders would
@@ -38,25 +40,25 @@ def slash_commands(operations: Operations, office: Office, review: ReviewService
     """
     theirs: list[Command] = [
         review_command(review.queue),
-        train_commands(operations, office),
-        adapter_commands(operations, office),
-        pair_commands(office),
-        stats_command(office),
-        hold_command(office),
+        train_commands(operations, moderators),
+        adapter_commands(operations, moderators),
+        pair_commands(moderators),
+        stats_command(moderators),
+        hold_command(moderators),
     ]
     for command in theirs:
         command.guild_only = True
-        if office.config.moderator_role is None:
+        if moderators.config.moderator_role is None:
             command.default_permissions = discord.Permissions(manage_messages=True)
-    return [_status(operations, office), setup_command(setup), *theirs]
+    return [_status(operations, moderators), setup_command(setup), *theirs]
 
 
-def _status(operations: Operations, office: Office) -> app_commands.Command[Any, ..., None]:
+def _status(operations: Operations, moderators: Moderators) -> app_commands.Command[Any, ..., None]:
     @app_commands.command(name="status", description="What I am running on, and what comes next")
     @answered
     async def status(interaction: discord.Interaction[Any]) -> None:
         embed = status_embed(await in_time(interaction, operations.status()))
-        if interaction.guild_id is not None and not office.teaching.learns_from(interaction.guild_id):
+        if interaction.guild_id is not None and not moderators.training_servers.learns_from(interaction.guild_id):
             embed.add_field(name=texts.STATUS_LEARNING, value=texts.NOT_LEARNING_HERE, inline=False)
         await respond(interaction, embed=embed)
 

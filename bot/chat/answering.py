@@ -25,18 +25,18 @@ from bot.chat.request import Question
 from bot.chat.save import Written, write_down
 from bot.chat.showing import as_posted, show
 from bot.chat.unfinished import Unfinished
-from bot.discord_io.edit_budget import Paces
+from bot.discord_io.edit_budget import EditBudgets
 from bot.discord_io.emoji import emoji_of, with_emoji
 from bot.discord_io.interaction_errors import notice
 from bot.discord_io.markup import is_visible
-from bot.discord_io.retry import UNSENT, surely
-from bot.discord_io.sanitize import polite
+from bot.discord_io.retry import UNSENT, with_retry
+from bot.discord_io.sanitize import sanitize
 from bot.discord_io.streaming import MessageStream
-from bot.discord_io.typing_indicator import Typist
+from bot.discord_io.typing_indicator import TypingIndicator
 from bot.i18n.en import texts
 from bot.privacy.commands import Introductions
 from bot.review.outbox import Outbox
-from bot.server.training_servers import Teaching
+from bot.server.training_servers import TrainingServers
 from bot.settings import Settings
 from model.protocol import ChatEngine, Completion, Sampling
 from storage.async_store import AsyncStore
@@ -60,19 +60,19 @@ class Answering:
         on_reply: Callable[[Written, Question], Awaitable[None]],
         outbox: Outbox,
         *,
-        teaching: Teaching,
+        training_servers: TrainingServers,
     ) -> None:
         self._engine = engine
         self._store = store
         self._settings = settings
         self._on_reply = on_reply
         self._outbox = outbox
-        self._introductions = Introductions(store, settings, teaching)
+        self._introductions = Introductions(store, settings, training_servers)
         self.unfinished = Unfinished(store)
         self._running: set[asyncio.Task[Any]] = set()
         self._drafts: dict[int, tuple[Draft, MessageStream]] = {}  # by question
-        self._typist = Typist()
-        self._paces = Paces()
+        self._typing_indicator = TypingIndicator()
+        self._edit_budgets = EditBudgets()
         self.patience = Patience(store, capacity=settings.model.max_queue)
 
     async def answer(self, question: Question, me: int, *, again: bool = False) -> bool:
@@ -86,7 +86,7 @@ class Answering:
         assert task is not None  # noqa: S101  (coroutines run in tasks; says so to the type checker)
         self._running.add(task)
         try:
-            async with contextlib.nullcontext() if question.thinking else self._typist.at(question.channel):
+            async with contextlib.nullcontext() if question.thinking else self._typing_indicator.at(question.channel):
                 return await self._answer(question, me, again=again)
         except UNSENT:
             # Discord refused us the channel, or the answer was deleted while it was written: nobody to tell.
@@ -142,7 +142,7 @@ class Answering:
             if not draft.stored and not stream.messages:
                 self.unfinished.note(question, [])
             message = await question.send(*args, **extras)
-            self._typist.spoke(question.channel.id)
+            self._typing_indicator.spoke(question.channel.id)
             if not draft.stored:
                 self.unfinished.note(question, [*(one.id for one in stream.messages), message.id])
             return message
@@ -151,7 +151,7 @@ class Answering:
             send,
             edit=question.edit,
             interval=self._settings.discord.edit_seconds,
-            pace=self._paces.of(question.channel.id),
+            edit_budget=self._edit_budgets.of(question.channel.id),
             controls=controls.while_growing(question.id),
             standing=standing,
         )
@@ -176,7 +176,7 @@ class Answering:
             return False
         except NothingAsked:
             if not question.overheard:
-                await surely(lambda: stream.finish(texts.ASK_ME))
+                await with_retry(lambda: stream.finish(texts.ASK_ME))
             return True
         except discord.HTTPException:
             raise
@@ -235,7 +235,7 @@ class Answering:
             return
         # The answer that is stored stays where it stands: who judges it must read its own words.
         await _restore(question.standing, stream, quotes=bool(question.heading))
-        await surely(lambda: stream.renew(said, below))
+        await with_retry(lambda: stream.renew(said, below))
 
     async def _write(self, draft: Draft, stream: MessageStream, me: int) -> tuple[Context, Completion]:
         """The finished answer, shown in `stream` while it grows. Raises what the draft raises."""
@@ -247,7 +247,7 @@ class Answering:
 
         async def grown(text: str) -> None:
             if is_visible(text) and not question.settings.hold:
-                shown = with_emoji(polite(question.begun + text), emoji)
+                shown = with_emoji(sanitize(question.begun + text), emoji)
                 await _show(stream.update(question.heading + shown))
 
         async def waiting(place: int) -> None:
@@ -290,7 +290,7 @@ async def _fall_short(question: Question, stream: MessageStream, why: Callable[[
 
 async def _restore(standing: Standing, stream: MessageStream, *, quotes: bool) -> None:
     below = controls.after(standing.reply.finish_reason, quotes=quotes)
-    await surely(lambda: stream.restore(below))
+    await with_retry(lambda: stream.restore(below))
 
 
 async def _show(edit: Awaitable[None]) -> None:

@@ -54,7 +54,7 @@ class StopButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"nigh
         return cls(int(match["question"]))
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        await interaction.client.front.stop(interaction, self.question_id)
+        await interaction.client.requests.stop(interaction, self.question_id)
 
 
 class AgainButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"nightshift:again"):
@@ -70,7 +70,7 @@ class AgainButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"nig
         return cls()
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        await interaction.client.front.again(interaction)
+        await interaction.client.requests.again(interaction)
 
 
 class MoreButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"nightshift:more"):
@@ -86,7 +86,7 @@ class MoreButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"nigh
         return cls()
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        await interaction.client.front.more(interaction)
+        await interaction.client.requests.more(interaction)
 
 
 class DeleteButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"nightshift:delete"):
@@ -102,4 +102,4 @@ class DeleteButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"ni
         return cls()
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        await interaction.client.front.delete(interaction)
+        await interaction.client.requests.delete(interaction)

@@ -27,8 +27,8 @@ from bot.discord_io.interaction_errors import answered
 from bot.errors import Refused
 from bot.i18n.en import texts
 from bot.i18n.language import speak
-from bot.server.guild_settings import GuildSettings, SettingsBook
-from bot.server.moderators import Office
+from bot.server.guild_settings import GuildSettings, GuildSettingsCache
+from bot.server.moderators import Moderators
 from storage.async_store import AsyncStore
 from storage.records import Reply
 from storage.store import Store
@@ -47,16 +47,16 @@ class FrontDesk:
         self,
         answering: Answering,
         store: AsyncStore,
-        book: SettingsBook,
-        office: Office,
+        guild_settings: GuildSettingsCache,
+        moderators: Moderators,
         *,
         direct_messages: bool,
     ) -> None:
         self._answering = answering
         self._store = store
-        self._book = book
-        self._moderates = office.reviews
-        self._locale = office.locale
+        self._guild_settings = guild_settings
+        self._moderates = moderators.reviews
+        self._locale = moderators.locale
         self._direct_messages = direct_messages
         self._open = False
         self._originals = Originals()
@@ -217,7 +217,7 @@ class FrontDesk:
         return False
 
     def _settings(self, guild: discord.Guild | None, channel: Any) -> GuildSettings:
-        return self._book.of(guild.id if guild is not None else None, *places_of(channel))
+        return self._guild_settings.of(guild.id if guild is not None else None, *places_of(channel))
 
     def _may_speak_up(self, channel_id: int, settings: GuildSettings) -> bool:
         now = time.monotonic()

@@ -16,8 +16,8 @@ from bot.chat.existing_answer import heading_of
 from bot.chat.request import edit, in_reply
 from bot.discord_io.emoji import emoji_of, with_emoji
 from bot.discord_io.markup import closing
-from bot.discord_io.retry import UNSENT, surely, unreached
-from bot.discord_io.sanitize import polite
+from bot.discord_io.retry import UNSENT, unreached, with_retry
+from bot.discord_io.sanitize import sanitize
 from bot.discord_io.streaming import MessageStream
 from bot.i18n.en import texts
 from storage.records import Reply
@@ -30,7 +30,7 @@ _LOOKED_THROUGH = 50  # messages after the question, for parts of an answer that
 
 def as_posted(text: str, finish_reason: str, guild: discord.Guild | None) -> str:
     """What is posted of an answer as it was generated."""
-    shown = with_emoji(polite(text), emoji_of(guild))
+    shown = with_emoji(sanitize(text), emoji_of(guild))
     return shown + closing(shown, code_only=finish_reason == "stop")
 
 
@@ -53,7 +53,7 @@ async def show(
         others of UNSENT: Discord could not be reached; call it again.
     """
     try:
-        await surely(lambda: stream.finish(text, controls))
+        await with_retry(lambda: stream.finish(text, controls))
     except discord.NotFound:
         raise
     except (discord.HTTPException, discord.RateLimited) as error:
@@ -65,10 +65,10 @@ async def show(
     if restored is not None:
         await _as_far_as_possible(restored)
     try:
-        return await surely(lambda: stream.renew(text, controls))
+        return await with_retry(lambda: stream.renew(text, controls))
     except discord.HTTPException as error:
         if restored is None and not unreached(error):
-            await _as_far_as_possible(lambda: surely(lambda: stream.finish(texts.NOT_TAKEN)))
+            await _as_far_as_possible(lambda: with_retry(lambda: stream.finish(texts.NOT_TAKEN)))
         raise
 
 

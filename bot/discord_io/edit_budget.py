@@ -10,14 +10,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-__all__ = ["Pace", "Paces"]
+__all__ = ["EditBudget", "EditBudgets"]
 
 BURST = 5
 SECONDS = 5.0
 _REMEMBERED = 1000  # channels
 
 
-class Pace:
+class EditBudget:
     """The budget of one channel: `burst` edits at once, and as many again in each `seconds`."""
 
     def __init__(self, burst: int = BURST, seconds: float = SECONDS, *, clock: Callable[[], float]) -> None:
@@ -49,16 +49,16 @@ class Pace:
         return max(0.0, -self._left / self._rate)
 
 
-class Paces:
+class EditBudgets:
     """The budgets of all channels."""
 
     def __init__(self, *, clock: Callable[[], float] | None = None) -> None:
         # Not a default argument: a simulated Discord replaces the clock while its world runs.
         self._clock = clock or (lambda: time.monotonic())  # noqa: PLW0108
-        self._paces: dict[int, Pace] = {}
+        self._edit_budgets: dict[int, EditBudget] = {}
 
-    def of(self, channel_id: int) -> Pace:
+    def of(self, channel_id: int) -> EditBudget:
         """The budget of a channel."""
-        if len(self._paces) > _REMEMBERED:
-            self._paces = {id_: pace for id_, pace in self._paces.items() if not pace.full}
-        return self._paces.setdefault(channel_id, Pace(clock=self._clock))
+        if len(self._edit_budgets) > _REMEMBERED:
+            self._edit_budgets = {id_: one for id_, one in self._edit_budgets.items() if not one.full}
+        return self._edit_budgets.setdefault(channel_id, EditBudget(clock=self._clock))

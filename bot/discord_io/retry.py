@@ -16,7 +16,7 @@ from typing import TypeVar
 import aiohttp
 import discord
 
-__all__ = ["UNREACHED", "UNSENT", "nonce_of", "surely", "unreached"]
+__all__ = ["UNREACHED", "UNSENT", "nonce_of", "unreached", "with_retry"]
 
 T = TypeVar("T")
 
@@ -43,7 +43,7 @@ def unreached(error: BaseException) -> bool:
     return isinstance(error, UNREACHED)
 
 
-async def surely(attempt: Callable[[], Awaitable[T]]) -> T:
+async def with_retry(attempt: Callable[[], Awaitable[T]]) -> T:
     """Do what can be done twice, again where Discord was not reached; raises what the last attempt raised."""
     for pause in _PAUSES:
         try:

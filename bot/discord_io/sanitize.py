@@ -1,6 +1,6 @@
 """Manners: what text that the bot posts may not do on Discord, whoever wrote it: the model, a member, a moderator.
 
-Promised, and kept by `harmless` for everything and by `polite` for answers:
+Promised, and kept by `harmless` for everything and by `sanitize` for answers:
 
 - nobody is pinged (the client allows no mentions), and nothing looks like a call to everybody;
 - an invitation to a Discord server cannot be followed: the addresses below, in every spelling that Unicode's
@@ -19,7 +19,7 @@ import unicodedata
 
 from bot.i18n.en.texts import OWN_MARK
 
-__all__ = ["harmless", "polite", "quotation"]
+__all__ = ["harmless", "quotation", "sanitize"]
 
 _NOTHING = "\u200b"  # a zero-width space: the words stay readable and lose their effect
 _EVERYBODY = re.compile(r"@(?=everyone\b|here\b)", re.IGNORECASE)
@@ -39,7 +39,7 @@ _UNSEEN = frozenset({"Cf", "Mn", "Me", "Cc"})
 _HEAD = re.compile(r"^(?=[#>*+-]|\d+[.)])")
 
 
-def polite(text: str) -> str:
+def sanitize(text: str) -> str:
     """An answer as it may be posted: `harmless`, and without anything that looks like a mention of many."""
     text = harmless(text)
     text = _EVERYBODY.sub(f"@{_NOTHING}", text)
@@ -58,7 +58,7 @@ def harmless(text: str) -> str:
 
 def quotation(text: str) -> str:
     """Somebody's words as one line of a quotation in the bot's message: no second line, heading, list or mention."""
-    line = " ".join(polite(text).split())
+    line = " ".join(sanitize(text).split())
     return _HEAD.sub(_NOTHING, line)
 
 

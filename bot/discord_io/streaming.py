@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.discord_io.edit_budget import Pace
+from bot.discord_io.edit_budget import EditBudget
 from bot.discord_io.markup import closing, open_markup
 
 __all__ = ["MESSAGE_LIMIT", "MessageStream", "split"]
@@ -73,9 +73,9 @@ class MessageStream:
 
     `send` posts one message: it gets the content, the first message of this answer (None when it is the first), and
     as `view` the controls below it; `edit` changes a message, given what changes. Between two edits lie at least
-    `interval` seconds, and the channel's `pace` must have room; text that arrives earlier is shown by a later edit, and
-    `finish` always shows the whole. Only the last message carries controls: `controls` while the text grows, those
-    given to `finish` afterwards. `text` is the newest text given, shown or not.
+    `interval` seconds, and the channel's `edit_budget` must allow it. Text that arrives earlier is shown by a later
+    edit, and `finish` always shows the whole. Only the last message carries controls: `controls` while the text grows,
+    those given to `finish` afterwards. `text` is the newest text given, shown or not.
 
     With `standing`, messages of an earlier answer, the text takes their place; `restore` gives it back to them.
     """
@@ -86,7 +86,7 @@ class MessageStream:
         *,
         edit: Callable[..., Awaitable[Any]] | None = None,
         interval: float = 1.0,
-        pace: Pace | None = None,
+        edit_budget: EditBudget | None = None,
         controls: Any = None,
         standing: Sequence[Any] = (),
         clock: Callable[[], float] | None = None,
@@ -95,7 +95,7 @@ class MessageStream:
         self._send = send
         self._edit = edit or _edit
         self._interval = interval
-        self._pace = pace
+        self._edit_budget = edit_budget
         self._controls = controls
         # Not a default argument: a simulated Discord replaces the clock while its world runs.
         self._clock = clock or time.monotonic
@@ -133,16 +133,16 @@ class MessageStream:
             await self._show(_parts(text, self._controls))
 
     def _has_room(self) -> bool:
-        """Whether the channel's pace allows showing unfinished text.
+        """Whether the channel's edit budget allows showing unfinished text.
 
         What is begun needs an edit to be ended, and that one is paid for at once: of many answers in one channel, the
         first few are seen to grow, and the others come whole instead of waiting for their last edit.
         """
-        if self._pace is None:
+        if self._edit_budget is None:
             return True
-        room = self._pace.room
+        room = self._edit_budget.room
         if room and self._last_write is None:
-            self._last_is_paid = self._pace.take() == 0
+            self._last_is_paid = self._edit_budget.take() == 0
         return room
 
     async def finish(self, text: str, controls: Any = None) -> None:
@@ -199,7 +199,7 @@ class MessageStream:
                 changes["view"] = below
             if changes:
                 paid = wait and self._last_is_paid
-                pause = self._pace.take() if self._pace is not None and not paid else 0.0
+                pause = self._edit_budget.take() if self._edit_budget is not None and not paid else 0.0
                 self._last_is_paid = self._last_is_paid and not paid
                 if wait and pause > 0:
                     await self._sleep(pause)

@@ -17,7 +17,7 @@ from typing import Any
 
 import discord
 
-__all__ = ["Typist"]
+__all__ = ["TypingIndicator"]
 
 _log = logging.getLogger(__name__)
 _AGAIN = 5.0  # seconds; Discord shows it for ten
@@ -37,8 +37,8 @@ class _Desk:
     tried: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-class Typist:
-    """`async with typist.at(channel):` shows that the bot types there until the block ends."""
+class TypingIndicator:
+    """`async with typing_indicator.at(channel):` shows that the bot types there until the block ends."""
 
     def __init__(self) -> None:
         self._desks: dict[int, _Desk] = {}

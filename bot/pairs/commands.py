@@ -24,7 +24,7 @@ from bot.i18n.en import moderation as words
 from bot.i18n.en import texts
 from bot.pairs.import_export import add_transfers
 from bot.pairs.quarantine import add_quarantine
-from bot.server.moderators import Office
+from bot.server.moderators import Moderators
 from storage.errors import ReplyNotFound
 from storage.records import Pair
 from storage.store import Store
@@ -38,15 +38,15 @@ _SHOWN = 160
 _OFFER_S = 2.0  # Discord waits three seconds for what is offered while somebody types
 
 
-def pair_commands(office: Office) -> app_commands.Group:
+def pair_commands(moderators: Moderators) -> app_commands.Group:
     """The group of /pairs."""
     group = app_commands.Group(name="pairs", description="What I learn from", guild_only=True)
 
     async def found(interaction: discord.Interaction[Any], text: str, limit: int) -> list[Pair]:
-        guild = office.require_server(interaction)
-        imports_of = office.teaching.imports_shown_to(guild.id)
-        places = await office.judged(interaction.user, guild)
-        return await office.store.look(
+        guild = moderators.require_server(interaction)
+        imports_of = moderators.training_servers.imports_shown_to(guild.id)
+        places = await moderators.judged(interaction.user, guild)
+        return await moderators.store.look(
             lambda store: store.moderation.search_pairs(
                 guild.id, text.strip(), limit, imports_of=imports_of, places=places
             )
@@ -60,19 +60,19 @@ def pair_commands(office: Office) -> app_commands.Group:
         if not pairs:
             raise Refused(words.NO_PAIRS)
         embed = limits.Embed(description="\n\n".join(map(_shown, pairs)), colour=discord.Colour.blurple())
-        told = None if office.teaching.learns_from(interaction.guild_id) else texts.NOT_LEARNING_HERE
+        told = None if moderators.training_servers.learns_from(interaction.guild_id) else texts.NOT_LEARNING_HERE
         await respond(interaction, content=told, embed=embed)
 
     @group.command(name="remove", description="Keep a pair out of training from now on")
     @app_commands.describe(pair="Type words of it, or its number")
     @answered
     async def remove(interaction: discord.Interaction[Any], pair: str) -> None:
-        guild = office.require_server(interaction)
-        imports_of = office.teaching.imports_shown_to(guild.id)
+        guild = moderators.require_server(interaction)
+        imports_of = moderators.training_servers.imports_shown_to(guild.id)
         reply_id = int(pair) if pair.strip().isdecimal() else 0
-        places = await office.judged(interaction.user, guild)
-        act = office.act(interaction, "pairs.remove", str(reply_id))
-        await office.store.call(
+        places = await moderators.judged(interaction.user, guild)
+        act = moderators.act(interaction, "pairs.remove", str(reply_id))
+        await moderators.store.call(
             Store.act,
             lambda store: _remove(store, reply_id, guild.id, interaction.user, imports_of=imports_of, places=places),
             lambda _: act,
@@ -90,8 +90,8 @@ def pair_commands(office: Office) -> app_commands.Group:
             return []
         return [app_commands.Choice(name=_choice(one), value=str(one.reply_id)) for one in pairs]
 
-    add_quarantine(group, office)
-    add_transfers(group, office)
+    add_quarantine(group, moderators)
+    add_transfers(group, moderators)
     return group
 
 

@@ -17,8 +17,8 @@ from bot.discord_io.interaction_errors import answered
 from bot.errors import Refused
 from bot.i18n.en import moderation as words
 from bot.i18n.en import texts
-from bot.server.moderators import Office
-from bot.server.training_servers import Teaching
+from bot.server.moderators import Moderators
+from bot.server.training_servers import TrainingServers
 from storage.errors import FileUnusable
 from storage.files.pair_files import read_pairs, write_pairs
 from storage.records import Act, ImportCount, NewPair, Pair
@@ -32,22 +32,22 @@ _KEPT = 10  # refused rows that are named
 _ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv")
 
 
-def add_transfers(group: app_commands.Group, office: Office) -> None:
+def add_transfers(group: app_commands.Group, moderators: Moderators) -> None:
     """Add both commands to the group of /pairs."""
 
     @group.command(name="export", description="The pairs of this server that I may learn from, as a JSONL file")
     @answered
     async def export(interaction: discord.Interaction[Any]) -> None:
-        guild = office.require_server(interaction)
+        guild = moderators.require_server(interaction)
         await interaction.response.defer(ephemeral=True, thinking=True)
-        places = await office.judged(interaction.user, guild)
-        pairs, approved = await office.store.look(_exportable, guild.id, office.teaching, places)
+        places = await moderators.judged(interaction.user, guild)
+        pairs, approved = await moderators.store.look(_exportable, guild.id, moderators.training_servers, places)
         if not pairs:
-            raise Refused(_why_nothing(approved=approved, learned=office.teaching.learns_from(guild.id)))
+            raise Refused(_why_nothing(approved=approved, learned=moderators.training_servers.learns_from(guild.id)))
         data = await asyncio.to_thread(_written, pairs)
         if len(data) > guild.filesize_limit:
             raise Refused(words.EXPORT_TOO_LARGE)
-        await office.note(interaction, "pairs.export", details={"pairs": len(pairs)})
+        await moderators.note(interaction, "pairs.export", details={"pairs": len(pairs)})
         file = discord.File(io.BytesIO(data), "pairs.jsonl")
         await interaction.followup.send(words.exported(len(pairs)), file=file, ephemeral=True)
 
@@ -55,7 +55,7 @@ def add_transfers(group: app_commands.Group, office: Office) -> None:
     @app_commands.describe(file="JSONL with messages on each line, or CSV with a prompt and a reply column")
     @answered
     async def import_(interaction: discord.Interaction[Any], file: discord.Attachment) -> None:
-        guild = office.require_server(interaction)
+        guild = moderators.require_server(interaction)
         if not file.filename.casefold().endswith(_ENDINGS):
             raise Refused(words.IMPORT_ENDING)
         if file.size > _LARGEST:
@@ -78,22 +78,28 @@ def add_transfers(group: app_commands.Group, office: Office) -> None:
                 "rejected": rejected,
                 "refused": count.refused,
             }
-            return office.act(interaction, "pairs.import", file.filename, details=details)
+            return moderators.act(interaction, "pairs.import", file.filename, details=details)
 
-        count = await office.store.call(
+        count = await moderators.store.call(
             lambda store: store.import_pairs(pairs, user.display_name, guild_id=guild.id, by=user.id, note=noted)
         )
         answer = limits.content(words.imported(count.imported, count.duplicates, bad, rejected))
-        remarks = _remarks(count, learned=office.teaching.learns_from(guild.id))
+        remarks = _remarks(count, learned=moderators.training_servers.learns_from(guild.id))
         embeds = [limits.Embed(description=remarks, colour=discord.Colour.gold())] if remarks else []
         await interaction.followup.send(answer, embeds=embeds, ephemeral=True)
 
 
-def _exportable(store: Store, guild_id: int, teaching: Teaching, places: Sequence[int]) -> tuple[list[Pair], bool]:
+def _exportable(
+    store: Store, guild_id: int, training_servers: TrainingServers, places: Sequence[int]
+) -> tuple[list[Pair], bool]:
     """What a moderator who reads these channels may take away, and whether any pair there is approved at all."""
     moderation = store.moderation
     pairs = moderation.exportable_pairs(
-        guild_id, teaching.consent, servers=teaching.named, unowned=guild_id == teaching.main, places=places
+        guild_id,
+        training_servers.consent,
+        servers=training_servers.named,
+        unowned=guild_id == training_servers.main,
+        places=places,
     )
     return pairs, bool(pairs or moderation.search_pairs(guild_id, "", 1, places=places))
 

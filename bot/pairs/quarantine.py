@@ -19,7 +19,7 @@ from bot.discord_io.excerpts import quoted, short
 from bot.discord_io.interaction_errors import answered
 from bot.i18n.en import moderation as words
 from bot.i18n.en import texts
-from bot.server.moderators import Office
+from bot.server.moderators import Moderators
 from storage.errors import NotInQuarantine
 from storage.records import Quarantined
 from storage.store import Store
@@ -37,7 +37,7 @@ _SHOWN = 900  # characters of a question or an answer
 _WAITING = 500  # pairs looked at
 
 
-def add_quarantine(group: app_commands.Group, office: Office) -> None:
+def add_quarantine(group: app_commands.Group, moderators: Moderators) -> None:
     """Add the command to the group of /pairs."""
 
     @group.command(
@@ -45,17 +45,17 @@ def add_quarantine(group: app_commands.Group, office: Office) -> None:
     )
     @answered
     async def quarantine(interaction: discord.Interaction[Any]) -> None:
-        held = await _held(interaction, office)
+        held = await _held(interaction, moderators)
         embed, view = _page(held, held[0] if held else None, interaction.user.id)
         await interaction.response.send_message(embed=embed, view=view, ephemeral=True)
 
 
-async def _held(interaction: discord.Interaction[Any], office: Office) -> list[Quarantined]:
+async def _held(interaction: discord.Interaction[Any], moderators: Moderators) -> list[Quarantined]:
     """What waits where a moderator acts. Raises Refused for anybody else."""
-    guild = office.require_server(interaction)
-    imports_of = office.teaching.imports_shown_to(guild.id)
-    places = await office.judged(interaction.user, guild)
-    return await office.store.call(
+    guild = moderators.require_server(interaction)
+    imports_of = moderators.training_servers.imports_shown_to(guild.id)
+    places = await moderators.judged(interaction.user, guild)
+    return await moderators.store.call(
         Store.quarantined, guild_id=guild.id, limit=_WAITING, imports_of=imports_of, places=places
     )
 
@@ -114,14 +114,14 @@ class QuarantineButton(
 
     @answered
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        office, user = interaction.client.office, interaction.user
-        held = await _held(interaction, office)
+        moderators, user = interaction.client.moderators, interaction.user
+        held = await _held(interaction, moderators)
         place = next((index for index, one in enumerate(held) if one.reply_id == self.reply_id), None)
         if self.act in ("confirm", "dismiss"):
             if place is None:  # decided meanwhile, or another server's
                 raise NotInQuarantine(self.reply_id)
             confirmed = self.act == "confirm"
-            await office.store.call(
+            await moderators.store.call(
                 Store.decide_quarantine,
                 self.reply_id,
                 confirmed=confirmed,

@@ -18,7 +18,7 @@ from discord import app_commands
 from bot.discord_io.deferral import in_time, redraw, respond
 from bot.discord_io.interaction_errors import answered
 from bot.i18n.en import texts
-from bot.server.training_servers import Teaching
+from bot.server.training_servers import TrainingServers
 from bot.settings import Settings
 from storage.async_store import AsyncStore
 from storage.store import Store
@@ -37,9 +37,9 @@ Forgotten = Callable[[tuple[int, ...]], Awaitable[None]]
 class Introductions:
     """The line under the first answer to a member that says how learning works. A nicety: no answer waits for it."""
 
-    def __init__(self, store: AsyncStore, settings: Settings, teaching: Teaching) -> None:
+    def __init__(self, store: AsyncStore, settings: Settings, training_servers: TrainingServers) -> None:
         self._store = store
-        self._teaching = teaching
+        self._training_servers = training_servers
         self._wanted = settings.privacy.introduce
         self._operator_consents = settings.consent == "operator"
         self._under_way: set[int] = set()  # members whose first answer is about to be shown
@@ -49,7 +49,7 @@ class Introductions:
 
         It is not said on a server that is not learned from, where it would not be true.
         """
-        elsewhere = guild_id is not None and not self._teaching.learns_from(guild_id)
+        elsewhere = guild_id is not None and not self._training_servers.learns_from(guild_id)
         if not self._wanted or elsewhere or user_id in self._under_way:
             return ""
         self._under_way.add(user_id)
@@ -72,13 +72,13 @@ class Introductions:
 
 
 def privacy_commands(
-    store: AsyncStore, settings: Settings, redacted: Forgotten, teaching: Teaching
+    store: AsyncStore, settings: Settings, redacted: Forgotten, training_servers: TrainingServers
 ) -> app_commands.Group:
     """The group, ready for the tree. `redacted` hears of replies whose words were removed."""
 
     def with_place(text: str, guild_id: int | None) -> str:
         """The text, and that the server at hand does not teach where that is so."""
-        here = guild_id is None or teaching.learns_from(guild_id)
+        here = guild_id is None or training_servers.learns_from(guild_id)
         return text if here else f"{text}\n{texts.NOT_LEARNING_HERE}"
 
     operator = settings.consent == "operator"

@@ -18,7 +18,7 @@ from bot.discord_io.retry import UNSENT
 from storage.async_store import AsyncStore
 from storage.store import Store
 
-__all__ = ["gone_while_away", "in_lost_threads"]
+__all__ = ["deleted_while_offline", "in_deleted_threads"]
 
 _log = logging.getLogger(__name__)
 _REPLIES = 1000  # the newest
@@ -26,7 +26,7 @@ _REQUESTS = 50
 _PAGE = 100  # messages; Discord gives no more at once
 
 
-async def gone_while_away(
+async def deleted_while_offline(
     client: discord.Client, store: AsyncStore, days: float, now: datetime | None = None
 ) -> list[int]:
     """Messages of stored conversations that stand on Discord no longer.
@@ -64,7 +64,7 @@ async def gone_while_away(
     return gone
 
 
-async def in_lost_threads(client: discord.Client, store: AsyncStore, channel: discord.abc.GuildChannel) -> list[int]:
+async def in_deleted_threads(client: discord.Client, store: AsyncStore, channel: discord.abc.GuildChannel) -> list[int]:
     """Messages of threads that went with a deleted channel, and of which nobody knows that they belonged to it.
 
     Discord tells of a channel's deletion only, the client knows no archived threads, and an earlier version did not

@@ -13,14 +13,14 @@ from datetime import UTC, datetime, timedelta
 from storage.async_store import AsyncStore
 from storage.store import Store
 
-__all__ = ["Deletions", "let_go"]
+__all__ = ["Deletions", "apply_retention"]
 
 _log = logging.getLogger(__name__)
 _REMEMBERED = 10_000  # messages deleted lately: an answer that is being written may still hold their words
 _PAUSE_S = 0.05  # between two batches, for a process that waits to write
 
 
-async def let_go(store: AsyncStore, days: float, now: datetime | None = None) -> int:
+async def apply_retention(store: AsyncStore, days: float, now: datetime | None = None) -> int:
     """Delete what was neither reviewed nor consented to in this many days; gives how many replies. 0 days: nothing."""
     if not days:
         return 0

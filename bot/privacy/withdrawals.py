@@ -19,7 +19,7 @@ from bot.i18n.language import speaking
 from bot.review.blind_vote import blank_vote_embed
 from bot.review.cards import card_of
 from bot.review.service import ReviewService
-from bot.server.moderators import Office
+from bot.server.moderators import Moderators
 from bot.training.report import ReportPoster
 from storage.records import Post
 from storage.store import Store
@@ -33,9 +33,11 @@ _LOOK_BACK = 2000  # messages of a review channel searched for cards whose place
 class Withdrawals:
     """Those of one client."""
 
-    def __init__(self, client: discord.Client, office: Office, review: ReviewService, reports: ReportPoster) -> None:
+    def __init__(
+        self, client: discord.Client, moderators: Moderators, review: ReviewService, reports: ReportPoster
+    ) -> None:
         self._client = client
-        self._office = office
+        self._moderators = moderators
         self._review = review
         self._reports = reports
         self._one_at_a_time = asyncio.Lock()
@@ -55,7 +57,7 @@ class Withdrawals:
             await self._look_for_cards(reply_ids)
 
     async def _due(self) -> list[Post]:
-        return await self._office.store.call(Store.due_posts, 1000)
+        return await self._moderators.store.call(Store.due_posts, 1000)
 
     async def _withdraw(self, post: Post) -> bool:
         """Whether a post needs nothing more; if not, its channel is left for later."""
@@ -63,15 +65,15 @@ class Withdrawals:
         if post.guild_id is not None and guild is None:
             return False  # perhaps it is only not there at this moment
         try:
-            with speaking(self._office.locale(guild)):
+            with speaking(self._moderators.locale(guild)):
                 await self._blank(post, guild)
         except discord.NotFound:
-            await self._office.store.call(Store.posts_gone, [post.message_id])
+            await self._moderators.store.call(Store.posts_gone, [post.message_id])
         except UNSENT:
             _log.warning("Message %s still shows words that were removed", post.message_id, exc_info=True)
             return False
         else:
-            await self._office.store.call(Store.post_done, post.message_id)
+            await self._moderators.store.call(Store.post_done, post.message_id)
         return True
 
     async def _blank(self, post: Post, guild: discord.Guild | None) -> None:
@@ -94,14 +96,14 @@ class Withdrawals:
 
     async def _look_for_cards(self, reply_ids: Collection[int]) -> None:
         """Blank cards that were posted before the store kept where they stand."""
-        first = await self._office.store.call(Store.first_carded) if reply_ids else None
+        first = await self._moderators.store.call(Store.first_carded) if reply_ids else None
         wanted = {one for one in reply_ids if first is None or one < first}
         for guild in self._client.guilds if wanted else ():
-            channel = self._office.review_channel(guild)
+            channel = self._moderators.review_channel(guild)
             if channel is None:
                 continue
             try:
-                with speaking(self._office.locale(guild)):
+                with speaking(self._moderators.locale(guild)):
                     async for message in channel.history(limit=_LOOK_BACK):
                         reply_id = card_of(message)
                         if reply_id in wanted and message.author.id == guild.me.id:

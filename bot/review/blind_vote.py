@@ -95,12 +95,12 @@ class VoteButton(
 
     @answered
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        office = interaction.client.office
-        guild = office.require_server(interaction)
+        moderators = interaction.client.moderators
+        guild = moderators.require_server(interaction)
         if not await interaction.client.reports.asked(self.run_id, self.number, guild):
             raise Refused(words.BLIND_ELSEWHERE)
         chosen = preference_of(self.run_id, self.number, self.side)
-        await office.store.call(
+        await moderators.store.call(
             lambda store: store.moderation.vote(
                 self.run_id, self.number, chosen, voter_id=interaction.user.id, guild_id=guild.id
             )

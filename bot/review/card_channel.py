@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import discord
 
-from bot.discord_io.retry import UNSENT, nonce_of, surely
+from bot.discord_io.retry import UNSENT, nonce_of, with_retry
 from bot.i18n.language import speaking
 from bot.review.cards import blank_card, card, card_asker, card_buttons, card_of, is_blank
-from bot.server.moderators import Office
+from bot.server.moderators import Moderators
 from storage.errors import ReplyNotFound
 from storage.records import Post, Reply, Review
 from storage.store import Store
@@ -24,31 +24,31 @@ _LOOK_BACK = 200  # messages of the review channel searched for a card whose pla
 class CardChannel:
     """The cards of one client."""
 
-    def __init__(self, office: Office) -> None:
-        self._office = office
+    def __init__(self, moderators: Moderators) -> None:
+        self._moderators = moderators
 
     async def post(self, reply_id: int, guild: discord.Guild, asker: str, *, look: bool = False) -> None:
         """Put a card for a new reply into its server's review channel, if all who see that read the reply's channel.
 
         `look`: it may stand there already, from an earlier attempt that is too long ago for Discord to know its nonce.
         """
-        reply = await self._office.store.call(Store.reply, reply_id)
-        channel = await self._office.card_channel(guild, reply.channel_id)
+        reply = await self._moderators.store.call(Store.reply, reply_id)
+        channel = await self._moderators.card_channel(guild, reply.channel_id)
         if channel is None or (look and await self._stands(guild, reply_id)):
             return
         embed, view = await self.face(guild, reply, asker)
         nonce = nonce_of(channel.id, "card", reply_id)
-        message = await surely(lambda: channel.send(embed=embed, view=view, nonce=nonce))
+        message = await with_retry(lambda: channel.send(embed=embed, view=view, nonce=nonce))
         post = Post(message.id, guild.id, channel.id, "card", reply_id=reply_id)
-        if await self._office.store.call(Store.add_post, post):  # its words were removed while it was posted
-            await self.redraw(guild, await self._office.store.call(Store.reply, reply_id))
+        if await self._moderators.store.call(Store.add_post, post):  # its words were removed while it was posted
+            await self.redraw(guild, await self._moderators.store.call(Store.reply, reply_id))
 
     async def face(
         self, guild: discord.Guild, reply: Reply, asker: str, *, skipped_by: str | None = None
     ) -> tuple[discord.Embed, discord.ui.View]:
         """How a reply's card looks now: to all moderators, so in the server's language, whoever used it."""
-        now = await self._office.store.call(_now, reply.id)
-        with speaking(self._office.locale(guild)):
+        now = await self._moderators.store.call(_now, reply.id)
+        with speaking(self._moderators.locale(guild)):
             embed = card(
                 now.reply,
                 now.review,
@@ -63,7 +63,7 @@ class CardChannel:
     async def withdraw(self, guild: discord.Guild, message: discord.PartialMessage, reply_id: int) -> None:
         """Let a card show what is left of a reply whose words were removed. Raises what Discord raises."""
         try:
-            reply = await self._office.store.call(Store.reply, reply_id)
+            reply = await self._moderators.store.call(Store.reply, reply_id)
         except ReplyNotFound:
             reply = None
         if reply is None or is_blank(reply):
@@ -88,9 +88,9 @@ class CardChannel:
 
     async def tell(self, guild: discord.Guild, text: str) -> None:
         """Say something in the review channel, if there is one."""
-        channel = self._office.review_channel(guild)
+        channel = self._moderators.review_channel(guild)
         if channel is not None:
-            await self._office.say(channel, text)
+            await self._moderators.say(channel, text)
 
     async def _stands(self, guild: discord.Guild, reply_id: int) -> bool:
         try:
@@ -100,16 +100,16 @@ class CardChannel:
 
     async def _find(self, guild: discord.Guild, reply_id: int) -> discord.Message | None:
         """The card of a reply: where the store says it stands, else wherever it is among the newest messages."""
-        post = await self._office.store.call(Store.card, reply_id)
+        post = await self._moderators.store.call(Store.card, reply_id)
         if post is not None:
             place = guild.get_channel(post.channel_id)
             return await place.fetch_message(post.message_id) if isinstance(place, discord.TextChannel) else None
-        channel = self._office.review_channel(guild)
+        channel = self._moderators.review_channel(guild)
         if channel is None:
             return None
         async for message in channel.history(limit=_LOOK_BACK):
             if card_of(message) == reply_id:
-                await self._office.store.call(
+                await self._moderators.store.call(
                     Store.add_post, Post(message.id, guild.id, channel.id, "card", reply_id=reply_id)
                 )
                 return message

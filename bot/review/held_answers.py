@@ -6,7 +6,7 @@ refusal, and a verdict taken back into the notice again. How it gets there is bo
 
 from __future__ import annotations
 
-from bot.discord_io.sanitize import polite
+from bot.discord_io.sanitize import sanitize
 from bot.i18n.en import moderation as texts
 from storage.records import Reply, Review
 
@@ -19,4 +19,4 @@ def shown_for(reply: Reply, review: Review | None, *, unseen: bool = False) -> s
         return texts.HELD_UNSEEN if unseen else texts.HELD_NOTICE
     if review.verdict == "reject":
         return texts.HELD_REFUSED
-    return polite(review.edited_text if review.edited_text is not None else reply.text)
+    return sanitize(review.edited_text if review.edited_text is not None else reply.text)

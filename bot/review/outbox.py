@@ -26,7 +26,7 @@ from bot.i18n.en import texts
 from bot.i18n.language import speaking
 from bot.review.card_channel import CardChannel
 from bot.review.held_answers import shown_for
-from bot.server.moderators import Office
+from bot.server.moderators import Moderators
 from storage.records import Delivery, DeliveryKind, Reply, Review
 from storage.store import Store
 
@@ -68,11 +68,11 @@ def reason_for(error: BaseException) -> str:
 class Outbox:
     """The outbox of one client."""
 
-    def __init__(self, client: discord.Client, office: Office) -> None:
-        self.cards = CardChannel(office)
+    def __init__(self, client: discord.Client, moderators: Moderators) -> None:
+        self.cards = CardChannel(moderators)
         self._client = client
-        self._office = office
-        self._store = office.store
+        self._moderators = moderators
+        self._store = moderators.store
         self._live: dict[int, tuple[MessageStream, Question]] = {}  # answers written in this process, by reply
         self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()  # by reply
         self._next: dict[int, tuple[float, float]] = {}  # by row: not before, and the pause after that
@@ -117,7 +117,7 @@ class Outbox:
             guild = self._client.get_guild(reply.guild_id) if reply.guild_id is not None else None
             if reply.guild_id is not None and guild is None:
                 return None  # the server is not there at the moment: later
-            with speaking(self._office.locale(guild)):
+            with speaking(self._moderators.locale(guild)):
                 return await self._try(delivery, reply, guild)
         except Exception:  # noqa: BLE001  (the store: nothing is lost, and it is tried again)
             _log.exception("What is to be shown of reply %s could not be read or noted", delivery.reply_id)
@@ -176,7 +176,7 @@ class Outbox:
     async def _post_card(self, delivery: Delivery, reply: Reply, guild: discord.Guild | None) -> None:
         if guild is None or reply.redacted:
             return
-        if self._office.review_channel(guild) is not None:
+        if self._moderators.review_channel(guild) is not None:
             asker = delivery.details.get("asker") or texts.SOMEBODY
             await self.cards.post(reply.id, guild, asker, look=delivery.id in self._next)
         elif await self._store.call(lambda store: store.moderation.held_in(reply.id)) is not None:

@@ -24,7 +24,7 @@ from bot.i18n.en import texts
 from bot.review.card_channel import CardChannel
 from bot.review.cards import FORM_LIMIT, STYLES, WAITING, Act, CorrectionForm, ReasonMenu, card, jump, label
 from bot.review.verdicts import Ruling, Verdicts
-from bot.server.moderators import Office
+from bot.server.moderators import Moderators
 from storage.records import QueueCard, QueueOrder, Reply, Verdict
 from storage.store import Store
 
@@ -46,8 +46,8 @@ class _Reader:
 class ReviewQueue:
     """The queues of all moderators of one client."""
 
-    def __init__(self, office: Office, cards: CardChannel, verdicts: Verdicts) -> None:
-        self._office = office
+    def __init__(self, moderators: Moderators, cards: CardChannel, verdicts: Verdicts) -> None:
+        self._moderators = moderators
         self._cards = cards
         self._verdicts = verdicts
 
@@ -68,7 +68,7 @@ class ReviewQueue:
             embed, view = await in_time(interaction, self._page(reader, order, reply_id if act == "skip" else None))
             await redraw(interaction, content=None, embed=embed, view=view)
             return
-        reply = await self._office.require_reply(interaction, reply_id)
+        reply = await self._moderators.require_reply(interaction, reply_id)
         if act == "edit":
             if len(reply.text) > FORM_LIMIT:
                 raise Refused(texts.EDIT_TOO_LONG)
@@ -80,7 +80,7 @@ class ReviewQueue:
         """Draw the page that is shown again, with something to say above it; `shown` 0 is the end of the queue."""
         reader = await in_time(interaction, self._reader(interaction))
         if shown:
-            await self._office.require_reply(interaction, shown)
+            await self._moderators.require_reply(interaction, shown)
         page = self._page_of(reader, order, shown) if shown else self._page(reader, order)
         embed, view = await in_time(interaction, page)
         await redraw(interaction, content=told, embed=embed, view=view)
@@ -88,7 +88,7 @@ class ReviewQueue:
     def _form_of(self, order: QueueOrder, reply: Reply) -> Any:
         @answered
         async def submit(interaction: discord.Interaction[Any], text: str) -> None:
-            await self._office.require_reply(interaction, reply.id)
+            await self._moderators.require_reply(interaction, reply.id)
             if not text.strip():
                 raise Refused(texts.EDIT_EMPTY)
             await self._record(interaction, order, reply, "edit", text=text.strip())
@@ -124,17 +124,17 @@ class ReviewQueue:
     async def _reader(self, interaction: discord.Interaction[Any]) -> _Reader:
         """Whose queue it is: a moderator's of the server, or of one channel at least. Raises Refused for others."""
         guild, user = interaction.guild, interaction.user
-        places = await self._office.judged(user, guild) if guild is not None else []
+        places = await self._moderators.judged(user, guild) if guild is not None else []
         if guild is None or not places:
-            guild = self._office.require(interaction)
-        everywhere = len(places) == len(await self._office.store.look(Store.places, guild.id))
+            guild = self._moderators.require(interaction)
+        everywhere = len(places) == len(await self._moderators.store.look(Store.places, guild.id))
         return _Reader(guild, None if everywhere else places)  # None spares looking at each reply's channel
 
     async def _page_of(self, reader: _Reader, order: QueueOrder, reply_id: int) -> Page:
         """The page of one reply, whatever its place."""
         guild, places = reader.guild, reader.places
-        reply = await self._office.store.call(Store.reply, reply_id)
-        left = await self._office.store.look(lambda store: store.moderation.waiting(guild.id, places=places))
+        reply = await self._moderators.store.call(Store.reply, reply_id)
+        left = await self._moderators.store.look(lambda store: store.moderation.waiting(guild.id, places=places))
         return await self._drawn(guild, order, QueueCard(reply, left), None)
 
     async def _page(
@@ -142,12 +142,12 @@ class ReviewQueue:
     ) -> Page:
         """The page behind reply `after`, from the first if that is None; `last` is the verdict just given."""
         guild, places = reader.guild, reader.places
-        found = await self._office.store.look(
+        found = await self._moderators.store.look(
             lambda store: store.moderation.next_card(guild.id, order, after, places=places)
         )
         if found is not None:
             return await self._drawn(guild, order, found, last)
-        left = await self._office.store.look(lambda store: store.moderation.waiting(guild.id, places=places))
+        left = await self._moderators.store.look(lambda store: store.moderation.waiting(guild.id, places=places))
         text = words.queue_end(left) if left else words.QUEUE_EMPTY
         view = discord.ui.View(timeout=None)
         if left:
@@ -157,7 +157,7 @@ class ReviewQueue:
 
     async def _drawn(self, guild: discord.Guild, order: QueueOrder, found: QueueCard, last: Ruling | None) -> Page:
         reply = found.reply
-        held = await self._office.store.call(lambda store: store.moderation.held_in(reply.id)) is not None
+        held = await self._moderators.store.call(lambda store: store.moderation.held_in(reply.id)) is not None
         embed = card(reply, None, await _name(guild, reply.asker_id), held=held)
         title = words.queue_title(found.left, order)
         embed.title = f"{title} \u00b7 {words.HELD}" if held else title

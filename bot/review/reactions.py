@@ -7,7 +7,7 @@ from typing import Any
 import discord
 
 from bot.review.service import ReviewService
-from bot.server.moderators import Office
+from bot.server.moderators import Moderators
 from storage.errors import StorageError
 from storage.records import Reply, Review, Verdict
 from storage.store import Store
@@ -20,8 +20,8 @@ _VERDICTS: dict[str, Verdict] = {"\u2705": "approve", "\u274c": "reject"}
 class Reactions:
     """Hears of reactions on the answers of one client. Whatever is no moderator's verdict is passed over."""
 
-    def __init__(self, office: Office, review: ReviewService) -> None:
-        self._office = office
+    def __init__(self, moderators: Moderators, review: ReviewService) -> None:
+        self._moderators = moderators
         self._review = review
 
     async def added(self, payload: discord.RawReactionActionEvent, channel: Any) -> None:
@@ -35,7 +35,7 @@ class Reactions:
             or not isinstance(channel, discord.abc.GuildChannel | discord.Thread)
         ):
             return
-        if await self._office.may_judge(member, channel.id):
+        if await self._moderators.may_judge(member, channel.id):
             await self._judge(payload.message_id, verdict, member)
 
     async def removed(self, payload: discord.RawReactionActionEvent, guild: discord.Guild | None) -> None:
@@ -43,8 +43,8 @@ class Reactions:
         verdict = _VERDICTS.get(payload.emoji.name)
         if verdict is None or guild is None:
             return
-        reply = await self._office.store.call(Store.reply_by_message, payload.message_id)
-        standing = await self._office.store.call(Store.latest_review, reply.id) if reply else None
+        reply = await self._moderators.store.call(Store.reply_by_message, payload.message_id)
+        standing = await self._moderators.store.call(Store.latest_review, reply.id) if reply else None
         if reply is None or standing is None:
             return
         if standing.reviewer_id != payload.user_id or standing.verdict != verdict:
@@ -53,15 +53,15 @@ class Reactions:
             member = await guild.fetch_member(payload.user_id)
         except discord.HTTPException:  # has left, or cannot be asked about: the verdict stands
             return
-        if not await self._office.may_judge(member, reply.channel_id):
+        if not await self._moderators.may_judge(member, reply.channel_id):
             return
         await self._judge(payload.message_id, "undo", member)
 
     async def _judge(self, message_id: int, verdict: Verdict, member: discord.Member) -> None:
-        reply: Reply | None = await self._office.store.call(Store.reply_by_message, message_id)
+        reply: Reply | None = await self._moderators.store.call(Store.reply_by_message, message_id)
         if reply is None or reply.guild_id != member.guild.id:
             return
-        standing, hidden = await self._office.store.call(_standing, reply.id)
+        standing, hidden = await self._moderators.store.call(_standing, reply.id)
         if hidden and standing is None:
             return  # a draft that is held back cannot be read where the reaction stands
         try:

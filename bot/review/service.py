@@ -23,7 +23,7 @@ from bot.review.cards import FORM_LIMIT, Act, CorrectionForm, card_asker, card_o
 from bot.review.outbox import Outbox
 from bot.review.queue import ReviewQueue
 from bot.review.verdicts import Verdicts
-from bot.server.moderators import Office
+from bot.server.moderators import Moderators
 from storage.records import Reason, Reply, Verdict
 from storage.store import Store
 
@@ -35,12 +35,12 @@ _log = logging.getLogger(__name__)
 class ReviewService:
     """The review of replies on one client; `queue` is its private way, `cards` its public one."""
 
-    def __init__(self, office: Office, outbox: Outbox) -> None:
-        self.office = office
+    def __init__(self, moderators: Moderators, outbox: Outbox) -> None:
+        self.moderators = moderators
         self.outbox = outbox
         self.cards = outbox.cards
-        self.verdicts = Verdicts(office, outbox)
-        self.queue = ReviewQueue(office, self.cards, self.verdicts)
+        self.verdicts = Verdicts(moderators, outbox)
+        self.queue = ReviewQueue(moderators, self.cards, self.verdicts)
 
     @answered
     async def open(self, interaction: discord.Interaction[Any], reply_id: int, act: Act) -> None:
@@ -62,7 +62,7 @@ class ReviewService:
         """A reason was chosen for a rejection that was recorded already."""
         reply = await self.allowed(interaction, reply_id)
         async with self.verdicts.turn(reply_id):
-            standing = await self.office.store.call(Store.latest_review, reply_id)
+            standing = await self.moderators.store.call(Store.latest_review, reply_id)
             if standing is None or standing.verdict != "reject":
                 raise Refused(words.NOT_REJECTED)
             await self.verdicts.give(reply, "reject", interaction.user, reason=reason)
@@ -79,7 +79,7 @@ class ReviewService:
 
     async def text_to_edit(self, reply: Reply) -> str:
         """What the form begins with: the last edit, else the reply. Raises Refused where no form can hold it."""
-        review = await self.office.store.call(Store.latest_review, reply.id)
+        review = await self.moderators.store.call(Store.latest_review, reply.id)
         text = review.edited_text if review and review.edited_text is not None else reply.text
         if len(text) > FORM_LIMIT:
             raise Refused(texts.EDIT_TOO_LONG)
@@ -87,7 +87,7 @@ class ReviewService:
 
     async def changed(self, guild: discord.Guild, reply_id: int) -> None:
         """A reply was judged elsewhere: bring its card in step."""
-        await self.cards.redraw(guild, await self.office.store.call(Store.reply, reply_id))
+        await self.cards.redraw(guild, await self.moderators.store.call(Store.reply, reply_id))
 
     async def find(self, message: discord.Message) -> int:
         """The id of the reply that a message shows, be it its first part or a later one. Raises Refused."""
@@ -96,14 +96,14 @@ class ReviewService:
         carded = card_of(message)
         if carded is not None:
             return carded
-        reply = await reply_shown_by(self.office.store, message)
+        reply = await reply_shown_by(self.moderators.store, message)
         if reply is None:
             raise Refused(texts.NOT_RECORDED)
         return reply.id
 
     async def allowed(self, interaction: discord.Interaction[Any], reply_id: int) -> Reply:
         """The reply, if whoever acts may judge it: they read and moderate where it was given. Raises Refused."""
-        return await self.office.require_reply(interaction, reply_id)
+        return await self.moderators.require_reply(interaction, reply_id)
 
     def _form_of(self, reply: Reply) -> Any:
         @answered
@@ -143,7 +143,7 @@ class ReviewService:
 
     async def _show_again(self, interaction: discord.Interaction[Any], reply: Reply) -> None:
         """Try again what could not be shown."""
-        guild = self.office.require(interaction)
+        guild = self.moderators.require(interaction)
         await interaction.response.defer(ephemeral=True, thinking=True)
         reason = await self.outbox.carry_out(reply.id)
         await self.cards.redraw(guild, reply)
@@ -167,7 +167,7 @@ def message_commands(review: ReviewService, *, hidden: bool) -> list[app_command
     def command(name: str, act: Act) -> app_commands.ContextMenu:
         @answered
         async def callback(interaction: discord.Interaction[Any], message: discord.Message) -> None:
-            review.office.require(interaction)
+            review.moderators.require(interaction)
             await review.open(interaction, await review.find(message), act)
 
         menu = app_commands.ContextMenu(name=name, callback=callback)

@@ -16,7 +16,7 @@ from bot.discord_io.deferral import in_time, respond
 from bot.discord_io.interaction_errors import answered
 from bot.i18n.en import moderation as words
 from bot.i18n.en import texts
-from bot.server.moderators import Office
+from bot.server.moderators import Moderators
 from storage.records import Tally
 from storage.store import Store
 
@@ -25,16 +25,16 @@ __all__ = ["stats_command"]
 _LINES = 8  # adapters named in words
 
 
-def stats_command(office: Office) -> app_commands.Command[Any, ..., None]:
+def stats_command(moderators: Moderators) -> app_commands.Command[Any, ..., None]:
     """The slash command."""
 
     @app_commands.command(name="stats", description="Reviews and approval rate, by day and by adapter")
     @app_commands.describe(days="How many days back")
     @answered
     async def stats(interaction: discord.Interaction[Any], days: app_commands.Range[int, 1, 90] = 14) -> None:
-        guild = office.require_server(interaction)
+        guild = moderators.require_server(interaction)
         since = (datetime.now(UTC) - timedelta(days=days - 1)).date().isoformat()
-        by_day, by_adapter = await in_time(interaction, office.store.look(_tallies, guild.id, since))
+        by_day, by_adapter = await in_time(interaction, moderators.store.look(_tallies, guild.id, since))
         if not by_adapter:
             await respond(interaction, content=words.STATS_NONE)
             return

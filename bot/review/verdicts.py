@@ -18,7 +18,7 @@ from bot.discord_io.retry import UNSENT
 from bot.i18n.en import moderation as texts
 from bot.i18n.language import speaking
 from bot.review.outbox import Outbox
-from bot.server.moderators import Office
+from bot.server.moderators import Moderators
 from storage.records import Reason, Reply, Review, Verdict
 
 __all__ = ["Ruling", "Verdicts"]
@@ -52,8 +52,8 @@ class Ruling:
 class Verdicts:
     """The verdicts of one client."""
 
-    def __init__(self, office: Office, outbox: Outbox) -> None:
-        self._office = office
+    def __init__(self, moderators: Moderators, outbox: Outbox) -> None:
+        self._moderators = moderators
         self._cards = outbox.cards
         self._outbox = outbox
         self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
@@ -73,7 +73,7 @@ class Verdicts:
         reason: Reason | None = None,
     ) -> Ruling:
         """Write a verdict down. Raises what `Store.add_review` raises."""
-        before, review = await self._office.store.call(
+        before, review = await self._moderators.store.call(
             lambda store: store.moderation.judge(
                 reply.id, verdict, reviewer=by.display_name, reviewer_id=by.id, edited_text=text, reason=reason
             )
@@ -116,7 +116,7 @@ class Verdicts:
                 _log.info("%s could not be told in private", other.reviewer, exc_info=True)
             else:
                 return
-        await self._cards.tell(guild, f"{other.reviewer}: {said(self._office.locale(guild))}")
+        await self._cards.tell(guild, f"{other.reviewer}: {said(self._moderators.locale(guild))}")
 
     async def _tell_failure(
         self, reason: str, guild: discord.Guild, reply: Reply, interaction: discord.Interaction[Any] | None
@@ -131,5 +131,5 @@ class Verdicts:
                 _log.info("The moderator could not be told in private", exc_info=True)
             else:
                 return
-        with speaking(self._office.locale(guild)):
+        with speaking(self._moderators.locale(guild)):
             await self._cards.tell(guild, f"{texts.reply_number(reply.id)}: {texts.not_shown(reason)}")

@@ -13,19 +13,19 @@ from typing import Any
 import discord
 
 from bot.discord_io.retry import UNSENT
-from bot.server.guild_settings import Actor, SettingsBook
+from bot.server.guild_settings import Actor, GuildSettingsCache
 from storage.guild_settings import SERVER
 
-__all__ = ["drop_gone", "without"]
+__all__ = ["drop_deleted_ids", "without"]
 
 _log = logging.getLogger(__name__)
 _CHANNELS = ("allowed_channels", "denied_channels")
 _ROLES = ("allowed_roles", "denied_roles")
 
 
-async def drop_gone(book: SettingsBook, guild: discord.Guild, me: Actor) -> bool:
+async def drop_deleted_ids(guild_settings: GuildSettingsCache, guild: discord.Guild, me: Actor) -> bool:
     """Take out of a server's settings what was deleted; tells whether that opens what a list had closed."""
-    made = {channel: dict(values) for channel, values in book.made(guild.id).items()}
+    made = {channel: dict(values) for channel, values in guild_settings.made(guild.id).items()}
     gone = await _gone_channels(guild, _channels_of(made)) | {
         one for one in _roles_of(made) if guild.get_role(one) is None
     }
@@ -34,7 +34,7 @@ async def drop_gone(book: SettingsBook, guild: discord.Guild, me: Actor) -> bool
         changes = dict.fromkeys(values) if channel_id in gone else without(values, gone)
         if changes:
             _log.info("Settings of server %s name what was deleted; taken out: %s", guild.id, ", ".join(changes))
-            await book.change(me, guild.id, channel_id, changes)
+            await guild_settings.change(me, guild.id, channel_id, changes)
         opened = opened or any(name in changes and not changes[name] for name in ("allowed_channels", "allowed_roles"))
     return opened
 

@@ -15,7 +15,7 @@ from storage.async_store import AsyncStore
 from storage.guild_settings import SERVER
 from storage.store import Store
 
-__all__ = ["Actor", "GuildSettings", "SettingsBook", "Talk"]
+__all__ = ["Actor", "GuildSettings", "GuildSettingsCache", "Talk"]
 
 Talk = Literal["off", "name", "always"]
 """Whether the bot speaks up in a channel without a mention: not at all, when its name is said, or to every message."""
@@ -69,7 +69,7 @@ class Actor:
     name: str
 
 
-class SettingsBook:
+class GuildSettingsCache:
     """All servers' settings, in memory and in the store. Load it once; afterwards it is the only writer."""
 
     def __init__(self, store: AsyncStore, settings: Settings) -> None:

@@ -20,34 +20,40 @@ from bot.discord_io.retry import UNSENT
 from bot.errors import Refused
 from bot.i18n.en import moderation as texts
 from bot.i18n.en import texts as words
-from bot.server.guild_settings import SettingsBook
+from bot.server.guild_settings import GuildSettingsCache
 from bot.server.permissions import is_moderator, matches
 from bot.server.readers import Readers
-from bot.server.training_servers import Teaching
+from bot.server.training_servers import TrainingServers
 from bot.settings import DiscordConfig
 from storage.async_store import AsyncStore
 from storage.errors import ReplyNotFound
 from storage.records import Act, Reply
 from storage.store import Store
 
-__all__ = ["Office"]
+__all__ = ["Moderators"]
 
 _log = logging.getLogger(__name__)
 
 
-class Office:
+class Moderators:
     """One for a client."""
 
-    def __init__(self, store: AsyncStore, book: SettingsBook, config: DiscordConfig, teaching: Teaching) -> None:
+    def __init__(
+        self,
+        store: AsyncStore,
+        guild_settings: GuildSettingsCache,
+        config: DiscordConfig,
+        training_servers: TrainingServers,
+    ) -> None:
         self.store = store
-        self.book = book
+        self.guild_settings = guild_settings
         self.config = config
-        self.teaching = teaching
+        self.training_servers = training_servers
         self.readers = Readers(store)
 
     def role(self, guild_id: int | None) -> int | str | None:
         """The role that reviews on a server, as its settings name it."""
-        own = self.book.of(guild_id).moderator_role if guild_id is not None else None
+        own = self.guild_settings.of(guild_id).moderator_role if guild_id is not None else None
         return own if own is not None else self.config.moderator_role
 
     def locale(self, guild: discord.Guild | None) -> str:
@@ -56,7 +62,7 @@ class Office:
 
     def review_channel(self, guild: discord.Guild) -> discord.TextChannel | None:
         """The channel of this server for cards and reports, if there is one."""
-        own = self.book.of(guild.id).review_channel
+        own = self.guild_settings.of(guild.id).review_channel
         wanted = own if own is not None else self.config.review_channel
         return next((one for one in guild.text_channels if matches(wanted, one.id, one.name)), None)
 
@@ -141,8 +147,8 @@ class Office:
     def require_steering(self, interaction: discord.Interaction[Any]) -> discord.Guild:
         """The same, for what concerns every server: training and adapters. Raises Refused."""
         guild = self.require_server(interaction)
-        if guild.id != self.teaching.main:
-            main = next((one for one in interaction.client.guilds if one.id == self.teaching.main), None)
+        if guild.id != self.training_servers.main:
+            main = next((one for one in interaction.client.guilds if one.id == self.training_servers.main), None)
             raise Refused(texts.elsewhere(main.name if main else None))
         return guild
 

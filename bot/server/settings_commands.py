@@ -16,7 +16,7 @@ from bot.discord_io import limits
 from bot.discord_io.interaction_errors import answered
 from bot.errors import Refused
 from bot.i18n.en import settings as texts
-from bot.server.guild_settings import Actor, GuildSettings, SettingsBook, Talk
+from bot.server.guild_settings import Actor, GuildSettings, GuildSettingsCache, Talk
 from bot.server.permissions import require_administrator
 from bot.server.persona import PERSONA_LIMIT, PersonaForm
 from storage.guild_settings import SERVER
@@ -31,20 +31,20 @@ AnyChannel = discord.TextChannel | discord.VoiceChannel | discord.ForumChannel |
 class SettingsCommands(app_commands.Group):
     """The group /settings, for members with Manage Server."""
 
-    def __init__(self, book: SettingsBook) -> None:
+    def __init__(self, guild_settings: GuildSettingsCache) -> None:
         super().__init__(
             name="settings",
             description="How I behave on this server",
             guild_only=True,
             default_permissions=discord.Permissions(manage_guild=True),
         )
-        self._book = book
+        self._guild_settings = guild_settings
 
     @app_commands.command(name="show", description="What is set here")
     @answered
     async def show(self, interaction: discord.Interaction[Any]) -> None:
         guild = require_administrator(interaction)
-        held = self._book.of(guild.id, *places_of(interaction.channel))
+        held = self._guild_settings.of(guild.id, *places_of(interaction.channel))
         await interaction.response.send_message(embed=_shown(guild, held, interaction.channel), ephemeral=True)
 
     @app_commands.command(name="channel", description="When I speak up in a channel without being mentioned")
@@ -77,7 +77,9 @@ class SettingsCommands(app_commands.Group):
             await self._change(submitted, place, {"persona": text or None})
             await _say(submitted, texts.PERSONA_SET if text else texts.BACK_TO_DEFAULT)
 
-        current = self._book.of(guild.id, *(places_of(interaction.channel) if where == "channel" else ())).persona
+        current = self._guild_settings.of(
+            guild.id, *(places_of(interaction.channel) if where == "channel" else ())
+        ).persona
         await interaction.response.send_modal(PersonaForm(current[:PERSONA_LIMIT], keep))
 
     @app_commands.command(name="answers", description="How freely and how long I answer (name neither: default)")
@@ -95,8 +97,10 @@ class SettingsCommands(app_commands.Group):
         where: Where = "server",
     ) -> None:
         require_administrator(interaction)
-        if length is not None and length > self._book.longest_answer:
-            raise Refused(texts.answer_too_long(length, self._book.context_tokens, self._book.longest_answer))
+        if length is not None and length > self._guild_settings.longest_answer:
+            raise Refused(
+                texts.answer_too_long(length, self._guild_settings.context_tokens, self._guild_settings.longest_answer)
+            )
         given: dict[str, Any] = {"temperature": temperature, "max_new_tokens": length}
         chosen = {name: value for name, value in given.items() if value is not None} or given
         held = await self._change(interaction, _place(interaction, where), chosen)
@@ -119,7 +123,9 @@ class SettingsCommands(app_commands.Group):
         guild = require_administrator(interaction)
         changes: dict[str, Any] = {} if cooldown is None else {"member_cooldown": float(cooldown)}
         if role is not None:
-            quotas = {one: number for one, number in self._book.of(guild.id).role_quotas.items() if one != role.id}
+            quotas = {
+                one: number for one, number in self._guild_settings.of(guild.id).role_quotas.items() if one != role.id
+            }
             quotas |= {} if quota is None else {role.id: quota}
             changes["role_quotas"] = {str(one): number for one, number in quotas.items()}
         elif quota is not None:
@@ -152,7 +158,7 @@ class SettingsCommands(app_commands.Group):
         if target is None or (channel is not None and role is not None):
             raise Refused(texts.ONE_TARGET)
         kind = "channels" if channel is not None else "roles"
-        await self._change(interaction, SERVER, _listed(self._book.of(guild.id), kind, target.id, rule))
+        await self._change(interaction, SERVER, _listed(self._guild_settings.of(guild.id), kind, target.id, rule))
         await _say(interaction, texts.access_set(rule, target.mention))
 
     async def _change(
@@ -161,8 +167,8 @@ class SettingsCommands(app_commands.Group):
         """Make a change; gives what holds there afterwards. Raises Refused for anybody but administrators."""
         guild = require_administrator(interaction)
         actor = Actor(interaction.user.id, interaction.user.display_name)
-        await self._book.change(actor, guild.id, channel_id, changes)
-        return self._book.of(guild.id, *((channel_id,) if channel_id else ()))
+        await self._guild_settings.change(actor, guild.id, channel_id, changes)
+        return self._guild_settings.of(guild.id, *((channel_id,) if channel_id else ()))
 
 
 def _place(interaction: discord.Interaction[Any], where: Where) -> int:

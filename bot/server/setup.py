@@ -20,7 +20,7 @@ from bot.i18n.en import moderation as words
 from bot.i18n.en import texts
 from bot.i18n.language import speaking
 from bot.server.guild_settings import Actor
-from bot.server.moderators import Office
+from bot.server.moderators import Moderators
 from bot.server.permissions import require_administrator
 
 __all__ = ["SetupChannel", "SetupDesk", "SetupRole", "SetupStep", "hold_command", "setup_command"]
@@ -32,8 +32,8 @@ _PERSONA = 2000  # and of one in the form
 class SetupDesk:
     """Answers what is chosen in the form."""
 
-    def __init__(self, office: Office, consent: Literal["members", "operator"]) -> None:
-        self._office = office
+    def __init__(self, moderators: Moderators, consent: Literal["members", "operator"]) -> None:
+        self._moderators = moderators
         self._consent = consent
 
     @answered
@@ -60,24 +60,26 @@ class SetupDesk:
             await self._change(submitted, require_administrator(submitted), "persona", text.strip() or None)
             await self._redraw(submitted, guild)
 
-        await interaction.response.send_modal(_PersonaForm(self._office.book.of(guild.id).persona, submit))
+        await interaction.response.send_modal(
+            _PersonaForm(self._moderators.guild_settings.of(guild.id).persona, submit)
+        )
 
     @answered
     async def tell_members(self, interaction: discord.Interaction[Any]) -> None:
         """Post in this channel how to opt in."""
-        if not self._office.teaching.learns_from(require_administrator(interaction).id):
+        if not self._moderators.training_servers.learns_from(require_administrator(interaction).id):
             raise Refused(texts.NOT_LEARNING_HERE)
         if not isinstance(interaction.channel, discord.abc.Messageable):
             raise Refused(texts.SERVER_ONLY)
-        with speaking(self._office.locale(interaction.guild)):
+        with speaking(self._moderators.locale(interaction.guild)):
             said = words.CONSENT_POST
-        await self._office.note(interaction, "setup.consent", str(interaction.channel_id))  # then it is done
+        await self._moderators.note(interaction, "setup.consent", str(interaction.channel_id))  # then it is done
         await interaction.channel.send(said)
         await interaction.response.send_message(words.CONSENT_POSTED, ephemeral=True)
 
     async def _change(self, interaction: discord.Interaction[Any], guild: discord.Guild, name: str, value: Any) -> None:
         actor = Actor(interaction.user.id, interaction.user.display_name)
-        await self._office.book.change(actor, guild.id, 0, {name: value})
+        await self._moderators.guild_settings.change(actor, guild.id, 0, {name: value})
 
     async def _redraw(self, interaction: discord.Interaction[Any], guild: discord.Guild) -> None:
         embed, view = self._form(guild)
@@ -85,15 +87,15 @@ class SetupDesk:
 
     def _form(self, guild: discord.Guild) -> tuple[discord.Embed, discord.ui.View]:
         """The form as it stands."""
-        office = self._office
-        channel = office.review_channel(guild)
-        wanted = office.role(guild.id)
+        moderators = self._moderators
+        channel = moderators.review_channel(guild)
+        wanted = moderators.role(guild.id)
         role = next((one for one in guild.roles if wanted in (one.id, one.name, str(one.id))), None)
         embed = limits.Embed(title=words.SETUP_TITLE, colour=discord.Colour.blurple())
         where = f"{channel.mention}\n{_warnings(channel)}" if channel else words.SETUP_NOT_SET
         embed.add_field(name=words.SETUP_CHANNEL, value=where.strip(), inline=False)
         embed.add_field(name=words.SETUP_ROLE, value=role.mention if role else words.SETUP_NOT_SET, inline=False)
-        persona = office.book.of(guild.id).persona
+        persona = moderators.guild_settings.of(guild.id).persona
         embed.add_field(name=words.SETUP_PERSONA, value=short(persona, _SHOWN) or words.SETUP_NOT_SET, inline=False)
         embed.add_field(name=words.SETUP_CONSENT, value=words.CONSENT_RULE[self._consent], inline=False)
         view = discord.ui.View(timeout=None)
@@ -202,7 +204,7 @@ def setup_command(setup: SetupDesk) -> app_commands.Command[Any, ..., None]:
     return command
 
 
-def hold_command(office: Office) -> app_commands.Command[Any, ..., None]:
+def hold_command(moderators: Moderators) -> app_commands.Command[Any, ..., None]:
     """The slash command that holds a channel's answers back, or lets them go."""
 
     @app_commands.command(
@@ -211,12 +213,12 @@ def hold_command(office: Office) -> app_commands.Command[Any, ..., None]:
     @app_commands.describe(on="Whether they are held back")
     @answered
     async def hold(interaction: discord.Interaction[Any], on: bool) -> None:
-        guild = office.require(interaction)
-        if on and office.review_channel(guild) is None:
+        guild = moderators.require(interaction)
+        if on and moderators.review_channel(guild) is None:
             raise Refused(words.HOLD_NOWHERE)
-        carded = on and await office.card_channel(guild, interaction.channel_id) is not None
+        carded = on and await moderators.card_channel(guild, interaction.channel_id) is not None
         actor = Actor(interaction.user.id, interaction.user.display_name)
-        await office.book.change(actor, guild.id, interaction.channel_id or 0, {"hold": on or None})
+        await moderators.guild_settings.change(actor, guild.id, interaction.channel_id or 0, {"hold": on or None})
         told = (words.HOLD_ON if carded else words.HOLD_ON_UNSEEN) if on else words.HOLD_OFF
         await interaction.response.send_message(told, ephemeral=True)
 

@@ -12,10 +12,10 @@ from bot.settings import Settings
 from storage.async_store import AsyncStore
 from storage.store import Store
 
-__all__ = ["Teaching"]
+__all__ = ["TrainingServers"]
 
 
-class Teaching:
+class TrainingServers:
     """One for a client."""
 
     def __init__(self, store: AsyncStore, settings: Settings) -> None:

@@ -14,7 +14,7 @@ from bot.discord_io.interaction_errors import answered
 from bot.errors import Refused
 from bot.i18n.en import moderation as words
 from bot.i18n.en import texts
-from bot.server.moderators import Office
+from bot.server.moderators import Moderators
 from bot.training.operations import Operations
 from storage.records import Act, Adapter
 from storage.store import Store
@@ -25,15 +25,15 @@ _BASE = "base"  # the word for the bare base model, as on the command line
 _SHOWN = 15
 
 
-def adapter_commands(operations: Operations, office: Office) -> app_commands.Group:
+def adapter_commands(operations: Operations, moderators: Moderators) -> app_commands.Group:
     """The group of /adapter."""
     group = app_commands.Group(name="adapter", description="Adapters", guild_only=True)
 
     @group.command(name="list", description="The adapters there are, and which one answers")
     @answered
     async def list_(interaction: discord.Interaction[Any]) -> None:
-        office.require_steering(interaction)
-        adapters, champion = await office.store.call(_registry)
+        moderators.require_steering(interaction)
+        adapters, champion = await moderators.store.call(_registry)
         lines = [_line(one, in_use=one.id == champion) for one in reversed(adapters[-_SHOWN:])]
         lines.append(f"{texts.BASE_MODEL} \u00b7 {words.IN_USE}" if champion is None else texts.BASE_MODEL)
         text = "\n".join(lines) if adapters else words.NO_ADAPTERS
@@ -44,22 +44,22 @@ def adapter_commands(operations: Operations, office: Office) -> app_commands.Gro
     @app_commands.describe(adapter="Which one")
     @answered
     async def use(interaction: discord.Interaction[Any], adapter: str) -> None:
-        office.require_steering(interaction)
+        moderators.require_steering(interaction)
         # The swap waits for the answers in flight, which may take longer than the 3 s an interaction has.
         await interaction.response.defer(ephemeral=True, thinking=True)
         name = interaction.user.display_name
         chosen = None if adapter == _BASE else adapter
-        act = office.act(interaction, "adapter.use", adapter, everywhere=True)
+        act = moderators.act(interaction, "adapter.use", adapter, everywhere=True)
         await operations.use(chosen, actor=name, reason=texts.rollback_reason(name), act=act)
         await interaction.followup.send(words.used(chosen), ephemeral=True)
 
     @use.autocomplete("adapter")
     async def offered(interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
         try:
-            office.require_steering(interaction)
+            moderators.require_steering(interaction)
         except Refused:
             return []
-        adapters, champion = await office.store.call(_registry)
+        adapters, champion = await moderators.store.call(_registry)
         ids = [one.id for one in reversed(adapters) if one.retired_at is None] + [_BASE]
         fitting = [one for one in ids if typed.casefold() in one.casefold()]
         return [
@@ -72,12 +72,12 @@ def adapter_commands(operations: Operations, office: Office) -> app_commands.Gro
     @group.command(name="rollback", description="Go back to the adapter that answered before this one")
     @answered
     async def rollback(interaction: discord.Interaction[Any]) -> None:
-        office.require_steering(interaction)
+        moderators.require_steering(interaction)
         await interaction.response.defer(ephemeral=True, thinking=True)
         name = interaction.user.display_name
 
         def act(adapter: str | None) -> Act:
-            return office.act(interaction, "adapter.rollback", adapter or _BASE, everywhere=True)
+            return moderators.act(interaction, "adapter.rollback", adapter or _BASE, everywhere=True)
 
         adapter = await operations.rollback(actor=name, reason=texts.rollback_reason(name), act=act)
         await interaction.followup.send(texts.rolled_back(adapter), ephemeral=True)

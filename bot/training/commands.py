@@ -21,7 +21,7 @@ from bot.discord_io.interaction_errors import answered
 from bot.errors import Refused, TrainingUnderway
 from bot.i18n.en import moderation as words
 from bot.i18n.en import texts
-from bot.server.moderators import Office
+from bot.server.moderators import Moderators
 from bot.training.operations import Operations
 from storage.async_store import AsyncStore
 from storage.records import Metric, Run
@@ -83,7 +83,7 @@ class LiveProgress:
             _log.warning("The progress of a run could not be shown", exc_info=True)
 
 
-def train_commands(operations: Operations, office: Office) -> app_commands.Group:
+def train_commands(operations: Operations, moderators: Moderators) -> app_commands.Group:
     """The group of /train."""
     group = app_commands.Group(name="train", description="Training", guild_only=True)
 
@@ -91,17 +91,17 @@ def train_commands(operations: Operations, office: Office) -> app_commands.Group
         async def edit(text: str) -> None:
             await interaction.edit_original_response(content=text)
 
-        return LiveProgress(office.store, edit, lambda: operations.training, heading)
+        return LiveProgress(moderators.store, edit, lambda: operations.training, heading)
 
     @group.command(name="now", description="Train a new adapter on the approved replies now")
     @app_commands.describe(force="Even if little is new since the last run")
     @answered
     async def now(interaction: discord.Interaction[Any], force: bool = False) -> None:
-        guild = office.require_steering(interaction)
+        guild = moderators.require_steering(interaction)
         if operations.training:
             raise TrainingUnderway
         await interaction.response.defer(ephemeral=True, thinking=True)
-        await office.note(interaction, "train.now", everywhere=True, details={"force": force})  # then it is begun
+        await moderators.note(interaction, "train.now", everywhere=True, details={"force": force})  # then it is begun
         await interaction.edit_original_response(content=texts.TRAINING_STARTED)
         progress = live(interaction, texts.TRAINING_STARTED)
         progress.start()
@@ -119,8 +119,8 @@ def train_commands(operations: Operations, office: Office) -> app_commands.Group
     @group.command(name="status", description="How far the training run is")
     @answered
     async def status(interaction: discord.Interaction[Any]) -> None:
-        office.require_steering(interaction)
-        await _require_run(operations, office.store)
+        moderators.require_steering(interaction)
+        await _require_run(operations, moderators.store)
         progress = live(interaction, "")
         await interaction.response.send_message(await progress.text() or texts.RUN_NOW, ephemeral=True)
         progress.start()
@@ -128,10 +128,10 @@ def train_commands(operations: Operations, office: Office) -> app_commands.Group
     @group.command(name="cancel", description="Stop the training run")
     @answered
     async def cancel(interaction: discord.Interaction[Any]) -> None:
-        office.require_steering(interaction)
-        await _require_run(operations, office.store)
+        moderators.require_steering(interaction)
+        await _require_run(operations, moderators.store)
         await interaction.response.defer(ephemeral=True, thinking=True)
-        await office.note(interaction, "train.cancel", everywhere=True)  # first: it cannot be taken back
+        await moderators.note(interaction, "train.cancel", everywhere=True)  # first: it cannot be taken back
         if not operations.cancel_training(actor=interaction.user.display_name):
             raise Refused(words.NOT_CANCELLED)
         await interaction.edit_original_response(content=words.CANCELLED)
@@ -139,8 +139,8 @@ def train_commands(operations: Operations, office: Office) -> app_commands.Group
     @group.command(name="history", description="What the last training runs came to")
     @answered
     async def history(interaction: discord.Interaction[Any]) -> None:
-        guild = office.require_steering(interaction)
-        runs = await office.store.call(_with_votes, guild.id)
+        guild = moderators.require_steering(interaction)
+        runs = await moderators.store.call(_with_votes, guild.id)
         text = "\n".join(_line(run, votes) for run, votes in runs) or words.NO_RUNS
         embed = limits.Embed(description=text, colour=discord.Colour.blurple())
         await interaction.response.send_message(embed=embed, ephemeral=True)

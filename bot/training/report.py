@@ -22,12 +22,12 @@ import discord
 from bot.discord_io import limits
 from bot.discord_io.charts import loss_curve
 from bot.discord_io.excerpts import line
-from bot.discord_io.retry import UNSENT, nonce_of, surely
+from bot.discord_io.retry import UNSENT, nonce_of, with_retry
 from bot.i18n.en import moderation as words
 from bot.i18n.en import texts
 from bot.i18n.language import speaking
 from bot.review.blind_vote import BlindVote, blank_vote_embed, vote_buttons, vote_embed
-from bot.server.moderators import Office
+from bot.server.moderators import Moderators
 from bot.training.outcome import why_kept
 from storage.errors import StorageError
 from storage.records import Metric, Post, Quarantined, Reply, Run
@@ -54,8 +54,8 @@ class _Night:
 class ReportPoster:
     """Posts the reports of one client."""
 
-    def __init__(self, office: Office) -> None:
-        self._office = office
+    def __init__(self, moderators: Moderators) -> None:
+        self._moderators = moderators
 
     async def post(self, run_id: str | None, guilds: Sequence[discord.Guild]) -> int:
         """Report a run to these servers; gives how many have heard.
@@ -65,18 +65,18 @@ class ReportPoster:
         if run_id is None:
             return 0
         try:
-            night = await self._office.store.call(_night, run_id)
+            night = await self._moderators.store.call(_night, run_id)
         except StorageError:
             return 0
         if night.run.trigger != "schedule" and night.run.challenger_nll is None:
             return 0
         heard = 0
         for guild in guilds:
-            channel = self._office.review_channel(guild)
+            channel = self._moderators.review_channel(guild)
             if channel is None:
                 continue
             try:
-                with speaking(self._office.locale(guild)):
+                with speaking(self._moderators.locale(guild)):
                     picture = await asyncio.to_thread(loss_curve, night.metrics)
                     await self._post(channel, night, picture)
             except UNSENT:
@@ -89,16 +89,16 @@ class ReportPoster:
         embed = self._embed(night, channel.guild.id)
         nonce = nonce_of(channel.id, night.run.id)
         if picture is None or not channel.permissions_for(channel.guild.me).attach_files:
-            message = await surely(lambda: channel.send(embed=embed, nonce=nonce))
+            message = await with_retry(lambda: channel.send(embed=embed, nonce=nonce))
         else:
             embed.set_image(url="attachment://loss.png")
             curve = picture
-            message = await surely(
+            message = await with_retry(
                 lambda: channel.send(embed=embed, file=discord.File(io.BytesIO(curve), "loss.png"), nonce=nonce)
             )
         await self._keep(Post(message.id, channel.guild.id, channel.id, "report", run_id=night.run.id))
         for vote in (await self._shown(night, channel))[:_QUESTIONS]:
-            message = await surely(functools.partial(_post_vote, channel, vote))
+            message = await with_retry(functools.partial(_post_vote, channel, vote))
             post = Post(message.id, channel.guild.id, channel.id, "question", run_id=vote.run_id, sample=vote.number)
             if await self._keep(post):  # its words were removed while it was posted
                 await message.edit(embed=blank_vote_embed(), view=None)
@@ -106,7 +106,7 @@ class ReportPoster:
     async def asked(self, run_id: str, number: int, guild: discord.Guild) -> bool:
         """Whether a question of a run was one for this server."""
         try:
-            night = await self._office.store.call(_night, run_id)
+            night = await self._moderators.store.call(_night, run_id)
         except StorageError:
             return False
         here = self._owners(guild)
@@ -114,7 +114,7 @@ class ReportPoster:
 
     def _owners(self, guild: discord.Guild) -> tuple[int | None, ...]:
         """Whose samples a server's moderators judge: its own, and on the main server the operator's."""
-        return (None, guild.id) if guild.id == self._office.teaching.main else (guild.id,)
+        return (None, guild.id) if guild.id == self._moderators.training_servers.main else (guild.id,)
 
     async def _shown(self, night: _Night, channel: discord.TextChannel) -> list[BlindVote]:
         """The questions that may stand in a review channel: of its server, from channels that all its readers read."""
@@ -122,7 +122,9 @@ class ReportPoster:
         for vote, reply in night.samples:
             own = reply.guild_id == guild.id
             if reply.guild_id in self._owners(guild) and (
-                not own or reply.channel_id is None or await self._office.readers.all_read(channel, reply.channel_id)
+                not own
+                or reply.channel_id is None
+                or await self._moderators.readers.all_read(channel, reply.channel_id)
             ):
                 shown.append(vote)
         return shown
@@ -131,7 +133,7 @@ class ReportPoster:
         """Show a report without the reasons of pairs that no longer wait. Raises what Discord raises."""
         if post.run_id is None or post.guild_id is None:
             return
-        night = await self._office.store.call(_night, post.run_id)
+        night = await self._moderators.store.call(_night, post.run_id)
         message = await channel.fetch_message(post.message_id)
         embed = self._embed(night, post.guild_id)
         if message.attachments:
@@ -140,11 +142,11 @@ class ReportPoster:
 
     def _embed(self, night: _Night, guild_id: int) -> discord.Embed:
         """The report as one server sees it."""
-        here = (None, guild_id) if guild_id == self._office.teaching.main else (guild_id,)
+        here = (None, guild_id) if guild_id == self._moderators.training_servers.main else (guild_id,)
         return report_embed(night.run, [one.reason for one in night.aside if one.guild_id in here])
 
     async def _keep(self, post: Post) -> bool:
-        return await self._office.store.call(Store.add_post, post)
+        return await self._moderators.store.call(Store.add_post, post)
 
 
 async def _post_vote(channel: discord.TextChannel, vote: BlindVote) -> discord.Message:

@@ -10,7 +10,7 @@ import sqlite3
 
 import pytest
 
-from bot.discord_io.edit_budget import Pace
+from bot.discord_io.edit_budget import EditBudget
 from bot.i18n.en import texts
 from storage.store import Store
 from tests.bot.loopback import BOT, GENERAL, REVIEW, Fault, until
@@ -159,7 +159,7 @@ async def test_what_was_posted_and_not_noted_is_not_posted_again(online, place, 
 
 async def test_an_answer_of_several_messages_is_finished_after_a_restart(online, place, monkeypatch):
     """Parts that stand there already are not posted again."""
-    monkeypatch.setattr(Pace.__init__, "__defaults__", (1000, 1.0))  # edits, in so many seconds
+    monkeypatch.setattr(EditBudget.__init__, "__defaults__", (1000, 1.0))  # edits, in so many seconds
     long = f"{'x' * 300} " * 17
     engine = FakeEngine(long)
     engine.pause_after = 9

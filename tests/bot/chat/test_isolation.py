@@ -72,9 +72,9 @@ async def test_a_forwarded_message_does_not_lead_back_to_its_channel(stage):
 async def test_the_bot_never_answers_itself(stage):
     """Where it answers everything, its own words are no question."""
     channel = {"talk": "always"}
-    book = stage.app.client.book
+    guild_settings = stage.app.client.guild_settings
     for name, value in channel.items():
-        book._values.setdefault((stage.world.guild.id, stage.world.general.id), {})[name] = value
+        guild_settings._values.setdefault((stage.world.guild.id, stage.world.general.id), {})[name] = value
     await stage.app.client.get_channel(stage.world.general.id).send(f"{stage.me} who am I?")
     await stage.env.settle()
     await stage.ada.send(stage.world.general, "Which wood?")

@@ -19,7 +19,7 @@ MO = Actor(1, "Mo")
 
 
 async def limit(stage, **values):
-    await stage.app.client.book.change(MO, stage.world.guild.id, 0, values)
+    await stage.app.client.guild_settings.change(MO, stage.world.guild.id, 0, values)
 
 
 async def test_a_member_who_asks_again_too_soon_is_asked_to_wait(stage):

@@ -240,7 +240,7 @@ async def test_an_answer_that_cannot_take_the_place_of_another_stands_below_it(s
 async def clean_up(stage):
     """As if the process that writes were gone."""
     client = stage.app.client
-    await client.answering.unfinished.clean_up(client, set(), client.office.locale)
+    await client.answering.unfinished.clean_up(client, set(), client.moderators.locale)
     await client.outbox.round()
 
 

@@ -14,7 +14,7 @@ MO = Actor(1, "Mo")
 
 async def allow(stage, channel=None, **values):
     """Set something on the server, or in a channel of it."""
-    await stage.app.client.book.change(MO, stage.world.guild.id, channel.id if channel else 0, values)
+    await stage.app.client.guild_settings.change(MO, stage.world.guild.id, channel.id if channel else 0, values)
 
 
 def answers(channel):
@@ -174,7 +174,7 @@ async def test_a_message_from_before_the_start_is_not_answered(stage):
     question = await stage.ada.send(stage.world.general, "Anybody?")
     await stage.env.advance_time(60)
     with stage.env.time_context():
-        stage.app.client.front.open()
+        stage.app.client.requests.open()
     message = await stage.app.client.get_channel(stage.world.general.id).fetch_message(question.id)
     message.content = f"@Nightshift {message.content}"
     await stage.app.client.on_message(message)

@@ -12,7 +12,7 @@ import pytest
 
 from bot.chat.rate_limits import Patience, QuotaUsed
 from bot.discord_io.discord_clock import DiscordClock
-from bot.privacy.retention import let_go
+from bot.privacy.retention import apply_retention
 from bot.server.guild_settings import GuildSettings
 from storage.async_store import AsyncStore
 from storage.records import NewReply, Turn
@@ -59,7 +59,7 @@ async def test_a_clock_that_is_wrong_lets_nothing_go(home, monkeypatch, ahead):
     clock.heard(format_datetime(datetime.now(UTC), usegmt=True))
     async with await AsyncStore.open(home.db) as store:
         number = await store.call(Store.add_reply, a_reply())
-        await let_go(store, 30, clock.now())
+        await apply_retention(store, 30, clock.now())
         assert (await store.call(Store.reply, number)).text == "Hello."
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from bot.discord_io.edit_budget import Pace, Paces
+from bot.discord_io.edit_budget import EditBudget, EditBudgets
 from bot.discord_io.streaming import MessageStream
 
 
@@ -19,38 +19,38 @@ class Clock:
 
 def test_five_edits_at_once_and_then_one_a_second():
     """The budget is spent, then each edit waits for its own second."""
-    pace = Pace(clock=Clock())
-    assert [pace.take() for _ in range(7)] == [0, 0, 0, 0, 0, 1, 2]
+    edit_budget = EditBudget(clock=Clock())
+    assert [edit_budget.take() for _ in range(7)] == [0, 0, 0, 0, 0, 1, 2]
 
 
 def test_an_edit_that_can_be_left_out_leaves_one_for_a_last_one():
     """Growing answers do not delay finished ones."""
-    pace = Pace(clock=Clock())
+    edit_budget = EditBudget(clock=Clock())
     for _ in range(4):
-        assert pace.room
-        pace.take()
-    assert not pace.room
-    assert pace.take() == 0
+        assert edit_budget.room
+        edit_budget.take()
+    assert not edit_budget.room
+    assert edit_budget.take() == 0
 
 
 def test_the_budget_fills_again():
     """After five quiet seconds it is as new."""
     clock = Clock()
-    pace = Pace(clock=clock)
+    edit_budget = EditBudget(clock=clock)
     for _ in range(5):
-        pace.take()
-    assert not pace.full
+        edit_budget.take()
+    assert not edit_budget.full
     clock.now += 5
-    assert pace.full
+    assert edit_budget.full
 
 
 def test_each_channel_has_its_own_budget():
     """A busy channel slows no other."""
-    paces = Paces(clock=Clock())
+    edit_budgets = EditBudgets(clock=Clock())
     for _ in range(5):
-        paces.of(1).take()
-    assert not paces.of(1).room
-    assert paces.of(2).room
+        edit_budgets.of(1).take()
+    assert not edit_budgets.of(1).room
+    assert edit_budgets.of(2).room
 
 
 class Post:
@@ -65,7 +65,7 @@ class Post:
 async def test_answers_in_one_channel_share_its_edits_and_all_get_their_last():
     """Eight answers grow at once: no five seconds see more than ten edits, and every text is complete in the end."""
     clock, log, posts = Clock(), [], []
-    pace = Pace(clock=clock)
+    edit_budget = EditBudget(clock=clock)
 
     async def send(content: str, _first: Post | None) -> Post:
         posts.append(Post(content, log, clock))
@@ -77,7 +77,7 @@ async def test_answers_in_one_channel_share_its_edits_and_all_get_their_last():
             await asyncio.sleep(0)
 
     async def write(number: int) -> None:
-        stream = MessageStream(send, interval=1.0, pace=pace, clock=clock, sleep=sleep)
+        stream = MessageStream(send, interval=1.0, edit_budget=edit_budget, clock=clock, sleep=sleep)
         for words in range(1, 20):
             await stream.update(f"{number} " * words)
             await sleep(0.3)

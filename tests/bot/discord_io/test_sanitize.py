@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.discord_io.limits import Embed, content
-from bot.discord_io.sanitize import harmless, polite, quotation
+from bot.discord_io.sanitize import harmless, quotation, sanitize
 
 
 @pytest.mark.parametrize("call", ["@everyone", "@here", "@Everyone", "hey @here!"])
 def test_a_call_to_everybody_loses_its_effect(call):
     """The words stay, the mention goes."""
-    shown = polite(call)
+    shown = sanitize(call)
     assert "@everyone" not in shown.lower()
     assert "@here" not in shown.lower()
     assert shown.replace("\u200b", "") == call
@@ -21,7 +21,7 @@ def test_a_call_to_everybody_loses_its_effect(call):
 
 def test_a_role_is_not_mentioned():
     """A role's mention would light up for all who have it."""
-    assert "<@&" not in polite("Ask <@&1234567890> about it")
+    assert "<@&" not in sanitize("Ask <@&1234567890> about it")
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_a_role_is_not_mentioned():
 )
 def test_an_invitation_cannot_be_followed(invite, shown):
     """It can still be read, so nobody wonders what was meant."""
-    assert polite(invite) == shown
+    assert sanitize(invite) == shown
 
 
 @pytest.mark.parametrize(
@@ -73,13 +73,13 @@ def test_an_invitation_cannot_be_followed(invite, shown):
 )
 def test_harmless_text_comes_back_as_it_is(text):
     """Nothing else is touched, white space included."""
-    assert polite(text) == text
+    assert sanitize(text) == text
 
 
 def test_a_second_time_changes_nothing():
     """A text that grows is made polite again and again."""
     text = "@everyone discord.gg/abc <@&1> [a](https://b.c) discord\u3002gg/x \u202e"
-    assert polite(polite(text)) == polite(text)
+    assert sanitize(sanitize(text)) == sanitize(text)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_a_second_time_changes_nothing():
 )
 def test_a_link_shows_where_it_leads(link):
     """Its address stands beside its words; Discord makes no link of the words."""
-    shown = polite(link)
+    shown = sanitize(link)
     assert "](" not in shown
     assert shown.replace("\u200b", "") == link
 
@@ -96,7 +96,7 @@ def test_a_link_shows_where_it_leads(link):
 @pytest.mark.parametrize("sign", "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 def test_nothing_turns_the_direction_of_text(sign):
     """In answers, on cards and in notices."""
-    assert polite(f"a{sign}b") == content(f"a{sign}b") == "ab"
+    assert sanitize(f"a{sign}b") == content(f"a{sign}b") == "ab"
     embed = Embed(title=f"a{sign}b", description=f"a{sign}b")
     embed.set_author(name=f"a{sign}b").set_footer(text=f"a{sign}b").add_field(name=f"a{sign}b", value=f"a{sign}b")
     assert sign not in str(embed.to_dict())

@@ -7,7 +7,7 @@ import asyncio
 import aiohttp
 import pytest
 
-from bot.discord_io.typing_indicator import Typist
+from bot.discord_io.typing_indicator import TypingIndicator
 
 
 class Channel:
@@ -29,42 +29,42 @@ class Channel:
 
 
 @pytest.fixture
-def typist():
-    return Typist()
+def typing_indicator():
+    return TypingIndicator()
 
 
-async def test_answers_in_one_channel_share_the_sign(typist):
+async def test_answers_in_one_channel_share_the_sign(typing_indicator):
     """Fifty questions need no fifty requests."""
     channel = Channel()
-    async with typist.at(channel), typist.at(channel), typist.at(channel):
+    async with typing_indicator.at(channel), typing_indicator.at(channel), typing_indicator.at(channel):
         assert channel.shown == 1
 
 
-async def test_whoever_asks_after_a_message_of_the_bot_s_sees_it_again_at_once(typist):
+async def test_whoever_asks_after_a_message_of_the_bot_s_sees_it_again_at_once(typing_indicator):
     """The message ended the sign on Discord."""
     channel = Channel()
-    async with typist.at(channel):
-        typist.spoke(channel.id)
-        async with typist.at(channel):
+    async with typing_indicator.at(channel):
+        typing_indicator.spoke(channel.id)
+        async with typing_indicator.at(channel):
             assert channel.shown == 2
 
 
-async def test_those_who_still_wait_see_it_again_a_moment_later(typist, monkeypatch):
+async def test_those_who_still_wait_see_it_again_a_moment_later(typing_indicator, monkeypatch):
     """An answer to somebody else does not leave them in the dark."""
     monkeypatch.setattr("bot.discord_io.typing_indicator._PAUSE", 0.02)
     channel = Channel()
-    async with typist.at(channel):
-        typist.spoke(channel.id)
+    async with typing_indicator.at(channel):
+        typing_indicator.spoke(channel.id)
         assert channel.shown == 1
         await asyncio.sleep(0.05)
         assert channel.shown == 2
 
 
-async def test_with_the_last_answer_the_sign_ends(typist, monkeypatch):
+async def test_with_the_last_answer_the_sign_ends(typing_indicator, monkeypatch):
     """Nothing goes on in the background."""
     monkeypatch.setattr("bot.discord_io.typing_indicator._AGAIN", 0.01)
     channel = Channel()
-    async with typist.at(channel):
+    async with typing_indicator.at(channel):
         pass
     shown = channel.shown
     await asyncio.sleep(0.05)
@@ -72,17 +72,17 @@ async def test_with_the_last_answer_the_sign_ends(typist, monkeypatch):
 
 
 @pytest.mark.parametrize("failure", [PermissionError(), TimeoutError(), aiohttp.ServerDisconnectedError()])
-async def test_a_sign_that_cannot_be_shown_keeps_nobody_from_an_answer(typist, failure):
+async def test_a_sign_that_cannot_be_shown_keeps_nobody_from_an_answer(typing_indicator, failure):
     """It is a nicety, and is tried again for the next answer."""
     channel = Channel(failure=failure)
     for count in (1, 2):
-        async with typist.at(channel):
+        async with typing_indicator.at(channel):
             assert channel.tried == count
 
 
-async def test_a_sign_that_takes_long_is_not_waited_for(typist, monkeypatch):
+async def test_a_sign_that_takes_long_is_not_waited_for(typing_indicator, monkeypatch):
     """A Discord that does not answer would hold the answer up as long."""
     monkeypatch.setattr("bot.discord_io.typing_indicator._MOMENT", 0.02)
     channel = Channel(seconds=60.0)
-    async with asyncio.timeout(1.0), typist.at(channel):
+    async with asyncio.timeout(1.0), typing_indicator.at(channel):
         assert channel.tried == 1

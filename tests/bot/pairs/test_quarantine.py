@@ -168,7 +168,7 @@ async def test_another_server_s_moderators_see_nothing_of_it(stage):
     elsewhere = stage.env.create_guild("Elsewhere")
     role = elsewhere.create_role("Moderator")
     stranger = elsewhere.add_member(stage.env.create_user("sam", global_name="Sam"), roles=[role])
-    channel = elsewhere.create_text_channel("office")
+    channel = elsewhere.create_text_channel("moderators")
     await stage.env.settle()
     page = (await stranger.slash(channel, "pairs quarantine")).response
     assert page.embeds[0].description == words.QUARANTINE_EMPTY

@@ -166,7 +166,7 @@ async def test_setup_takes_no_channel_and_no_role_of_another_server(stage, monke
     target = stage.world.general if kind is SetupChannel else admin
     result = await al.select(page, [target], custom_id=kind().item.custom_id)
     assert result.response.content == words.SETUP_ELSEWHERE
-    assert stage.app.client.book.made(stage.world.guild.id) == {}
+    assert stage.app.client.guild_settings.made(stage.world.guild.id) == {}
 
 
 @pytest.mark.parametrize("step", ["persona", "consent"])

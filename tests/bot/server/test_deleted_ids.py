@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.i18n.en import settings as texts
-from bot.server.deleted_ids import drop_gone, without
+from bot.server.deleted_ids import drop_deleted_ids, without
 from bot.server.guild_settings import Actor
 from storage.store import Store
 from tests.bot.chat.test_where_it_answers import allow, answers
@@ -55,18 +55,18 @@ async def test_a_deleted_role_on_the_allow_list_mutes_nobody(stage):
     await stage.app.client.get_guild(stage.world.guild.id).get_role(role.id).delete()
     await stage.env.settle()
     assert await asked(stage)
-    assert stage.app.client.book.made(stage.world.guild.id) == {}
+    assert stage.app.client.guild_settings.made(stage.world.guild.id) == {}
 
 
 async def test_what_was_deleted_while_nobody_listened_is_found_at_the_start(stage):
     """Channels, roles, a thread, the review channel, and what was set for a channel that is gone."""
     values = {"allowed_channels": [404], "denied_roles": [405], "role_quotas": {"405": 2}, "review_channel": 404}
     await allow(stage, **values)
-    await stage.app.client.book.change(ME, stage.world.guild.id, 404, {"persona": "Gone"})
+    await stage.app.client.guild_settings.change(ME, stage.world.guild.id, 404, {"persona": "Gone"})
     assert not await asked(stage)
     await stage.app.client.on_ready()
     assert await asked(stage)
-    assert stage.app.client.book.made(stage.world.guild.id) == {}
+    assert stage.app.client.guild_settings.made(stage.world.guild.id) == {}
     assert {entry.action for entry in await stage.app.store.call(Store.audit_log)} >= {"settings.allowed_channels"}
 
 
@@ -78,7 +78,7 @@ async def test_an_archived_thread_is_not_gone(stage):
     await stage.env.settle()
     guild._threads.pop(thread.id, None)
     await allow(stage, allowed_channels=[thread.id])
-    assert not await drop_gone(stage.app.client.book, guild, ME)
+    assert not await drop_deleted_ids(stage.app.client.guild_settings, guild, ME)
     assert not await asked(stage)
 
 
@@ -87,7 +87,7 @@ async def test_both_lists_can_be_emptied_on_discord(stage, boss):  # noqa: F811
     await allow(stage, allowed_channels=[404], denied_roles=[405])
     result = await boss.slash(stage.world.general, "settings access", rule="clear")
     assert result.response.content == texts.LISTS_EMPTY
-    assert stage.app.client.book.made(stage.world.guild.id) == {}
+    assert stage.app.client.guild_settings.made(stage.world.guild.id) == {}
     assert await asked(stage)
 
 

@@ -61,9 +61,9 @@ async def test_a_channel_has_its_own_persona(stage, boss):
 async def test_an_empty_persona_goes_back_to_the_default(open_stage, settings):
     """The operator's; which, as ever, is not stored with the reply."""
     async with open_stage(base=settings.model_copy(update={"persona": "You are kind."})) as stage:
-        book, actor, guild = stage.app.client.book, Actor(1, "Bo"), stage.world.guild.id
-        await book.change(actor, guild, 0, {"persona": "You are a pirate."})
-        await book.change(actor, guild, 0, {"persona": None})
+        guild_settings, actor, guild = stage.app.client.guild_settings, Actor(1, "Bo"), stage.world.guild.id
+        await guild_settings.change(actor, guild, 0, {"persona": "You are a pirate."})
+        await guild_settings.change(actor, guild, 0, {"persona": None})
         answer = await stage.ask("Hello")
         assert stage.engine.seen[-1][0] == Message("system", "You are kind.")
         assert [turn.role for turn in (await stage.reply(answer)).turns] == ["user"]
@@ -105,10 +105,10 @@ async def test_limits_are_set_by_command(stage, boss):
     await boss.slash(stage.world.general, "settings limits", cooldown=10, quota=5)
     result = await boss.slash(stage.world.general, "settings limits", quota=50, role=role)
     assert "50" in result.response.content
-    held = stage.app.client.book.of(stage.world.guild.id)
+    held = stage.app.client.guild_settings.of(stage.world.guild.id)
     assert (held.member_cooldown, held.daily_quota, held.role_quotas) == (10.0, 5, {role.id: 50})
     await boss.slash(stage.world.general, "settings limits", role=role)
-    assert stage.app.client.book.of(stage.world.guild.id).role_quotas == {}
+    assert stage.app.client.guild_settings.of(stage.world.guild.id).role_quotas == {}
     assert (await boss.slash(stage.world.general, "settings limits")).response.content == texts.NOTHING_GIVEN
 
 
@@ -117,7 +117,7 @@ async def test_lists_are_kept_by_command(stage, boss):
     channel = {"channel": stage.world.general}
     for rule, allowed, denied in (("allow", True, False), ("deny", False, True), ("clear", False, False)):
         await boss.slash(stage.world.general, "settings access", rule=rule, **channel)
-        held = stage.app.client.book.of(stage.world.guild.id)
+        held = stage.app.client.guild_settings.of(stage.world.guild.id)
         assert (bool(held.allowed_channels), bool(held.denied_channels)) == (allowed, denied)
     result = await boss.slash(stage.world.general, "settings access", rule="deny")
     assert result.response.content == texts.ONE_TARGET
@@ -159,7 +159,7 @@ async def test_only_administrators_change_settings(stage):
     stage.world.guild.set_command_permissions(int(command["id"]), {stage.world.guild.default_role: True})
     result = await stage.ada.slash(stage.world.general, "settings answers", temperature=0.1)
     assert result.response.content == general.NOT_ADMINISTRATOR
-    assert stage.app.client.book.made(stage.world.guild.id) == {}
+    assert stage.app.client.guild_settings.made(stage.world.guild.id) == {}
 
 
 async def test_a_change_is_in_the_audit(stage, boss):
@@ -179,9 +179,9 @@ async def test_an_answer_s_length_leaves_room_for_the_conversation(stage):
     result = await al.slash(stage.world.general, "settings answers", length=2000)
     assert result.response.content == texts.answer_too_long(2000, 2048, 1024)
     assert "48" in result.response.content
-    book = stage.app.client.book
-    assert book.made(stage.world.guild.id) == {}
+    guild_settings = stage.app.client.guild_settings
+    assert guild_settings.made(stage.world.guild.id) == {}
     result = await al.slash(stage.world.general, "settings answers", length=1024)
     assert "1024" in result.response.content
-    await book.change(Actor(1, "Mo"), stage.world.guild.id, 0, {"max_new_tokens": 2000})
-    assert book.of(stage.world.guild.id).max_new_tokens == 1024
+    await guild_settings.change(Actor(1, "Mo"), stage.world.guild.id, 0, {"max_new_tokens": 2000})
+    assert guild_settings.of(stage.world.guild.id).max_new_tokens == 1024

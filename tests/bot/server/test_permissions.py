@@ -104,7 +104,7 @@ async def test_every_administrators_command_refuses_moderators(stage):
             assert await refused(result) == texts.NOT_ADMINISTRATOR, leaf.qualified_name
             tried.add(leaf.qualified_name)
     assert len(tried) >= 6
-    assert stage.app.client.book.made(stage.world.guild.id) == {}
+    assert stage.app.client.guild_settings.made(stage.world.guild.id) == {}
 
 
 def test_the_bot_asks_for_no_more_than_it_uses():

@@ -160,10 +160,10 @@ async def test_a_private_channel_that_all_reviewers_read_has_its_cards(stage, ho
     target = next(one for one in guild.roles if one.name == "Moderator")
     if how == "member":
         review = stage.world.guild.create_text_channel(
-            "office", overwrites={everyone: HIDDEN, stage.world.moderator: SEEN, **me(stage)}
+            "moderators", overwrites={everyone: HIDDEN, stage.world.moderator: SEEN, **me(stage)}
         )
         await stage.env.settle()
-        stage.app.client.book._values.setdefault((guild.id, 0), {})["review_channel"] = review.id
+        stage.app.client.guild_settings._values.setdefault((guild.id, 0), {})["review_channel"] = review.id
         overwrites = {everyone: HIDDEN, stage.ada: SEEN, stage.world.moderator: SEEN, **me(stage)}
     else:
         review = stage.world.review
@@ -192,14 +192,14 @@ async def test_one_reader_too_many_is_enough_to_withhold_a_card(stage, kind):
     else:
         review[helpers] = SEEN
         source = {helpers: HIDDEN}
-    office = guild.create_text_channel("office", overwrites=review)
+    moderators = guild.create_text_channel("moderators", overwrites=review)
     channel = guild.create_text_channel("den", overwrites=source)
     await stage.env.settle()
-    stage.app.client.book._values.setdefault((guild.id, 0), {})["review_channel"] = office.id
+    stage.app.client.guild_settings._values.setdefault((guild.id, 0), {})["review_channel"] = moderators.id
     await stage.ask("Which wood?", channel=channel)
-    assert office.history() == []
+    assert moderators.history() == []
     await stage.ask("Which oil?")
-    assert len(office.history()) == 1
+    assert len(moderators.history()) == 1
 
 
 async def test_a_private_thread_gets_no_card_and_is_in_no_queue_of_others(stage):
