@@ -57,7 +57,7 @@ def refuse_unknown_variables(
 
 
 def from_environment(kind: type[BaseModel], environment: Mapping[str, str]) -> list[str]:
-    """Settings that the environment sets, as the file would name them, such as "model.base.loading"."""
+    """Settings that the environment sets, as the file would name them, such as "model.base"."""
     known = _known(kind)
     names = (one[len(PREFIX) :].casefold() for one in environment if one.upper().startswith(PREFIX))
     return sorted(name.replace(NESTED, ".") for name in names if name.partition(NESTED)[0] in known)

@@ -43,6 +43,9 @@ class JsonRules:
     reply_name: str | None = None
 
 
+_ID_DIGITS = 20  # of the longest number that can be an id; Python refuses to read one of thousands
+
+
 def pair_of(row: object, asked: JsonRules) -> NewPair:
     """The pair that a row holds. Raises RowRefused."""
     if not isinstance(row, Mapping):
@@ -125,7 +128,8 @@ def author_of(value: object) -> int | None:
     """Whose words a text holds, by their Discord id; None where it does not say. Raises RowRefused."""
     if _is_nothing(value):
         return None
-    number = int(value) if isinstance(value, str) and value.strip().isdecimal() else value
+    digits = value.strip() if isinstance(value, str) else ""
+    number = int(digits) if digits.isdecimal() and len(digits) <= _ID_DIGITS else value
     if not isinstance(number, int) or isinstance(number, bool) or not 0 < number < 2**63:
         raise RowRefused("its author_id is not the id of a person on Discord")
     return number

@@ -101,7 +101,7 @@ def test_the_bots_sections_are_the_bots():
 def test_what_the_environment_sets_is_named():
     """For `doctor`."""
     environment = {"NIGHTSHIFT_MODEL__BASE": "x", "NIGHTSHIFT_CONSENT": "members", "NIGHTSHIFT_HOME": "y", "PATH": "z"}
-    assert from_environment(Settings, environment) == ["consent", "model.base.loading"]
+    assert from_environment(Settings, environment) == ["consent", "model.base"]
 
 
 def numbers():

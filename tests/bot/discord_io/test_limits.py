@@ -36,7 +36,7 @@ from model.protocol import EngineStats
 from storage.records import PairCounts, Quarantined, Reply, Review, Run, Turn
 from storage.store import Store
 
-ROOT = Path(__file__).resolve().parent.parent.parent / "bot"
+ROOT = Path(__file__).resolve().parents[3] / "bot"
 NOW = "2026-11-23T04:00:00.000+00:00"
 WALL = "\n" * 4000
 # Walls of line breaks, long words, signs of two code units, markup, and what hypothesis thinks of.
