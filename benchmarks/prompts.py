@@ -3,7 +3,7 @@
     python -m benchmarks.prompts
 
 The shape of a 7B with random weights: right for speed, never for quality. First the passes over prompts are checked
-against transformers' modules, for tiny models of each family the lean step knows; then the engine is timed, and
+against transformers' modules, for tiny models of each family the fused step knows; then the engine is timed, and
 `generate` with PEFT if asked. The last lines are a table.
 """
 

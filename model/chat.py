@@ -70,8 +70,8 @@ class ChatFormat:
     def encode_prompt(self, messages: Sequence[Message]) -> list[int]:
         """Token ids of a conversation up to and including the generation prompt.
 
-        One that ends with an assistant turn is to be gone on with: its words follow the generation prompt, as the
-        completion does in `encode_pair`, so what is generated next belongs to the same answer.
+        If the last turn is the assistant's, the model continues it: its text follows the generation prompt,
+        as the completion does in `encode_pair`.
         """
         begun = messages[-1].content if messages and messages[-1].role == "assistant" else ""
         prompt = self._render(messages[:-1] if begun else messages)
@@ -172,7 +172,7 @@ class ChatFormat:
 
 
 def _format(tokenizer: Any) -> ChatFormat:
-    """The tokenizer's format, made anew when its template or vocabulary changed."""
+    """The tokenizer's format; a new one after its template or vocabulary changed."""
     return _made(tokenizer, str(tokenizer.chat_template or ""), len(tokenizer))
 
 

@@ -1,8 +1,8 @@
 """The engine: answers many conversations at once with one adapter at a time; asyncio on the outside.
 
-Loads the base, validates adapters before a byte moves, and says what a thread may see. The model itself belongs to the
+Loads the base and validates an adapter before a byte of it moves. The model itself belongs to the
 worker's thread (model/serving/worker.py); a swap happens there between two replies, so every reply is made by one
-adapter. When that thread ends by an error, `failed` tells so and `restart` begins anew.
+adapter. When an error ends that thread, `failed` returns and `restart` loads everything again.
 """
 
 from __future__ import annotations
@@ -131,8 +131,8 @@ class Engine:
     async def swap(self, adapter: AdapterRef | None) -> SwapReport:
         """Change the adapter (None: the bare base) between two replies.
 
-        It is read and validated in full first, while replies go on; then the replies in flight are finished; then its
-        weights are copied in place. Raises AdapterMismatch, and the adapter in use stays; EngineFailed when there is no
+        First it is read and validated in full while replies continue. Then the running replies finish, and its weights
+        are copied in place. Raises AdapterMismatch, and the adapter in use stays; EngineFailed when there is no
         engine any more.
         """
         began = time.perf_counter()
@@ -142,13 +142,13 @@ class Engine:
         return report
 
     async def sleep(self) -> None:
-        """Finish the replies in flight and release the model's memory; requests queue until `wake`."""
+        """Finish the running replies and release the model's memory; requests queue until `wake`."""
         await self._worker.between_replies(self._release)
 
     async def wake(self) -> None:
         """Load the model again, with the adapter it had, and answer what queued meanwhile.
 
-        Raises ModelError, and the engine sleeps on: call it again when there is more room, or after `swap`.
+        Raises ModelError, and the engine stays asleep: call it again when there is more room, or after `swap`.
         """
         await self._worker.between_replies(self._restore)
 
@@ -161,7 +161,7 @@ class Engine:
         self._worker.give_up(why)
 
     async def restart(self) -> None:
-        """Begin anew after `failed`: load the base again, with the adapter it had. Does nothing while it works.
+        """Restart after `failed`: load the base again, with the adapter it had. Does nothing while it works.
 
         An adapter that cannot be read any more leaves the bare base, and `adapter` None.
 
@@ -173,7 +173,7 @@ class Engine:
             raise EngineClosed
         if self.failure is None:
             return
-        worker = Worker(await asyncio.to_thread(self._decoder_anew), self._config.max_queue)
+        worker = Worker(await asyncio.to_thread(self._reload), self._config.max_queue)
         if self._closed:  # meanwhile
             raise EngineClosed
         self._worker, adapter, self._adapter = worker, self._adapter, None
@@ -217,7 +217,7 @@ class Engine:
         self._worker.decoder = None
         _forget_memory()
 
-    def _decoder_anew(self) -> Decoder:
+    def _reload(self) -> Decoder:
         try:
             _forget_memory()
             return _make_decoder(self._config, self._cache_dir)
@@ -272,7 +272,7 @@ def _memory_watched(doing: str, device: str) -> Iterator[None]:
 
 
 def _forget_memory() -> None:
-    """Give what nobody holds any more back to the device."""
+    """Return unused memory to the device."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

@@ -21,11 +21,11 @@ from model.adapter.target_modules import adaptable
 
 __all__ = ["AdapterSlot", "SlotLinear", "StagedAdapter"]
 
-Few = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+SmallBatch = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 class SlotLinear(nn.Module):
-    """A frozen linear layer and its part of the adapter slot.
+    """A linear layer of the base and its part of the adapter slot.
 
     Shapes: x [..., in] -> [..., out]; `a` [rank, in] and `b` [out, rank] in the compute type.
     """
@@ -35,8 +35,8 @@ class SlotLinear(nn.Module):
 
     def __init__(self, base: nn.Module, rank: int, dtype: torch.dtype, device: torch.device) -> None:
         super().__init__()
-        self._few: Few | None = None
-        self._few_rows = 0
+        self._small_batch: SmallBatch | None = None
+        self._small_batch_rows = 0
         self.base = base
         self.in_features = int(base.in_features)  # type: ignore[arg-type]
         self.out_features = int(base.out_features)  # type: ignore[arg-type]
@@ -45,7 +45,7 @@ class SlotLinear(nn.Module):
 
     @property
     def weight(self) -> Any:
-        """The frozen layer's own, for models that look at it."""
+        """The base layer's weight, for models that look at it."""
         return self.base.weight
 
     @property
@@ -53,9 +53,9 @@ class SlotLinear(nn.Module):
         """As `weight`."""
         return self.base.bias
 
-    def use_few(self, few: Few, rows: int) -> None:
-        """Compute up to `rows` rows together with their LoRA product by `few(x, a, b)`."""
-        self._few, self._few_rows = few, rows
+    def use_small_batch(self, small_batch: SmallBatch, rows: int) -> None:
+        """Compute up to `rows` rows together with their LoRA product by `small_batch(x, a, b)`."""
+        self._small_batch, self._small_batch_rows = small_batch, rows
 
     def allocate(self, rank: int, dtype: torch.dtype, device: torch.device) -> None:
         """Fresh zero buffers for adapters up to `rank`."""
@@ -63,13 +63,13 @@ class SlotLinear(nn.Module):
         self.register_buffer("b", torch.zeros(self.out_features, rank, dtype=dtype, device=device), persistent=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if self._few is not None and x.numel() <= self._few_rows * self.in_features:
-            return self._few(x, self.a, self.b)
+        if self._small_batch is not None and x.numel() <= self._small_batch_rows * self.in_features:
+            return self._small_batch(x, self.a, self.b)
         y: torch.Tensor = self.base(x)
         return y + functional.linear(functional.linear(x, self.a), self.b) if self.adapted else y
 
 
-def _held(rank: int) -> int:
+def _slot_rank(rank: int) -> int:
     """The rank of the slot that holds adapters of this one: a power of two, as the kernels on a GPU compile for."""
     return 1 << (rank - 1).bit_length()
 
@@ -90,7 +90,7 @@ class AdapterSlot:
     """
 
     def __init__(self, model: Any, rank: int, dtype: torch.dtype, device: torch.device) -> None:
-        rank = _held(rank)
+        rank = _slot_rank(rank)
         self.rank, self.dtype, self.device = rank, dtype, device
         self.linears: dict[str, SlotLinear] = {}
         for name, module in adaptable(model).items():
@@ -113,7 +113,7 @@ class AdapterSlot:
 
         Safe beside running forward passes: one transfer, on a stream of its own.
         """
-        rank = max(self.rank, _held(weights.rank if weights else 1))
+        rank = max(self.rank, _slot_rank(weights.rank if weights else 1))
         parts: list[torch.Tensor] = []
         for name, linear in self.linears.items():
             a, b = torch.zeros(rank, linear.in_features), torch.zeros(linear.out_features, rank)

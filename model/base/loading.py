@@ -143,7 +143,7 @@ def _is_whole(cached: Path, cache_dir: Path) -> bool:
         seal(cached, digests)
     digests.keep()
     if why:
-        log.warning("The converted base %s is damaged (%s); it is made anew", cached.name, why)
+        log.warning("The converted base %s is damaged (%s); it is converted again", cached.name, why)
     return why is None
 
 

@@ -13,12 +13,12 @@ import torch
 
 from model.base.output_layer import last_token_only
 
-__all__ = ["OwnCaches"]
+__all__ = ["ModelCaches"]
 
 _NAMES = ("past_key_values", "cache_params", "state")  # as the families call what they keep
 
 
-class OwnCaches:
+class ModelCaches:
     """One cache of the model's own for each row; a row without one has no past."""
 
     def __init__(self, model: Any, rows: int) -> None:
@@ -26,7 +26,7 @@ class OwnCaches:
         self._pasts: list[dict[str, Any]] = [{} for _ in range(rows)]
 
     def forget(self, row: int) -> None:
-        """The row begins anew."""
+        """Clear a row."""
         self._pasts[row] = {}
 
     def move(self, source: int, target: int) -> None:

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import takewhile
 
-__all__ = ["PrefixMemory"]
+__all__ = ["PrefixCache"]
 
 _LEAST = 16  # shared tokens below which computing is as quick as copying
 
 
-class PrefixMemory:
+class PrefixCache:
     """The tokens whose keys and values each row holds, from position 0."""
 
     def __init__(self, rows: int) -> None:

@@ -19,7 +19,7 @@ from model.adapter.slot import SlotLinear
 from model.cache.kv_cache import AttentionOptions, SlotCache
 from model.fused.packed import FusedLinear, fuse, rebind
 
-__all__ = ["LeanStep", "has_llama_shape"]
+__all__ = ["FusedStep", "has_llama_shape"]
 
 _FAMILIES = ("llama", "mistral", "qwen2", "qwen3")
 
@@ -64,7 +64,7 @@ def _parts(layer: Any) -> dict[str, list[SlotLinear]]:
     }
 
 
-class LeanStep:
+class FusedStep:
     """Computes logits and stores keys and values in the slots, for decode steps and for prompts."""
 
     def __init__(self, model: Any, cache: SlotCache, kernels: Any) -> None:
@@ -84,15 +84,15 @@ class LeanStep:
         return make(self._layers, self._cache, self._rotary, eps=self._eps, scale=self._scale) if make else None
 
     def bind(self) -> None:
-        """Take the adapter slot's buffers anew, after they were allocated anew."""
-        for index, (lean, layer) in enumerate(zip(self._layers, self._model.model.layers, strict=True)):
+        """Use the adapter slot's new buffers after it allocated them again."""
+        for index, (fused, layer) in enumerate(zip(self._layers, self._model.model.layers, strict=True)):
             parts = _parts(layer)
             self._layers[index] = replace(
-                lean,
-                qkv=rebind(lean.qkv, parts["qkv"]),
-                out=rebind(lean.out, parts["out"]),
-                gate_up=rebind(lean.gate_up, parts["gate_up"]),
-                down=rebind(lean.down, parts["down"]),
+                fused,
+                qkv=rebind(fused.qkv, parts["qkv"]),
+                out=rebind(fused.out, parts["out"]),
+                gate_up=rebind(fused.gate_up, parts["gate_up"]),
+                down=rebind(fused.down, parts["down"]),
             )
         self._whole = self._compile()
 
@@ -126,12 +126,12 @@ class LeanStep:
     def read(
         self, tokens: torch.Tensor, positions: torch.Tensor, owners: torch.Tensor, last: torch.Tensor
     ) -> torch.Tensor:
-        """Logits [1, vocabulary] of token `last` [1] among new tokens [n] of one row, n of PROMPT_SIZES.
+        """Logits [1, vocabulary] of token `last` [1] among new tokens [n] of one row, n of PREFILL_SIZES.
 
         All arguments are on the device, so it can be captured. What stands at `positions` after the last token is
         padding: decoding writes over it before it is seen.
         """
-        step = self._kernels.begin_prompt(self._rotary, positions, owners)
+        step = self._kernels.begin_prefill(self._rotary, positions, owners)
         return self._logits(self._body(tokens, self._attending(step)).index_select(0, last))
 
     def prefill(self, tokens: torch.Tensor, row: int, start: int) -> torch.Tensor:
@@ -179,7 +179,7 @@ class LeanStep:
             qkv = layer.qkv(kernels.rms_norm(hidden, layer.input_norm, self._eps))
             hidden = layer.out(attend(index, layer, qkv), residual=hidden)
             x = kernels.rms_norm(hidden, layer.post_norm, self._eps)
-            if len(tokens) <= kernels.FEW_ROWS:
+            if len(tokens) <= kernels.SMALL_BATCH:
                 gated = kernels.finish_gated(*layer.gate_up.product(x), layer.gate_up.b)
             else:
                 gated = kernels.gated(layer.gate_up(x))

@@ -36,7 +36,7 @@ def kernels_for(device: torch.device, dtype: torch.dtype) -> Any:
 
 
 class PackedLinear(nn.Module):
-    """A frozen NF4 layer as its kernels read it. x [..., in] -> [..., out], bf16 on a GPU, fp32 on a CPU.
+    """An NF4 base layer in the kernels' layout. x [..., in] -> [..., out], bf16 on a GPU, fp32 on a CPU.
 
     `words` and `scales` may be views of a fused layer's.
     """
@@ -53,8 +53,8 @@ class PackedLinear(nn.Module):
         weight = self._kernels.dequantise(self.words, self.scales, self.in_features)
         return functional.linear(x, weight, self.bias)
 
-    def few(self, x: torch.Tensor, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        """The product of at most `kernels.FEW_ROWS` rows together with a LoRA pair."""
+    def small_batch(self, x: torch.Tensor, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        """The product of at most `kernels.SMALL_BATCH` rows together with a LoRA pair."""
         sums, low = self._kernels.product(x.reshape(-1, self.in_features), self.words, self.scales, a, rank=a.shape[0])
         whole, _ = self._kernels.join([b])
         y: torch.Tensor = self._kernels.finish(sums, low, whole, (self.out_features,), bias=self.bias)
@@ -84,14 +84,14 @@ class FusedLinear:
     bias: torch.Tensor | None
 
     def product(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The product of at most `kernels.FEW_ROWS` rows, without its end; see model.kernels.product."""
+        """The product of at most `kernels.SMALL_BATCH` rows, without its end; see model.kernels.product."""
         sums, low = self.kernels.product(x, self.words, self.scales, self.a, rank=self.rank)
         return sums, low
 
     def __call__(self, x: torch.Tensor, residual: torch.Tensor | None = None) -> torch.Tensor:
         """The whole layer for any number of rows: [M, K] -> [M, N]."""
         y: torch.Tensor
-        if x.shape[0] <= self.kernels.FEW_ROWS:
+        if x.shape[0] <= self.kernels.SMALL_BATCH:
             y = self.kernels.finish(*self.product(x), self.b, self.segments, bias=self.bias, residual=residual)
             return y
         weight = self.kernels.dequantise(self.words, self.scales, x.shape[1])
@@ -110,7 +110,7 @@ class FusedLinear:
 def fuse(linears: list[SlotLinear], kernels: Any) -> FusedLinear:
     """Pack slot layers that share their input and make them views of the fused whole."""
     packs = [_packed(linear, kernels) for linear in linears]
-    words, scales = torch.cat([p[0] for p in packs]), kernels.settled(torch.cat([p[1] for p in packs]))
+    words, scales = torch.cat([p[0] for p in packs]), kernels.arrange_scales(torch.cat([p[1] for p in packs]))
     biases = [own for linear in linears if isinstance(own := linear.base.bias, torch.Tensor)]
     bias = torch.cat(biases) if len(biases) == len(linears) else None
     start = 0
@@ -119,7 +119,7 @@ def fuse(linears: list[SlotLinear], kernels: Any) -> FusedLinear:
         own_bias = None if bias is None else bias[start:end]
         part = PackedLinear(kernels, words[start:end], scales[start:end], linear.in_features, own_bias)
         linear.base = part
-        linear.use_few(part.few, kernels.FEW_ROWS)
+        linear.use_small_batch(part.small_batch, kernels.SMALL_BATCH)
         start = end
     segments = tuple(linear.out_features for linear in linears)
     whole = FusedLinear(kernels, words, scales, words, words, 0, segments, bias)

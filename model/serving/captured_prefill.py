@@ -1,7 +1,7 @@
-"""Prompts on a GPU, read in captured passes of a few fixed sizes: launching each kernel by itself takes far longer.
+"""Prefill on a GPU in captured passes of a few fixed sizes: launching each kernel by itself takes far longer.
 
 Each size's time is measured once, on the card at hand; a prompt is then cut into the passes that take least together.
-Knows the lean step and the cache; which row is whose is the decoder's.
+Knows the fused step and the cache; which row is whose is the decoder's.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 import torch
 
 from model.cache.kv_cache import SlotCache
-from model.fused.decode_step import LeanStep
-from model.serving.cuda_graphs import StepGraphs
+from model.fused.decode_step import FusedStep
+from model.serving.cuda_graphs import CudaGraphs
 
-__all__ = ["CapturedPrompts", "plan_passes"]
+__all__ = ["CapturedPrefill", "plan_passes"]
 
 _LONGEST_S = 0.05  # of one pass: replies in progress wait for no longer
 _TIMED = 3  # runs of each pass, of which the fastest counts
@@ -40,14 +40,14 @@ def plan_passes(tokens: int, seconds: Mapping[int, float]) -> list[int]:
     return sorted(best[-1][1], reverse=True)
 
 
-class CapturedPrompts:
+class CapturedPrefill:
     """Passes of fixed `sizes` (multiples of the smallest) over one row of the cache.
 
     `longest` is the largest pass that other rows can wait for.
     """
 
-    def __init__(self, lean: LeanStep, graphs: StepGraphs, sizes: Sequence[int], cache: SlotCache) -> None:
-        self._lean, self._graphs, self._length = lean, graphs, cache.length
+    def __init__(self, fused: FusedStep, graphs: CudaGraphs, sizes: Sequence[int], cache: SlotCache) -> None:
+        self._fused, self._graphs, self._length = fused, graphs, cache.length
         # By size: tokens, positions, owners, and which token's logits are wanted.
         self._asked = {
             size: torch.zeros(4, size, dtype=torch.int64, device=cache.device)
@@ -97,7 +97,7 @@ class CapturedPrompts:
 
     def _pass(self, size: int) -> None:
         tokens, positions, owners, last = self._asked[size]
-        logits = self._lean.read(tokens, positions, owners, last[:1])
+        logits = self._fused.read(tokens, positions, owners, last[:1])
         if self._logits.shape != logits.shape:
             self._logits = torch.empty_like(logits)
         self._logits.copy_(logits)

@@ -13,14 +13,14 @@ from typing import Any
 
 import torch
 
-__all__ = ["StepGraphs"]
+__all__ = ["CudaGraphs"]
 
 log = logging.getLogger(__name__)
 
 _WARM_UPS = 2  # runs before a capture: kernels are compiled and libraries make their handles
 
 
-class StepGraphs:
+class CudaGraphs:
     """Captured steps of one device, by key. All share one memory pool, for only one runs at a time."""
 
     def __init__(self, device: torch.device) -> None:

@@ -18,35 +18,35 @@ from model.base.loading import LoadedBase
 from model.base.memory import choose_slots
 from model.base.output_layer import last_token_only
 from model.cache.kv_cache import SlotCache, use_slot_attention
-from model.cache.model_cache import OwnCaches
-from model.cache.prefix_cache import PrefixMemory
+from model.cache.model_cache import ModelCaches
+from model.cache.prefix_cache import PrefixCache
 from model.config import ModelConfig
 from model.errors import BaseUnsuitable
-from model.fused.decode_step import LeanStep, has_llama_shape
+from model.fused.decode_step import FusedStep, has_llama_shape
 from model.fused.packed import fuse, kernels_for
 from model.protocol import Sampling
-from model.serving.captured_prefill import CapturedPrompts
-from model.serving.cuda_graphs import StepGraphs
-from model.serving.parity import choose_way, windows_of
+from model.serving.captured_prefill import CapturedPrefill
+from model.serving.cuda_graphs import CudaGraphs
+from model.serving.parity import choose_cache, windows_of
 from model.serving.sampling import Sampler
 
-__all__ = ["Decoder", "Drawn"]
+__all__ = ["Decoder", "SampledToken"]
 
 log = logging.getLogger(__name__)
 
 _CPU_CHUNK = 128
 _GPU_CHUNK = 512
-_LEAN_TOLERANCE = 0.2  # relative distance of logits: bf16 rounding through all layers is a tenth, an error is 1
-_OWN_TOLERANCE = {torch.float32: 0.1}  # the same, between a whole pass and one with a cache
-_OWN_TOLERANCE_HALF = 0.25
+_FUSED_TOLERANCE = 0.2  # relative distance of logits: bf16 rounding through all layers is a tenth, an error is 1
+_CACHE_TOLERANCE = {torch.float32: 0.1}  # the same, between a whole pass and one with a cache
+_CACHE_TOLERANCE_HALF = 0.25
 _GREEDY = Sampling(temperature=0.0)
 
 
-class Drawn(NamedTuple):
+class SampledToken(NamedTuple):
     """A row's next token, and how probable it was at temperature 1."""
 
     token: int
-    chance: float
+    probability: float
 
 
 class Decoder:
@@ -71,13 +71,13 @@ class Decoder:
         self._live = torch.zeros(self.rows, dtype=torch.int64, device=base.device)
         self._live_rows = 0
         self._longest = [0] * self.rows
-        self._drawn = [False] * self.rows
-        self._prefixes = PrefixMemory(self.rows)
-        self._landing = _Landing(self.rows, base.device)
-        self._graphs = StepGraphs(base.device)
-        self._own: OwnCaches | None = None  # instead of the slots
-        self._lean: LeanStep | None = None
-        self._prompts: CapturedPrompts | None = None
+        self._samples = [False] * self.rows
+        self._prefixes = PrefixCache(self.rows)
+        self._readback = _Readback(self.rows, base.device)
+        self._graphs = CudaGraphs(base.device)
+        self._own: ModelCaches | None = None  # instead of the slots
+        self._fused: FusedStep | None = None
+        self._prefill_passes: CapturedPrefill | None = None
 
     @property
     def identity(self) -> BaseIdentity:
@@ -98,7 +98,7 @@ class Decoder:
     @property
     def path(self) -> str:
         """How decode steps are computed, for `/status`."""
-        modules = "lean" if self._lean else "one by one in the model's own cache" if self._own else "modules"
+        modules = "fused" if self._fused else "one by one in the model's own cache" if self._own else "modules"
         return f"{modules}, captured" if self._graphs.usable else modules
 
     def warm_up(self) -> None:
@@ -106,11 +106,11 @@ class Decoder:
 
         Raises BaseUnsuitable when the base cannot be served as it was made.
         """
-        self._choose_way()
+        self._choose_cache()
         self.begin(0, [0] * 8, _GREEDY, 0)
         kernels = kernels_for(self.device, self.base.dtype) if self.slot.is_nf4 and self._own is None else None
         if kernels is not None and has_llama_shape(self._model, kernels):
-            self._make_lean(kernels)
+            self._use_fused_step(kernels)
         elif kernels is not None and self.device.type == "cuda":  # on a CPU bitsandbytes' own layers do the same
             for linear in self.slot.linears.values():
                 fuse([linear], kernels)
@@ -121,31 +121,31 @@ class Decoder:
         self._set_live(0)
 
     def begin(self, row: int, prompt: Sequence[int], sampling: Sampling, seed: int) -> int:
-        """Give a row to a new conversation; returns how many prompt tokens another row already had and lent."""
+        """Give a row to a new conversation. Returns how many prompt tokens were found in the prefix cache."""
         self.sampler.set_row(row, sampling, seed, torch.tensor(prompt, device=self.device))
-        self._drawn[row] = sampling.temperature > 0 or sampling.repetition_penalty != 1.0
+        self._samples[row] = sampling.temperature > 0 or sampling.repetition_penalty != 1.0
         if self._own is not None:
             self._own.forget(row)
             self.cache.positions[row] = self._longest[row] = 0
             return 0
-        source, lent = self._prefixes.longest(prompt)
-        if lent and source != row:
-            self.cache.copy_row(source, row, lent)
-        self._prefixes.keep(row, prompt, lent)
-        self.cache.positions[row] = self._longest[row] = lent
-        return lent
+        source, cached = self._prefixes.longest(prompt)
+        if cached and source != row:
+            self.cache.copy_row(source, row, cached)
+        self._prefixes.keep(row, prompt, cached)
+        self.cache.positions[row] = self._longest[row] = cached
+        return cached
 
-    def prefill(self, row: int, tokens: Sequence[int], start: int, *, last: bool) -> Drawn | None:
+    def prefill(self, row: int, tokens: Sequence[int], start: int, *, last: bool) -> SampledToken | None:
         """Compute prompt `tokens` of `row` from position `start`; after the `last` chunk, the answer's first token."""
         end = start + len(tokens)
         self.cache.begin_prefill(row, start, len(tokens))
         ids = torch.tensor(tokens, device=self.device)
         if self._own is not None:
             logits = self._own.forward(row, ids)
-        elif self._prompts is not None:
-            logits = self._prompts.read(row, tokens, start)
-        elif self._lean is not None:
-            logits = self._lean.prefill(ids, row, start)
+        elif self._prefill_passes is not None:
+            logits = self._prefill_passes.read(row, tokens, start)
+        elif self._fused is not None:
+            logits = self._fused.prefill(ids, row, start)
         else:
             logits = self._forward(ids[None], torch.arange(start, end, device=self.device)[None])
         self.cache.positions[row] = self._longest[row] = end
@@ -153,14 +153,14 @@ class Decoder:
         if not last:
             return None
         rows = slice(row, row + 1)
-        if not self._drawn[row]:
+        if not self._samples[row]:
             token = self.sampler.greedy(logits)
         else:
-            token = self.sampler.draw(logits, rows, self.cache.positions[rows])
+            token = self.sampler.sample(logits, rows, self.cache.positions[rows])
             self.sampler.mark(rows, token, torch.ones_like(token))
-        self.sampler.weigh(logits, rows, token)
+        self.sampler.record_probability(logits, rows, token)
         self._tokens[row] = token[0]
-        return Drawn(int(token[0]), float(self.sampler.chance[row]))
+        return SampledToken(int(token[0]), float(self.sampler.probability[row]))
 
     def launch(self, fed: Sequence[int]) -> None:
         """Begin a step for the first rows. `fed`: the last token of each, which the step computes with."""
@@ -168,56 +168,56 @@ class Decoder:
         if count != self._live_rows:
             self._set_live(count)
         size = self._batch(count)
-        drawn = any(self._drawn[:count])
-        if self._graphs.usable and self._lean is not None:
-            self._graphs.run((size, drawn), lambda: self._step(size, drawn=drawn))
+        sampled = any(self._samples[:count])
+        if self._graphs.usable and self._fused is not None:
+            self._graphs.run((size, sampled), lambda: self._step(size, sampled=sampled))
         else:
-            self._step(count, drawn=drawn)
-        self._landing.take(self._tokens[:count], self.sampler.chance[:count])
+            self._step(count, sampled=sampled)
+        self._readback.start(self._tokens[:count], self.sampler.probability[:count])
         for row, token in enumerate(fed):
             self._longest[row] += 1
             self._prefixes.extend(row, (token,))
 
-    def collect(self) -> list[Drawn]:
+    def collect(self) -> list[SampledToken]:
         """The next token of each row that the last `launch` was for, in that order."""
-        return self._landing.read()
+        return self._readback.wait()
 
     def move(self, source: int, target: int) -> None:
-        """Let the conversation of row `source` go on in row `target`."""
+        """Move the conversation of row `source` to row `target`."""
         if self._own is not None:
             self._own.move(source, target)
         self.cache.copy_row(source, target, self._longest[source])
         self.sampler.copy_row(source, target)
         self._tokens[target] = self._tokens[source]
         self._prefixes.move(source, target)
-        self._longest[target], self._drawn[target] = self._longest[source], self._drawn[source]
+        self._longest[target], self._samples[target] = self._longest[source], self._samples[source]
 
     def write_adapter(self, staged: StagedAdapter) -> None:
         """Put a staged adapter in place; no row may be in use."""
         self._prefixes.forget()
-        if self.slot.write(staged):  # the slot grew: what remembers its old addresses is made anew
+        if self.slot.write(staged):  # the slot grew: captures of its old addresses are void
             self._graphs.clear()
-            if self._lean:
-                self._lean.bind()
+            if self._fused:
+                self._fused.bind()
             self._capture()
 
-    def _step(self, size: int, *, drawn: bool) -> None:
+    def _step(self, size: int, *, sampled: bool) -> None:
         """Advance rows 0 … size-1 on the device; rows that are not live keep their state."""
         rows, live = slice(0, size), self._live[:size]
         if self._own is not None:
             logits = self._own.step(self._tokens[rows])
-        elif self._lean is not None:
-            logits = self._lean(self._tokens[rows])
+        elif self._fused is not None:
+            logits = self._fused(self._tokens[rows])
         else:
             self.cache.begin_decode(size, max(self._longest[:size]))
             logits = self._forward(self._tokens[rows, None], self.cache.positions[rows, None])
         self.cache.positions[rows] += live
-        if drawn:
-            tokens = self.sampler.draw(logits, rows, self.cache.positions[rows])
+        if sampled:
+            tokens = self.sampler.sample(logits, rows, self.cache.positions[rows])
             self.sampler.mark(rows, tokens, live)
         else:
             tokens = self.sampler.greedy(logits)
-        self.sampler.weigh(logits, rows, tokens)
+        self.sampler.record_probability(logits, rows, tokens)
         self._tokens[rows] = torch.where(live > 0, tokens, self._tokens[rows])
 
     def _forward(self, ids: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
@@ -227,20 +227,20 @@ class Decoder:
         logits: torch.Tensor = out.logits[:, -1]
         return logits
 
-    def _choose_way(self) -> None:
+    def _choose_cache(self) -> None:
         """Serve in slots if they hold what the model remembers, else in its own caches."""
         attention = self._model.config._attn_implementation  # noqa: SLF001 - no public name
-        tolerance = _OWN_TOLERANCE.get(self.base.dtype, _OWN_TOLERANCE_HALF)
-        way = choose_way(self._model, partial(self._in_slots, attention), self.context, tolerance)
-        if way.cache == "none":
-            raise BaseUnsuitable(self.base.id, way.why)
-        if way.cache == "slots":
+        tolerance = _CACHE_TOLERANCE.get(self.base.dtype, _CACHE_TOLERANCE_HALF)
+        choice = choose_cache(self._model, partial(self._in_slots, attention), self.context, tolerance)
+        if choice.cache == "none":
+            raise BaseUnsuitable(self.base.id, choice.why)
+        if choice.cache == "slots":
             use_slot_attention(self._model)
             return
-        log.warning("The base cannot be served in slots (%s); replies are computed one by one", way.why)
+        log.warning("The base cannot be served in slots (%s); replies are computed one by one", choice.why)
         self.cache.release()
         self.chunk = self.context
-        self._own = OwnCaches(self._model, self.rows)
+        self._own = ModelCaches(self._model, self.rows)
 
     def _in_slots(self, attention: str, tokens: list[int], steps: int) -> torch.Tensor:
         """Logits [1 + steps, vocabulary] of a prompt and forced steps in slots. Leaves the model as it was."""
@@ -273,53 +273,53 @@ class Decoder:
         self._live[:count], self._live[count:] = 1, 0
         self._live_rows = count
 
-    def _make_lean(self, kernels: Any) -> None:
-        """Take the lean step if it computes what the model's own modules compute."""
+    def _use_fused_step(self, kernels: Any) -> None:
+        """Take the fused step if it computes what the model's own modules compute."""
         self.prefill(0, list(range(8)), 0, last=True)
         self._set_live(1)
         self.cache.begin_decode(1, 8)
         expected = self._forward(self._tokens[:1, None], self.cache.positions[:1, None]).float()
-        lean = LeanStep(self._model, self.cache, kernels)
-        error = float((lean(self._tokens[:1]).float() - expected).norm() / expected.norm())
-        log.debug("The lean decode step differs from the modules by %.4f", error)
-        if error < _LEAN_TOLERANCE:
-            self._lean = lean
-            if kernels.PROMPT_SIZES:
-                self._prompts = CapturedPrompts(lean, self._graphs, kernels.PROMPT_SIZES, self.cache)
+        fused = FusedStep(self._model, self.cache, kernels)
+        error = float((fused(self._tokens[:1]).float() - expected).norm() / expected.norm())
+        log.debug("The fused decode step differs from the modules by %.4f", error)
+        if error < _FUSED_TOLERANCE:
+            self._fused = fused
+            if kernels.PREFILL_SIZES:
+                self._prefill_passes = CapturedPrefill(fused, self._graphs, kernels.PREFILL_SIZES, self.cache)
         else:
-            log.warning("The lean decode step is off by %.3f for this model; its own modules are used", error)
+            log.warning("The fused decode step is off by %.3f for this model; its own modules are used", error)
 
     def _capture(self) -> None:
-        if self._lean is None:
+        if self._fused is None:
             return
         for size in sorted({self._batch(count) for count in range(1, self.rows + 1)}, reverse=True):
-            for drawn in (False, True):
+            for sampled in (False, True):
                 if self._graphs.usable:
-                    self._graphs.capture((size, drawn), lambda: self._step(size, drawn=drawn))  # noqa: B023 - run now
-        if self._prompts is not None:
-            self._prompts.capture()
-            self.chunk = self._asked_chunk or self._prompts.longest
+                    self._graphs.capture((size, sampled), lambda: self._step(size, sampled=sampled))  # noqa: B023 - run now
+        if self._prefill_passes is not None:
+            self._prefill_passes.capture()
+            self.chunk = self._asked_chunk or self._prefill_passes.longest
 
 
-class _Landing:
-    """Where a step's results arrive on the host: copied by the device itself, so that nobody has to wait for them."""
+class _Readback:
+    """A step's results on the host. The device copies them by itself; `wait` waits for that copy."""
 
     def __init__(self, rows: int, device: torch.device) -> None:
         pinned = device.type == "cuda"
         self._tokens = torch.zeros(rows, dtype=torch.int64, pin_memory=pinned)
-        self._chances = torch.zeros(rows, pin_memory=pinned)
+        self._probabilities = torch.zeros(rows, pin_memory=pinned)
         self._arrived = torch.cuda.Event() if pinned else None
         self._count = 0
 
-    def take(self, tokens: torch.Tensor, chances: torch.Tensor) -> None:
+    def start(self, tokens: torch.Tensor, probabilities: torch.Tensor) -> None:
         self._count = len(tokens)
         self._tokens[: self._count].copy_(tokens, non_blocking=True)
-        self._chances[: self._count].copy_(chances, non_blocking=True)
+        self._probabilities[: self._count].copy_(probabilities, non_blocking=True)
         if self._arrived is not None:
             self._arrived.record()
 
-    def read(self) -> list[Drawn]:
+    def wait(self) -> list[SampledToken]:
         if self._arrived is not None:
             self._arrived.synchronize()
-        pairs = zip(self._tokens[: self._count].tolist(), self._chances[: self._count].tolist(), strict=True)
-        return [Drawn(token, chance) for token, chance in pairs]
+        pairs = zip(self._tokens[: self._count].tolist(), self._probabilities[: self._count].tolist(), strict=True)
+        return [SampledToken(token, probability) for token, probability in pairs]

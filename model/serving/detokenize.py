@@ -27,7 +27,7 @@ class TextStream:
         # Tags that are tokens: where they are special ones, decoding drops them and leaves the thought.
         self._tags = {id_: mark for tag in tags for mark in tag if (id_ := _token_of(tokenizer, mark)) is not None}
         self._ids: list[int] = []
-        self._settled = 0  # ids whose text is final
+        self._decoded = 0  # ids whose text is final
         self._held = ""
         self.text = ""
         self.stopped = False
@@ -36,7 +36,7 @@ class TextStream:
         """Take one token; returns the text that became showable."""
         if token in self._tags:
             piece = self._decode(final=True)
-            self._ids, self._settled = [], 0
+            self._ids, self._decoded = [], 0
             return self._release(self._thoughts.push(piece + self._tags[token]))
         self._ids.append(token)
         return self._release(self._thoughts.push(self._decode()))
@@ -50,13 +50,13 @@ class TextStream:
         return piece + self._show(held)
 
     def _decode(self, *, final: bool = False) -> str:
-        start = max(0, self._settled - _WINDOW)
-        before = self._tokenizer.decode(self._ids[start : self._settled], skip_special_tokens=True)
+        start = max(0, self._decoded - _WINDOW)
+        before = self._tokenizer.decode(self._ids[start : self._decoded], skip_special_tokens=True)
         now = self._tokenizer.decode(self._ids[start:], skip_special_tokens=True)
-        unsettled = len(self._ids) - self._settled
-        if now.endswith(_REPLACEMENT) and unsettled < _CHARACTER and not final:
+        pending = len(self._ids) - self._decoded
+        if now.endswith(_REPLACEMENT) and pending < _CHARACTER and not final:
             return ""  # a character whose bytes are not all here
-        self._settled = len(self._ids)
+        self._decoded = len(self._ids)
         return str(now[len(before) :])
 
     def _release(self, piece: str) -> str:

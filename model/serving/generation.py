@@ -61,41 +61,41 @@ class Generation:
         outbox.put(self, result)
         outbox.send()
 
-    def receive(self, news: str | Completion | ModelError) -> None:
+    def receive(self, event: str | Completion | ModelError) -> None:
         """A piece of text or the end, in the asking loop's own thread."""
-        if isinstance(news, str):
-            self._pieces.put_nowait(news)
+        if isinstance(event, str):
+            self._pieces.put_nowait(event)
             return
         self._pieces.put_nowait(None)
         if self._result.done():
             return
-        if isinstance(news, ModelError):
-            self._result.set_exception(news)
+        if isinstance(event, ModelError):
+            self._result.set_exception(event)
         else:
-            self._result.set_result(news)
+            self._result.set_result(event)
 
 
 class Outbox:
     """What a thread has to tell generations, in order: waking an event loop once for all costs less than for each."""
 
     def __init__(self) -> None:
-        self._news: dict[asyncio.AbstractEventLoop, list[tuple[Generation, str | Completion | ModelError]]] = {}
+        self._events: dict[asyncio.AbstractEventLoop, list[tuple[Generation, str | Completion | ModelError]]] = {}
 
-    def put(self, generation: Generation, news: str | Completion | ModelError) -> None:
+    def put(self, generation: Generation, event: str | Completion | ModelError) -> None:
         """Something for the next `send`."""
-        self._news.setdefault(generation.loop, []).append((generation, news))
+        self._events.setdefault(generation.loop, []).append((generation, event))
 
     def send(self) -> None:
         """Hand everything over."""
-        for loop, items in self._news.items():
+        for loop, items in self._events.items():
             try:
                 loop.call_soon_threadsafe(_deliver, items)
             except RuntimeError:  # the asking loop is gone, and with it whoever asked
                 for generation, _ in items:
                     generation.cancelled = True
-        self._news = {}
+        self._events = {}
 
 
 def _deliver(items: list[tuple[Generation, str | Completion | ModelError]]) -> None:
-    for generation, news in items:
-        generation.receive(news)
+    for generation, event in items:
+        generation.receive(event)

@@ -13,9 +13,9 @@ from typing import Any, Literal
 
 import torch
 
-from model.cache.model_cache import OwnCaches
+from model.cache.model_cache import ModelCaches
 
-__all__ = ["KNOWN", "Way", "choose_way", "windows_of"]
+__all__ = ["KNOWN", "CacheChoice", "choose_cache", "windows_of"]
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +31,8 @@ Compute = Callable[[list[int], int], torch.Tensor]
 
 
 @dataclass(frozen=True)
-class Way:
-    """How a model is served.
+class CacheChoice:
+    """Which cache a model is served with.
 
     Attributes:
         cache: in slots, all rows at once; in the model's own caches, row by row; or not at all.
@@ -43,7 +43,7 @@ class Way:
     why: str = ""
 
 
-def choose_way(model: Any, slots: Compute, context: int, tolerance: float) -> Way:
+def choose_cache(model: Any, slots: Compute, context: int, tolerance: float) -> CacheChoice:
     """Compare and choose: the first way that computes what the model's own forward pass does.
 
     Args:
@@ -56,7 +56,7 @@ def choose_way(model: Any, slots: Compute, context: int, tolerance: float) -> Wa
     tokens = _tokens(model, windows_of(config, context), context)
     whole = _tried(lambda: _at_once(model, tokens))
     if whole is None:
-        return Way("none", "its own forward pass fails, or gives no numbers, with its weights in 4 bits")
+        return CacheChoice("none", "its own forward pass fails, or gives no numbers, with its weights in 4 bits")
     own = _tried(lambda: _in_own_cache(model, tokens))
     if own is not None and _distance(own, whole, whole) > tolerance:
         log.debug("The model's own cache differs from its forward pass by %.4f", _distance(own, whole, whole))
@@ -72,12 +72,12 @@ def choose_way(model: Any, slots: Compute, context: int, tolerance: float) -> Wa
         apart = float("inf") if held is None else _distance(held, truth, worth)
         log.debug("The slots differ by %.4f", apart)
         if apart <= max(_SAME, tolerance):
-            return Way("slots")
+            return CacheChoice("slots")
         why = "its attention does not go through them" if held is None else "its logits differ"
     return (
-        Way("none", "it computes otherwise with a cache of what was said than without")
+        CacheChoice("none", "it computes otherwise with a cache of what was said than without")
         if own is None
-        else Way("own", why)
+        else CacheChoice("own", why)
     )
 
 
@@ -125,7 +125,7 @@ def _at_once(model: Any, tokens: list[int]) -> torch.Tensor:
 
 
 def _in_own_cache(model: Any, tokens: list[int]) -> torch.Tensor:
-    caches, ids = OwnCaches(model, 1), torch.tensor(tokens, device=model.device)
+    caches, ids = ModelCaches(model, 1), torch.tensor(tokens, device=model.device)
     logits = [caches.forward(0, ids[:-_STEPS])]
     logits += [caches.forward(0, ids[place : place + 1]) for place in range(len(tokens) - _STEPS, len(tokens))]
     return torch.cat(logits).float()

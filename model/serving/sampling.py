@@ -20,7 +20,7 @@ _NUCLEUS = (
 class Sampler:
     """Sampling settings of `rows` slots, kept on the device.
 
-    `seen` is [rows, vocabulary] and marks tokens that the repetition penalty applies to; `chance` is [rows], the
+    `seen` is [rows, vocabulary] and marks tokens that the repetition penalty applies to; `probability` is [rows], the
     probability that the model gave each row's last token.
     """
 
@@ -30,7 +30,7 @@ class Sampler:
         self.penalty = torch.ones(rows, device=device)
         self.seed = torch.zeros(rows, dtype=torch.int64, device=device)
         self.seen = torch.zeros(rows, vocabulary, dtype=torch.bool, device=device)
-        self.chance = torch.zeros(rows, device=device)
+        self.probability = torch.zeros(rows, device=device)
         self._rows = torch.arange(rows, device=device)
 
     def set_row(self, row: int, sampling: Sampling, seed: int, prompt: torch.Tensor) -> None:
@@ -52,7 +52,7 @@ class Sampler:
         """[rows, vocabulary] -> [rows]: for steps in which no row wants more."""
         return logits.argmax(-1)
 
-    def draw(self, logits: torch.Tensor, rows: slice, positions: torch.Tensor) -> torch.Tensor:
+    def sample(self, logits: torch.Tensor, rows: slice, positions: torch.Tensor) -> torch.Tensor:
         """Next tokens [n] for `rows` (n of them) from logits [n, vocabulary], each at its position [n]."""
         penalty, seen = self.penalty[rows, None], self.seen[rows]
         logits = logits.float()
@@ -68,10 +68,10 @@ class Sampler:
         choice = torch.where(temperature > 0, drawn, top).argmax(-1, keepdim=True)
         return ids.gather(-1, choice)[:, 0]
 
-    def weigh(self, logits: torch.Tensor, rows: slice, tokens: torch.Tensor) -> None:
-        """Keep in `chance` how probable `tokens` [n] were by logits [n, vocabulary], at temperature 1."""
+    def record_probability(self, logits: torch.Tensor, rows: slice, tokens: torch.Tensor) -> None:
+        """Keep in `probability` how probable `tokens` [n] were by logits [n, vocabulary], at temperature 1."""
         chosen = logits.gather(1, tokens[:, None])[:, 0].float()
-        self.chance[rows] = (chosen - logits.float().logsumexp(-1)).exp()
+        self.probability[rows] = (chosen - logits.float().logsumexp(-1)).exp()
 
     def mark(self, rows: slice, tokens: torch.Tensor, live: torch.Tensor) -> None:
         """Count the tokens just drawn as seen, in rows whose `live` is not 0."""

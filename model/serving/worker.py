@@ -30,7 +30,7 @@ import torch
 from model.chat import end_of_turn_id
 from model.errors import EngineClosed, EngineFailed, GenerationFailed, ModelError
 from model.protocol import Completion, FinishReason
-from model.serving.decoder import Decoder, Drawn
+from model.serving.decoder import Decoder, SampledToken
 from model.serving.detokenize import TextStream
 from model.serving.generation import Generation, Outbox
 from model.serving.health import Health
@@ -47,7 +47,7 @@ _LOOK_S = 15.0  # between two looks whether the thread is stuck, while somebody 
 
 @dataclass(eq=False)
 class _Row:
-    """A conversation being answered. `last` is its newest token; `chances` the sum of what each was worth."""
+    """A conversation being answered. `last` is its newest token; `probability_sum` the sum of what each was worth."""
 
     generation: Generation
     stream: TextStream
@@ -57,7 +57,7 @@ class _Row:
     prefilled: int = 0
     produced: int = 0
     last: int = 0
-    chances: float = 0.0
+    probability_sum: float = 0.0
     first_token_s: float = 0.0
     ended: bool = False
 
@@ -67,14 +67,14 @@ class _Row:
 
 
 @dataclass
-class _Errand:
-    """Something to do once no reply is in flight."""
+class _Command:
+    """Something to do on the worker's thread once no reply is being generated."""
 
     run: Callable[[], Any]
     done: asyncio.Future[Any]
     loop: asyncio.AbstractEventLoop
 
-    def settle(self, result: Any = None, error: Exception | None = None) -> None:
+    def resolve(self, result: Any = None, error: Exception | None = None) -> None:
         def tell() -> None:
             if self.done.done():
                 return
@@ -92,7 +92,7 @@ class Worker:
 
     Attributes:
         decoder: None while the engine sleeps: requests queue.
-        adapter: id of the adapter in the decoder's slot. Both are changed in errands only.
+        adapter: id of the adapter in the decoder's slot. Both are changed in commands only.
         failure: why the thread ended by itself; None while it works.
         failed: done, with `failure`, when the thread has ended by itself.
     """
@@ -110,9 +110,9 @@ class Worker:
         self._lock = threading.Condition()
         self._waiting: FairQueue[tuple[Generation, float]] = FairQueue(max_queue)
         self._entries: dict[Generation, tuple[Generation, float]] = {}
-        self._errands: deque[_Errand] = deque()
+        self._commands: deque[_Command] = deque()
         self._rows: list[_Row] = []  # decoding rows first; at most one prefilling row, last
-        self._flight: list[_Row] | None = None  # the rows of a step that was launched and not collected
+        self._in_flight: list[_Row] | None = None  # the rows of a step that was launched and not collected
         self._outbox = Outbox()
         self._closed = False
         self._produced: deque[tuple[float, int]] = deque()
@@ -185,7 +185,7 @@ class Worker:
         self.check()
         with self._lock:
             self._refuse_if_ended()
-            self._errands.append(_Errand(run, done, loop))
+            self._commands.append(_Command(run, done, loop))
             self._lock.notify()
         while not (await asyncio.wait([done], timeout=_LOOK_S))[0]:
             self.check()
@@ -218,7 +218,7 @@ class Worker:
                 while self._work_once():
                     self._outbox.send()
         except BaseException as error:
-            log.critical("The engine cannot go on", exc_info=error)
+            log.critical("The engine stopped after an error", exc_info=error)
             self._fail_for_good(EngineFailed(type(error).__name__))
         else:
             self._end_everything(EngineClosed())
@@ -226,13 +226,13 @@ class Worker:
     def _work_once(self) -> bool:
         """Do what is next, or wait for it; false when the engine is closed."""
         with self._lock:
-            while not (self._ended or self._rows or self._errands or self._answerable()):
+            while not (self._ended or self._rows or self._commands or self._answerable()):
                 self._lock.wait()
             if self._ended:
                 return False
-            errand = self._errands.popleft() if self._errands and not self._rows else None
-        if errand is not None:
-            self._run(errand)
+            command = self._commands.popleft() if self._commands and not self._rows else None
+        if command is not None:
+            self._run(command)
         elif (decoder := self.decoder) is not None:
             self._health.began()
             self._admit(decoder)
@@ -252,22 +252,22 @@ class Worker:
     def _busy(self) -> list[str]:
         return [row.generation.channel for row in self._rows]
 
-    def _run(self, errand: _Errand) -> None:
-        self._flight = None  # of rows that have all ended
+    def _run(self, command: _Command) -> None:
+        self._in_flight = None  # of rows that have all ended
         try:
-            result = errand.run()
+            result = command.run()
         except ModelError as error:
-            errand.settle(error=error)
+            command.resolve(error=error)
         except BaseException as error:
-            errand.settle(error=EngineFailed(type(error).__name__))
+            command.resolve(error=EngineFailed(type(error).__name__))
             raise
         else:
-            errand.settle(result)
+            command.resolve(result)
 
     def _admit(self, decoder: Decoder) -> None:
-        """Take the next waiting request into a free row, unless an errand waits for the rows to empty."""
+        """Take the next waiting request into a free row, unless an command waits for the rows to empty."""
         with self._lock:
-            if self._errands or len(self._rows) >= decoder.rows or (self._rows and self._rows[-1].prefilling):
+            if self._commands or len(self._rows) >= decoder.rows or (self._rows and self._rows[-1].prefilling):
                 return
             entry = self._waiting.pop(self._busy())
             if entry is None:
@@ -295,36 +295,36 @@ class Worker:
         chunk = prompt[row.prefilled : row.prefilled + decoder.chunk]
         last = row.prefilled + len(chunk) == len(prompt)
         try:
-            drawn = decoder.prefill(index, chunk, row.prefilled, last=last)
+            sampled = decoder.prefill(index, chunk, row.prefilled, last=last)
         except Exception as error:  # noqa: BLE001 - as above
             self._fail(decoder, "prefill", [row], error)
             return
         self._health.went_well("prefill")
         row.prefilled += len(chunk)
-        if drawn is not None:
+        if sampled is not None:
             row.first_token_s = time.perf_counter() - row.submitted
-            row.last = drawn.token
-            self._take(decoder, row, drawn)
+            row.last = sampled.token
+            self._take(decoder, row, sampled)
 
     def _decode_some(self, decoder: Decoder) -> None:
         """Bring every decoding row one token further."""
-        if self._flight is None and not self._launch(decoder):
+        if self._in_flight is None and not self._launch(decoder):
             return
-        rows, self._flight = self._flight or [], None
+        rows, self._in_flight = self._in_flight or [], None
         try:
-            landed = decoder.collect()
+            tokens = decoder.collect()
         except Exception as error:  # noqa: BLE001 - as above
             self._fail(decoder, "decode", rows, error)
             return
         self._health.went_well("decode")
         self._count(len(rows))
-        for row, drawn in zip(rows, landed, strict=True):
-            row.last = drawn.token
+        for row, sampled in zip(rows, tokens, strict=True):
+            row.last = sampled.token
         if decoder.ahead:
             self._launch(decoder)
-        for row, drawn in zip(rows, landed, strict=True):
+        for row, sampled in zip(rows, tokens, strict=True):
             if not row.ended:
-                self._take(decoder, row, drawn)
+                self._take(decoder, row, sampled)
 
     def _launch(self, decoder: Decoder) -> bool:
         """Begin a step for the rows that decode; false if there is none, or it failed."""
@@ -336,7 +336,7 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - as above
             self._fail(decoder, "decode", rows, error)
             return False
-        self._flight = rows
+        self._in_flight = rows
         return True
 
     def _fail(self, decoder: Decoder, step: str, rows: list[_Row], error: Exception) -> None:
@@ -355,23 +355,23 @@ class Worker:
             while self._produced[0][0] < now - _RATE_WINDOW_S:
                 self._produced.popleft()
 
-    def _take(self, decoder: Decoder, row: _Row, drawn: Drawn) -> None:
+    def _take(self, decoder: Decoder, row: _Row, sampled: SampledToken) -> None:
         """Give a row its next token, and end the row if that was the last."""
         try:
-            self._read(decoder, row, drawn)
+            self._read(decoder, row, sampled)
         except Exception as error:  # noqa: BLE001 - as above
             self._fail(decoder, "read", [row], error)
         else:
             self._health.went_well("read")
 
-    def _read(self, decoder: Decoder, row: _Row, drawn: Drawn) -> None:
-        if math.isnan(drawn.chance):  # weights that overflow say anything; nobody is to read it
+    def _read(self, decoder: Decoder, row: _Row, sampled: SampledToken) -> None:
+        if math.isnan(sampled.probability):  # weights that overflow say anything; nobody is to read it
             self._finish(decoder, self._rows.index(row), GenerationFailed("the model computes no numbers"))
             return
         row.produced += 1
-        row.chances += drawn.chance
-        ended = drawn.token in self._stops
-        if not ended and (piece := row.stream.push(drawn.token)):
+        row.probability_sum += sampled.probability
+        ended = sampled.token in self._stops
+        if not ended and (piece := row.stream.push(sampled.token)):
             self._outbox.put(row.generation, piece)
         if ended or row.stream.stopped:
             self._complete(decoder, self._rows.index(row), "stop")
@@ -398,7 +398,7 @@ class Worker:
             completion_tokens=row.produced,
             first_token_s=row.first_token_s,
             seconds=time.perf_counter() - row.submitted,
-            confidence=row.chances / row.produced if row.produced else None,
+            confidence=row.probability_sum / row.produced if row.produced else None,
         )
 
     def _finish(self, decoder: Decoder, index: int, result: Completion | ModelError) -> None:
@@ -428,10 +428,10 @@ class Worker:
     def _end_everything(self, why: ModelError) -> None:
         """Answer whatever is in the making or waits: as cancelled when the engine was closed, with `why` else."""
         with self._lock:
-            rows, waiting, errands = list(self._rows), self._waiting.drain(), list(self._errands)
+            rows, waiting, commands = list(self._rows), self._waiting.drain(), list(self._commands)
             self._rows.clear()
             self._entries.clear()
-            self._errands.clear()
+            self._commands.clear()
         self._outbox.send()
         outbox = Outbox()
         for row in rows:
@@ -447,8 +447,8 @@ class Worker:
         for generation, _ in waiting:
             outbox.put(generation, why)
         outbox.send()
-        for errand in errands:
-            errand.settle(error=why)
+        for command in commands:
+            command.resolve(error=why)
         self.decoder = None
 
 

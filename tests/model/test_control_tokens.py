@@ -50,7 +50,7 @@ def controls(tokenizer, ids):
 
 
 def assert_inert(tokenizer, typed):
-    """The typed text changes no control token in a prompt, in a pair, or in an answer gone on with."""
+    """The typed text changes no control token in a prompt, in a pair, or in an answer that is continued."""
     for role in ("user", "system"):
         asked = [Message(role, typed), Message("user", "and?")]
         harmless = [Message(role, "x"), Message("user", "and?")]

@@ -284,8 +284,8 @@ async def test_a_reply_says_how_sure_the_model_was_of_it(tiny, start):
             return_dict_in_generate=True,
             output_logits=True,
         )
-    chances = torch.cat(out.logits).softmax(-1).max(-1).values
-    assert completion.confidence == pytest.approx(float(chances.mean()), rel=0.01)
+    probabilities = torch.cat(out.logits).softmax(-1).max(-1).values
+    assert completion.confidence == pytest.approx(float(probabilities.mean()), rel=0.01)
 
 
 @pytest.mark.parametrize(("wanted", "held"), [(1, 1), (8, 8), (24, 32), (100, 128)])

@@ -1,7 +1,7 @@
-"""The lean step's layers and the output layer in C: decoder_pass.c, compiled for this machine if it has a C compiler.
+"""The fused step's layers and the output layer in C: decoder_pass.c, compiled for this machine if it has a C compiler.
 
-At a few rows torch's operations cost more than what they compute, and each product wakes the other cores anew. Without
-a compiler model/fused/decode_step.py and model/fused/cpu/kernels.py compute the same with torch.
+At a few rows a torch operation costs more than what it computes, and each product wakes the other cores again. Without
+a compiler, model/fused/decode_step.py and model/fused/cpu/kernels.py compute the same with torch.
 """
 
 from __future__ import annotations
@@ -73,14 +73,14 @@ def library() -> Any:
             subprocess.run(command, check=True, capture_output=True, timeout=60)  # noqa: S603 - our own source
             return ctypes.CDLL(str(target))
         except (OSError, subprocess.SubprocessError) as error:
-            log.info("Replies are slower than they could be: the engine's C code was not compiled (%s)", error)
+            log.info("The engine's C code was not compiled, so replies are slower (%s)", error)
             return None
 
 
 class CompiledLayers:
-    """The layers of a lean step, all in one call, on `threads` threads.
+    """The layers of a fused step in one call, on `threads` threads.
 
-    `layers` are model.lean's; `product` is bitsandbytes' 4-bit product.
+    `layers` are those of FusedStep; `product` is bitsandbytes' 4-bit product.
     """
 
     def __init__(
@@ -94,9 +94,9 @@ class CompiledLayers:
         scale: float,
         threads: int,
     ) -> None:
-        library().hire(_Int(threads - 1))
+        library().start_threads(_Int(threads - 1))
         self._function, self._most_tasks = library().pass_layers, _TASKS * threads
-        self._held: list[torch.Tensor] = []
+        self._tensors: list[torch.Tensor] = []
         linears = [linear for layer in layers for linear in (layer.qkv, layer.out, layer.gate_up, layer.down)]
         self._widest = max(max(len(linear.words), 2 * linear.words.shape[1]) for linear in linears)
         self._low = max(len(linear.a) for linear in linears)
@@ -160,11 +160,11 @@ class CompiledLayers:
         return _Linear(*sizes, (_Int * 3)(*ends), gated, residual, *map(self._at, tensors))
 
     def _at(self, tensor: torch.Tensor | None) -> int | None:
-        """The tensor's address, which stays its own as long as this object lives."""
+        """The tensor's address; this object keeps the tensor alive."""
         if tensor is None:
             return None
         assert tensor.is_contiguous()  # noqa: S101 - as packed, joined and allocated
-        self._held.append(tensor)
+        self._tensors.append(tensor)
         return tensor.data_ptr()
 
 
@@ -172,7 +172,7 @@ class CompiledHead:
     """The output layer in bf16: [m, hidden] -> logits [m, vocabulary] in fp32."""
 
     def __init__(self, weight: torch.Tensor, threads: int) -> None:
-        library().hire(_Int(threads - 1))
+        library().start_threads(_Int(threads - 1))
         self._function = library().project
         n, k = weight.shape
         self._weight = weight.bfloat16().view(n // _TILE, _TILE, k // 2, 2).transpose(1, 2).contiguous()

@@ -1,7 +1,7 @@
-"""The lean step's functions on a CPU with AVX512-BF16: the names and shapes of model/fused/gpu/kernels.py, in fp32.
+"""The fused step's kernels on a CPU with AVX512-BF16, in fp32: the same names and shapes as model/fused/gpu/kernels.py.
 
-The 4-bit product is bitsandbytes' own (bf16 inputs and result), as its layers compute it there; everything around it is
-few and plain torch operations, for at one row each costs its overhead.
+The 4-bit product is bitsandbytes' own, with bf16 inputs and result. Everything around it is a few plain torch
+operations, because at one row each costs its overhead.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from model.cache.kv_cache import SlotCache
 from model.fused.cpu.compiled import CompiledHead, CompiledLayers, library
 
 __all__ = [
-    "FEW_ROWS",
-    "PROMPT_SIZES",
+    "PREFILL_SIZES",
+    "SMALL_BATCH",
+    "arrange_scales",
     "attend",
     "begin_step",
     "compile_layers",
@@ -35,12 +36,11 @@ __all__ = [
     "pack",
     "product",
     "rms_norm",
-    "settled",
     "usable",
 ]
 
-FEW_ROWS = 1 << 30  # the product reads 4-bit weights directly for any number of rows
-PROMPT_SIZES: tuple[int, ...] = ()  # prompts are read by their own path
+SMALL_BATCH = 1 << 30  # the product reads 4-bit weights directly for any number of rows
+PREFILL_SIZES: tuple[int, ...] = ()  # prompts are read by their own path
 
 _BLOCK = 64  # inputs that share one scale
 _KERNEL = "gemv_4bit_inference_cpu_nf4_bf16"
@@ -58,7 +58,7 @@ def fits(inputs: int, outputs: int, head_dim: int) -> bool:
     return inputs % _BLOCK == 0 and outputs % 32 == 0 and head_dim % 2 == 0
 
 
-def settled(scales: torch.Tensor) -> torch.Tensor:
+def arrange_scales(scales: torch.Tensor) -> torch.Tensor:
     """Scales [N, K / 64] whose transpose is contiguous, as the product reads them."""
     return scales.T.contiguous().T
 
@@ -183,7 +183,7 @@ def compile_layers(
     eps: float,
     scale: float,
 ) -> CompiledLayers | None:
-    """All layers of a lean step as one call; None where it has to be torch, layer by layer."""
+    """All layers of a fused step as one call; None where torch computes them one by one."""
     if library() is None or slots.keys[0].shape[-1] % 32:
         return None
     return CompiledLayers(layers, slots, rotary, getattr(lib, _KERNEL), eps=eps, scale=scale, threads=_cores())

@@ -22,10 +22,11 @@ from model.fused.gpu import triton_kernels as kernel
 from model.fused.gpu.nvrtc import CompilationFailed, compile_kernels
 
 __all__ = [
-    "FEW_ROWS",
-    "PROMPT_SIZES",
+    "PREFILL_SIZES",
+    "SMALL_BATCH",
+    "arrange_scales",
     "attend",
-    "begin_prompt",
+    "begin_prefill",
     "begin_step",
     "dequantise",
     "finish",
@@ -37,14 +38,14 @@ __all__ = [
     "pack",
     "product",
     "rms_norm",
-    "settled",
     "usable",
 ]
 
 log = logging.getLogger(__name__)
 
-FEW_ROWS = 32  # up to here a product reads 4-bit weights directly; beyond, de-quantising first is faster
-PROMPT_SIZES = (FEW_ROWS, 128, 256, 512, 768, 1024)  # tokens in the passes that a prompt is read in, each captured once
+SMALL_BATCH = 32  # up to here a product reads 4-bit weights directly; beyond, de-quantising first is faster
+# Tokens of one prefill pass; each size is captured once.
+PREFILL_SIZES = (SMALL_BATCH, 128, 256, 512, 768, 1024)
 
 PROMPT_BLOCK = 128  # a prompt's tokens whose attention one block of threads computes
 BLOCK = 64  # inputs that share one scale: the NF4 block size
@@ -68,7 +69,7 @@ def fits(inputs: int, outputs: int, head_dim: int) -> bool:
     return inputs % BLOCK == 0 and outputs % 64 == 0 and head_dim in (32, 64, 128, 256)
 
 
-def settled(scales: torch.Tensor) -> torch.Tensor:
+def arrange_scales(scales: torch.Tensor) -> torch.Tensor:
     """Scales of layers put together, as `product` reads them."""
     return scales
 
@@ -92,7 +93,7 @@ def begin_step(rotary: tuple[torch.Tensor, torch.Tensor], positions: torch.Tenso
     return _Step(rotary, positions, owners, together=False)
 
 
-def begin_prompt(rotary: tuple[torch.Tensor, torch.Tensor], positions: torch.Tensor, owners: torch.Tensor) -> _Step:
+def begin_prefill(rotary: tuple[torch.Tensor, torch.Tensor], positions: torch.Tensor, owners: torch.Tensor) -> _Step:
     """Begin a pass over tokens of which several belong to one row and see those before them."""
     return _Step(rotary, positions, owners, together=True)
 
@@ -146,7 +147,7 @@ def product(
     *,
     rank: int,  # noqa: ARG001 - the layers' products are one here
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Returns x W^T, [M, N], and LoRA's x A^T, [M, R], in fp32. x: [M, K] bf16, M <= FEW_ROWS; a: [R, K]."""
+    """Returns x W^T, [M, N], and LoRA's x A^T, [M, R], in fp32. x: [M, K] bf16, M <= SMALL_BATCH; a: [R, K]."""
     x = x.contiguous()
     (m, k), n, r = x.shape, words.shape[0], a.shape[0]
     sums = torch.empty(m, n, dtype=torch.float32, device=x.device)
@@ -224,7 +225,7 @@ def attend(
 ) -> torch.Tensor:
     """Attention of M new tokens; stores their keys and values. Returns [M, heads * head_dim] bf16.
 
-    qkv: [M, (heads + 2 * kv_heads) * head_dim]; step: begin_step's or begin_prompt's; keys, values: [rows,
+    qkv: [M, (heads + 2 * kv_heads) * head_dim]; step: begin_step's or begin_prefill's; keys, values: [rows,
     kv_heads, length, head_dim]; norms: query and key RMS norm weights and epsilon.
     """
     m = qkv.shape[0]
@@ -235,7 +236,7 @@ def attend(
     q_norm, k_norm, eps = norms or (qkv, qkv, 0.0)
     if step.together:
         kernel.store[(m, kv)](*new, k_norm, eps, H=heads, KV=kv, D=dim, T=length, NORMED=norms is not None, num_warps=1)
-        if m > FEW_ROWS:  # few tokens share the past among more blocks of threads, below
+        if m > SMALL_BATCH:  # few tokens share the past among more blocks of threads, below
             kernel.attend_prompt[(triton.cdiv(m, PROMPT_BLOCK), heads)](
                 *new, q_norm, out, m, scale, eps, WINDOW=window, H=heads, KV=kv, D=dim, T=length, BM=PROMPT_BLOCK,
                 BT=64, NORMED=norms is not None, num_warps=8,

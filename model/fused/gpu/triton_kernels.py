@@ -1,7 +1,7 @@
 """Triton kernels for one decode step of a few rows on a GPU: the ends of products, RMS norm, attention over the slots.
 
-Few and fused, for at a few rows each costs its launch. The products themselves are CUDA (nf4.cu). Called through
-model/fused/gpu/kernels.py, which says what goes in and out.
+They are few and fused, because at a few rows each costs its launch. The products are CUDA (nf4.cu). They are called
+through model/fused/gpu/kernels.py, which documents their inputs and outputs.
 """
 
 from __future__ import annotations
@@ -266,7 +266,7 @@ def _over_keys(
     T: tl.constexpr,
     BT: tl.constexpr,
 ):
-    """Go on with the softmax over keys `start` to `end` - 1, in base 2; without MASKED every query sees them all."""
+    """Continue the softmax over keys `start` to `end` - 1, in base 2; without MASKED every query sees them all."""
     d = tl.arange(0, D // 2)
     full = tl.arange(0, D)
     for t0 in range(start, end, BT):

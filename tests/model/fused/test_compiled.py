@@ -73,10 +73,10 @@ async def test_without_a_compiler_the_answers_are_the_same(tiny, start, no_compi
 
 
 def test_helpers_change_nothing_but_the_time(tiny):
-    """With as many helpers as there are cores and more, every pass gives the same bits."""
+    """With as many threads as there are cores and more, every pass gives the same bits."""
     decoder = decoder_of(tiny)
     alone = said(decoder)
-    compiled.library().hire(compiled.ctypes.c_int64(3))
+    compiled.library().start_threads(compiled.ctypes.c_int64(3))
     for _ in range(5):
         decoder._prefixes.forget()
         assert torch.equal(said(decoder), alone)

@@ -83,7 +83,7 @@ async def test_a_prompt_in_small_chunks_gives_the_same_answers(tiny, start):
 
 
 def scores(decoder: Decoder, row: int, prompt: list[int], forced: list[int]) -> tuple[torch.Tensor, int]:
-    """Logits [1 + steps, vocabulary] that greedy decoding of a row sees while `forced` is said, and tokens lent."""
+    """Logits [1 + steps, vocabulary] that greedy decoding of a row sees while `forced` is said, and tokens cached."""
     seen: list[torch.Tensor] = []
 
     def say(logits: torch.Tensor) -> torch.Tensor:
@@ -92,16 +92,16 @@ def scores(decoder: Decoder, row: int, prompt: list[int], forced: list[int]) -> 
 
     with pytest.MonkeyPatch.context() as patch, torch.inference_mode():
         patch.setattr(decoder.sampler, "greedy", say)
-        lent = decoder.begin(row, prompt, Sampling(temperature=0), 0)
-        decoder.prefill(row, prompt[lent:], lent, last=True)
+        cached = decoder.begin(row, prompt, Sampling(temperature=0), 0)
+        decoder.prefill(row, prompt[cached:], cached, last=True)
         for token in forced[:-1]:
             decoder.launch([token] * (row + 1))
             decoder.collect()
-    return torch.stack(seen), lent
+    return torch.stack(seen), cached
 
 
 def test_a_prompt_that_begins_like_an_earlier_one_gets_the_same_scores(tiny):
-    """Lent keys and values change how much is computed, not what is said.
+    """Cached keys and values change how much is computed, not what is said.
 
     Forced along the same 60 tokens, the logits stay within 1 % of their norm (the 4-bit product rounds its inputs to
     bf16, 0.4 %, and a shorter product sums in another order); so the likeliest token is the same wherever it leads by
@@ -115,14 +115,14 @@ def test_a_prompt_that_begins_like_an_earlier_one_gets_the_same_scores(tiny):
         for text in ("Hello", "What is the sea?")
     )
     forced = torch.randint(3, 500, (60,), generator=torch.Generator().manual_seed(5)).tolist()
-    alone, lent = scores(decoder, 0, second, forced)
-    assert lent == 0
+    alone, cached = scores(decoder, 0, second, forced)
+    assert cached == 0
     with torch.inference_mode():
         decoder.write_adapter(decoder.slot.stage(None))  # forgets
-    _, lent = scores(decoder, 0, first, forced)
-    assert lent == 0
-    with_prefix, lent = scores(decoder, 1, second, forced)
-    assert lent > len(second) // 2
+    _, cached = scores(decoder, 0, first, forced)
+    assert cached == 0
+    with_prefix, cached = scores(decoder, 1, second, forced)
+    assert cached > len(second) // 2
     error = (with_prefix - alone).norm(dim=1) / alone.norm(dim=1)
     assert float(error.max()) < 0.01
     top = alone.topk(2).values

@@ -35,7 +35,7 @@ def test_two_million_draws_stay_in_the_nucleus():
     logits = torch.zeros(rows, 256)
     logits[:, :2] = 12.0
     for position in range(1, 1000):
-        tokens = drawn.draw(logits, slice(0, rows), torch.full((rows,), position))
+        tokens = drawn.sample(logits, slice(0, rows), torch.full((rows,), position))
         assert int(tokens.max()) < 2
 
 
@@ -45,14 +45,14 @@ def test_no_noise_brings_back_a_token_from_outside(monkeypatch, noise):
     monkeypatch.setattr(sampling, "_gumbel", lambda seed, position, token: torch.where(token > 1, noise, 0.0))
     drawn = sampler(4, 16, temperature=0.7, top_p=0.9)
     logits = torch.tensor([[9.0, 9.0, *[0.0] * 14]] * 4)
-    assert int(drawn.draw(logits, slice(0, 4), torch.ones(4, dtype=torch.int64)).max()) < 2
+    assert int(drawn.sample(logits, slice(0, 4), torch.ones(4, dtype=torch.int64)).max()) < 2
 
 
 def test_the_smallest_nucleus_holds_the_likeliest_token():
     """A nucleus that fp32 rounds to nothing still has one token."""
     drawn = sampler(2, 16, temperature=1.0, top_p=1e-50)
     logits = torch.randn(2, 16, generator=torch.Generator().manual_seed(0))
-    tokens = drawn.draw(logits, slice(0, 2), torch.ones(2, dtype=torch.int64))
+    tokens = drawn.sample(logits, slice(0, 2), torch.ones(2, dtype=torch.int64))
     assert torch.equal(tokens, logits.argmax(-1))
 
 
@@ -61,6 +61,6 @@ def test_draws_follow_the_probabilities():
     rows = 20_000
     drawn = sampler(rows, 4, temperature=1.0, top_p=1.0)
     shares = torch.tensor([0.5, 0.3, 0.15, 0.05])
-    tokens = drawn.draw(shares.log().expand(rows, 4), slice(0, rows), torch.full((rows,), 3))
+    tokens = drawn.sample(shares.log().expand(rows, 4), slice(0, rows), torch.full((rows,), 3))
     found = torch.bincount(tokens, minlength=4) / rows
     assert torch.allclose(found, shares, atol=0.01)
