@@ -116,7 +116,7 @@ class NightshiftClient(discord.Client):
         self.withdrawals = Withdrawals(self, self.moderators, self.review, self.reports)
         self._reactions = Reactions(self.moderators, self.review)
         self.answering = Answering(
-            engine, store, settings, self._on_reply, self.outbox, training_servers=self.training_servers
+            engine, store, settings, self._on_reply, self.outbox.answer, training_servers=self.training_servers
         )
         self.requests = FrontDesk(
             self.answering, store, self.guild_settings, self.moderators, direct_messages=config.direct_messages

@@ -20,6 +20,7 @@ from bot.chat.context import Context
 from bot.chat.existing_answer import Standing
 from bot.chat.generation import Draft, NothingAsked, QuestionGone
 from bot.chat.history import Ear
+from bot.chat.introductions import Introductions
 from bot.chat.rate_limits import Patience
 from bot.chat.request import Question
 from bot.chat.save import Written, write_down
@@ -34,8 +35,6 @@ from bot.discord_io.sanitize import sanitize
 from bot.discord_io.streaming import MessageStream
 from bot.discord_io.typing_indicator import TypingIndicator
 from bot.i18n.en import texts
-from bot.privacy.commands import Introductions
-from bot.review.outbox import Outbox
 from bot.server.training_servers import TrainingServers
 from bot.settings import Settings
 from model.protocol import ChatEngine, Completion, Sampling
@@ -50,7 +49,7 @@ _FAREWELL = 5.0  # seconds that a closing bot has for the last words of its answ
 
 
 class Answering:
-    """Answers questions, many at once. `on_reply` hears of each reply that was written down."""
+    """Answers questions, many at once. `deliver` shows a stored reply, `on_reply` is told of it."""
 
     def __init__(
         self,
@@ -58,7 +57,7 @@ class Answering:
         store: AsyncStore,
         settings: Settings,
         on_reply: Callable[[Written, Question], Awaitable[None]],
-        outbox: Outbox,
+        deliver: Callable[[int, MessageStream, Question], Awaitable[None]],
         *,
         training_servers: TrainingServers,
     ) -> None:
@@ -66,7 +65,7 @@ class Answering:
         self._store = store
         self._settings = settings
         self._on_reply = on_reply
-        self._outbox = outbox
+        self._deliver = deliver
         self._introductions = Introductions(store, settings, training_servers)
         self.unfinished = Unfinished(store)
         self._running: set[asyncio.Task[Any]] = set()
@@ -217,7 +216,7 @@ class Answering:
             await self._introductions.over(question.asker.id, told=False)
             await self._show_unstored(question, stream, as_posted(text, completion.finish_reason, question.guild))
             return
-        await self._outbox.answer(written.reply_id, stream, question)
+        await self._deliver(written.reply_id, stream, question)
         await self._introductions.over(question.asker.id, told=bool(line))
         try:
             await self._on_reply(written, question)

@@ -18,27 +18,17 @@ import discord
 from bot.chat.context import Heard, Names, called, people_in, plain_text
 from bot.chat.message_text import enclosed_in, forwarded_in, is_proxied, is_speech, pastes_in, poll_in, rich_embeds_in
 from bot.chat.trigger import Spoken, named
+from bot.discord_io.ids import places_of, roles_of
 from bot.discord_io.retry import UNSENT
 from bot.i18n.en import texts
 
-__all__ = ["Ear", "names_for", "places_of", "roles_of"]
+__all__ = ["Ear", "names_for"]
 
 _log = logging.getLogger(__name__)
 _SPOKEN = (discord.MessageType.default, discord.MessageType.reply)
 _CHAIN = 20  # messages up a chain of replies
 _HISTORY_SECONDS = 5.0  # a Discord that does not tell sooner what was said before holds no answer up
 _FETCHED = 5  # people whose names are asked for, of those that one text mentions
-
-
-def places_of(channel: Any) -> tuple[int, ...]:
-    """Ids of a channel; for a thread its parent's and its own."""
-    parent = getattr(channel, "parent_id", None) if isinstance(channel, discord.Thread) else None
-    return (parent, channel.id) if parent else (channel.id,)
-
-
-def roles_of(author: discord.abc.User) -> tuple[int, ...]:
-    """Ids of the roles somebody has on the server at hand."""
-    return tuple(role.id for role in author.roles) if isinstance(author, discord.Member) else ()
 
 
 Withheld = Callable[[Iterable[tuple[int, int | None]]], Awaitable[Collection[int]]]

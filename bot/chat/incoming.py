@@ -18,11 +18,12 @@ from discord import app_commands
 from bot.chat.answering import Answering
 from bot.chat.buttons import while_growing
 from bot.chat.existing_answer import parts_of, reply_shown_by, standing_at
-from bot.chat.history import Ear, places_of, roles_of
+from bot.chat.history import Ear
 from bot.chat.message_text import is_proxied
 from bot.chat.proxies import Originals
 from bot.chat.request import asked_by_button, asked_by_command, asked_by_message
 from bot.chat.trigger import wanted, welcome
+from bot.discord_io.ids import places_of, roles_of
 from bot.discord_io.interaction_errors import answered
 from bot.errors import Refused
 from bot.i18n.en import texts

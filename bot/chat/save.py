@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.chat.context import Context
-from bot.chat.history import places_of
 from bot.chat.request import Question
+from bot.discord_io.ids import places_of
 from model.protocol import Completion
 from storage.async_store import AsyncStore
 from storage.records import NewReply, Reply

@@ -11,8 +11,8 @@ from typing import Any, Literal
 import discord
 from discord import app_commands
 
-from bot.chat.history import places_of
 from bot.discord_io import limits
+from bot.discord_io.ids import places_of
 from bot.discord_io.interaction_errors import answered
 from bot.errors import Refused
 from bot.i18n.en import settings as texts

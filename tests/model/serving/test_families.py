@@ -12,12 +12,12 @@ from transformers import AutoModelForCausalLM
 
 from model.adapter.target_modules import adaptable
 from model.base.loading import LoadedBase, load_base
+from model.cache import kv_cache as slots_module
 from model.chat import Message, encode_prompt
 from model.config import ModelConfig
 from model.engine import Engine
 from model.errors import BaseUnsuitable
 from model.protocol import AdapterRef, Sampling
-from model.serving import kv_cache as slots_module
 from model.serving.decoder import Decoder
 from tests.families import IN_OWN_CACHE, IN_SLOTS, REFUSED, family_config
 from tests.tiny import make_tiny_adapter, tiny_tokenizer
