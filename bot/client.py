@@ -22,7 +22,7 @@ from bot.chat.save import Written
 from bot.discord_io.background import BackgroundTask
 from bot.discord_io.command_upload import CommandUpload
 from bot.discord_io.discord_clock import DiscordClock
-from bot.discord_io.interaction_errors import respond_with
+from bot.discord_io.interaction_errors import respond_with_error
 from bot.discord_io.token_watch import TokenWatch
 from bot.i18n.command_translator import CommandTranslator
 from bot.i18n.en import settings as settings_texts
@@ -42,7 +42,7 @@ from bot.server.deleted_ids import drop_deleted_ids
 from bot.server.guild_settings import Actor, GuildSettingsCache
 from bot.server.moderators import Moderators
 from bot.server.settings_commands import SettingsCommands
-from bot.server.setup import SetupChannel, SetupDesk, SetupRole, SetupStep
+from bot.server.setup import SetupChannel, SetupForm, SetupRole, SetupStep
 from bot.server.training_servers import TrainingServers
 from bot.settings import Settings
 from bot.slash_commands import slash_commands
@@ -79,12 +79,12 @@ def _joined(guild: discord.Guild) -> tuple[bool, float, int]:
 
 
 class _Tree(app_commands.CommandTree[Any]):
-    async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
+    async def interaction_check(self, interaction: discord.Interaction, /) -> bool:
         speak(str(interaction.locale))
         return True
 
-    async def on_error(self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError, /) -> None:
-        await respond_with(interaction, error)
+    async def on_error(self, interaction: discord.Interaction, error: app_commands.AppCommandError, /) -> None:
+        await respond_with_error(interaction, error)
 
 
 class NightshiftClient(discord.Client):
@@ -111,7 +111,7 @@ class NightshiftClient(discord.Client):
         self.moderators = Moderators(store, self.guild_settings, config, self.training_servers)
         self.outbox = Outbox(self, self.moderators)
         self.review = ReviewService(self.moderators, self.outbox)
-        self.setup = SetupDesk(self.moderators, settings.consent)
+        self.setup = SetupForm(self.moderators, settings.consent)
         self.reports = ReportPoster(self.moderators)
         self.withdrawals = Withdrawals(self, self.moderators, self.review, self.reports)
         self._reactions = Reactions(self.moderators, self.review)

@@ -13,14 +13,13 @@ from discord import app_commands
 
 from bot.discord_io import limits
 from bot.discord_io.deferral import in_time, respond
-from bot.discord_io.interaction_errors import answered
 from bot.i18n.en import texts
 from bot.pairs.commands import pair_commands
 from bot.review.queue import review_command
 from bot.review.service import ReviewService
 from bot.review.statistics import stats_command
 from bot.server.moderators import Moderators
-from bot.server.setup import SetupDesk, hold_command, setup_command
+from bot.server.setup import SetupForm, hold_command, setup_command
 from bot.training.adapters import adapter_commands
 from bot.training.commands import train_commands
 from bot.training.operations import Operations, Status
@@ -31,7 +30,7 @@ Command = app_commands.Command[Any, ..., None] | app_commands.Group
 
 
 def slash_commands(
-    operations: Operations, moderators: Moderators, review: ReviewService, setup: SetupDesk
+    operations: Operations, moderators: Moderators, review: ReviewService, setup: SetupForm
 ) -> list[Command]:
     """All of them, ready for the tree.
 
@@ -55,8 +54,7 @@ def slash_commands(
 
 def _status(operations: Operations, moderators: Moderators) -> app_commands.Command[Any, ..., None]:
     @app_commands.command(name="status", description="What I am running on, and what comes next")
-    @answered
-    async def status(interaction: discord.Interaction[Any]) -> None:
+    async def status(interaction: discord.Interaction) -> None:
         embed = status_embed(await in_time(interaction, operations.status()))
         if interaction.guild_id is not None and not moderators.training_servers.learns_from(interaction.guild_id):
             embed.add_field(name=texts.STATUS_LEARNING, value=texts.NOT_LEARNING_HERE, inline=False)

@@ -28,7 +28,7 @@ from bot.chat.showing import as_posted, show
 from bot.chat.unfinished import Unfinished
 from bot.discord_io.edit_budget import EditBudgets
 from bot.discord_io.emoji import emoji_of, with_emoji
-from bot.discord_io.interaction_errors import notice
+from bot.discord_io.interaction_errors import failure_notice
 from bot.discord_io.markup import is_visible
 from bot.discord_io.retry import UNSENT, with_retry
 from bot.discord_io.sanitize import sanitize
@@ -102,7 +102,7 @@ class Answering:
     async def refuse(self, question: Question, error: Exception) -> None:
         """Say why there is no answer."""
         try:
-            await question.send(notice(error), None)
+            await question.send(failure_notice(error), None)
         except UNSENT:
             _log.warning("Could not refuse question %s", question.id, exc_info=True)
 
@@ -182,7 +182,7 @@ class Answering:
         except Exception as error:  # noqa: BLE001  (whatever failed, the asker hears of it)
             _log.warning("The answer to question %s failed", question.id, exc_info=True)
             failure = error
-            await _fall_short(question, stream, lambda: notice(failure))
+            await _fall_short(question, stream, lambda: failure_notice(failure))
             return True
         cancelled = completion.finish_reason == "cancelled"
         # Where an answer is gone on with, no further word means that it was complete.

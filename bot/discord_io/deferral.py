@@ -21,7 +21,7 @@ T = TypeVar("T")
 _PATIENCE_S = 1.5  # of the three seconds; the rest is for the way to Discord
 
 
-async def in_time(interaction: discord.Interaction[Any], work: Coroutine[Any, Any, T]) -> T:
+async def in_time(interaction: discord.Interaction, work: Coroutine[Any, Any, T]) -> T:
     """What `work` comes to. The interaction is deferred if that takes long; `respond` and `redraw` know both cases."""
     task = asyncio.ensure_future(work)
     try:
@@ -37,7 +37,7 @@ async def in_time(interaction: discord.Interaction[Any], work: Coroutine[Any, An
         task.cancel()
 
 
-async def respond(interaction: discord.Interaction[Any], **said: Any) -> None:
+async def respond(interaction: discord.Interaction, **said: Any) -> None:
     """Answer a command, for its user alone."""
     if interaction.response.is_done():
         await interaction.edit_original_response(**said)
@@ -45,7 +45,7 @@ async def respond(interaction: discord.Interaction[Any], **said: Any) -> None:
         await interaction.response.send_message(**said, ephemeral=True)
 
 
-async def redraw(interaction: discord.Interaction[Any], **said: Any) -> None:
+async def redraw(interaction: discord.Interaction, **said: Any) -> None:
     """Change the message whose button or form was used."""
     if interaction.response.is_done():
         await interaction.edit_original_response(**said)

@@ -1,4 +1,4 @@
-"""The one place that turns an error into the sentence a person on Discord reads.
+"""Turns an error into the sentence that a person on Discord reads. No other place does.
 
 Errors of the other packages carry a sentence for the operator. A member of a server gets a friendlier one, and never
 the text of an exception.
@@ -38,14 +38,14 @@ from storage.errors import (
     SecondModeratorNeeded,
 )
 
-__all__ = ["answered", "notice", "respond_with", "sentence"]
+__all__ = ["answered", "error_message", "failure_notice", "respond_with_error"]
 
 _log = logging.getLogger(__name__)
 P = ParamSpec("P")
 
 
-def notice(error: BaseException) -> str:
-    """What the asker of a question reads when the answer failed."""
+def failure_notice(error: BaseException) -> str:
+    """What the member who asked reads when the answer failed."""
     match error:
         case QueueFull():
             return texts.BUSY
@@ -61,7 +61,7 @@ def notice(error: BaseException) -> str:
             return texts.FAILED
 
 
-def _foreseen() -> dict[type[Exception], str]:
+def _messages() -> dict[type[Exception], str]:
     return {
         NothingToRollBack: texts.NOTHING_TO_ROLL_BACK,
         ReplyNotFound: texts.REPLY_GONE,
@@ -81,20 +81,20 @@ def _foreseen() -> dict[type[Exception], str]:
     }
 
 
-def sentence(error: BaseException) -> str | None:
+def error_message(error: BaseException) -> str | None:
     """What somebody who used a command or a button reads; None for an error that nobody foresaw."""
-    match error:
-        case Refused():
-            return str(error)
-        case _:
-            return next((text for kind, text in _foreseen().items() if isinstance(error, kind)), None)
+    if isinstance(error, Refused):
+        return str(error)
+    return next((text for kind, text in _messages().items() if isinstance(error, kind)), None)
 
 
-async def respond_with(interaction: discord.Interaction[Any], error: BaseException) -> None:
-    """Tell the person behind `interaction`, and nobody else, what became of it."""
+async def respond_with_error(interaction: discord.Interaction, error: BaseException) -> None:
+    """Tell the person behind `interaction`, and nobody else, what went wrong."""
     if isinstance(error, app_commands.CommandInvokeError):
         error = error.original
-    text = sentence(error)
+    elif isinstance(error, app_commands.CheckFailure) and isinstance(error.__cause__, Refused):
+        error = error.__cause__
+    text = error_message(error)
     if text is None or isinstance(error, DiskFull | DatabaseBusy | DatabaseDamaged | DatabaseUnwritable):
         _log.error("Interaction %s failed", interaction.id, exc_info=error)
     if text is None:
@@ -122,7 +122,7 @@ def answered(callback: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, Co
         try:
             await callback(*args, **kwargs)
         except Exception as error:  # noqa: BLE001  (this is the one handler: it logs what it does not know)
-            await respond_with(interaction, error)
+            await respond_with_error(interaction, error)
 
     # discord.py reads a command's options from its annotations, and would look their names up in this module.
     wrapper.__signature__ = inspect.signature(callback, eval_str=True)  # type: ignore[attr-defined]

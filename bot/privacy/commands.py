@@ -9,7 +9,6 @@ import gzip
 import io
 import json
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import discord
 from discord import app_commands
@@ -46,8 +45,7 @@ def privacy_commands(
     group = app_commands.Group(name="privacy", description="What I keep of your words, and your say in it")
 
     @group.command(name="status", description="What is stored of you, and whether your words may be used for training")
-    @answered
-    async def status(interaction: discord.Interaction[Any]) -> None:
+    async def status(interaction: discord.Interaction) -> None:
         held = await in_time(interaction, store.look(Store.holdings, interaction.user.id))
         text = texts.privacy_status(
             held.opted_in,
@@ -60,22 +58,19 @@ def privacy_commands(
         await respond(interaction, content=with_place(text, interaction.guild_id))
 
     @group.command(name="opt-in", description="Let me learn from approved replies to you")
-    @answered
-    async def opt_in(interaction: discord.Interaction[Any]) -> None:
+    async def opt_in(interaction: discord.Interaction) -> None:
         await store.call(Store.set_consent, interaction.user.id, True)
         await interaction.response.send_message(
             with_place(texts.privacy_in(operator), interaction.guild_id), ephemeral=True
         )
 
     @group.command(name="opt-out", description="Keep your words out of training")
-    @answered
-    async def opt_out(interaction: discord.Interaction[Any]) -> None:
+    async def opt_out(interaction: discord.Interaction) -> None:
         await store.call(Store.set_consent, interaction.user.id, False)
         await interaction.response.send_message(texts.privacy_out(operator), ephemeral=True)
 
     @group.command(name="export", description="Get everything that is stored of you, as a file")
-    @answered
-    async def export(interaction: discord.Interaction[Any]) -> None:
+    async def export(interaction: discord.Interaction) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         held = await store.look(Store.export_member, interaction.user.id)
         written, name = json.dumps(held, ensure_ascii=False, indent=2).encode(), "nightshift-my-data.json"
@@ -88,8 +83,7 @@ def privacy_commands(
             await interaction.followup.send(said, file=file, ephemeral=True)
 
     @group.command(name="forget", description="Remove your words and my answers to you from everything I keep")
-    @answered
-    async def forget(interaction: discord.Interaction[Any]) -> None:
+    async def forget(interaction: discord.Interaction) -> None:
         held = await in_time(interaction, store.look(Store.holdings, interaction.user.id))
         view = _Confirmation(interaction, store, redacted)
         await respond(interaction, content=texts.forget_question(held.messages, held.answers), view=view)
@@ -100,7 +94,7 @@ def privacy_commands(
 class _Confirmation(discord.ui.View):
     """Asks once more before words are removed for good."""
 
-    def __init__(self, asked: discord.Interaction[Any], store: AsyncStore, redacted: Forgotten) -> None:
+    def __init__(self, asked: discord.Interaction, store: AsyncStore, redacted: Forgotten) -> None:
         super().__init__(timeout=_TIME_TO_DECIDE)
         self._asked = asked
         self._store = store
@@ -109,15 +103,13 @@ class _Confirmation(discord.ui.View):
         self.add_item(_Choice(texts.FORGET_YES, discord.ButtonStyle.danger, self._forget))
         self.add_item(_Choice(texts.FORGET_NO, discord.ButtonStyle.secondary, self._keep))
 
-    @answered
-    async def _forget(self, interaction: discord.Interaction[Any]) -> None:
+    async def _forget(self, interaction: discord.Interaction) -> None:
         self.stop()
         done = await in_time(interaction, self._store.call(Store.forget, interaction.user.id, interaction.id))
         await redraw(interaction, content=texts.forgotten(len(done.replies), len(done.adapters)), view=None)
         await self._redacted(done.replies)
 
-    @answered
-    async def _keep(self, interaction: discord.Interaction[Any]) -> None:
+    async def _keep(self, interaction: discord.Interaction) -> None:
         self.stop()
         await interaction.response.edit_message(content=texts.FORGET_KEPT, view=None)
 
@@ -132,10 +124,11 @@ class _Choice(discord.ui.Button[_Confirmation]):
         self,
         label: str,
         style: discord.ButtonStyle,
-        then: Callable[[discord.Interaction[Any]], Awaitable[None]],
+        then: Callable[[discord.Interaction], Awaitable[None]],
     ) -> None:
         super().__init__(label=label, style=style)
         self._then = then
 
-    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+    @answered
+    async def callback(self, interaction: discord.Interaction) -> None:
         await self._then(interaction)

@@ -113,21 +113,21 @@ class Moderators:
         """The channels and threads in which a member may judge replies, of those in which there are any."""
         return [one for one in await self.store.look(Store.places, guild.id) if await self.may_judge(member, one)]
 
-    def require(self, interaction: discord.Interaction[Any]) -> discord.Guild:
+    def require(self, interaction: discord.Interaction) -> discord.Guild:
         """The server, for whoever moderates it or the channel at hand. Raises Refused for anybody else."""
         guild = _server(interaction)
         if not self.moderates(interaction.user) and not self.reviews(interaction.user, interaction.permissions):
             raise self._not_moderator(guild)
         return guild
 
-    def require_server(self, interaction: discord.Interaction[Any]) -> discord.Guild:
+    def require_server(self, interaction: discord.Interaction) -> discord.Guild:
         """The server, for whoever moderates the whole of it. Raises Refused for anybody else."""
         guild = self.require(interaction)
         if not self.moderates(interaction.user):
             raise Refused(texts.not_server_moderator(self._role_name(guild)))
         return guild
 
-    async def require_reply(self, interaction: discord.Interaction[Any], reply_id: int) -> Reply:
+    async def require_reply(self, interaction: discord.Interaction, reply_id: int) -> Reply:
         """A reply, for whoever may judge it. Raises Refused, and what the store raises."""
         guild = _server(interaction)
         user = interaction.user
@@ -144,7 +144,7 @@ class Moderators:
             raise self._not_moderator(guild)
         raise Refused(words.OTHER_SERVER if reply.guild_id != guild.id else words.OTHER_CHANNEL)
 
-    def require_steering(self, interaction: discord.Interaction[Any]) -> discord.Guild:
+    def require_steering(self, interaction: discord.Interaction) -> discord.Guild:
         """The same, for what concerns every server: training and adapters. Raises Refused."""
         guild = self.require_server(interaction)
         if guild.id != self.training_servers.main:
@@ -169,7 +169,7 @@ class Moderators:
 
     async def note(
         self,
-        interaction: discord.Interaction[Any],
+        interaction: discord.Interaction,
         action: str,
         subject: str = "",
         *,
@@ -184,7 +184,7 @@ class Moderators:
 
     def act(
         self,
-        interaction: discord.Interaction[Any],
+        interaction: discord.Interaction,
         action: str,
         subject: str = "",
         *,
@@ -196,7 +196,7 @@ class Moderators:
         return Act(interaction.user.id, interaction.user.display_name, action, subject, guild_id, details)
 
 
-def _server(interaction: discord.Interaction[Any]) -> discord.Guild:
+def _server(interaction: discord.Interaction) -> discord.Guild:
     if interaction.guild is None:
         raise Refused(words.SERVER_ONLY)
     return interaction.guild

@@ -6,8 +6,6 @@ relies on it.
 
 from __future__ import annotations
 
-from typing import Any
-
 import discord
 
 from bot.errors import Refused
@@ -32,7 +30,7 @@ def is_moderator(member: discord.abc.User, permissions: discord.Permissions, rol
     return permissions.manage_messages or any(matches(role, one.id, one.name) for one in member.roles)
 
 
-def require_administrator(interaction: discord.Interaction[Any]) -> discord.Guild:
+def require_administrator(interaction: discord.Interaction) -> discord.Guild:
     """The server, if whoever acts may manage it. Raises Refused."""
     if interaction.guild is None:
         raise Refused(texts.SERVER_ONLY)

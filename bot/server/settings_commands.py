@@ -13,12 +13,11 @@ from discord import app_commands
 
 from bot.discord_io import limits
 from bot.discord_io.ids import places_of
-from bot.discord_io.interaction_errors import answered
 from bot.errors import Refused
 from bot.i18n.en import settings as texts
 from bot.server.guild_settings import Actor, GuildSettings, GuildSettingsCache, Talk
 from bot.server.permissions import require_administrator
-from bot.server.persona import PERSONA_LIMIT, PersonaForm
+from bot.server.persona import PersonaForm
 from storage.guild_settings import SERVER
 
 __all__ = ["SettingsCommands"]
@@ -41,8 +40,7 @@ class SettingsCommands(app_commands.Group):
         self._guild_settings = guild_settings
 
     @app_commands.command(name="show", description="What is set here")
-    @answered
-    async def show(self, interaction: discord.Interaction[Any]) -> None:
+    async def show(self, interaction: discord.Interaction) -> None:
         guild = require_administrator(interaction)
         held = self._guild_settings.of(guild.id, *places_of(interaction.channel))
         await interaction.response.send_message(embed=_shown(guild, held, interaction.channel), ephemeral=True)
@@ -53,10 +51,9 @@ class SettingsCommands(app_commands.Group):
         cooldown="Seconds between two such answers",
         channel="Which channel; this one if you name none",
     )
-    @answered
     async def channel_(
         self,
-        interaction: discord.Interaction[Any],
+        interaction: discord.Interaction,
         answer: Talk,
         cooldown: app_commands.Range[int, 0, 86_400] = 0,
         channel: AnyChannel | None = None,
@@ -67,20 +64,18 @@ class SettingsCommands(app_commands.Group):
 
     @app_commands.command(name="persona", description="Who I am: what I am told before every conversation")
     @app_commands.describe(where="On the whole server, or only in this channel")
-    @answered
-    async def persona(self, interaction: discord.Interaction[Any], where: Where = "server") -> None:
+    async def persona(self, interaction: discord.Interaction, where: Where = "server") -> None:
         guild = require_administrator(interaction)
         place = _place(interaction, where)
 
-        @answered
-        async def keep(submitted: discord.Interaction[Any], text: str) -> None:
+        async def save(submitted: discord.Interaction, text: str) -> None:
             await self._change(submitted, place, {"persona": text or None})
             await _say(submitted, texts.PERSONA_SET if text else texts.BACK_TO_DEFAULT)
 
         current = self._guild_settings.of(
             guild.id, *(places_of(interaction.channel) if where == "channel" else ())
         ).persona
-        await interaction.response.send_modal(PersonaForm(current[:PERSONA_LIMIT], keep))
+        await interaction.response.send_modal(PersonaForm(current, save))
 
     @app_commands.command(name="answers", description="How freely and how long I answer (name neither: default)")
     @app_commands.describe(
@@ -88,10 +83,9 @@ class SettingsCommands(app_commands.Group):
         length="Longest answer, in tokens (a token is about four letters)",
         where="On the whole server, or only in this channel",
     )
-    @answered
     async def answers(
         self,
-        interaction: discord.Interaction[Any],
+        interaction: discord.Interaction,
         temperature: app_commands.Range[float, 0.0, 2.0] | None = None,
         length: app_commands.Range[int, 16, 2000] | None = None,
         where: Where = "server",
@@ -112,10 +106,9 @@ class SettingsCommands(app_commands.Group):
         quota="Answers a member gets in a day; 0 is no limit",
         role="The quota is for members with this role; leave the quota out to take it back",
     )
-    @answered
     async def limits(
         self,
-        interaction: discord.Interaction[Any],
+        interaction: discord.Interaction,
         cooldown: app_commands.Range[int, 0, 86_400] | None = None,
         quota: app_commands.Range[int, 0, 100_000] | None = None,
         role: discord.Role | None = None,
@@ -140,10 +133,9 @@ class SettingsCommands(app_commands.Group):
         channel="The channel to allow or deny",
         role="The role to allow or deny",
     )
-    @answered
     async def access(
         self,
-        interaction: discord.Interaction[Any],
+        interaction: discord.Interaction,
         rule: Rule,
         channel: AnyChannel | None = None,
         role: discord.Role | None = None,
@@ -162,7 +154,7 @@ class SettingsCommands(app_commands.Group):
         await _say(interaction, texts.access_set(rule, target.mention))
 
     async def _change(
-        self, interaction: discord.Interaction[Any], channel_id: int, changes: Mapping[str, Any]
+        self, interaction: discord.Interaction, channel_id: int, changes: Mapping[str, Any]
     ) -> GuildSettings:
         """Make a change; gives what holds there afterwards. Raises Refused for anybody but administrators."""
         guild = require_administrator(interaction)
@@ -171,7 +163,7 @@ class SettingsCommands(app_commands.Group):
         return self._guild_settings.of(guild.id, *((channel_id,) if channel_id else ()))
 
 
-def _place(interaction: discord.Interaction[Any], where: Where) -> int:
+def _place(interaction: discord.Interaction, where: Where) -> int:
     return (interaction.channel_id or SERVER) if where == "channel" else SERVER
 
 
@@ -207,5 +199,5 @@ def _limits(guild: discord.Guild, held: GuildSettings) -> str:
     return texts.limits(held.member_cooldown, held.daily_quota, roles)
 
 
-async def _say(interaction: discord.Interaction[Any], text: str) -> None:
+async def _say(interaction: discord.Interaction, text: str) -> None:
     await interaction.response.send_message(limits.content(text), ephemeral=True)

@@ -22,27 +22,26 @@ from bot.i18n.language import speaking
 from bot.server.guild_settings import Actor
 from bot.server.moderators import Moderators
 from bot.server.permissions import require_administrator
+from bot.server.persona import PersonaForm
 
-__all__ = ["SetupChannel", "SetupDesk", "SetupRole", "SetupStep", "hold_command", "setup_command"]
+__all__ = ["SetupChannel", "SetupForm", "SetupRole", "SetupStep", "hold_command", "setup_command"]
 
 _SHOWN = 200  # characters of a persona
-_PERSONA = 2000  # and of one in the form
 
 
-class SetupDesk:
+class SetupForm:
     """Answers what is chosen in the form."""
 
     def __init__(self, moderators: Moderators, consent: Literal["members", "operator"]) -> None:
         self._moderators = moderators
         self._consent = consent
 
-    @answered
-    async def begin(self, interaction: discord.Interaction[Any]) -> None:
+    async def begin(self, interaction: discord.Interaction) -> None:
         embed, view = self._form(require_administrator(interaction))
         await interaction.response.send_message(embed=embed, view=view, ephemeral=True)
 
     @answered
-    async def choose(self, interaction: discord.Interaction[Any], name: str, value: int) -> None:
+    async def choose(self, interaction: discord.Interaction, name: str, value: int) -> None:
         """A channel or a role was picked. One of another server is refused."""
         guild = require_administrator(interaction)
         theirs = guild.get_role(value) if name == "moderator_role" else guild.get_channel(value)
@@ -52,20 +51,17 @@ class SetupDesk:
         await self._redraw(interaction, guild)
 
     @answered
-    async def persona(self, interaction: discord.Interaction[Any]) -> None:
+    async def persona(self, interaction: discord.Interaction) -> None:
         guild = require_administrator(interaction)
 
-        @answered
-        async def submit(submitted: discord.Interaction[Any], text: str) -> None:
-            await self._change(submitted, require_administrator(submitted), "persona", text.strip() or None)
+        async def save(submitted: discord.Interaction, text: str) -> None:
+            await self._change(submitted, require_administrator(submitted), "persona", text or None)
             await self._redraw(submitted, guild)
 
-        await interaction.response.send_modal(
-            _PersonaForm(self._moderators.guild_settings.of(guild.id).persona, submit)
-        )
+        await interaction.response.send_modal(PersonaForm(self._moderators.guild_settings.of(guild.id).persona, save))
 
     @answered
-    async def tell_members(self, interaction: discord.Interaction[Any]) -> None:
+    async def tell_members(self, interaction: discord.Interaction) -> None:
         """Post in this channel how to opt in."""
         if not self._moderators.training_servers.learns_from(require_administrator(interaction).id):
             raise Refused(texts.NOT_LEARNING_HERE)
@@ -77,11 +73,11 @@ class SetupDesk:
         await interaction.channel.send(said)
         await interaction.response.send_message(words.CONSENT_POSTED, ephemeral=True)
 
-    async def _change(self, interaction: discord.Interaction[Any], guild: discord.Guild, name: str, value: Any) -> None:
+    async def _change(self, interaction: discord.Interaction, guild: discord.Guild, name: str, value: Any) -> None:
         actor = Actor(interaction.user.id, interaction.user.display_name)
         await self._moderators.guild_settings.change(actor, guild.id, 0, {name: value})
 
-    async def _redraw(self, interaction: discord.Interaction[Any], guild: discord.Guild) -> None:
+    async def _redraw(self, interaction: discord.Interaction, guild: discord.Guild) -> None:
         embed, view = self._form(guild)
         await interaction.response.edit_message(embed=embed, view=view)
 
@@ -128,7 +124,7 @@ class SetupChannel(discord.ui.DynamicItem[discord.ui.ChannelSelect[Any]], templa
 
     @classmethod
     async def from_custom_id(
-        cls, _interaction: discord.Interaction[Any], item: discord.ui.Item[Any], _match: re.Match[str], /
+        cls, _interaction: discord.Interaction, item: discord.ui.Item[Any], _match: re.Match[str], /
     ) -> Self:
         made = cls()
         made.item = item  # type: ignore[assignment]  # the one that holds what was chosen
@@ -146,7 +142,7 @@ class SetupRole(discord.ui.DynamicItem[discord.ui.RoleSelect[Any]], template="ni
 
     @classmethod
     async def from_custom_id(
-        cls, _interaction: discord.Interaction[Any], item: discord.ui.Item[Any], _match: re.Match[str], /
+        cls, _interaction: discord.Interaction, item: discord.ui.Item[Any], _match: re.Match[str], /
     ) -> Self:
         made = cls()
         made.item = item  # type: ignore[assignment]  # as above
@@ -166,7 +162,7 @@ class SetupStep(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"night
 
     @classmethod
     async def from_custom_id(
-        cls, _interaction: discord.Interaction[Any], _item: discord.ui.Item[Any], match: re.Match[str], /
+        cls, _interaction: discord.Interaction, _item: discord.ui.Item[Any], match: re.Match[str], /
     ) -> Self:
         return cls(match["step"])
 
@@ -175,30 +171,13 @@ class SetupStep(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"night
         await (desk.persona(interaction) if self.step == "persona" else desk.tell_members(interaction))
 
 
-class _PersonaForm(discord.ui.Modal):
-    def __init__(self, text: str, submit: Any) -> None:
-        super().__init__(title=words.SETUP_PERSONA_TITLE, timeout=3600)
-        self._submit = submit
-        self.persona: discord.ui.TextInput[Self] = discord.ui.TextInput(
-            style=discord.TextStyle.paragraph,
-            custom_id="persona",
-            default=text[:_PERSONA],
-            required=False,
-            max_length=_PERSONA,
-        )
-        self.add_item(discord.ui.Label(text=words.SETUP_PERSONA_LABEL, component=self.persona))
-
-    async def on_submit(self, interaction: discord.Interaction[Any]) -> None:
-        await self._submit(interaction, self.persona.value)
-
-
-def setup_command(setup: SetupDesk) -> app_commands.Command[Any, ..., None]:
+def setup_command(setup: SetupForm) -> app_commands.Command[Any, ..., None]:
     """The slash command, for who may manage the server."""
 
     @app_commands.command(name="setup", description="Set me up on this server, step by step")
     @app_commands.default_permissions(manage_guild=True)
     @app_commands.guild_only()
-    async def command(interaction: discord.Interaction[Any]) -> None:
+    async def command(interaction: discord.Interaction) -> None:
         await setup.begin(interaction)
 
     return command
@@ -211,8 +190,7 @@ def hold_command(moderators: Moderators) -> app_commands.Command[Any, ..., None]
         name="hold", description="Let moderators see my answers in this channel before they are posted"
     )
     @app_commands.describe(on="Whether they are held back")
-    @answered
-    async def hold(interaction: discord.Interaction[Any], on: bool) -> None:
+    async def hold(interaction: discord.Interaction, on: bool) -> None:
         guild = moderators.require(interaction)
         if on and moderators.review_channel(guild) is None:
             raise Refused(words.HOLD_NOWHERE)

@@ -11,6 +11,7 @@ from typing import Any
 
 import discord
 import pytest
+from discord import app_commands
 
 from bot.app import Nightshift
 from bot.discord_io import retry as sending
@@ -91,14 +92,20 @@ def open_stage(home: Home, settings: Settings) -> Opening:
     ) -> AsyncIterator[Stage]:
         chosen = base.model_copy(update={"discord": replace(base.discord, **(discord or {}))})
         engine = FakeEngine()
-        async with (
-            Nightshift.open(home, chosen, engine=engine, train=train or no_training) as app,
-            simulate(app.client, **{"settle_timeout": 10.0, **options}) as world,
-        ):
-            engine.outside = world.env.external_wait
-            yield Stage(app, engine, world)
+        async with Nightshift.open(home, chosen, engine=engine, train=train or no_training) as app:
+            async with simulate(app.client, **{"settle_timeout": 10.0, "check_errors": False, **options}) as world:
+                engine.outside = world.env.external_wait
+                yield Stage(app, engine, world)
+            raise_unanswered(world.env.errors)
 
     return opening
+
+
+def raise_unanswered(errors: list[BaseException]) -> None:
+    """Raise what the bot raised during a test, except errors of commands: the tree tells the user about those."""
+    unanswered = [one for one in errors if not isinstance(one, app_commands.AppCommandError)]
+    if unanswered:
+        raise BaseExceptionGroup("the bot raised errors during the test", unanswered)
 
 
 @pytest.fixture

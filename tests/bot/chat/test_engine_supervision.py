@@ -10,7 +10,7 @@ from bot import login
 from bot.app import Nightshift
 from bot.chat.engine_supervision import EngineSupervisor, Restartable, wake
 from bot.cli import main
-from bot.discord_io.interaction_errors import notice
+from bot.discord_io.interaction_errors import failure_notice
 from bot.errors import EngineLost
 from bot.i18n.en import texts
 from bot.slash_commands import status_embed
@@ -267,4 +267,4 @@ async def test_status_says_that_the_engine_failed(home, settings):
     assert "failed" in status_embed(failed).description
     with speaking("de"):
         assert "ausgefallen" in status_embed(failed).description
-    assert notice(EngineFailed("RuntimeError")) == texts.RESTARTING
+    assert failure_notice(EngineFailed("RuntimeError")) == texts.RESTARTING
