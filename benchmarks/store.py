@@ -66,18 +66,17 @@ def timed(ask: Callable[[], Any]) -> float:
 
 def questions(store: Store) -> Iterator[tuple[str, Callable[[], Any]]]:
     """What is asked, by who asks it."""
-    moderation = store.moderation
     yield "/status: counts", lambda: store.counts("members")
     for order in ("newest", "oldest", "unsure"):
-        yield f"/review {order}: the first card", lambda order=order: moderation.next_card(HOME, order)
-    first = moderation.next_card(HOME, "newest")
+        yield f"/review {order}: the first card", lambda order=order: store.next_card(HOME, order)
+    first = store.next_card(HOME, "newest")
     assert first is not None  # noqa: S101  (a tenth waits)
-    yield "/review newest: the next card", lambda: moderation.next_card(HOME, "newest", first.reply.id)
-    yield "/review, undo: how many wait", lambda: moderation.waiting(HOME)
-    yield "/stats by day", lambda: moderation.reviews_by_day(HOME, "2026-06-01")
-    yield "/stats by adapter", lambda: moderation.reviews_by_adapter(HOME)
-    yield "/pairs search: a word of many", lambda: moderation.search_pairs(HOME, "chisel", 5)
-    yield "/pairs search: a word of none", lambda: moderation.search_pairs(HOME, "zebra", 5)
+    yield "/review newest: the next card", lambda: store.next_card(HOME, "newest", first.reply.id)
+    yield "/review, undo: how many wait", lambda: store.waiting(HOME)
+    yield "/stats by day", lambda: store.reviews_by_day(HOME, "2026-06-01")
+    yield "/stats by adapter", lambda: store.reviews_by_adapter(HOME)
+    yield "/pairs search: a word of many", lambda: store.search_pairs(HOME, "chisel", 5)
+    yield "/pairs search: a word of none", lambda: store.search_pairs(HOME, "zebra", 5)
     yield "/privacy status: a busy member", lambda: store.holdings(1)
     yield "a verdict: the standing one", lambda: store.latest_review(first.reply.id)
     yield "a card: the reply of a message", lambda: store.reply_by_message(first.reply.id)

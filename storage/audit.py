@@ -56,7 +56,7 @@ def insert_act(db: Connection, act: Act) -> None:
     insert(db, act.actor_id, act.actor, act.action, act.subject, guild_id=act.guild_id, details=act.details)
 
 
-def recent(db: Connection, guild_id: int | None, limit: int) -> list[AuditEntry]:
+def recent(db: Connection, guild_id: int | None = None, limit: int = 50) -> list[AuditEntry]:
     """The last `limit` acts on a server, and on all servers at once, newest first; None: everything."""
     rows = db.execute(
         """

@@ -32,7 +32,7 @@ def conclude(db: Connection, run_id: str, adapter: Adapter, *, expected: str | N
         if why is None:
             promotions.promote(db, adapter.id, kind="gate", actor=f"run {run_id}", reason=reason, expected=expected)
             lineage.retire_marked(db, adapter.id)
-        runs.finish(db, run_id, "kept" if why else "promoted", why or reason, {"challenger": adapter.id})
+        runs.finish(db, run_id, "kept" if why else "promoted", why or reason, challenger=adapter.id)
         return runs.get(db, run_id)
 
 

@@ -16,7 +16,7 @@ def get(db: Connection, user_id: int) -> Consent | None:
     return None
 
 
-def put(db: Connection, user_id: int, *, opted_in: bool) -> Consent:
+def put(db: Connection, user_id: int, opted_in: bool) -> Consent:
     """Keep what a person says now."""
     consent = Consent(user_id, opted_in, now())
     with writing(db):

@@ -18,8 +18,8 @@ SERVER = 0
 """The `channel_id` of what holds for a whole server."""
 
 
-def put(db: Connection, guild_id: int, channel_id: int, name: str, value: Any) -> None:
-    """Keep a value; None goes back to the default."""
+def put(db: Connection, guild_id: int, name: str, value: Any, *, channel_id: int = SERVER) -> None:
+    """Keep a value (anything JSON holds) for a server or one channel of it; None goes back to the default."""
     with writing(db):
         if value is None:
             db.execute(

@@ -16,6 +16,7 @@ from sqlite3 import Connection, Row
 from typing import Any
 
 from storage import answers, replies
+from storage.connected import Connected, method
 from storage.database import writing
 from storage.records import Delivery, DeliveryKind, Growing
 from storage.timestamps import now
@@ -97,35 +98,15 @@ def _delivery(row: Row) -> Delivery:
     return Delivery(row["id"], row["reply_id"], row["kind"], json.loads(row["details"]), row["error"])
 
 
-class Outbox:
-    """These functions on the store's connection; `Store.outbox` gives this."""
+class Outbox(Connected):
+    """These functions on the store's connection; `Store.outbox` returns this."""
 
-    def __init__(self, db: Connection) -> None:
-        self._db = db
-
-    def put(self, reply_id: int, kind: DeliveryKind, details: Mapping[str, Any] | None = None) -> int:
-        return put(self._db, reply_id, kind, details)
-
-    def waiting(self, limit: int) -> list[Delivery]:
-        return waiting(self._db, limit)
-
-    def of_reply(self, reply_id: int) -> list[Delivery]:
-        return of_reply(self._db, reply_id)
-
-    def done(self, delivery_id: int) -> None:
-        done(self._db, delivery_id)
-
-    def failed(self, delivery_id: int, error: str | None) -> None:
-        failed(self._db, delivery_id, error)
-
-    def shown(self, reply_id: int, message_ids: Sequence[int], answer: int | None) -> None:
-        shown(self._db, reply_id, message_ids, answer)
-
-    def grows(self, answer: Growing) -> None:
-        grows(self._db, answer)
-
-    def grown(self, question_id: int) -> None:
-        grown(self._db, question_id)
-
-    def growing(self) -> list[Growing]:
-        return growing(self._db)
+    put = method(put)
+    waiting = method(waiting)
+    of_reply = method(of_reply)
+    done = method(done)
+    failed = method(failed)
+    shown = method(shown)
+    grows = method(grows)
+    grown = method(grown)
+    growing = method(growing)

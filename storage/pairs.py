@@ -10,10 +10,10 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from sqlite3 import Connection
 
-from storage import servers
 from storage.quarantine import LET_IN, NOT_SET_ASIDE
 from storage.records import ConsentRule, Pair, PairCounts
 from storage.replies import WAITING
+from storage.servers import teaching
 from storage.turns import decode_turns
 
 # One row for each reply that has a verdict, with the one that stands.
@@ -41,18 +41,18 @@ _PAIRS = f"""
 
 
 def eligible(
-    db: Connection, consent: ConsentRule, reply_ids: Sequence[int] | None = None, *, named: Sequence[int] = ()
+    db: Connection, consent: ConsentRule, reply_ids: Sequence[int] | None = None, *, servers: Sequence[int] = ()
 ) -> Iterator[Pair]:
     """Pairs that may be trained on, by reply number, one at a time from one consistent view; none from quarantine.
 
     With `reply_ids`, those of these that are eligible still. `"members"` wants the consent of everybody whose words are
-    in the turns; `"operator"` takes every approved pair. Only servers that are `named` teach; none: the first one.
-    Read to the end (or close the iterator) before writing with the same store.
+    in the turns; `"operator"` takes every approved pair. Only the `servers` that the operator named teach;
+    none: the first one. Read to the end (or close the iterator) before writing with the same store.
     """
     clauses = f"{_PAIRS} and {_eligible(consent)}"
     if reply_ids is not None:
         clauses += " and replies.id in (select value from json_each(:ids))"
-    values = {"servers": _teaching(db, named), "ids": json.dumps(list(reply_ids or ()))}
+    values = {"servers": _teaching(db, servers), "ids": json.dumps(list(reply_ids or ()))}
     return _read(db, f"{clauses} order by replies.id", values)
 
 
@@ -61,10 +61,10 @@ def eligible_of(
     guild_id: int,
     consent: ConsentRule,
     *,
-    named: Sequence[int] = (),
+    servers: Sequence[int] = (),
     unowned: bool = False,
     places: Sequence[int] | None = None,
-) -> Iterator[Pair]:
+) -> list[Pair]:
     """The eligible pairs of one server, by reply number; `unowned` adds what the operator imported.
 
     With `places`, of what was said on Discord only what was said in these channels.
@@ -75,8 +75,8 @@ def eligible_of(
         and (:places is null or channel_id is null or channel_id in (select value from json_each(:places)))
         order by replies.id
     """  # noqa: S608
-    values = {"servers": _teaching(db, named), "guild": guild_id, "unowned": unowned, "places": _listed(places)}
-    return _read(db, clauses, values)
+    values = {"servers": _teaching(db, servers), "guild": guild_id, "unowned": unowned, "places": _listed(places)}
+    return list(_read(db, clauses, values))
 
 
 def approved(db: Connection) -> Iterator[Pair]:
@@ -110,7 +110,7 @@ def search(
     return list(_read(db, clauses, [guild_id, _listed(imports_of), pattern, limit, _listed(places)]))
 
 
-def counts(db: Connection, consent: ConsentRule, *, named: Sequence[int] = ()) -> PairCounts:
+def counts(db: Connection, consent: ConsentRule = "members", *, servers: Sequence[int] = ()) -> PairCounts:
     """How many replies stand where. Redacted ones count nowhere."""
     pending = f"select count(*) from replies where {WAITING}"  # noqa: S608
     judged = """
@@ -121,7 +121,7 @@ def counts(db: Connection, consent: ConsentRule, *, named: Sequence[int] = ()) -
     number = [0, 0]
     for approved, count in db.execute(judged):
         number[approved] += count
-    (eligible,) = db.execute(usable, {"servers": _teaching(db, named)}).fetchone()
+    (eligible,) = db.execute(usable, {"servers": _teaching(db, servers)}).fetchone()
     return PairCounts(pending=waiting, approved=number[1], rejected=number[0], eligible=eligible)
 
 
@@ -134,8 +134,8 @@ def _eligible(consent: ConsentRule) -> str:
     return f"{NOT_SET_ASIDE} and {LET_IN} and {_TAUGHT_HERE} and {_consent_clause(consent)}"
 
 
-def _teaching(db: Connection, named: Sequence[int]) -> str:
-    return json.dumps(servers.teaching(db, named))
+def _teaching(db: Connection, servers: Sequence[int]) -> str:
+    return json.dumps(teaching(db, servers))
 
 
 def _consent_clause(consent: ConsentRule) -> str:

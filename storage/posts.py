@@ -58,23 +58,22 @@ def first_carded(db: Connection) -> int | None:
     return None if number is None else int(number)
 
 
-def due(db: Connection, limit: int) -> list[Post]:
+def due(db: Connection, limit: int = 100) -> list[Post]:
     """Posts that are to be blanked, newest first."""
     return _read(db, "due = 1 order by message_id desc limit ?", limit)
 
 
-def done(db: Connection, message_ids: Iterable[int]) -> None:
-    """These were brought in step, or are gone. What may have to be changed again stays known."""
+def done(db: Connection, message_id: int) -> None:
+    """A post was blanked. What may have to be changed again stays known."""
     with writing(db):
-        for message_id in message_ids:
-            db.execute("update posts set due = 0 where message_id = ?", [message_id])
-            db.execute(
-                """
-                delete from posts where message_id = ? and (kind in ('question', 'answer')
-                    or (kind = 'card' and not exists (select 1 from replies where id = posts.reply_id)))
-                """,
-                [message_id],
-            )
+        db.execute("update posts set due = 0 where message_id = ?", [message_id])
+        db.execute(
+            """
+            delete from posts where message_id = ? and (kind in ('question', 'answer')
+                or (kind = 'card' and not exists (select 1 from replies where id = posts.reply_id)))
+            """,
+            [message_id],
+        )
 
 
 def gone(db: Connection, message_ids: Iterable[int]) -> None:

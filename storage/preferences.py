@@ -11,10 +11,10 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from sqlite3 import Connection
 
-from storage import servers
 from storage.fingerprints import normalise
 from storage.pairs import CONSENTED
 from storage.records import Choice, ConsentRule
+from storage.servers import teaching
 
 _STANDING = "(select max(id) from reviews as latest where latest.reply_id = replies.id)"
 
@@ -51,7 +51,7 @@ _VOTES = """
 
 
 def of_pairs(
-    db: Connection, reply_ids: Iterable[int], consent: ConsentRule, *, named: Sequence[int] = ()
+    db: Connection, reply_ids: Iterable[int], consent: ConsentRule, *, servers: Sequence[int] = ()
 ) -> Iterator[Choice]:
     """Choices on the prompts of these eligible pairs: edits, then rejections, then votes with a majority.
 
@@ -61,7 +61,7 @@ def of_pairs(
         db: an open database.
         reply_ids: the pairs' replies, which the caller has found eligible.
         consent: as the pairs were chosen by; a rejected answer needs it too.
-        named: the servers that teach, for the votes that count; none: the first one.
+        servers: those that teach, for the votes that count; none: the first one.
     """
     chosen = frozenset(reply_ids)
     wanted = json.dumps(sorted(chosen))
@@ -71,7 +71,7 @@ def of_pairs(
     for reply_id, better, worse in db.execute(_REJECTED, [consent, wanted]):
         if normalise(better) != normalise(worse):
             yield Choice(reply_id, better, worse, "rejection")
-    yield from _votes(db, chosen, servers.teaching(db, named))
+    yield from _votes(db, chosen, teaching(db, servers))
 
 
 def _votes(db: Connection, reply_ids: frozenset[int], guilds: Sequence[int]) -> Iterator[Choice]:

@@ -95,8 +95,9 @@ def put_imported(db: Connection, after: int) -> None:
 
 def held(
     db: Connection,
-    guild_id: int | None,
-    limit: int | None,
+    *,
+    guild_id: int | None = None,
+    limit: int | None = 50,
     imports_of: Sequence[int] | None = None,
     places: Sequence[int] | None = None,
 ) -> list[Quarantined]:

@@ -60,6 +60,30 @@ def add(
     return Review(review_id, reply_id, verdict, edited_text, reason, reviewer_id, reviewer, created_at)
 
 
+def judge(
+    db: Connection,
+    reply_id: int,
+    verdict: Verdict,
+    *,
+    reviewer: str,
+    reviewer_id: int,
+    edited_text: str | None = None,
+    reason: str | None = None,
+) -> tuple[Review | None, Review]:
+    """Add a verdict; returns the one that stood before it, and the new one. Raises what `add` does."""
+    with writing(db):
+        before = latest(db, reply_id)
+        return before, add(
+            db,
+            reply_id,
+            verdict,
+            reviewer=reviewer,
+            reviewer_id=reviewer_id,
+            edited_text=edited_text,
+            reason=reason,
+        )
+
+
 def latest(db: Connection, reply_id: int) -> Review | None:
     """The verdict that stands, if there is one: none was given, or the last was taken back."""
     sql = "select * from reviews where reply_id = ? order by id desc limit 1"

@@ -43,7 +43,7 @@ def start(db: Connection, trigger: str, local_date: str, pid: int, config: Mappi
     return run
 
 
-def update(db: Connection, run_id: str, changes: Mapping[str, Any]) -> None:
+def update(db: Connection, /, run_id: str, **changes: Any) -> None:
     """Change fields of a run by their names in the record. `config` and `details` are replaced whole.
 
     Raises:
@@ -68,9 +68,9 @@ def update(db: Connection, run_id: str, changes: Mapping[str, Any]) -> None:
         erasure.carry_out(db)
 
 
-def finish(db: Connection, run_id: str, outcome: Outcome, reason: str, changes: Mapping[str, Any]) -> None:
+def finish(db: Connection, /, run_id: str, outcome: Outcome, reason: str, **changes: Any) -> None:
     """Close a run with its outcome and why, and any last fields."""
-    update(db, run_id, {"finished_at": now(), **changes, "outcome": outcome, "reason": reason})
+    update(db, run_id, **{"finished_at": now(), **changes, "outcome": outcome, "reason": reason})
 
 
 def mark_reported(db: Connection, run_id: str) -> None:
@@ -100,9 +100,14 @@ def get(db: Connection, run_id: str) -> Run:
     raise RunNotFound(run_id)
 
 
-def recent(db: Connection, limit: int) -> list[Run]:
+def recent(db: Connection, limit: int = 20) -> list[Run]:
     """The last `limit` runs, newest first."""
     return [_run(row) for row in db.execute("select * from runs order by number desc limit ?", [limit])]
+
+
+def last(db: Connection) -> Run | None:
+    """The newest run."""
+    return next(iter(recent(db, 1)), None)
 
 
 def nights(db: Connection) -> list[str]:

@@ -33,7 +33,7 @@ def remember_home(db: Connection, joined: Sequence[int]) -> int | None:
     return first
 
 
-def teaching(db: Connection, named: Sequence[int]) -> tuple[int, ...]:
+def teaching(db: Connection, named: Sequence[int] = ()) -> tuple[int, ...]:
     """The servers whose pairs are learned from: those that the operator named, or the first one."""
     if named:
         return tuple(named)

@@ -32,10 +32,3 @@ def tally(db: Connection, run_id: str, guild_id: int) -> dict[Preference, int]:
         ).fetchall()
     )
     return {preference: rows.get(preference, 0) for preference in get_args(Preference)}
-
-
-def of_sample(db: Connection, run_id: str, sample: int, guild_id: int) -> int:
-    """How many have voted on one question."""
-    sql = "select count(*) from votes where run_id = ? and sample = ? and guild_id = ?"
-    (count,) = db.execute(sql, [run_id, sample, guild_id]).fetchone()
-    return int(count)

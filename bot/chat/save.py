@@ -103,7 +103,7 @@ def _write(
         )
         reply_id = begun.id if begun is not None and extended else store.add_reply(reply, shown_in)
         if held:
-            store.moderation.hold(reply_id, shown_in)
+            store.hold(reply_id, shown_in)
         store.outbox.put(reply_id, "answer", delivery)
         if question.guild_id is not None and not extended:
             store.outbox.put(reply_id, "card", {"asker": question.asker.display_name})

@@ -47,9 +47,7 @@ def pair_commands(moderators: Moderators) -> app_commands.Group:
         imports_of = moderators.training_servers.imports_shown_to(guild.id)
         places = await moderators.judged(interaction.user, guild)
         return await moderators.store.look(
-            lambda store: store.moderation.search_pairs(
-                guild.id, text.strip(), limit, imports_of=imports_of, places=places
-            )
+            lambda store: store.search_pairs(guild.id, text.strip(), limit, imports_of=imports_of, places=places)
         )
 
     @group.command(name="search", description="Approved pairs that hold certain words")

@@ -93,15 +93,14 @@ def _exportable(
     store: Store, guild_id: int, training_servers: TrainingServers, places: Sequence[int]
 ) -> tuple[list[Pair], bool]:
     """What a moderator who reads these channels may take away, and whether any pair there is approved at all."""
-    moderation = store.moderation
-    pairs = moderation.exportable_pairs(
+    pairs = store.exportable_pairs(
         guild_id,
         training_servers.consent,
         servers=training_servers.named,
         unowned=guild_id == training_servers.main,
         places=places,
     )
-    return pairs, bool(pairs or moderation.search_pairs(guild_id, "", 1, places=places))
+    return pairs, bool(pairs or store.search_pairs(guild_id, "", 1, places=places))
 
 
 def _why_nothing(*, approved: bool, learned: bool) -> str:

@@ -101,8 +101,6 @@ class VoteButton(
             raise Refused(words.BLIND_ELSEWHERE)
         chosen = preference_of(self.run_id, self.number, self.side)
         await moderators.store.call(
-            lambda store: store.moderation.vote(
-                self.run_id, self.number, chosen, voter_id=interaction.user.id, guild_id=guild.id
-            )
+            lambda store: store.vote(self.run_id, self.number, chosen, voter_id=interaction.user.id, guild_id=guild.id)
         )
         await interaction.response.send_message(words.BLIND_STORED, ephemeral=True)

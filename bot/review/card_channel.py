@@ -133,7 +133,7 @@ def _now(store: Store, reply_id: int) -> _Now:
     return _Now(
         reply,
         store.latest_review(reply_id),
-        store.moderation.held_in(reply_id) is not None,
+        store.held_in(reply_id) is not None,
         standing.id if standing is not None and standing.id != reply_id else None,
         next((one.error for one in store.outbox.of_reply(reply_id) if one.kind != "card" and one.error), None),
     )

@@ -179,7 +179,7 @@ class Outbox:
         if self._moderators.review_channel(guild) is not None:
             asker = delivery.details.get("asker") or texts.SOMEBODY
             await self.cards.post(reply.id, guild, asker, look=delivery.id in self._next)
-        elif await self._store.call(lambda store: store.moderation.held_in(reply.id)) is not None:
+        elif await self._store.call(lambda store: store.held_in(reply.id)) is not None:
             raise _NotYet("nowhere")
         if delivery.error is not None:
             await self._done(delivery)
@@ -268,7 +268,7 @@ def _now(store: Store, reply_id: int) -> _Now:
     newest = store.reply_by_message(reply.message_id) if reply.message_id is not None else None
     return _Now(
         review=store.latest_review(reply_id),
-        held_in=store.moderation.held_in(reply_id),
+        held_in=store.held_in(reply_id),
         stands=newest is None or newest.id == reply_id,
         answer=next((one for one in deliveries if one.kind == "answer"), None),
         unseen=any(one.kind == "card" and one.error for one in deliveries),

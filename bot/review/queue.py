@@ -134,7 +134,7 @@ class ReviewQueue:
         """The page of one reply, whatever its place."""
         guild, places = reader.guild, reader.places
         reply = await self._moderators.store.call(Store.reply, reply_id)
-        left = await self._moderators.store.look(lambda store: store.moderation.waiting(guild.id, places=places))
+        left = await self._moderators.store.look(lambda store: store.waiting(guild.id, places=places))
         return await self._drawn(guild, order, QueueCard(reply, left), None)
 
     async def _page(
@@ -142,12 +142,10 @@ class ReviewQueue:
     ) -> Page:
         """The page behind reply `after`, from the first if that is None; `last` is the verdict just given."""
         guild, places = reader.guild, reader.places
-        found = await self._moderators.store.look(
-            lambda store: store.moderation.next_card(guild.id, order, after, places=places)
-        )
+        found = await self._moderators.store.look(lambda store: store.next_card(guild.id, order, after, places=places))
         if found is not None:
             return await self._drawn(guild, order, found, last)
-        left = await self._moderators.store.look(lambda store: store.moderation.waiting(guild.id, places=places))
+        left = await self._moderators.store.look(lambda store: store.waiting(guild.id, places=places))
         text = words.queue_end(left) if left else words.QUEUE_EMPTY
         view = discord.ui.View(timeout=None)
         if left:
@@ -157,7 +155,7 @@ class ReviewQueue:
 
     async def _drawn(self, guild: discord.Guild, order: QueueOrder, found: QueueCard, last: Ruling | None) -> Page:
         reply = found.reply
-        held = await self._moderators.store.call(lambda store: store.moderation.held_in(reply.id)) is not None
+        held = await self._moderators.store.call(lambda store: store.held_in(reply.id)) is not None
         embed = card(reply, None, await _name(guild, reply.asker_id), held=held)
         title = words.queue_title(found.left, order)
         embed.title = f"{title} \u00b7 {words.HELD}" if held else title

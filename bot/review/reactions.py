@@ -74,4 +74,4 @@ class Reactions:
 
 
 def _standing(store: Store, reply_id: int) -> tuple[Review | None, bool]:
-    return store.latest_review(reply_id), store.moderation.held_in(reply_id) is not None
+    return store.latest_review(reply_id), store.held_in(reply_id) is not None

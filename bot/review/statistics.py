@@ -59,4 +59,4 @@ def _in_words(days: list[Tally]) -> str:
 
 
 def _tallies(store: Store, guild_id: int, since: str) -> tuple[list[Tally], list[Tally]]:
-    return store.moderation.reviews_by_day(guild_id, since), store.moderation.reviews_by_adapter(guild_id)
+    return store.reviews_by_day(guild_id, since), store.reviews_by_adapter(guild_id)

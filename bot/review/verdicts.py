@@ -74,7 +74,7 @@ class Verdicts:
     ) -> Ruling:
         """Write a verdict down. Raises what `Store.add_review` raises."""
         before, review = await self._moderators.store.call(
-            lambda store: store.moderation.judge(
+            lambda store: store.judge(
                 reply.id, verdict, reviewer=by.display_name, reviewer_id=by.id, edited_text=text, reason=reason
             )
         )

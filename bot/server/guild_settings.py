@@ -118,7 +118,7 @@ class GuildSettingsCache:
 
 def _write(store: Store, actor: Actor, guild_id: int, channel_id: int, changes: Mapping[str, Any]) -> None:
     subject = str(channel_id) if channel_id else ""
-    with store.together():
+    with store.writing():
         for name, value in changes.items():
             store.set_guild_setting(guild_id, name, value, channel_id=channel_id)
             # A persona may be long and may name people; that it was changed is what the audit is for.

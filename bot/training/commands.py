@@ -168,4 +168,4 @@ async def _require_run(operations: Operations, store: AsyncStore) -> None:
 
 
 def _with_votes(store: Store, guild_id: int) -> list[tuple[Run, dict[Any, int]]]:
-    return [(run, store.moderation.votes(run.id, guild_id)) for run in store.runs(_RUNS)]
+    return [(run, store.votes(run.id, guild_id)) for run in store.runs(_RUNS)]

@@ -27,7 +27,7 @@ def asked(store):
 def test_the_queue_goes_through_one_server_s_waiting_replies(store, asked, order, expected):
     """From each reply to the one after it, with the number left falling to one."""
     seen, left, after = [], [], None
-    while card := store.moderation.next_card(HOME, order, after):
+    while card := store.next_card(HOME, order, after):
         after = card.reply.id
         seen.append(asked.index(after) + 1)
         left.append(card.left)
@@ -41,7 +41,7 @@ def test_least_sure_are_those_that_broke_off_then_the_measured_then_the_others(s
     for fields in ({}, {"confidence": 0.9}, {"confidence": 0.2}, cut, {**cut, "confidence": 0.99}):
         store.add_reply(a_reply(guild_id=HOME, **fields))
     seen, after = [], None
-    while card := store.moderation.next_card(HOME, "unsure", after):
+    while card := store.next_card(HOME, "unsure", after):
         after = card.reply.id
         seen.append(after)
     assert seen == [4, 5, 3, 2, 1]
@@ -49,9 +49,9 @@ def test_least_sure_are_those_that_broke_off_then_the_measured_then_the_others(s
 
 def test_a_judged_reply_leaves_the_queue_and_its_place_still_leads_on(store, asked):
     """The reply after one that was just judged is found by the judged one's number."""
-    store.moderation.judge(asked[0], "approve", reviewer="Mo", reviewer_id=1)
-    assert store.moderation.waiting(HOME) == 3
-    assert store.moderation.next_card(HOME, "oldest", asked[0]).reply.id == asked[1]
+    store.judge(asked[0], "approve", reviewer="Mo", reviewer_id=1)
+    assert store.waiting(HOME) == 3
+    assert store.next_card(HOME, "oldest", asked[0]).reply.id == asked[1]
 
 
 def test_an_undone_verdict_makes_the_reply_wait_again(store, asked):
@@ -79,27 +79,27 @@ def test_there_is_nothing_to_undo_where_no_verdict_stands(store, asked):
 
 def test_a_verdict_tells_what_stood_before_it(store, asked):
     """So that whoever gave the earlier one can be told."""
-    first, _ = store.moderation.judge(asked[0], "approve", reviewer="Mo", reviewer_id=1)
-    before, after = store.moderation.judge(asked[0], "reject", reviewer="Sam", reviewer_id=2, reason="wrong")
+    first, _ = store.judge(asked[0], "approve", reviewer="Mo", reviewer_id=1)
+    before, after = store.judge(asked[0], "reject", reviewer="Sam", reviewer_id=2, reason="wrong")
     assert first is None
     assert (before.reviewer, before.verdict, after.reason) == ("Mo", "approve", "wrong")
 
 
 def test_held_messages_are_remembered(store, asked):
     """A reply is held or it is not; the messages it stands in can change."""
-    assert store.moderation.held_in(asked[0]) is None
-    store.moderation.hold(asked[0], [7])
-    store.moderation.hold(asked[0], [7, 8])
-    assert store.moderation.held_in(asked[0]) == (7, 8)
+    assert store.held_in(asked[0]) is None
+    store.hold(asked[0], [7])
+    store.hold(asked[0], [7, 8])
+    assert store.held_in(asked[0]) == (7, 8)
 
 
 def test_one_vote_a_person_and_question(store):
     """A second vote replaces the first; servers are counted apart."""
-    store.moderation.vote("r1", 0, "champion", voter_id=1, guild_id=HOME)
-    store.moderation.vote("r1", 0, "challenger", voter_id=1, guild_id=HOME)
-    store.moderation.vote("r1", 1, "tie", voter_id=1, guild_id=HOME)
-    store.moderation.vote("r1", 0, "champion", voter_id=2, guild_id=ELSEWHERE)
-    assert store.moderation.votes("r1", HOME) == {"champion": 0, "challenger": 1, "tie": 1}
+    store.vote("r1", 0, "champion", voter_id=1, guild_id=HOME)
+    store.vote("r1", 0, "challenger", voter_id=1, guild_id=HOME)
+    store.vote("r1", 1, "tie", voter_id=1, guild_id=HOME)
+    store.vote("r1", 0, "champion", voter_id=2, guild_id=ELSEWHERE)
+    assert store.votes("r1", HOME) == {"champion": 0, "challenger": 1, "tie": 1}
 
 
 def test_tallies_by_day_and_adapter(store):
@@ -110,10 +110,10 @@ def test_tallies_by_day_and_adapter(store):
         store.add_review(reply_id, verdict, reviewer="Mo")
     store.add_review(ids[1], "approve", reviewer="Mo")
     store.add_review(ids[2], "undo", reviewer="Mo")
-    (day,) = store.moderation.reviews_by_day(HOME, "2020-01-01")
+    (day,) = store.reviews_by_day(HOME, "2020-01-01")
     assert (day.reviews, day.approved) == (2, 2)
-    assert [(one.name, one.reviews, one.approved) for one in store.moderation.reviews_by_adapter(HOME)] == [("a", 2, 2)]
-    assert store.moderation.reviews_by_day(HOME, "2999-01-01") == []
+    assert [(one.name, one.reviews, one.approved) for one in store.reviews_by_adapter(HOME)] == [("a", 2, 2)]
+    assert store.reviews_by_day(HOME, "2999-01-01") == []
 
 
 def test_search_finds_words_in_questions_and_replies_of_one_server(store):
@@ -124,7 +124,7 @@ def test_search_finds_words_in_questions_and_replies_of_one_server(store):
     store.import_pairs([NewPair((Turn("user", "100% ours?"),), "Yes.")], "Mo", guild_id=HOME, by=1)
 
     def found(text, **options):
-        return [pair.turns[-1].content for pair in store.moderation.search_pairs(HOME, text, 9, **options)]
+        return [pair.turns[-1].content for pair in store.search_pairs(HOME, text, 9, **options)]
 
     assert found("100%") == ["100% ours?", "100% oak?"]
     assert found("100%", imports_of=[]) == ["100% ours?", "Is it 100% safe?", "100% oak?"]
@@ -145,7 +145,7 @@ def test_the_queue_is_read_from_an_index(store, asked):
     for order in ("newest", "oldest", "unsure"):
         seen = []
         store._db.set_trace_callback(seen.append)
-        store.moderation.next_card(HOME, order, asked[0])
+        store.next_card(HOME, order, asked[0])
         store._db.set_trace_callback(None)
         for statement in seen:
             plan = " ".join(row["detail"] for row in store._db.execute(f"explain query plan {statement}"))

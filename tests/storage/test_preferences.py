@@ -35,7 +35,7 @@ def a_vote(store, pair, *preferences, champion="Old words.", challenger="New wor
     sample = {"prompt": "Where?", "text": challenger, "champion": champion, "stopped": True, "reply_id": pair}
     store.update_run(run.id, details={"samples": [sample]})
     for voter, preference in enumerate(preferences, start=1):
-        store.moderation.vote(run.id, 0, preference, voter_id=voter, guild_id=5)
+        store.vote(run.id, 0, preference, voter_id=voter, guild_id=5)
 
 
 def test_an_edit_prefers_the_moderator_s_words(store, choices):
@@ -90,12 +90,12 @@ def test_withdrawn_words_prefer_nothing(store, choices):
     a_vote(store, good, "champion")
     store.record_snapshot(store.last_run().id, [good, other])
     assert {choice.origin for choice in choices()} == {"edit", "rejection", "vote"}
-    store.redact_message(60)
+    store.redact_messages([60])
     assert {choice.origin for choice in choices()} == {"rejection", "vote"}
-    store.redact_message(50)
+    store.redact_messages([50])
     assert store.reply(bad).redacted
     assert {choice.origin for choice in choices()} == {"vote"}
-    store.redact_message(40)
+    store.redact_messages([40])
     assert choices() == []
 
 

@@ -87,9 +87,9 @@ def test_what_was_judged_or_made_otherwise_is_not_gone_on_with(store, fate):
     if fate == "taken back":
         store.add_review(reply_id, "undo", reviewer="Mo")
     if fate == "redacted":
-        store.redact_message(700)
+        store.redact_messages([700])
     if fate == "held":
-        store.moderation.hold(reply_id, [700])
+        store.hold(reply_id, [700])
     before = store.reply(reply_id).text
     assert not store.extend_reply(reply_id if fate != "unknown" else 99, "Once upon a time.", **WHOLE)
     assert store.reply(reply_id).text == before
@@ -102,7 +102,7 @@ def test_the_messages_whose_words_are_stored_are_listed_by_channel(store):
     store.add_reply(a_reply(turns=turns, channel_id=1, message_id=14, prompt_message_id=13))
     store.add_reply(a_reply(guild_id=7, channel_id=2, message_id=22, prompt_message_id=21))
     gone = store.add_reply(a_reply(guild_id=7, channel_id=2, message_id=24, prompt_message_id=23))
-    store.redact_message(23)
+    store.redact_messages([23])
     assert store.reply(gone).redacted
     assert store.standing_messages("", 2) == {(None, 1): [14, 13, 12, 11], (7, 2): [22, 21]}
     assert sorted(store.messages_in(1)) == [1, 2, 11, 12, 13, 14]
@@ -167,18 +167,18 @@ def test_a_message_deleted_on_discord_is_redacted_wherever_it_was_shown(store):
     asked = store.add_reply(a_reply(turns=(Turn("user", "oops", ALICE, 30),), prompt_message_id=30, message_id=31))
     later = store.add_reply(a_reply(turns=(Turn("user", "oops", ALICE, 30), Turn("user", "tea?", BOB, 32))))
     other = store.add_reply(a_reply())
-    assert store.redact_message(30) == 2
+    assert len(store.redact_messages([30])) == 2
     assert store.reply(asked).text == REDACTED
     assert [turn.content for turn in store.reply(later).turns] == [REDACTED, "tea?"]
     assert store.reply(later).text == "Second shelf."
     assert not store.reply(other).redacted
-    assert store.redact_message(30) == 0
+    assert len(store.redact_messages([30])) == 0
 
 
 def test_the_bots_own_deleted_message_is_redacted(store):
     """A moderator who deletes an answer does not want it learned."""
     reply_id = store.add_reply(a_reply(message_id=40))
-    assert store.redact_message(40) == 1
+    assert len(store.redact_messages([40])) == 1
     assert (store.reply(reply_id).text, store.reply(reply_id).turns[-1].content) == (REDACTED, "Where is the tea?")
 
 

@@ -121,7 +121,7 @@ def test_an_emptied_reply_waits_for_no_verdict(store):
     store.add_review(1, "undo", reviewer="mod")
     store.purge(LATER)
     assert store.counts().pending == 0
-    assert store.moderation.next_card(1, "newest") is None
+    assert store.next_card(1, "newest") is None
 
 
 def test_samples_of_replies_that_are_gone_go_too(store):

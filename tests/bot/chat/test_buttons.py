@@ -110,7 +110,7 @@ async def test_only_the_asker_or_a_moderator_gets_another(stage):
 async def test_an_answer_whose_words_were_taken_out_cannot_be_repeated(stage):
     """What was deleted is not generated from."""
     first = await stage.ask("Which wood?")
-    await stage.app.store.call(Store.redact_message, first.id)
+    await stage.app.store.call(Store.redact_messages, [first.id])
     result = await stage.ada.click(first, label=texts.AGAIN)
     assert result.response.content == texts.ANSWER_GONE
 

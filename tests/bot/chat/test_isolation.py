@@ -94,7 +94,7 @@ async def test_another_server_s_votes_are_its_own(stage, elsewhere):
     channel, _, sly = elsewhere
     run_id = await stored_run(stage)
     await stage.app.store.call(
-        lambda store: store.moderation.vote(run_id, 0, "challenger", voter_id=sly.id, guild_id=channel.guild.id)
+        lambda store: store.vote(run_id, 0, "challenger", voter_id=sly.id, guild_id=channel.guild.id)
     )
     shown = (await stage.world.moderator.slash(stage.world.general, "train history")).response.embeds[0].description
     assert words.votes(1, 0, 0) not in shown

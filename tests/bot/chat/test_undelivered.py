@@ -154,7 +154,7 @@ async def test_a_verdict_that_was_only_stored_is_carried_out_after_a_restart(sta
     reply = await stage.reply(answer)
     verdict = "approve" if text is None else "edit"
     await stage.app.store.call(
-        lambda store: store.moderation.judge(reply.id, verdict, reviewer="Mo", reviewer_id=7, edited_text=text)
+        lambda store: store.judge(reply.id, verdict, reviewer="Mo", reviewer_id=7, edited_text=text)
     )
     assert await left(stage) == ["verdict"]
     await stage.env.restart_bot(stage.app.new_client())

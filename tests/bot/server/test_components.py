@@ -82,7 +82,7 @@ async def state(stage, reply_id, run):
     call = stage.app.store.call
     return (
         await call(Store.reviews, reply_id),
-        await call(lambda store: store.moderation.votes(run, stage.world.guild.id)),
+        await call(lambda store: store.votes(run, stage.world.guild.id)),
         await call(lambda store: store._db.execute("select * from votes").fetchall()),
         await call(lambda store: [tuple(row) for row in store._db.execute("select * from quarantine")]),
         [one.content for one in stage.world.general.history()],

@@ -152,7 +152,7 @@ async def test_votes_are_stored_and_can_be_changed(open_stage, stage):
     assert result.response.ephemeral
     await stage.env.restart_bot(stage.app.new_client())
     await stage.world.moderator.click(vote, label=words.BLIND_A)
-    votes = await stage.app.store.call(lambda store: store.moderation.votes(run_id, stage.world.guild.id))
+    votes = await stage.app.store.call(lambda store: store.votes(run_id, stage.world.guild.id))
     assert {name for name, count in votes.items() if count} == {preference_of(run_id, 0, "a")}
     assert sum(votes.values()) == 1
 

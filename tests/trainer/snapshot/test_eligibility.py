@@ -254,7 +254,7 @@ class Community(RuleBasedStateMachine):
         self.store = Store.open(self.folder / "nightshift.db")
 
     def _export(self, guild: int):
-        return self.store.moderation.exportable_pairs(guild, "members", unowned=guild == HOME)
+        return self.store.exportable_pairs(guild, "members", unowned=guild == HOME)
 
     def _may_teach(self, number: int) -> bool:
         if number in self.brought:
