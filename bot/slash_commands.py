@@ -1,6 +1,6 @@
 """The slash commands of moderators, all of them, and /status, which is everybody's.
 
-Each group has a file of its own in bot/moderation; here is the list, and who sees it.
+Each group has a file in the room of its subject; here is the list, and who sees it.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from discord import app_commands
 from bot.discord_io import limits
 from bot.discord_io.deferral import in_time, respond
 from bot.i18n.en import texts
-from bot.pairs.commands import pair_commands
+from bot.pairs.commands import PairCommands
 from bot.review.queue import review_command
 from bot.review.service import ReviewService
 from bot.review.statistics import stats_command
 from bot.server.moderators import Moderators
 from bot.server.setup import SetupForm, hold_command, setup_command
-from bot.training.adapters import adapter_commands
-from bot.training.commands import train_commands
+from bot.training.adapters import AdapterCommands
+from bot.training.commands import TrainCommands
 from bot.training.operations import Operations, Status
 
 __all__ = ["slash_commands", "status_embed"]
@@ -39,9 +39,9 @@ def slash_commands(
     """
     theirs: list[Command] = [
         review_command(review.queue),
-        train_commands(operations, moderators),
-        adapter_commands(operations, moderators),
-        pair_commands(moderators),
+        TrainCommands(operations, moderators),
+        AdapterCommands(operations, moderators),
+        PairCommands(moderators),
         stats_command(moderators),
         hold_command(moderators),
     ]

@@ -1,1 +1,1 @@
-"""/pairs: what the bot learns from, and what a night set aside."""
+"""/pairs: what the bot learns from, and the quarantine."""

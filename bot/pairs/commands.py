@@ -1,35 +1,34 @@
-"""/pairs: looking through what the bot learns from on a server, and removing from it.
+"""/pairs: shows what the bot learns from on a server, and removes from it.
 
-A moderator reaches their server's own pairs, but for those from channels that they cannot read. Those of the main
-server also reach what was imported for every server: by the operator on the command line, and by moderators of the
-other servers that are learned from.
+A moderator sees the pairs of their own server, but none from channels that they cannot read. On the main server they
+also see what was imported for all servers, by the operator or by moderators of the other training servers.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
 
 import discord
 from discord import app_commands
 
 from bot.discord_io import limits
+from bot.discord_io.components import Interaction
 from bot.discord_io.deferral import in_time, respond
 from bot.discord_io.excerpts import line
-from bot.discord_io.interaction_errors import answered
 from bot.discord_io.sanitize import harmless
 from bot.errors import Refused
 from bot.i18n.en import moderation as words
 from bot.i18n.en import texts
-from bot.pairs.import_export import add_transfers
-from bot.pairs.quarantine import add_quarantine
+from bot.pairs.import_export import export_pairs, import_pairs
+from bot.pairs.quarantine import show_quarantine
+from bot.server.moderator_group import ModeratorGroup
 from bot.server.moderators import Moderators
 from storage.errors import ReplyNotFound
 from storage.records import Pair
 from storage.store import Store
 
-__all__ = ["pair_commands"]
+__all__ = ["PairCommands"]
 
 _FOUND = 5
 _CHOICES = 25  # Discord offers no more
@@ -38,59 +37,72 @@ _SHOWN = 160
 _OFFER_S = 2.0  # Discord waits three seconds for what is offered while somebody types
 
 
-def pair_commands(moderators: Moderators) -> app_commands.Group:
-    """The group of /pairs."""
-    group = app_commands.Group(name="pairs", description="What I learn from", guild_only=True)
+class PairCommands(ModeratorGroup, name="pairs", description="What I learn from"):
+    """The group /pairs, for moderators of a whole server."""
 
-    async def found(interaction: discord.Interaction[Any], text: str, limit: int) -> list[Pair]:
-        guild = moderators.require_server(interaction)
-        imports_of = moderators.training_servers.imports_shown_to(guild.id)
-        places = await moderators.judged(interaction.user, guild)
-        return await moderators.store.look(
-            lambda store: store.search_pairs(guild.id, text.strip(), limit, imports_of=imports_of, places=places)
-        )
+    def __init__(self, moderators: Moderators) -> None:
+        super().__init__(moderators.require_server)
+        self._moderators = moderators
 
-    @group.command(name="search", description="Approved pairs that hold certain words")
+    @app_commands.command(name="search", description="Approved pairs that hold certain words")
     @app_commands.describe(text="Words in the question or in the answer")
-    @answered
-    async def search(interaction: discord.Interaction[Any], text: str) -> None:
-        pairs = await in_time(interaction, found(interaction, text, _FOUND))
+    async def search(self, interaction: Interaction, text: str) -> None:
+        pairs = await in_time(interaction, self._found(interaction, text, _FOUND))
         if not pairs:
             raise Refused(words.NO_PAIRS)
         embed = limits.Embed(description="\n\n".join(map(_shown, pairs)), colour=discord.Colour.blurple())
-        told = None if moderators.training_servers.learns_from(interaction.guild_id) else texts.NOT_LEARNING_HERE
+        told = None if self._moderators.training_servers.learns_from(interaction.guild_id) else texts.NOT_LEARNING_HERE
         await respond(interaction, content=told, embed=embed)
 
-    @group.command(name="remove", description="Keep a pair out of training from now on")
+    @app_commands.command(name="remove", description="Keep a pair out of training from now on")
     @app_commands.describe(pair="Type words of it, or its number")
-    @answered
-    async def remove(interaction: discord.Interaction[Any], pair: str) -> None:
-        guild = moderators.require_server(interaction)
-        imports_of = moderators.training_servers.imports_shown_to(guild.id)
+    async def remove(self, interaction: Interaction, pair: str) -> None:
+        guild = self._moderators.require_server(interaction)
+        imports_of = self._moderators.training_servers.imports_shown_to(guild.id)
         reply_id = int(pair) if pair.strip().isdecimal() else 0
-        places = await moderators.judged(interaction.user, guild)
-        act = moderators.act(interaction, "pairs.remove", str(reply_id))
-        await moderators.store.call(
+        places = await self._moderators.judged(interaction.user, guild)
+        act = self._moderators.act(interaction, "pairs.remove", str(reply_id))
+        await self._moderators.store.call(
             Store.act,
             lambda store: _remove(store, reply_id, guild.id, interaction.user, imports_of=imports_of, places=places),
             lambda _: act,
         )
         await interaction.response.send_message(words.removed(reply_id), ephemeral=True)
         await interaction.client.outbox.carry_out(reply_id, "verdict")
-        await interaction.client.review.changed(interaction.guild, reply_id)
+        await interaction.client.review.changed(guild, reply_id)
 
     @remove.autocomplete("pair")
-    async def offered(interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
+    async def matching(self, interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
+        """The pairs to choose from. A group's check does not cover this."""
         try:
             async with asyncio.timeout(_OFFER_S):
-                pairs = await found(interaction, typed, _CHOICES)
+                pairs = await self._found(interaction, typed, _CHOICES)
         except (Refused, TimeoutError):
             return []
         return [app_commands.Choice(name=_choice(one), value=str(one.reply_id)) for one in pairs]
 
-    add_quarantine(group, moderators)
-    add_transfers(group, moderators)
-    return group
+    @app_commands.command(
+        name="quarantine", description="Pairs that wait for a second moderator: imported here, or set aside by a night"
+    )
+    async def quarantine(self, interaction: Interaction) -> None:
+        await show_quarantine(interaction, self._moderators)
+
+    @app_commands.command(name="export", description="The pairs of this server that I may learn from, as a JSONL file")
+    async def export(self, interaction: Interaction) -> None:
+        await export_pairs(interaction, self._moderators)
+
+    @app_commands.command(name="import", description="Take in pairs from a JSONL or CSV file")
+    @app_commands.describe(file="JSONL with messages on each line, or CSV with a prompt and a reply column")
+    async def import_(self, interaction: Interaction, file: discord.Attachment) -> None:
+        await import_pairs(interaction, self._moderators, file)
+
+    async def _found(self, interaction: Interaction, text: str, limit: int) -> list[Pair]:
+        guild = self._moderators.require_server(interaction)
+        imports_of = self._moderators.training_servers.imports_shown_to(guild.id)
+        places = await self._moderators.judged(interaction.user, guild)
+        return await self._moderators.store.look(
+            lambda store: store.search_pairs(guild.id, text.strip(), limit, imports_of=imports_of, places=places)
+        )
 
 
 def _remove(

@@ -7,13 +7,11 @@ import io
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import discord
-from discord import app_commands
 
 from bot.discord_io import limits
-from bot.discord_io.interaction_errors import answered
+from bot.discord_io.components import Interaction
 from bot.errors import Refused
 from bot.i18n.en import moderation as words
 from bot.i18n.en import texts
@@ -24,7 +22,7 @@ from storage.files.pair_files import read_pairs, write_pairs
 from storage.records import Act, ImportCount, NewPair, Pair
 from storage.store import Store
 
-__all__ = ["add_transfers"]
+__all__ = ["export_pairs", "import_pairs"]
 
 _LARGEST = 8 * 1024 * 1024  # bytes of an import
 _MOST_ROWS = 50_000
@@ -32,61 +30,56 @@ _KEPT = 10  # refused rows that are named
 _ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv")
 
 
-def add_transfers(group: app_commands.Group, moderators: Moderators) -> None:
-    """Add both commands to the group of /pairs."""
+async def export_pairs(interaction: Interaction, moderators: Moderators) -> None:
+    """Send the pairs of this server that the bot may learn from, as a file."""
+    guild = moderators.require_server(interaction)
+    await interaction.response.defer(ephemeral=True, thinking=True)
+    places = await moderators.judged(interaction.user, guild)
+    pairs, approved = await moderators.store.look(_exportable, guild.id, moderators.training_servers, places)
+    if not pairs:
+        raise Refused(_why_nothing(approved=approved, learned=moderators.training_servers.learns_from(guild.id)))
+    data = await asyncio.to_thread(_written, pairs)
+    if len(data) > guild.filesize_limit:
+        raise Refused(words.EXPORT_TOO_LARGE)
+    await moderators.note(interaction, "pairs.export", details={"pairs": len(pairs)})
+    file = discord.File(io.BytesIO(data), "pairs.jsonl")
+    await interaction.followup.send(words.exported(len(pairs)), file=file, ephemeral=True)
 
-    @group.command(name="export", description="The pairs of this server that I may learn from, as a JSONL file")
-    @answered
-    async def export(interaction: discord.Interaction[Any]) -> None:
-        guild = moderators.require_server(interaction)
-        await interaction.response.defer(ephemeral=True, thinking=True)
-        places = await moderators.judged(interaction.user, guild)
-        pairs, approved = await moderators.store.look(_exportable, guild.id, moderators.training_servers, places)
-        if not pairs:
-            raise Refused(_why_nothing(approved=approved, learned=moderators.training_servers.learns_from(guild.id)))
-        data = await asyncio.to_thread(_written, pairs)
-        if len(data) > guild.filesize_limit:
-            raise Refused(words.EXPORT_TOO_LARGE)
-        await moderators.note(interaction, "pairs.export", details={"pairs": len(pairs)})
-        file = discord.File(io.BytesIO(data), "pairs.jsonl")
-        await interaction.followup.send(words.exported(len(pairs)), file=file, ephemeral=True)
 
-    @group.command(name="import", description="Take in pairs from a JSONL or CSV file")
-    @app_commands.describe(file="JSONL with messages on each line, or CSV with a prompt and a reply column")
-    @answered
-    async def import_(interaction: discord.Interaction[Any], file: discord.Attachment) -> None:
-        guild = moderators.require_server(interaction)
-        if not file.filename.casefold().endswith(_ENDINGS):
-            raise Refused(words.IMPORT_ENDING)
-        if file.size > _LARGEST:
-            raise Refused(words.IMPORT_TOO_LARGE)
-        await interaction.response.defer(ephemeral=True, thinking=True)
-        data = await file.read()
-        if len(data) > _LARGEST:  # whatever size was declared
-            raise Refused(words.IMPORT_TOO_LARGE)
-        try:
-            pairs, bad, rejected = await asyncio.to_thread(_read, data, Path(file.filename).suffix)
-        except FileUnusable as error:
-            own = {"packed": words.IMPORT_PACKED, "rows": words.IMPORT_TOO_MANY_ROWS}
-            raise Refused(own.get(error.kind, words.IMPORT_UNREADABLE)) from error
-        user = interaction.user
+async def import_pairs(interaction: Interaction, moderators: Moderators, file: discord.Attachment) -> None:
+    """Add the pairs of a file. Raises Refused for a file that cannot be used."""
+    guild = moderators.require_server(interaction)
+    if not file.filename.casefold().endswith(_ENDINGS):
+        raise Refused(words.IMPORT_ENDING)
+    if file.size > _LARGEST:
+        raise Refused(words.IMPORT_TOO_LARGE)
+    await interaction.response.defer(ephemeral=True, thinking=True)
+    data = await file.read()
+    if len(data) > _LARGEST:  # whatever size was declared
+        raise Refused(words.IMPORT_TOO_LARGE)
+    try:
+        pairs, bad, rejected = await asyncio.to_thread(_read, data, Path(file.filename).suffix)
+    except FileUnusable as error:
+        own = {"packed": words.IMPORT_PACKED, "rows": words.IMPORT_TOO_MANY_ROWS}
+        raise Refused(own.get(error.kind, words.IMPORT_UNREADABLE)) from error
+    user = interaction.user
 
-        def noted(count: ImportCount) -> Act:
-            details = {
-                "imported": count.imported,
-                "duplicates": count.duplicates,
-                "rejected": rejected,
-                "refused": count.refused,
-            }
-            return moderators.act(interaction, "pairs.import", file.filename, details=details)
+    def noted(count: ImportCount) -> Act:
+        details = {
+            "imported": count.imported,
+            "duplicates": count.duplicates,
+            "rejected": rejected,
+            "refused": count.refused,
+        }
+        return moderators.act(interaction, "pairs.import", file.filename, details=details)
 
-        count = await moderators.store.call(
-            lambda store: store.import_pairs(pairs, user.display_name, guild_id=guild.id, by=user.id, note=noted)
-        )
-        answer = limits.content(words.imported(count.imported, count.duplicates, bad, rejected))
-        remarks = _remarks(count, learned=moderators.training_servers.learns_from(guild.id))
-        embeds = [limits.Embed(description=remarks, colour=discord.Colour.gold())] if remarks else []
-        await interaction.followup.send(answer, embeds=embeds, ephemeral=True)
+    count = await moderators.store.call(
+        lambda store: store.import_pairs(pairs, user.display_name, guild_id=guild.id, by=user.id, note=noted)
+    )
+    answer = limits.content(words.imported(count.imported, count.duplicates, bad, rejected))
+    remarks = _remarks(count, learned=moderators.training_servers.learns_from(guild.id))
+    embeds = [limits.Embed(description=remarks, colour=discord.Colour.gold())] if remarks else []
+    await interaction.followup.send(answer, embeds=embeds, ephemeral=True)
 
 
 def _exportable(

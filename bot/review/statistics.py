@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import io
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import discord
 from discord import app_commands
 
 from bot.discord_io import limits
 from bot.discord_io.charts import review_chart
+from bot.discord_io.components import Interaction
 from bot.discord_io.deferral import in_time, respond
-from bot.discord_io.interaction_errors import answered
 from bot.i18n.en import moderation as words
 from bot.i18n.en import texts
+from bot.server.moderator_group import allowed_by
 from bot.server.moderators import Moderators
 from storage.records import Tally
 from storage.store import Store
@@ -25,16 +25,16 @@ __all__ = ["stats_command"]
 _LINES = 8  # adapters named in words
 
 
-def stats_command(moderators: Moderators) -> app_commands.Command[Any, ..., None]:
+def stats_command(moderators: Moderators) -> app_commands.Command[app_commands.Group, ..., None]:
     """The slash command."""
 
     @app_commands.command(name="stats", description="Reviews and approval rate, by day and by adapter")
     @app_commands.describe(days="How many days back")
-    @answered
-    async def stats(interaction: discord.Interaction[Any], days: app_commands.Range[int, 1, 90] = 14) -> None:
-        guild = moderators.require_server(interaction)
+    async def stats(interaction: Interaction, days: app_commands.Range[int, 1, 90] = 14) -> None:
         since = (datetime.now(UTC) - timedelta(days=days - 1)).date().isoformat()
-        by_day, by_adapter = await in_time(interaction, moderators.store.look(_tallies, guild.id, since))
+        by_day, by_adapter = await in_time(
+            interaction, moderators.store.look(_tallies, interaction.guild_id or 0, since)
+        )
         if not by_adapter:
             await respond(interaction, content=words.STATS_NONE)
             return
@@ -51,6 +51,7 @@ def stats_command(moderators: Moderators) -> app_commands.Command[Any, ..., None
         file = discord.File(io.BytesIO(picture), "reviews.png")
         await interaction.followup.send(embed=embed, file=file, ephemeral=True)
 
+    stats.add_check(allowed_by(moderators.require_server))
     return stats
 
 

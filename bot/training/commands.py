@@ -1,6 +1,6 @@
-"""/train: a run now, how far it is, stopping it, and what the runs before it came to.
+"""/train: starts a run, shows its progress, stops it, and lists the runs before it.
 
-The runs themselves are `Operations`' affair; progress is read from the store, where the trainer writes it.
+`Operations` does the runs; progress is read from the store, where the trainer writes it.
 """
 
 from __future__ import annotations
@@ -17,17 +17,18 @@ from discord import app_commands
 from discord.ext import tasks
 
 from bot.discord_io import limits
-from bot.discord_io.interaction_errors import answered
+from bot.discord_io.components import Interaction
 from bot.errors import Refused, TrainingUnderway
 from bot.i18n.en import moderation as words
 from bot.i18n.en import texts
+from bot.server.moderator_group import ModeratorGroup
 from bot.server.moderators import Moderators
 from bot.training.operations import Operations
 from storage.async_store import AsyncStore
 from storage.records import Metric, Run
 from storage.store import Store
 
-__all__ = ["LiveProgress", "progress_line", "train_commands"]
+__all__ = ["LiveProgress", "TrainCommands", "progress_line"]
 
 _log = logging.getLogger(__name__)
 _EVERY_S = 4.0  # between two edits of a message that shows progress
@@ -36,7 +37,7 @@ _RUNS = 10  # in the history
 
 
 def progress_line(run: Run, metrics: list[Metric], now: datetime) -> str:
-    """How far a run is. Pure."""
+    """How far a run is."""
     latest: dict[str, float] = {}
     for metric in metrics:
         latest[metric.name] = metric.value
@@ -48,15 +49,15 @@ class LiveProgress:
     """Keeps one message showing how far the run is, until it ends or the message can no longer be edited."""
 
     def __init__(
-        self, store: AsyncStore, edit: Callable[[str], Awaitable[Any]], going: Callable[[], bool], heading: str
+        self, store: AsyncStore, edit: Callable[[str], Awaitable[Any]], running: Callable[[], bool], heading: str
     ) -> None:
         self._store = store
         self._edit = edit
-        self._going = going
+        self._running = running
         self._heading = heading
         self._shown = ""
         self._began = time.monotonic()
-        self._loop = tasks.loop(seconds=_EVERY_S)(self._look)
+        self._loop = tasks.loop(seconds=_EVERY_S)(self._update)
 
     def start(self) -> None:
         self._loop.start()
@@ -66,12 +67,12 @@ class LiveProgress:
 
     async def text(self) -> str:
         """What the message says now."""
-        found = await self._store.call(_underway)
+        found = await self._store.call(_unfinished)
         line = progress_line(*found, datetime.now(UTC)) if found else ""
         return "\n".join(filter(None, [self._heading, line]))
 
-    async def _look(self) -> None:
-        if not self._going() or time.monotonic() - self._began > _TOKEN_S:
+    async def _update(self) -> None:
+        if not self._running() or time.monotonic() - self._began > _TOKEN_S:
             self._loop.stop()
             return
         try:
@@ -83,69 +84,68 @@ class LiveProgress:
             _log.warning("The progress of a run could not be shown", exc_info=True)
 
 
-def train_commands(operations: Operations, moderators: Moderators) -> app_commands.Group:
-    """The group of /train."""
-    group = app_commands.Group(name="train", description="Training", guild_only=True)
+class TrainCommands(ModeratorGroup, name="train", description="Training"):
+    """The group /train, for moderators of the main server."""
 
-    def live(interaction: discord.Interaction[Any], heading: str) -> LiveProgress:
-        async def edit(text: str) -> None:
-            await interaction.edit_original_response(content=text)
+    def __init__(self, operations: Operations, moderators: Moderators) -> None:
+        super().__init__(moderators.require_steering)
+        self._operations = operations
+        self._moderators = moderators
 
-        return LiveProgress(moderators.store, edit, lambda: operations.training, heading)
-
-    @group.command(name="now", description="Train a new adapter on the approved replies now")
+    @app_commands.command(name="now", description="Train a new adapter on the approved replies now")
     @app_commands.describe(force="Even if little is new since the last run")
-    @answered
-    async def now(interaction: discord.Interaction[Any], force: bool = False) -> None:
-        guild = moderators.require_steering(interaction)
-        if operations.training:
+    async def now(self, interaction: Interaction, force: bool = False) -> None:
+        if self._operations.training:
             raise TrainingUnderway
         await interaction.response.defer(ephemeral=True, thinking=True)
-        await moderators.note(interaction, "train.now", everywhere=True, details={"force": force})  # then it is begun
+        await self._moderators.note(interaction, "train.now", everywhere=True, details={"force": force})
         await interaction.edit_original_response(content=texts.TRAINING_STARTED)
-        progress = live(interaction, texts.TRAINING_STARTED)
+        progress = self._progress(interaction, texts.TRAINING_STARTED)
         progress.start()
         try:
-            result = await operations.train_now(
-                force=force, trigger="discord", actor=interaction.user.display_name, guild=guild
+            result = await self._operations.train_now(
+                force=force, trigger="discord", actor=interaction.user.display_name, guild=interaction.guild
             )
         finally:
             progress.stop()
-        # A long run outlives the interaction's 15 minutes; the review channel has heard by then.
+        # A long run outlives the interaction's 15 minutes; by then the review channel says how it ended.
         with contextlib.suppress(discord.HTTPException):
             said = limits.content(texts.training_ended(result.outcome, result.reason))
             await interaction.followup.send(said, ephemeral=True)
 
-    @group.command(name="status", description="How far the training run is")
-    @answered
-    async def status(interaction: discord.Interaction[Any]) -> None:
-        moderators.require_steering(interaction)
-        await _require_run(operations, moderators.store)
-        progress = live(interaction, "")
+    @app_commands.command(name="status", description="How far the training run is")
+    async def status(self, interaction: Interaction) -> None:
+        await self._require_run()
+        progress = self._progress(interaction, "")
         await interaction.response.send_message(await progress.text() or texts.RUN_NOW, ephemeral=True)
         progress.start()
 
-    @group.command(name="cancel", description="Stop the training run")
-    @answered
-    async def cancel(interaction: discord.Interaction[Any]) -> None:
-        moderators.require_steering(interaction)
-        await _require_run(operations, moderators.store)
+    @app_commands.command(name="cancel", description="Stop the training run")
+    async def cancel(self, interaction: Interaction) -> None:
+        await self._require_run()
         await interaction.response.defer(ephemeral=True, thinking=True)
-        await moderators.note(interaction, "train.cancel", everywhere=True)  # first: it cannot be taken back
-        if not operations.cancel_training(actor=interaction.user.display_name):
+        await self._moderators.note(interaction, "train.cancel", everywhere=True)  # first: it cannot be taken back
+        if not self._operations.cancel_training(actor=interaction.user.display_name):
             raise Refused(words.NOT_CANCELLED)
         await interaction.edit_original_response(content=words.CANCELLED)
 
-    @group.command(name="history", description="What the last training runs came to")
-    @answered
-    async def history(interaction: discord.Interaction[Any]) -> None:
-        guild = moderators.require_steering(interaction)
-        runs = await moderators.store.call(_with_votes, guild.id)
+    @app_commands.command(name="history", description="What the last training runs came to")
+    async def history(self, interaction: Interaction) -> None:
+        runs = await self._moderators.store.call(_with_votes, interaction.guild_id or 0)
         text = "\n".join(_line(run, votes) for run, votes in runs) or words.NO_RUNS
         embed = limits.Embed(description=text, colour=discord.Colour.blurple())
         await interaction.response.send_message(embed=embed, ephemeral=True)
 
-    return group
+    def _progress(self, interaction: Interaction, heading: str) -> LiveProgress:
+        async def edit(text: str) -> None:
+            await interaction.edit_original_response(content=text)
+
+        return LiveProgress(self._moderators.store, edit, lambda: self._operations.training, heading)
+
+    async def _require_run(self) -> None:
+        """Raises Refused where no training runs."""
+        if not self._operations.training:
+            raise Refused(words.INTERRUPTED if await self._moderators.store.call(_unfinished) else words.NOT_TRAINING)
 
 
 def _line(run: Run, votes: dict[Any, int]) -> str:
@@ -156,15 +156,9 @@ def _line(run: Run, votes: dict[Any, int]) -> str:
     return f"{line}\n-# {run.reason}" if run.reason else line
 
 
-def _underway(store: Store) -> tuple[Run, list[Metric]] | None:
+def _unfinished(store: Store) -> tuple[Run, list[Metric]] | None:
     run = store.last_run()
     return (run, store.metrics(run.id)) if run is not None and run.outcome is None else None
-
-
-async def _require_run(operations: Operations, store: AsyncStore) -> None:
-    """Raises Refused where no training is going on."""
-    if not operations.training:
-        raise Refused(words.INTERRUPTED if await store.call(_underway) else words.NOT_TRAINING)
 
 
 def _with_votes(store: Store, guild_id: int) -> list[tuple[Run, dict[Any, int]]]:
