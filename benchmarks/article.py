@@ -20,8 +20,9 @@ import torch
 
 from model.base.loading import load_base
 from model.config import ModelConfig
-from storage import NewPair, Pair, read_pairs
+from storage.files.pair_files import read_pairs
 from storage.fingerprints import import_conversation
+from storage.records import NewPair, Pair
 from trainer.evaluation import evaluate
 from trainer.settings import TrainingConfig
 from trainer.snapshot.snapshot import validation_split

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).parent / "learning"))
 
-from storage import NewPair, Pair, Turn, read_pairs
+from storage.files.pair_files import read_pairs
+from storage.records import NewPair, Pair, Turn
 from trainer.data_settings import QuarantineConfig
 from trainer.quarantine.rules import Loss, stand_out
 from trainer.settings import TrainerSettings

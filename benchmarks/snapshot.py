@@ -26,8 +26,8 @@ MEMBERS, MODERATORS = 2_000, 12
 
 def build(database: Path, pairs: int) -> None:
     """Replies of one to three turns by 2,000 members, judged by 12 moderators; one question in fifty twice."""
-    from storage import Store
     from storage.database import open_database
+    from storage.store import Store
 
     Store.open(database).close()
     db = open_database(database)
@@ -67,7 +67,7 @@ def build(database: Path, pairs: int) -> None:
 
 def measure(database: Path) -> dict[str, Any]:
     """Take a snapshot with the default settings; gives figures."""
-    from storage import Store
+    from storage.store import Store
     from trainer.data_settings import SnapshotConfig
     from trainer.snapshot.snapshot import stream_snapshot
 

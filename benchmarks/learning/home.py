@@ -18,8 +18,9 @@ import torch
 from benchmarks.learning.talk import Exchange, conversation
 from model.base.loading import load_base, pick_device
 from model.config import ModelConfig
-from storage import Home, NewReply, Store, Turn
-from storage.records import Pair
+from storage.files.home import Home
+from storage.records import NewReply, Pair, Turn
+from storage.store import Store
 from trainer.evaluation import evaluate
 from trainer.result import RunResult
 from trainer.run import run_once

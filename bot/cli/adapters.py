@@ -15,7 +15,9 @@ from bot.cli import adapter_files as interchange
 from bot.cli.options import HomeOption, JsonOption, operator
 
 if TYPE_CHECKING:
-    from storage import Adapter, AdapterDirectory, Store
+    from storage.files.adapter_directory import AdapterDirectory
+    from storage.records import Adapter
+    from storage.store import Store
 
 __all__ = ["register"]
 
@@ -42,7 +44,8 @@ def listing_by_default(ctx: typer.Context, as_json: JsonOption = False, home: Ho
 @group.command("list")
 def show(as_json: JsonOption = False, home: HomeOption = None) -> None:
     """List the adapters, the newest last. This is what `nightshift adapters` does."""
-    from storage import Store, find_home
+    from storage.files.home import find_home
+    from storage.store import Store
 
     with Store.open(find_home(home).ensure().db) as store:
         champion, adapters = store.champion(), store.adapters()
@@ -65,7 +68,9 @@ def use(
     home: HomeOption = None,
 ) -> None:
     """Make an adapter the one in use; a running bot swaps to it within seconds."""
-    from storage import AdapterDirectory, Store, find_home
+    from storage.files.adapter_directory import AdapterDirectory
+    from storage.files.home import find_home
+    from storage.store import Store
 
     place = find_home(home).ensure()
     chosen = None if adapter == "base" else adapter
@@ -79,7 +84,9 @@ def use(
 @group.command()
 def rollback(reason: ReasonOption = "rolled back on the command line", home: HomeOption = None) -> None:
     """Go back to the adapter that was in use before."""
-    from storage import AdapterDirectory, Store, find_home
+    from storage.files.adapter_directory import AdapterDirectory
+    from storage.files.home import find_home
+    from storage.store import Store
 
     place = find_home(home).ensure()
     with Store.open(place.db) as store:
@@ -96,7 +103,10 @@ def verify(
     home: HomeOption = None,
 ) -> None:
     """Read every file again and compare it with its manifest; exit code 1 if one is damaged."""
-    from storage import AdapterDirectory, StorageError, Store, find_home
+    from storage.errors import StorageError
+    from storage.files.adapter_directory import AdapterDirectory
+    from storage.files.home import find_home
+    from storage.store import Store
 
     place = find_home(home).ensure()
     directory = AdapterDirectory(place.adapters)
@@ -123,7 +133,9 @@ def prune(
     home: HomeOption = None,
 ) -> None:
     """Remove old adapters for good, never the one in use nor those that a rollback leads to."""
-    from storage import AdapterDirectory, Store, find_home
+    from storage.files.adapter_directory import AdapterDirectory
+    from storage.files.home import find_home
+    from storage.store import Store
 
     place = find_home(home).ensure()
     directory = AdapterDirectory(place.adapters)

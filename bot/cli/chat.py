@@ -98,7 +98,8 @@ async def _take_on(engine: Engine, chosen: AdapterRef | None, *, asked_for: bool
 def _chosen_adapter(home: Home, wanted: str | None) -> AdapterRef | None:
     """The adapter to answer with, its files checked. Raises AdapterMissing, AdapterDamaged."""
     from model.protocol import AdapterRef
-    from storage import AdapterDirectory, Store
+    from storage.files.adapter_directory import AdapterDirectory
+    from storage.store import Store
 
     if wanted is None:
         with Store.open(home.db) as store:

@@ -37,7 +37,8 @@ def listing_by_default(ctx: typer.Context, as_json: JsonOption = False, home: Ho
 @group.command("list")
 def show(as_json: JsonOption = False, home: HomeOption = None) -> None:
     """List the pairs that wait for a decision, the longest waiting first. This is what `nightshift quarantine` does."""
-    from storage import Store, find_home
+    from storage.files.home import find_home
+    from storage.store import Store
 
     with Store.open(find_home(home).ensure().db) as store:
         held = store.quarantined(limit=None)
@@ -64,7 +65,8 @@ def dismiss(ids: IdsArgument, home: HomeOption = None) -> None:
 
 
 def _decide(ids: list[int], home: HomeOption, *, confirmed: bool) -> None:
-    from storage import Store, find_home
+    from storage.files.home import find_home
+    from storage.store import Store
 
     with Store.open(find_home(home).ensure().db) as store:
         for reply_id in ids:

@@ -46,7 +46,8 @@ def listing(
     home: HomeOption = None,
 ) -> None:
     """List the runs, the newest first. This is what `nightshift runs` does."""
-    from storage import Store, find_home
+    from storage.files.home import find_home
+    from storage.store import Store
 
     with Store.open(find_home(home).ensure().db) as store:
         runs = store.runs(limit=limit)
@@ -90,7 +91,8 @@ def plot(
     home: HomeOption = None,
 ) -> None:
     """Draw a run's losses, learning rate, gradients and time as a PNG picture."""
-    from storage import Store, find_home
+    from storage.files.home import find_home
+    from storage.store import Store
 
     found = _find(run, home)
     with Store.open(find_home(home).db) as store:
@@ -113,8 +115,9 @@ def plot(
 
 def _find(name: str, home: Path | None) -> Run:
     """The run of this id; `last` is the newest that went as far as a comparison. Raises RunNotFound."""
-    from storage import Store, find_home
     from storage.errors import RunNotFound
+    from storage.files.home import find_home
+    from storage.store import Store
 
     with Store.open(find_home(home).ensure().db) as store:
         if name != "last":

@@ -11,7 +11,10 @@ from typing import Any
 import pytest
 
 from bot.cli.main import run
-from storage import Adapter, AdapterDirectory, Home, Store
+from storage.files.adapter_directory import AdapterDirectory
+from storage.files.home import Home
+from storage.records import Adapter
+from storage.store import Store
 
 
 @dataclass(frozen=True)

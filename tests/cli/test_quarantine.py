@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from storage import NewPair, Turn
+from storage.records import NewPair, Turn
 
 
 @pytest.fixture

@@ -8,14 +8,17 @@ import threading
 
 import pytest
 
-from storage import AsyncStore, DatabaseBusy, Store, StoreClosed
+from storage.async_store import AsyncStore
 from storage.database import open_database, writing
+from storage.errors import DatabaseBusy, StoreClosed
+from storage.store import Store
 from tests.storage.conftest import ALICE, a_reply
 
 TRAINER = """
 import sys
 from pathlib import Path
-from storage import Adapter, Store
+from storage.records import Adapter
+from storage.store import Store
 with Store.open(Path(sys.argv[1])) as store:
     run = store.start_run("schedule", "2026-11-23", 1, {})
     print("writing", flush=True)
@@ -124,7 +127,7 @@ def test_a_writer_that_waits_too_long_is_told_so(store, db_path, monkeypatch):
 
 def test_a_long_import_does_not_lock_out_the_bot_while_its_file_is_read(store, db_path):
     """The lock is taken for the copy into the tables only."""
-    from storage import NewPair, Turn
+    from storage.records import NewPair, Turn
 
     other = open_database(db_path)
     other.execute("pragma busy_timeout = 0")

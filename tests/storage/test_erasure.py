@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from storage import Store, Turn, erasure
+from storage import erasure
+from storage.records import Turn
+from storage.store import Store
 from tests.storage.conftest import ALICE, a_reply
 
 LATER = "2999-01-01T00:00:00.000+00:00"

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from storage import DatabaseUnreadable, NewPair, Store, Turn
 from storage.async_store import AsyncStore
 from storage.database import check_database
-from storage.errors import DatabaseDamaged, DiskFull
+from storage.errors import DatabaseDamaged, DatabaseUnreadable, DiskFull
 from storage.faults import foreseen
+from storage.records import NewPair, Turn
+from storage.store import Store
 from tests.storage.conftest import a_reply
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from storage import Adapter, RunNotFound
+from storage.errors import RunNotFound
 from storage.lineage import spans
+from storage.records import Adapter
 from tests.storage.conftest import ALICE, BOB, a_reply
 
 

@@ -7,7 +7,7 @@ import sqlite3
 
 import pytest
 
-from storage import Adapter, Holdings, Turn
+from storage.records import Adapter, Holdings, Turn
 from tests.storage.conftest import ALICE, BOB, CAROL, a_reply
 
 

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 from sqlite_utils import Database
 
-from storage import DatabaseNewer, DatabaseUnreadable, Store, migrations
+from storage import migrations
 from storage.database import open_database
+from storage.errors import DatabaseNewer, DatabaseUnreadable
 from storage.quarantine import WAITS_SINCE_IMPORT
+from storage.store import Store
 
 OLD = Path(__file__).with_name("old_database.sql")
 TABLES = {
@@ -180,7 +182,7 @@ def test_a_failed_step_leaves_the_old_schema(old_file, monkeypatch):
 
 def test_two_processes_opening_a_blank_file_at_once_both_succeed(db_path):
     """Bot and trainer may start in the same second."""
-    code = "import sys; from storage import Store; Store.open(__import__('pathlib').Path(sys.argv[1])).close()"
+    code = "import sys; from storage.store import Store; Store.open(__import__('pathlib').Path(sys.argv[1])).close()"
     started = [subprocess.Popen([sys.executable, "-c", code, str(db_path)]) for _ in range(4)]
     assert [process.wait(60) for process in started] == [0] * 4
 
@@ -209,7 +211,7 @@ def test_opening_a_database_that_is_up_to_date_is_quick(db_path):
     """sqlite-utils (and pandas with it) is loaded only to change the schema."""
     open_database(db_path).close()
     code = (
-        "import sys; from pathlib import Path; from storage import Store; Store.open(Path(sys.argv[1])).close();"
+        "import sys; from pathlib import Path; from storage.store import Store; Store.open(Path(sys.argv[1])).close();"
         "sys.exit(bool({'sqlite_utils', 'pandas', 'numpy'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code, str(db_path)], check=False).returncode == 0

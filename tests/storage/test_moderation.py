@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from storage import Store
 from storage.errors import NothingToUndo
 from storage.records import NewPair, Turn
+from storage.store import Store
 from tests.storage.conftest import a_reply
 
 HOME, ELSEWHERE = 11, 22

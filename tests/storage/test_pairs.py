@@ -7,9 +7,9 @@ import tracemalloc
 
 import pytest
 
-from storage import NewPair, PairCounts, Store, Turn
 from storage.pairs import _PAIRS, CONSENTED
-from storage.records import ImportCount
+from storage.records import ImportCount, NewPair, PairCounts, Turn
+from storage.store import Store
 from tests.storage.conftest import ALICE, BOB, CAROL, a_reply
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from storage import Choice
+from storage.records import Choice
 from tests.storage.conftest import ALICE, BOB, a_reply
 
 

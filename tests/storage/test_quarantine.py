@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from storage import NewPair, NotInQuarantine, RunNotFound, SecondModeratorNeeded, Turn
+from storage.errors import NotInQuarantine, RunNotFound, SecondModeratorNeeded
+from storage.records import NewPair, Turn
 from tests.storage.conftest import ALICE, a_reply
 
 ANN, BEN = 501, 502

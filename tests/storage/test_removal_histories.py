@@ -14,9 +14,11 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from storage import Adapter, NewPair, NewReply, StorageError, Store, Turn, write_pairs
+from storage.errors import StorageError
 from storage.files.home import Home
-from storage.records import Post
+from storage.files.pair_files import write_pairs
+from storage.records import Adapter, NewPair, NewReply, Post, Turn
+from storage.store import Store
 
 PEOPLE = (900_000_000_000_000_101, 900_000_000_000_000_102, 900_000_000_000_000_103)
 LATER = "2999-01-01T00:00:00.000+00:00"

@@ -7,7 +7,8 @@ from dataclasses import asdict
 
 import pytest
 
-from storage import ReplyNotFound, ReplyRedacted, Turn
+from storage.errors import ReplyNotFound, ReplyRedacted
+from storage.records import Turn
 from storage.redactions import REDACTED
 from tests.storage.conftest import ALICE, BOB, CAROL, a_reply
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from storage import Adapter, NewPair, ReplyNotFound, Store, Turn
+from storage.errors import ReplyNotFound
+from storage.records import Adapter, NewPair, Turn
+from storage.store import Store
 from tests.storage.conftest import ALICE, BOB, a_reply
 
 LATER = "2999-01-01T00:00:00.000+00:00"

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from storage import RunNotFound
+from storage.errors import RunNotFound
 
 
 def test_a_run_is_recorded_from_start_to_finish(store):

@@ -7,9 +7,9 @@ import sqlite3
 
 import pytest
 
-from storage import NewPair, Store, Turn
 from storage.files.pair_files import BadRow, read_pairs
-from storage.records import ImportCount
+from storage.records import ImportCount, NewPair, Turn
+from storage.store import Store
 from storage.wording import wordings
 from tests.storage.conftest import ALICE, BOB, a_reply
 

@@ -6,10 +6,10 @@ import sqlite3
 
 import pytest
 
-from storage import Adapter, Store
 from storage.database import open_database, writing
 from storage.errors import ChampionChanged, DiskFull
-from storage.records import Act
+from storage.records import Act, Adapter
+from storage.store import Store
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ import pytest
 
 from model.base.loading import LoadedBase, load_base
 from model.config import ModelConfig
-from storage import Home, Store
+from storage.files.home import Home
+from storage.store import Store
 from tests.tiny import make_tiny_base
 from tests.trainer.pairs import new_pairs
 from trainer.progress import Lines

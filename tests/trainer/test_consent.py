@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from storage import NewReply, Store, Turn
 from storage.errors import ReplyRedacted
+from storage.records import NewReply, Turn
+from storage.store import Store
 from trainer.snapshot.snapshot import Snapshot, take_snapshot
 
 ALICE, BOB, CAROL = 101, 102, 103

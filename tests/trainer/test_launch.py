@@ -13,7 +13,7 @@ import sys
 
 import pytest
 
-from storage import AdapterDirectory
+from storage.files.adapter_directory import AdapterDirectory
 from trainer.launch import run_training
 from trainer.lock import run_lock
 from trainer.result import RunResult

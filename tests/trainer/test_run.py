@@ -8,7 +8,8 @@ import pytest
 import torch
 from peft import PeftModel
 
-from storage import AdapterDirectory, NewReply, Turn
+from storage.files.adapter_directory import AdapterDirectory
+from storage.records import NewReply, Turn
 from tests.trainer.pairs import new_pairs
 from trainer.errors import RunBusy
 from trainer.lock import run_lock

@@ -10,7 +10,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from storage import AdapterDirectory, Home
+from storage.files.adapter_directory import AdapterDirectory
+from storage.files.home import Home
 from tests.trainer.pairs import new_pairs
 from tests.trainer.test_launch import child_place, started  # noqa: F401 - a fixture
 from tests.trainer.training.test_qlora import examples_of, into, recipe_of

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from storage import AdapterDamaged, AdapterDirectory, AdapterExists, AdapterMissing, AdapterUnpublished
+from storage.errors import AdapterDamaged, AdapterExists, AdapterMissing, AdapterUnpublished
+from storage.files.adapter_directory import AdapterDirectory
 
 WEIGHTS = "adapter_model.safetensors"
 

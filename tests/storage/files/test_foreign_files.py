@@ -14,7 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from storage import BadRow, FileUnusable, NewPair, Turn, read_pairs, write_pairs
+from storage.errors import FileUnusable
+from storage.files.pair_files import read_pairs, write_pairs
+from storage.files.row_rules import BadRow
+from storage.records import NewPair, Turn
 
 HI = NewPair((Turn("user", "Hi"),), "Hello")
 TWO = [HI, NewPair((Turn("user", "Größe?"),), "Schön 🍵")]

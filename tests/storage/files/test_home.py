@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from storage import Home, HomeUnwritable, Store, find_home
+from storage.errors import HomeUnwritable
+from storage.files.home import Home, find_home
+from storage.store import Store
 
 
 def test_an_explicit_home_wins_over_the_environment(tmp_path, monkeypatch):

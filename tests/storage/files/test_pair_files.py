@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from storage import BadRow, FileUnusable, NewPair, Store, Turn, read_pairs, write_pairs
+from storage.errors import FileUnusable
+from storage.files.pair_files import read_pairs, write_pairs
+from storage.files.row_rules import BadRow
+from storage.records import NewPair, Turn
+from storage.store import Store
 from tests.storage.conftest import ALICE, BOB, a_reply
 
 

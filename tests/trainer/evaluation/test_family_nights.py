@@ -12,7 +12,7 @@ from model.chat import Message
 from model.config import ModelConfig
 from model.engine import Engine
 from model.protocol import AdapterRef, Sampling
-from storage import AdapterDirectory
+from storage.files.adapter_directory import AdapterDirectory
 from tests.families import family_config
 from tests.tiny import tiny_tokenizer
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from model.chat import Message, encode_prompt, end_of_turn_id
-from storage import NewPair, Turn
+from storage.records import NewPair, Turn
 from tests.trainer.pairs import a_pair
 from trainer.canaries import canary_prompts
 from trainer.evaluation import evaluate

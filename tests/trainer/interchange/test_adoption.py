@@ -17,8 +17,8 @@ from model.adapter.slot import AdapterSlot
 from model.chat import Message, encode_prompt
 from model.engine import Engine
 from model.protocol import AdapterRef, Sampling
-from storage import AdapterDirectory
 from storage.errors import AdapterExists
+from storage.files.adapter_directory import AdapterDirectory
 from tests.tiny import make_tiny_adapter, make_tiny_base
 from trainer.errors import AdoptionRefused
 from trainer.interchange.adoption import adopt

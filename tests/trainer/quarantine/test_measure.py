@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from storage import NewPair, Turn
+from storage.records import NewPair, Turn
 from tests.trainer.pairs import COLOURS
 from trainer.data_settings import QuarantineConfig
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from bot.simulation.example_voice import EXAMPLES
-from storage import NewPair, Turn, read_pairs
+from storage.files.pair_files import read_pairs
+from storage.records import NewPair, Turn
 from tests.trainer.pairs import a_pair
 from trainer.data_settings import QuarantineConfig
 from trainer.quarantine.outliers import distances

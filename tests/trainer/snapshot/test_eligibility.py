@@ -16,9 +16,10 @@ import hypothesis.strategies as st
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from storage import NewPair, NewReply, Store, Turn
 from storage.errors import NothingToUndo, NotInQuarantine, ReplyNotFound, ReplyRedacted, SecondModeratorNeeded
 from storage.files.pair_files import write_pairs
+from storage.records import NewPair, NewReply, Turn
+from storage.store import Store
 from trainer.snapshot.snapshot import take_snapshot
 
 HOME, ELSEWHERE = 11, 22

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from storage import NewReply, Store, Turn
-from storage.records import NewPair
+from storage.records import NewPair, NewReply, Turn
+from storage.store import Store
 from tests.trainer.pairs import a_pair
 from trainer.data_settings import QuarantineConfig, SnapshotConfig
 from trainer.errors import SettingsInvalid

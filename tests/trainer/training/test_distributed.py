@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from storage import AdapterDirectory
+from storage.files.adapter_directory import AdapterDirectory
 from tests.trainer.test_launch import child_place  # noqa: F401 - a fixture
 from tests.trainer.test_survival import losses
 from trainer.progress import Lines

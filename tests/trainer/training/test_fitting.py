@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from storage import NewPair, Turn
+from storage.records import NewPair, Turn
 from tests.trainer.pairs import a_pair
 from trainer.errors import TooFewFit
 from trainer.readiness import why_not_train

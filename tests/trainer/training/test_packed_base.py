@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from storage import AdapterDirectory, Home, Store
+from storage.files.adapter_directory import AdapterDirectory
+from storage.files.home import Home
+from storage.store import Store
 from tests.model.base.test_prequantized import needs_gptq, packed_as_gptq
 from tests.trainer.conftest import Place
 from tests.trainer.pairs import new_pairs
