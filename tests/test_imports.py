@@ -1,4 +1,7 @@
-"""Imports point one way: bot -> trainer -> {model, storage}, and heavy libraries stay in their layer."""
+"""Imports point one way, between packages (bot -> trainer -> {model, storage}) and between the folders inside each.
+
+Heavy libraries stay in their layer.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,66 @@ NEVER = {
 }
 """What each package may not import, anywhere in its files: `bot` wires everything together."""
 
+LAYERS = {
+    "bot": (
+        ("i18n.language",),
+        ("i18n.en",),
+        ("i18n.de",),
+        ("i18n",),
+        ("errors",),
+        ("settings",),
+        ("discord_io",),
+        ("server",),
+        ("chat",),
+        ("review",),
+        ("training",),
+        ("pairs", "privacy"),
+        ("slash_commands",),
+        ("client",),
+        ("app",),
+        ("login",),
+        ("simulation",),
+        ("cli",),
+    ),
+    "trainer": (
+        ("errors", "setting_names", "data_settings", "canaries"),
+        ("settings",),
+        ("snapshot",),
+        ("training",),
+        ("evaluation", "interchange"),
+        ("quarantine",),
+        ("",),
+    ),
+    "storage": (
+        ("errors", "records"),
+        ("files",),
+        ("",),
+    ),
+    "model": (
+        ("errors", "device_errors", "config", "control_tokens", "reasoning"),
+        ("chat",),
+        ("protocol",),
+        ("base",),
+        ("adapter",),
+        ("cache",),
+        ("fused.packed",),
+        ("fused.cpu", "fused.gpu"),
+        ("fused",),
+        ("serving",),
+        ("engine",),
+    ),
+}
+"""Folders and single files of each package from the bottom up; "" is everything else at its top.
+
+A file imports from its own entry and from the lines below it. Entries of one line do not know each other.
+"""
+
+ALLOWED = {
+    # For type checking alone: buttons type `interaction.client`, which holds the parts that they use.
+    ("bot.discord_io.components", "bot.client"),
+}
+"""Imports against the order, each with its reason."""
+
 
 def imported_by(file):
     """Top-level names of everything a file imports, inside functions too, with the line."""
@@ -29,6 +92,40 @@ def imported_by(file):
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{file}:{node.lineno} imports relatively, which hides the package"
             yield node.module.split(".")[0], node.lineno
+
+
+def module_of(file):
+    parts = file.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports_between_modules(package):
+    """Module -> the modules of the same package that it imports, inside functions and for type checking too."""
+    modules = {module_of(file): file for file in files_of(package)}
+    found = {}
+    for module, file in modules.items():
+        names = set()
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                full = {f"{node.module}.{alias.name}" for alias in node.names}
+                names |= full & modules.keys() or {node.module}
+        found[module] = {name for name in names & modules.keys() - {module} if (module, name) not in ALLOWED}
+    return found
+
+
+def layer_of(module):
+    """The entry of LAYERS that a module belongs to and the number of its line; the longest name that fits."""
+    package, _, name = module.partition(".")
+    fitting = [
+        (len(entry), number, entry)
+        for number, line in enumerate(LAYERS[package])
+        for entry in line
+        if not entry or name == entry or name.startswith(f"{entry}.")
+    ]
+    assert fitting, f"{module} is in no line of LAYERS"
+    return max(fitting)[1:]
 
 
 def files_of(package):
@@ -45,6 +142,28 @@ def test_a_package_imports_only_what_lies_below_it(package):
         if name in NEVER[package]
     ]
     assert wrong == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_folder_imports_only_from_folders_below_it(package):
+    """Whoever reads the tree from the bottom up needs nothing that comes later."""
+    graph = {module: names for module, names in imports_between_modules(package).items() if "." in module}
+    upwards = [
+        f"{module} imports {name}"
+        for module, names in graph.items()
+        for name in sorted(names)
+        if layer_of(name) != layer_of(module) and layer_of(name)[0] >= layer_of(module)[0]
+    ]
+    assert upwards == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_modules_import_each_other_in_a_circle(package):
+    """Neither directly nor through others: each can be understood before those that use it."""
+    graph = imports_between_modules(package)
+    while free := [module for module, names in graph.items() if not names & graph.keys()]:
+        graph = {module: names for module, names in graph.items() if module not in free}
+    assert graph == {}
 
 
 @pytest.mark.parametrize("package", PACKAGES)

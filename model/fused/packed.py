@@ -6,7 +6,6 @@ handed in: model/fused/gpu/kernels.py on a GPU, model/fused/cpu/kernels.py on a 
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,23 +15,7 @@ from torch.nn import functional
 
 from model.adapter.slot import SlotLinear
 
-__all__ = ["FusedLinear", "PackedLinear", "fuse", "kernels_for", "rebind"]
-
-
-def kernels_for(device: torch.device, dtype: torch.dtype) -> Any:
-    """The module of kernels for a device, None where transformers' modules have to do.
-
-    On a GPU: bf16, and Triton installed (Linux wheels of torch bring it). On a CPU: fp32 and AVX512-BF16.
-    """
-    if device.type == "cuda" and dtype == torch.bfloat16 and importlib.util.find_spec("triton") is not None:
-        from model.fused.gpu import kernels
-
-        return kernels if kernels.usable() else None
-    if device.type == "cpu" and dtype == torch.float32:
-        from model.fused.cpu import kernels as cpu_kernels
-
-        return cpu_kernels if cpu_kernels.usable() else None
-    return None
+__all__ = ["FusedLinear", "PackedLinear", "fuse", "rebind"]
 
 
 class PackedLinear(nn.Module):

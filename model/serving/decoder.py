@@ -22,8 +22,9 @@ from model.cache.model_cache import ModelCaches
 from model.cache.prefix_cache import PrefixCache
 from model.config import ModelConfig
 from model.errors import BaseUnsuitable
+from model.fused.backend import kernels_for
 from model.fused.decode_step import FusedStep, has_llama_shape
-from model.fused.packed import fuse, kernels_for
+from model.fused.packed import fuse
 from model.protocol import Sampling
 from model.serving.captured_prefill import CapturedPrefill
 from model.serving.cuda_graphs import CudaGraphs

@@ -13,13 +13,12 @@ import tempfile
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
-if TYPE_CHECKING:
-    from model.cache.kv_cache import SlotCache
-    from model.fused.packed import FusedLinear
+from model.cache.kv_cache import SlotCache
+from model.fused.packed import FusedLinear
 
 __all__ = ["CompiledHead", "CompiledLayers", "library"]
 

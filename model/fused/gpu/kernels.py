@@ -2,7 +2,7 @@
 
 The kernels themselves are CUDA (model/fused/gpu/nf4.cu) and Triton (model/fused/gpu/triton_kernels.py).
 
-Import only where Triton is (`model.fused.packed.kernels_for` says).
+Import only where Triton is (`model.fused.backend.kernels_for` says).
 """
 
 from __future__ import annotations
