@@ -15,10 +15,10 @@ from discord import app_commands
 from discord.ext import tasks
 
 from bot.chat.answering import Answering
-from bot.chat.buttons import AgainButton, DeleteButton, MoreButton, StopButton
-from bot.chat.incoming import FrontDesk, ask_command
-from bot.chat.request import Question
-from bot.chat.save import Written
+from bot.chat.buttons import ContinueButton, DeleteButton, RegenerateButton, StopButton
+from bot.chat.incoming import IncomingRequests, ask_command
+from bot.chat.request import ChatRequest
+from bot.chat.save import SavedReply
 from bot.discord_io.background import BackgroundTask
 from bot.discord_io.command_upload import CommandUpload
 from bot.discord_io.discord_clock import DiscordClock
@@ -118,7 +118,7 @@ class NightshiftClient(discord.Client):
         self.answering = Answering(
             engine, store, settings, self._on_reply, self.outbox.answer, training_servers=self.training_servers
         )
-        self.requests = FrontDesk(
+        self.requests = IncomingRequests(
             self.answering, store, self.guild_settings, self.moderators, direct_messages=config.direct_messages
         )
         self.tree = _Tree(self)
@@ -151,7 +151,7 @@ class NightshiftClient(discord.Client):
         await self.guild_settings.load()
         await self.training_servers.remember()
         self.requests.open()
-        self.add_dynamic_items(*_ITEMS, StopButton, AgainButton, MoreButton, DeleteButton)
+        self.add_dynamic_items(*_ITEMS, StopButton, RegenerateButton, ContinueButton, DeleteButton)
         await self.tree.set_translator(CommandTranslator())
         await self._upload.start()
         self._poll.start()
@@ -182,7 +182,7 @@ class NightshiftClient(discord.Client):
     async def on_message(self, message: discord.Message) -> None:
         if self.user is not None:
             speak(self.moderators.locale(message.guild))
-            await self.requests.hear(message, self.user.id)
+            await self.requests.on_message(message, self.user.id)
 
     async def on_raw_reaction_add(self, payload: discord.RawReactionActionEvent) -> None:
         await self._reactions.added(payload, self.get_channel(payload.channel_id))
@@ -242,16 +242,16 @@ class NightshiftClient(discord.Client):
         await self.answering.close()
         await super().close()
 
-    async def _on_reply(self, written: Written, question: Question) -> None:
-        gone = await self._deletions.catch_up(written.reply_id)
-        if question.guild is None:
+    async def _on_reply(self, saved: SavedReply, request: ChatRequest) -> None:
+        gone = await self._deletions.catch_up(saved.reply_id)
+        if request.guild is None:
             return
-        if written.extended:
-            await self.review.changed(question.guild, written.reply_id)
+        if saved.extended:
+            await self.review.changed(request.guild, saved.reply_id)
         elif not gone:
-            await self.outbox.carry_out(written.reply_id, "card")
-        if question.standing is not None and not written.extended:
-            await self.review.changed(question.guild, question.standing.reply.id)  # another stands in its place
+            await self.outbox.carry_out(saved.reply_id, "card")
+        if request.existing is not None and not saved.extended:
+            await self.review.changed(request.guild, request.existing.reply.id)  # another stands in its place
 
     async def deleted(self, message_ids: Iterable[int]) -> None:
         """These messages are gone from Discord, and so their words from everything that is kept."""
@@ -263,7 +263,7 @@ class NightshiftClient(discord.Client):
 
     async def _forgotten(self, reply_ids: Sequence[int]) -> None:
         """Somebody was forgotten: answers that have not begun are written without their words."""
-        self.answering.read_anew()
+        self.answering.reread()
         await self._redacted(reply_ids)
 
     async def _redacted(self, reply_ids: Sequence[int]) -> None:

@@ -1,1 +1,1 @@
-"""A member asks, the bot answers: what is meant for it, what it is shown, and the answer as it grows."""
+"""Members ask and the bot answers: triggers, history, context, generation and the saved reply."""

@@ -1,4 +1,4 @@
-"""From a question on Discord to an answer on Discord: hear, generate, stream, write down.
+"""From a request on Discord to an answer on Discord: read the history, generate, stream, save.
 
 The decisions are elsewhere (bot/chat/trigger.py: whether to answer; bot/chat/context.py: what is shown to the model;
 bot/discord_io/streaming.py and bot/discord_io/edit_budget.py: what is shown on Discord, and when). Which model answers
@@ -17,13 +17,13 @@ import discord
 
 from bot.chat import buttons as controls
 from bot.chat.context import Context
-from bot.chat.existing_answer import Standing
-from bot.chat.generation import Draft, NothingAsked, QuestionGone
-from bot.chat.history import Ear
+from bot.chat.existing_answer import ExistingAnswer
+from bot.chat.generation import AnswerGeneration, EmptyRequest, RequestGone
+from bot.chat.history import HistoryReader
 from bot.chat.introductions import Introductions
-from bot.chat.rate_limits import Patience
-from bot.chat.request import Question
-from bot.chat.save import Written, write_down
+from bot.chat.rate_limits import RateLimits
+from bot.chat.request import ChatRequest
+from bot.chat.save import SavedReply, save_reply
 from bot.chat.showing import as_posted, show
 from bot.chat.unfinished import Unfinished
 from bot.discord_io.edit_budget import EditBudgets
@@ -44,20 +44,20 @@ from storage.store import Store
 __all__ = ["Answering"]
 
 _log = logging.getLogger(__name__)
-_EDIT_SECONDS = 5.0  # that a growing answer waits for Discord to show it: the words go on meanwhile
-_FAREWELL = 5.0  # seconds that a closing bot has for the last words of its answers
+_EDIT_SECONDS = 5.0  # that a growing answer waits for Discord to show an edit; generation continues meanwhile
+_SHUTDOWN_S = 5.0  # seconds that a closing bot has for the last words of its answers
 
 
 class Answering:
-    """Answers questions, many at once. `deliver` shows a stored reply, `on_reply` is told of it."""
+    """Answers requests, many at once. `deliver` shows a saved reply, `on_reply` is called with it."""
 
     def __init__(
         self,
         engine: ChatEngine,
         store: AsyncStore,
         settings: Settings,
-        on_reply: Callable[[Written, Question], Awaitable[None]],
-        deliver: Callable[[int, MessageStream, Question], Awaitable[None]],
+        on_reply: Callable[[SavedReply, ChatRequest], Awaitable[None]],
+        deliver: Callable[[int, MessageStream, ChatRequest], Awaitable[None]],
         *,
         training_servers: TrainingServers,
     ) -> None:
@@ -69,140 +69,143 @@ class Answering:
         self._introductions = Introductions(store, settings, training_servers)
         self.unfinished = Unfinished(store)
         self._running: set[asyncio.Task[Any]] = set()
-        self._drafts: dict[int, tuple[Draft, MessageStream]] = {}  # by question
+        self._generations: dict[int, tuple[AnswerGeneration, MessageStream]] = {}  # by request
         self._typing_indicator = TypingIndicator()
         self._edit_budgets = EditBudgets()
-        self.patience = Patience(store, capacity=settings.model.max_queue)
+        self.rate_limits = RateLimits(store, capacity=settings.model.max_queue)
 
-    async def answer(self, question: Question, me: int, *, again: bool = False) -> bool:
-        """Answer `question`; the bot's user id is `me`. Never raises for a failed answer.
+    async def answer(self, request: ChatRequest, me: int, *, again: bool = False) -> bool:
+        """Answer `request`; the bot's user id is `me`. Never raises for a failed answer.
 
-        Gives False where the question was gone before an answer stood.
-
-        With `again`, an answer was given already: this one is drawn so that it can differ.
+        Returns False if the message that asked was deleted before there was an answer. With `again`, an answer exists
+        already: this one is sampled, so that it can differ.
         """
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  (coroutines run in tasks; says so to the type checker)
         self._running.add(task)
         try:
-            async with contextlib.nullcontext() if question.thinking else self._typing_indicator.at(question.channel):
-                return await self._answer(question, me, again=again)
+            async with contextlib.nullcontext() if request.thinking else self._typing_indicator.at(request.channel):
+                return await self._answer(request, me, again=again)
         except UNSENT:
-            # Discord refused us the channel, or the answer was deleted while it was written: nobody to tell.
-            _log.warning("Could not answer question %s", question.id, exc_info=True)
+            # Discord refused us the channel, or the answer was deleted while it grew: nobody to tell.
+            _log.warning("Could not answer request %s", request.id, exc_info=True)
             return True
         finally:
             self._running.discard(task)
 
     @property
     def alive(self) -> set[int]:
-        """The questions that are being answered."""
-        return set(self._drafts)
+        """The requests that are being answered."""
+        return set(self._generations)
 
-    async def refuse(self, question: Question, error: Exception) -> None:
+    async def refuse(self, request: ChatRequest, error: Exception) -> None:
         """Say why there is no answer."""
         try:
-            await question.send(failure_notice(error), None)
+            await request.send(failure_notice(error), None)
         except UNSENT:
-            _log.warning("Could not refuse question %s", question.id, exc_info=True)
+            _log.warning("Could not refuse request %s", request.id, exc_info=True)
 
-    def draft(self, question_id: int) -> Draft | None:
-        """The answer that is being written to a question, if there is one."""
-        return self._drafts[question_id][0] if question_id in self._drafts else None
+    def generation(self, question_id: int) -> AnswerGeneration | None:
+        """The generation under way for a request, if there is one."""
+        return self._generations[question_id][0] if question_id in self._generations else None
 
     def changed(self, message_ids: Iterable[int]) -> None:
-        """These messages were edited or deleted: answers that have not begun take notice."""
+        """These messages were edited or deleted: generations without a first token start again."""
         ids = set(message_ids)
-        for draft, _ in self._drafts.values():
-            draft.changed(ids)
+        for generation, _ in self._generations.values():
+            generation.changed(ids)
 
-    def read_anew(self) -> None:
-        """What may be shown has changed: answers that have not begun read their conversations again."""
-        for draft, _ in self._drafts.values():
-            draft.read_anew()
+    def reread(self) -> None:
+        """What may be shown has changed: generations without a first token read their history again."""
+        for generation, _ in self._generations.values():
+            generation.reread()
 
     async def close(self) -> None:
-        """Break off the answers that are being written, with a word to who asked."""
-        for draft, _ in list(self._drafts.values()):
-            draft.abandon()
+        """Stop all generations and tell whoever asked."""
+        for generation, _ in list(self._generations.values()):
+            generation.abandon()
         running = [task for task in self._running if task is not asyncio.current_task()]
         if running:
-            _, late = await asyncio.wait(running, timeout=_FAREWELL)
+            _, late = await asyncio.wait(running, timeout=_SHUTDOWN_S)
             for task in late:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
         await self.unfinished.close()
 
-    async def _answer(self, question: Question, me: int, *, again: bool) -> bool:
-        standing = question.standing.messages if question.standing is not None else ()
-        draft = Draft(self._engine, question, self._sampling(question, again=again), self._settings.persona)
+    async def _answer(self, request: ChatRequest, me: int, *, again: bool) -> bool:
+        existing = request.existing.messages if request.existing is not None else ()
+        generation = AnswerGeneration(
+            self._engine, request, self._sampling(request, again=again), self._settings.persona
+        )
 
         async def send(*args: Any, **extras: Any) -> discord.Message:
-            if not draft.stored and not stream.messages:
-                self.unfinished.note(question, [])
-            message = await question.send(*args, **extras)
-            self._typing_indicator.spoke(question.channel.id)
-            if not draft.stored:
-                self.unfinished.note(question, [*(one.id for one in stream.messages), message.id])
+            if not generation.stored and not stream.messages:
+                self.unfinished.note(request, [])
+            message = await request.send(*args, **extras)
+            self._typing_indicator.spoke(request.channel.id)
+            if not generation.stored:
+                self.unfinished.note(request, [*(one.id for one in stream.messages), message.id])
             return message
 
         stream = MessageStream(
             send,
-            edit=question.edit,
+            edit=request.edit,
             interval=self._settings.discord.edit_seconds,
-            edit_budget=self._edit_budgets.of(question.channel.id),
-            controls=controls.while_growing(question.id),
-            standing=standing,
+            edit_budget=self._edit_budgets.of(request.channel.id),
+            controls=controls.while_growing(request.id),
+            standing=existing,
         )
-        self._drafts[question.id] = draft, stream
-        if standing or question.answer_message_id is not None:
-            self.unfinished.note(question, [one.id for one in standing] or [question.answer_message_id or 0])
+        self._generations[request.id] = generation, stream
+        if existing or request.answer_message_id is not None:
+            self.unfinished.note(request, [one.id for one in existing] or [request.answer_message_id or 0])
         try:
-            answered = await self._say(draft, stream, me)
-            if not draft.stored:
-                self.unfinished.over(question.id)
+            answered = await self._respond(generation, stream, me)
+            if not generation.stored:
+                self.unfinished.over(request.id)
             return answered
         finally:
-            del self._drafts[question.id]
+            del self._generations[request.id]
 
-    async def _say(self, draft: Draft, stream: MessageStream, me: int) -> bool:
-        question = draft.question
+    async def _respond(self, generation: AnswerGeneration, stream: MessageStream, me: int) -> bool:
+        request = generation.request
         try:
-            context, completion = await self._write(draft, stream, me)
-        except QuestionGone:
-            for message in stream.messages:  # no more than a notice of its place in the queue
+            context, completion = await self._generate(generation, stream, me)
+        except RequestGone:
+            for message in stream.messages:  # only the notice of its place in the queue
                 await message.delete()
             return False
-        except NothingAsked:
-            if not question.overheard:
+        except EmptyRequest:
+            if not request.unprompted:
                 await with_retry(lambda: stream.finish(texts.ASK_ME))
             return True
         except discord.HTTPException:
             raise
-        except Exception as error:  # noqa: BLE001  (whatever failed, the asker hears of it)
-            _log.warning("The answer to question %s failed", question.id, exc_info=True)
+        except Exception as error:  # noqa: BLE001  (whatever failed, the asker is told)
+            _log.warning("The answer to request %s failed", request.id, exc_info=True)
             failure = error
-            await _fall_short(question, stream, lambda: failure_notice(failure))
+            await _show_failure(request, stream, lambda: failure_notice(failure))
             return True
         cancelled = completion.finish_reason == "cancelled"
-        # Where an answer is gone on with, no further word means that it was complete.
-        if not is_visible(completion.text) and (cancelled or not question.begun):
-            await _fall_short(question, stream, lambda: texts.STOPPED if cancelled else texts.SILENT)
+        # When an answer is continued, no further text means that it was complete.
+        if not is_visible(completion.text) and (cancelled or not request.text_so_far):
+            await _show_failure(request, stream, lambda: texts.STOPPED if cancelled else texts.SILENT)
             return True
-        await self._finish(draft, stream, context, completion)
+        await self._finish(generation, stream, context, completion)
         return True
 
-    async def _finish(self, draft: Draft, stream: MessageStream, context: Context, completion: Completion) -> None:
+    async def _finish(
+        self, generation: AnswerGeneration, stream: MessageStream, context: Context, completion: Completion
+    ) -> None:
         """Store the answer, then show the whole of it: what is stored is shown even if the process ends now."""
-        question, standing = draft.question, draft.question.standing
-        text = (question.begun + completion.text).strip()
-        line = "" if standing else await self._introductions.line(question.asker.id, question.guild_id)
-        aside = standing.aside if standing else line
+        request, existing = generation.request, generation.request.existing
+        text = (request.text_so_far + completion.text).strip()
+        line = "" if existing else await self._introductions.line(request.asker.id, request.guild_id)
+        aside = existing.aside if existing else line
         shown_in = [message.id for message in stream.messages]
         try:
-            written = await write_down(
+            saved = await save_reply(
                 self._store,
-                question,
+                request,
                 context,
                 completion,
                 text,
@@ -210,90 +213,92 @@ class Answering:
                 shown_in=shown_in,
                 aside=aside,
             )
-            draft.stored = True
-        except Exception:  # noqa: BLE001  (a full disk, a database that another process holds: the asker hears of it)
-            _log.exception("The answer to question %s could not be stored: it cannot be reviewed", question.id)
-            await self._introductions.over(question.asker.id, told=False)
-            await self._show_unstored(question, stream, as_posted(text, completion.finish_reason, question.guild))
+            generation.stored = True
+        except Exception:  # noqa: BLE001  (a full disk, a database that another process holds: the asker is told)
+            _log.exception("The answer to request %s could not be stored: it cannot be reviewed", request.id)
+            await self._introductions.over(request.asker.id, told=False)
+            await self._show_unstored(request, stream, as_posted(text, completion.finish_reason, request.guild))
             return
-        await self._deliver(written.reply_id, stream, question)
-        await self._introductions.over(question.asker.id, told=bool(line))
+        await self._deliver(saved.reply_id, stream, request)
+        await self._introductions.over(request.asker.id, told=bool(line))
         try:
-            await self._on_reply(written, question)
-        except Exception:  # noqa: BLE001  (the answer is given; the outbox keeps what is missing)
-            _log.exception("Reply %s is stored, but its card could not be shown", written.reply_id)
+            await self._on_reply(saved, request)
+        except Exception:  # noqa: BLE001  (the answer is given; the outbox retries the card)
+            _log.exception("Reply %s is stored, but its card could not be shown", saved.reply_id)
 
-    async def _show_unstored(self, question: Question, stream: MessageStream, text: str) -> None:
-        """The asker gets the answer that could not be stored, and reads that it was not."""
-        if question.settings.hold:  # nobody can approve what is not stored
-            await _fall_short(question, stream, lambda: texts.FAILED)
+    async def _show_unstored(self, request: ChatRequest, stream: MessageStream, text: str) -> None:
+        """Show the asker the answer that could not be stored, and say so."""
+        if request.settings.hold:  # nobody can approve what is not stored
+            await _show_failure(request, stream, lambda: texts.FAILED)
             return
-        said, below = question.heading + text + texts.UNSTORED, controls.below_question(quotes=bool(question.heading))
-        if question.standing is None:
+        said, below = request.heading + text + texts.UNSTORED, controls.below_question(quotes=bool(request.heading))
+        if request.existing is None:
             await show(stream, said, below)
             return
-        # The answer that is stored stays where it stands: who judges it must read its own words.
-        await _restore(question.standing, stream, quotes=bool(question.heading))
+        # The stored answer stays in its message: moderators must see the text that they review.
+        await _restore(request.existing, stream, quotes=bool(request.heading))
         await with_retry(lambda: stream.renew(said, below))
 
-    async def _write(self, draft: Draft, stream: MessageStream, me: int) -> tuple[Context, Completion]:
-        """The finished answer, shown in `stream` while it grows. Raises what the draft raises."""
-        question = draft.question
-        unfinished = {message.id for _, other in self._drafts.values() for message in other.messages}
-        emoji = emoji_of(question.guild)
-        ear = Ear(me, self._settings.discord.context_messages, unfinished, withheld=self._withheld)
+    async def _generate(
+        self, generation: AnswerGeneration, stream: MessageStream, me: int
+    ) -> tuple[Context, Completion]:
+        """The finished answer, shown in `stream` while it grows. Raises what the generation raises."""
+        request = generation.request
+        unfinished = {message.id for _, other in self._generations.values() for message in other.messages}
+        emoji = emoji_of(request.guild)
+        reader = HistoryReader(me, self._settings.discord.context_messages, unfinished, withheld=self._withheld)
         told = False
 
-        async def grown(text: str) -> None:
-            if is_visible(text) and not question.settings.hold:
-                shown = with_emoji(sanitize(question.begun + text), emoji)
-                await _show(stream.update(question.heading + shown))
+        async def on_text(text: str) -> None:
+            if is_visible(text) and not request.settings.hold:
+                shown = with_emoji(sanitize(request.text_so_far + text), emoji)
+                await _show(stream.update(request.heading + shown))
 
-        async def waiting(place: int) -> None:
+        async def on_queue_place(place: int) -> None:
             nonlocal told
-            if question.standing is None:
+            if request.existing is None:
                 await _show(stream.notice(texts.queue_place(place)))
-            elif not told:  # the answer that stands there is worth more than a notice in its place
+            elif not told:  # do not replace the existing answer with a notice
                 told = True
                 with contextlib.suppress(*UNSENT):
-                    await question.standing.tell(lambda: texts.queue_place(place))
+                    await request.existing.notify(lambda: texts.queue_place(place))
 
-        return await draft.write(ear, grown=grown, waiting=waiting)
+        return await generation.run(reader, on_text=on_text, on_queue_place=on_queue_place)
 
-    async def _withheld(self, spoken: Iterable[tuple[int, int | None]]) -> set[int]:
-        return await self._store.call(Store.withheld, list(spoken))
+    async def _withheld(self, messages: Iterable[tuple[int, int | None]]) -> set[int]:
+        return await self._store.call(Store.withheld, list(messages))
 
-    def _sampling(self, question: Question, *, again: bool) -> Sampling:
+    def _sampling(self, request: ChatRequest, *, again: bool) -> Sampling:
         chosen = self._settings.generation
-        temperature = question.settings.temperature
+        temperature = request.settings.temperature
         return Sampling(
-            max_new_tokens=question.settings.max_new_tokens,
-            # The greedy answer to the same question would be the same answer.
+            max_new_tokens=request.settings.max_new_tokens,
+            # The greedy answer to the same request would be the same answer.
             temperature=max(temperature, Sampling().temperature) if again else temperature,
             top_p=chosen.top_p,
             repetition_penalty=chosen.repetition_penalty,
         )
 
 
-async def _fall_short(question: Question, stream: MessageStream, why: Callable[[], str]) -> None:
-    """There is no answer, or no more of it: say why. One that stood there before stands there again."""
-    if question.standing is None:
-        below = controls.below_question(quotes=bool(question.heading))
+async def _show_failure(request: ChatRequest, stream: MessageStream, why: Callable[[], str]) -> None:
+    """Say why there is no answer, or no more of it. An existing answer is restored."""
+    if request.existing is None:
+        below = controls.below_question(quotes=bool(request.heading))
         for message in await show(stream, f"{stream.text}\n{why()}", below):
             await message.delete()
         return
-    await _restore(question.standing, stream, quotes=bool(question.heading))
-    with contextlib.suppress(*UNSENT):  # who pressed may have gone, or waited for 15 minutes
-        await question.standing.tell(why)
+    await _restore(request.existing, stream, quotes=bool(request.heading))
+    with contextlib.suppress(*UNSENT):  # the asker's interaction may have expired
+        await request.existing.notify(why)
 
 
-async def _restore(standing: Standing, stream: MessageStream, *, quotes: bool) -> None:
-    below = controls.after(standing.reply.finish_reason, quotes=quotes)
+async def _restore(existing: ExistingAnswer, stream: MessageStream, *, quotes: bool) -> None:
+    below = controls.after(existing.reply.finish_reason, quotes=quotes)
     await with_retry(lambda: stream.restore(below))
 
 
 async def _show(edit: Awaitable[None]) -> None:
-    """An edit on the way that Discord refuses is no reason to stop; an answer that was deleted is."""
+    """Ignore an edit that Discord refuses, but raise NotFound: the answer was deleted."""
     try:
         async with asyncio.timeout(_EDIT_SECONDS):
             await edit

@@ -1,7 +1,6 @@
-"""The buttons below an answer: stop it while it grows; afterwards another one, more of it, or nothing.
+"""The buttons below an answer: Stop while it grows, then Regenerate, Continue and Delete.
 
-All they need is in their custom ids and in the store, so they outlive the process that posted them. What they do, and
-for whom, is bot/chat/incoming.py's.
+Their state is in their custom ids and in the store, so they work after a restart. bot/chat/incoming.py handles them.
 """
 
 from __future__ import annotations
@@ -13,7 +12,15 @@ import discord
 
 from bot.i18n.en import texts
 
-__all__ = ["AgainButton", "DeleteButton", "MoreButton", "StopButton", "after", "below_question", "while_growing"]
+__all__ = [
+    "ContinueButton",
+    "DeleteButton",
+    "RegenerateButton",
+    "StopButton",
+    "after",
+    "below_question",
+    "while_growing",
+]
 
 
 def while_growing(question_id: int) -> discord.ui.View:
@@ -24,23 +31,23 @@ def while_growing(question_id: int) -> discord.ui.View:
 
 
 def after(finish_reason: str, *, quotes: bool = False) -> discord.ui.View:
-    """Below a finished answer; one that did not end by itself can go on, one that `quotes` the question be deleted."""
+    """Below a finished answer; one that was cut off has Continue, one that `quotes` the question has Delete."""
     view = discord.ui.View(timeout=None)
-    view.add_item(AgainButton())
+    view.add_item(RegenerateButton())
     if finish_reason != "stop":
-        view.add_item(MoreButton())
+        view.add_item(ContinueButton())
     if quotes:
         view.add_item(DeleteButton())
     return view
 
 
 def below_question(*, quotes: bool) -> discord.ui.View | None:
-    """Below what is no answer, where it stands under the question: who asked can take that away."""
+    """Below a notice that quotes the question: the asker can delete it."""
     return discord.ui.View(timeout=None).add_item(DeleteButton()) if quotes else None
 
 
 class StopButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"nightshift:stop:(?P<question>\d+)"):
-    """Ends an answer here."""
+    """Stops the generation of an answer."""
 
     def __init__(self, question_id: int) -> None:
         custom_id = f"nightshift:stop:{question_id}"
@@ -57,7 +64,7 @@ class StopButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"nigh
         await interaction.client.requests.stop(interaction, self.question_id)
 
 
-class AgainButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"nightshift:again"):
+class RegenerateButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"nightshift:again"):
     """Answers the same question once more."""
 
     def __init__(self) -> None:
@@ -70,11 +77,11 @@ class AgainButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"nig
         return cls()
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        await interaction.client.requests.again(interaction)
+        await interaction.client.requests.regenerate(interaction)
 
 
-class MoreButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"nightshift:more"):
-    """Goes on where the answer broke off."""
+class ContinueButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"nightshift:more"):
+    """Continues an answer that was cut off."""
 
     def __init__(self) -> None:
         super().__init__(discord.ui.Button(label=texts.MORE, emoji="\u23e9", custom_id="nightshift:more"))
@@ -86,11 +93,11 @@ class MoreButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"nigh
         return cls()
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        await interaction.client.requests.more(interaction)
+        await interaction.client.requests.continue_answer(interaction)
 
 
 class DeleteButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"nightshift:delete"):
-    """Deletes an answer to /ask with the question above it: it stands in the bot's message, so nobody else could."""
+    """Deletes an answer to /ask with the question above it, which its asker could not delete."""
 
     def __init__(self) -> None:
         super().__init__(discord.ui.Button(label=texts.DELETE, emoji="\U0001f5d1", custom_id="nightshift:delete"))

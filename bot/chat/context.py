@@ -1,7 +1,7 @@
-"""What the bot is shown of a conversation: from messages heard on Discord to turns within a token budget.
+"""What the bot is shown of a conversation: from the history on Discord to turns within a token budget.
 
-Plain functions over plain values: no Discord object, no engine and no store comes in here. Whoever calls this has
-already chosen which messages belong to the conversation, and that choice never leaves one channel.
+Plain functions over plain values: no Discord object, no engine and no store. The caller has already chosen the
+messages, all from one channel.
 """
 
 from __future__ import annotations
@@ -17,7 +17,17 @@ from bot.i18n.en import texts
 from model.chat import Message
 from storage.records import Turn
 
-__all__ = ["Context", "Heard", "Names", "called", "compose", "messages", "people_in", "plain_text", "shorten"]
+__all__ = [
+    "Context",
+    "HistoryMessage",
+    "Names",
+    "compose",
+    "messages",
+    "name_prefix_length",
+    "people_in",
+    "plain_text",
+    "shorten",
+]
 
 _REFERENCE = re.compile(
     r"<(?:(?P<kind>@!?|@&|#)(?P<id>\d+)|a?(?P<emoji>:\w+:)\d+|t:(?P<time>-?\d{1,12})(?::[a-zA-Z])?"
@@ -27,10 +37,10 @@ _NOWHERE = {"@": "@someone", "@&": "@role", "#": "#channel"}
 
 
 @dataclass(frozen=True)
-class Heard:
-    """One message as the bot heard it. `text` is plain (see `plain_text`); `ours` marks the bot's own.
+class HistoryMessage:
+    """One message of the history. `text` is plain (see `plain_text`); `ours` marks the bot's own.
 
-    `author_id` is None for words of nobody who could be asked: another bot's, a webhook's, a forwarded message's.
+    `author_id` is None where nobody can be asked for consent: another bot's, a webhook's, a forwarded message's.
     """
 
     message_id: int
@@ -90,28 +100,28 @@ def people_in(content: str) -> set[int]:
     return {int(match["id"]) for match in _REFERENCE.finditer(content) if match["kind"] in ("@", "@!")}
 
 
-def called(content: str, name: str) -> int:
+def name_prefix_length(content: str, name: str) -> int:
     """How many characters at the start call the bot by its name, as `@Nightshift ` typed by hand; 0 if none do."""
     match = re.match(rf"\s*@{re.escape(name)}(?!\w)[\s,:]*", content, re.IGNORECASE)
     return match.end() if match else 0
 
 
 def compose(
-    heard: Sequence[Heard], *, channel_id: int, root: int, fits: Callable[[Sequence[Message]], bool]
+    history: Sequence[HistoryMessage], *, channel_id: int, root: int, fits: Callable[[Sequence[Message]], bool]
 ) -> Context | None:
     """The newest messages that fit, oldest first, ending with a person's.
 
     Args:
-        heard: the conversation, oldest first; the question last.
-        channel_id: where it was heard.
+        history: the conversation, oldest first; the question last.
+        channel_id: the channel of the history.
         root: id of the message that began this chain of replies.
         fits: whether these messages leave room for an answer.
 
     Returns:
-        None when nobody said a word to answer. The last message is kept even when it alone does not fit: refusing
-        it is the engine's decision.
+        None when there is nothing to answer. The last message is kept even when it alone does not fit: the
+        engine decides whether to refuse it.
     """
-    said = [one for one in map(_without_notice, heard) if one.text]
+    said = [one for one in map(_without_notice, history) if one.text]
     while said and said[-1].ours:
         said.pop()
     if not said:
@@ -128,20 +138,20 @@ def shorten(turns: Sequence[Turn], fits: Callable[[Sequence[Message]], bool]) ->
 
 
 def _first_that_fits(count: int, fits_from: Callable[[int], bool]) -> int:
-    """The smallest start below `count` that fits, else the last. Fewer turns never need more room, so: bisection."""
+    """The smallest start below `count` that fits, else the last. Fewer turns never need more tokens, so bisect."""
     return bisect_left(range(count - 1), True, key=fits_from)
 
 
-def _without_notice(one: Heard) -> Heard:
-    """What the bot says about itself (an answer failed, how learning works) is no part of the conversation."""
+def _without_notice(one: HistoryMessage) -> HistoryMessage:
+    """Drop the bot's notices (an answer failed, how learning works): they are no part of the conversation."""
     if not one.ours:
         return one
     text, _ = texts.without_aside(one.text.partition(texts.NOTICE)[0])
     return replace(one, text=text.rstrip())
 
 
-def _turns(said: Sequence[Heard]) -> tuple[Turn, ...]:
-    """One turn for each message. Words carry their speaker's label where the reader could not tell without."""
+def _turns(said: Sequence[HistoryMessage]) -> tuple[Turn, ...]:
+    """One turn for each message. Messages carry their speaker's label where it would be unclear without."""
     theirs = [one for one in said if not one.ours]
     labels = labels_for((_speaker(one), one.name) for one in theirs)
     with_labels = len(labels) > 1 or any(could_be_labelled(one.text) for one in theirs)
@@ -157,7 +167,7 @@ def _turns(said: Sequence[Heard]) -> tuple[Turn, ...]:
     return tuple(turns)
 
 
-def _speaker(one: Heard) -> int | str:
+def _speaker(one: HistoryMessage) -> int | str:
     return one.author_id if one.author_id is not None else one.name
 
 

@@ -1,7 +1,7 @@
-"""Keeps the engine answering: one that failed is started again, a few times at most, and the operator hears of it.
+"""Keeps the engine running: restarts it when it fails, a few times at most, and tells the operator.
 
-Knows an engine by three methods and nothing of models or Discord. An engine without them (a remote one, a test's) is
-left alone.
+Knows an engine by three methods and nothing of models or Discord. An engine without them (a remote
+one, a test's) is not supervised.
 """
 
 from __future__ import annotations
@@ -58,12 +58,12 @@ class EngineSupervisor:
         self._task: asyncio.Task[EngineLost] | None = None
 
     def start(self) -> None:
-        """Begin to watch."""
+        """Start watching."""
         if isinstance(self._engine, Restartable):
             self._task = asyncio.create_task(self._watch(self._engine), name="engine supervisor")
 
     async def stop(self) -> None:
-        """Watch no more."""
+        """Stop watching."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -132,10 +132,10 @@ class EngineSupervisor:
 
 
 async def wake(engine: ChatEngine, *, pauses: Sequence[float] = _WAKING) -> None:
-    """Wake an engine, again after each pause while it fails; one that cannot be woken is given up, to be started anew.
+    """Wake an engine, again after each pause while it fails; one that cannot be woken is given up and restarted.
 
-    An adapter that can no longer be read is taken off: the bare base answers in its own name, and whoever looks after
-    adapters says so.
+    An adapter that can no longer be read is taken off: the base model answers, and the operator
+    is told.
     """
     why = ""
     for pause in (0.0, *pauses):
@@ -143,9 +143,9 @@ async def wake(engine: ChatEngine, *, pauses: Sequence[float] = _WAKING) -> None
         try:
             await engine.wake()
         except (EngineClosed, EngineFailed):
-            return  # whoever closed it, or watches it, does what is to be done
+            return  # handled by whoever closed or watches it
         except AdapterMismatch as error:
-            _log.error("%s The bare base answers.", error)
+            _log.error("%s The base model answers.", error)
             why = str(error)
             await engine.swap(None)
         except ModelError as error:

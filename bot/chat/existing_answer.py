@@ -1,6 +1,6 @@
-"""An answer that stands on Discord already: which reply it shows, in which messages, and what stands around it there.
+"""An answer that is on Discord already: its reply, its messages, and the text above and below it.
 
-For whoever is about to put another in its place, or to go on with it. Decides nothing about who may.
+Used to regenerate or continue it. Who may do so is decided in bot/chat/incoming.py.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from storage.async_store import AsyncStore
 from storage.records import Reply
 from storage.store import Store
 
-__all__ = ["Standing", "heading_of", "parts_of", "reply_shown_by", "standing_at"]
+__all__ = ["ExistingAnswer", "existing_answer_at", "heading_of", "parts_of", "reply_shown_by"]
 
 _BETWEEN = 100  # messages looked through for the parts of one answer, which are posted one after the other
 
 
 @dataclass(frozen=True)
-class Standing:
-    """What stands there.
+class ExistingAnswer:
+    """An answer on Discord.
 
     Attributes:
         reply: the reply that is shown.
         messages: its parts, first to last.
-        go_on: whether it is to be gone on with; else another takes its place.
-        tell: says something to whoever asked for that, and to nobody else.
+        continues: whether to continue it; otherwise another answer replaces it.
+        notify: sends a text to the asker only.
     """
 
     reply: Reply
     messages: tuple[discord.Message, ...]
-    go_on: bool
-    tell: Callable[[Callable[[], str]], Awaitable[None]] = field(repr=False)
+    continues: bool
+    notify: Callable[[Callable[[], str]], Awaitable[None]] = field(repr=False)
 
     @property
     def heading(self) -> str:
@@ -46,13 +46,13 @@ class Standing:
 
     @property
     def aside(self) -> str:
-        """The line below the answer that is no part of it."""
+        """The line below the answer that is not part of it."""
         return texts.without_aside(self.messages[-1].content)[1]
 
     @property
-    def begun(self) -> str:
-        """What the answer says already and goes on saying."""
-        return self.reply.text if self.go_on else ""
+    def text_so_far(self) -> str:
+        """The text to continue; empty when the answer is replaced."""
+        return self.reply.text if self.continues else ""
 
 
 def heading_of(message: discord.Message) -> str:
@@ -64,7 +64,7 @@ def heading_of(message: discord.Message) -> str:
 
 
 async def reply_shown_by(store: AsyncStore, message: discord.Message | None) -> Reply | None:
-    """The reply that a message of the bot's shows, be it its first part or a later one."""
+    """The reply that one of the bot's messages shows, as its first part or a later one."""
     if message is None:
         return None
     reply: Reply | None = await store.call(Store.reply_by_message, message.id)
@@ -73,10 +73,10 @@ async def reply_shown_by(store: AsyncStore, message: discord.Message | None) -> 
     return reply
 
 
-async def standing_at(interaction: discord.Interaction[Any], reply: Reply, *, go_on: bool) -> Standing:
-    """What stands where a button below the last part of `reply` was used. Raises Refused if it cannot be read."""
+async def existing_answer_at(interaction: discord.Interaction[Any], reply: Reply, *, continues: bool) -> ExistingAnswer:
+    """The answer above the button that was pressed, showing `reply`. Raises Refused if it cannot be read."""
     last = interaction.message
-    assert last is not None  # noqa: S101  (buttons stand below messages; says so to the type checker)
+    assert last is not None  # noqa: S101  (for the type checker: a button belongs to a message)
     parts = [last]
     if reply.message_id is not None and last.id != reply.message_id:
         try:
@@ -84,12 +84,12 @@ async def standing_at(interaction: discord.Interaction[Any], reply: Reply, *, go
         except discord.HTTPException as error:
             raise Refused(texts.ANSWER_GONE) from error
 
-    async def tell(text: Callable[[], str]) -> None:
+    async def notify(text: Callable[[], str]) -> None:
         with speaking(str(interaction.locale)):
             said = text()
         await interaction.followup.send(said, ephemeral=True)
 
-    return Standing(reply, tuple(parts), go_on, tell)
+    return ExistingAnswer(reply, tuple(parts), continues, notify)
 
 
 async def parts_of(channel: Any, first_id: int) -> list[discord.Message]:
@@ -107,6 +107,6 @@ async def _parts_before(channel: Any, first_id: int, last: discord.Message) -> l
 
 
 def _is_part(message: discord.Message, first: discord.Message) -> bool:
-    """Whether a message goes on with the answer that begins with `first`."""
+    """Whether a message is a later part of the answer that begins with `first`."""
     reference = message.reference
     return message.author.id == first.author.id and reference is not None and reference.message_id == first.id

@@ -1,7 +1,7 @@
-"""One answer in the making: from the conversation to the last word, with everything that can happen on the way.
+"""The generation of one answer: from the history to the last token.
 
-It waits for its turn and says so, starts anew when the conversation changes before the first word, and stops when
-asked to. Where the words are shown, and what becomes of them, is not its affair.
+It reports its place in the queue, starts again when the history changes before the first token, and stops when asked
+to. Where the text is shown and saved is decided by the caller.
 """
 
 from __future__ import annotations
@@ -13,166 +13,166 @@ from dataclasses import replace
 import discord
 
 from bot.chat.context import Context, messages
-from bot.chat.history import Ear
-from bot.chat.request import Question
-from bot.chat.speakers import hold_back, label_of, labels_in, own_words
+from bot.chat.history import HistoryReader
+from bot.chat.request import ChatRequest
+from bot.chat.speakers import label_of, labels_in, showable, without_labels
 from model.chat import Message
 from model.errors import EngineClosed
 from model.protocol import ChatEngine, ChatGeneration, Completion, Sampling
 from storage.records import Turn
 
-__all__ = ["Draft", "NothingAsked", "QuestionGone"]
+__all__ = ["AnswerGeneration", "EmptyRequest", "RequestGone"]
 
-PATIENCE = 3.0
-"""Seconds of waiting after which an asker is told their place in the queue, and again each time as long."""
+_QUEUE_NOTICE_S = 3.0
+"""Seconds of waiting between two reports of the place in the queue."""
 
-_ENOUGH = 5
-"""After so many changes before the first word, the conversation is answered as it is then."""
-
-
-class NothingAsked(Exception):
-    """The question has no words."""
+_MOST_RESTARTS = 5
+"""After so many restarts before the first token, later changes of the history are ignored."""
 
 
-class QuestionGone(Exception):
-    """The question was deleted before its answer began, or stands elsewhere now."""
+class EmptyRequest(Exception):
+    """The request has no text."""
 
 
-class Draft:
-    """Write it once with `write`; meanwhile `stop` and `changed` may be called.
+class RequestGone(Exception):
+    """The message that asked was deleted before its answer began, or was posted again elsewhere."""
 
-    `stored` says whether the answer is in the store; whoever puts it there sets it.
+
+class AnswerGeneration:
+    """Call `run` once; `stop` and `changed` may be called meanwhile.
+
+    `stored`: whether the answer is in the store; set by whoever saves it.
     """
 
-    def __init__(self, engine: ChatEngine, question: Question, sampling: Sampling, persona: str) -> None:
-        self.question = question
+    def __init__(self, engine: ChatEngine, request: ChatRequest, sampling: Sampling, persona: str) -> None:
+        self.request = request
         self.stored = False
         self._engine = engine
         self._sampling = sampling
         self._persona = persona
-        self._watched: set[int] = {question.id}
-        self._meanwhile: set[int] = set()  # changed since the conversation was last asked for
+        self._watched: set[int] = {request.id}
+        self._meanwhile: set[int] = set()  # changed since the history was last read
         self._first: asyncio.Task[str] | None = None
-        self._changed = self._began = self._stopped = self._abandoned = self._withdrawn = False
+        self._changed = self._began = self._stopped = self._abandoned = self._discarded = False
         self._generation: ChatGeneration | None = None
         self._labels: tuple[str, ...] = ()
-        # A conversation that ends with the bot's own words is gone on with.
-        self._begun = [Message("assistant", question.begun)] if question.begun else []
+        # The engine continues a conversation that ends with an assistant message.
+        self._begun = [Message("assistant", request.text_so_far)] if request.text_so_far else []
 
-    async def write(
+    async def run(
         self,
-        ear: Ear,
+        reader: HistoryReader,
         *,
-        grown: Callable[[str], Awaitable[None]],
-        waiting: Callable[[int], Awaitable[None]],
+        on_text: Callable[[str], Awaitable[None]],
+        on_queue_place: Callable[[int], Awaitable[None]],
     ) -> tuple[Context, Completion]:
         """The finished answer and what it was generated from.
 
         Args:
-            ear: hears the conversation.
-            grown: told the text each time there is more of it.
-            waiting: told the place in the queue while it is long.
+            reader: reads the history.
+            on_text: called with the whole text each time it grows.
+            on_queue_place: called with the place in the queue while waiting.
 
         Raises:
-            NothingAsked, QuestionGone: there is nothing to answer.
+            EmptyRequest, RequestGone: there is nothing to answer.
             ModelError: whatever the engine raises.
         """
-        times = 0
+        restarts = 0
         while True:
             self._changed = False
-            self._began = times >= _ENOUGH
-            context = await self._listen(ear)
+            self._began = restarts >= _MOST_RESTARTS
+            context = await self._read_history(reader)
             generation = self._submit(context)
             try:
                 pieces = aiter(generation)
-                text = await self._first_piece(pieces, generation, waiting)
+                text = await self._first_piece(pieces, generation, on_queue_place)
                 if text is None:
                     generation.cancel()
-                    ear = replace(ear, fresh=True)
-                    times += 1
+                    reader = replace(reader, fresh=True)
+                    restarts += 1
                     continue
-                return context, await self._rest(pieces, generation, text, grown)
+                return context, await self._rest(pieces, generation, text, on_text)
             except BaseException:
                 generation.cancel()
                 raise
 
     def stop(self) -> None:
-        """End here; what was said so far is the answer."""
+        """Stop here; the text so far is the answer."""
         self._stopped = True
         if self._generation is not None:
             self._generation.cancel()
 
     def abandon(self) -> None:
-        """End here, because the bot is going away: `write` raises EngineClosed."""
+        """Stop here, because the bot is shutting down: `run` raises EngineClosed."""
         self._abandoned = True
         if self._generation is not None:
             self._generation.cancel()
 
-    def withdraw(self) -> None:
-        """End here, because the question stands elsewhere now: `write` raises QuestionGone."""
-        self._withdrawn = True
+    def discard(self) -> None:
+        """Stop here, because the message was posted again elsewhere: `run` raises RequestGone."""
+        self._discarded = True
         if self._generation is not None:
             self._generation.cancel()
 
     def changed(self, message_ids: set[int]) -> None:
-        """Messages were edited or deleted. Matters only until the first word, and if they are part of this."""
+        """Messages were edited or deleted: start again if they are in the context and no token was generated yet."""
         if self._began:
             return
         self._meanwhile |= message_ids
         if self._watched & message_ids:
-            self.read_anew()
+            self.reread()
 
-    def read_anew(self) -> None:
-        """The conversation is not what it was. Matters only until the first word."""
+    def reread(self) -> None:
+        """The history changed: start again unless the first token was generated."""
         if not self._began:
             self._changed = True
             if self._first is not None:
                 self._first.cancel()
 
-    async def _listen(self, ear: Ear) -> Context:
-        room = self._engine.context_tokens - self._sampling.max_new_tokens
-        led = messages((), self.question.settings.persona)
+    async def _read_history(self, reader: HistoryReader) -> Context:
+        budget = self._engine.context_tokens - self._sampling.max_new_tokens
+        system = messages((), self.request.settings.persona)
 
         def fits(shown: Sequence[Message]) -> bool:
-            return self._engine.count_tokens([*led, *shown, *self._begun]) <= room
+            return self._engine.count_tokens([*system, *shown, *self._begun]) <= budget
 
         self._meanwhile.clear()
         try:
-            context = await self.question.listen(ear, fits)
+            context = await self.request.context(reader, fits)
         except discord.NotFound:
-            raise QuestionGone from None
+            raise RequestGone from None
         if context is None:
-            raise NothingAsked
-        self._watched = {self.question.id, *(turn.message_id for turn in context.turns if turn.message_id)}
+            raise EmptyRequest
+        self._watched = {self.request.id, *(turn.message_id for turn in context.turns if turn.message_id)}
         theirs = labels_in(turn.content for turn in context.turns if turn.role == "user")
-        self._labels = (*theirs, label_of(self.question.asker.display_name), label_of(self.question.own_name))
+        self._labels = (*theirs, label_of(self.request.asker.display_name), label_of(self.request.own_name))
         if not self._began and self._watched & self._meanwhile:
-            self._changed = True  # one that was read already, while others were still being asked for
-        persona = self.question.settings.persona
+            self._changed = True  # changed after it was read, while others were still being fetched
+        persona = self.request.settings.persona
         if persona and persona != self._persona:
-            # Whoever learns from this later knows the operator's persona, but not what was set on Discord.
+            # Training knows the operator's persona, but not one that was set on Discord.
             context = replace(context, turns=(Turn("system", persona), *context.turns))
         return context
 
     def _submit(self, context: Context) -> ChatGeneration:
         shown = [*messages(context.turns, self._persona), *self._begun]
         sampling = replace(self._sampling, stop=tuple(f"\n{label}:" for label in dict.fromkeys(self._labels)))
-        self._generation = self._engine.submit(shown, sampling, channel=str(self.question.channel.id))
-        if self._stopped or self._abandoned or self._withdrawn:
+        self._generation = self._engine.submit(shown, sampling, channel=str(self.request.channel.id))
+        if self._stopped or self._abandoned or self._discarded:
             self._generation.cancel()
         return self._generation
 
     async def _first_piece(
-        self, pieces: AsyncIterator[str], generation: ChatGeneration, waiting: Callable[[int], Awaitable[None]]
+        self, pieces: AsyncIterator[str], generation: ChatGeneration, on_queue_place: Callable[[int], Awaitable[None]]
     ) -> str | None:
-        """The first piece ("" when there is none); None when the conversation changed before it."""
+        """The first piece ("" when there is none); None when the history changed before it."""
         if self._changed:
             return None
         self._first = first = asyncio.ensure_future(_next(pieces))
         try:
-            while not (await asyncio.wait({first}, timeout=PATIENCE))[0]:
+            while not (await asyncio.wait({first}, timeout=_QUEUE_NOTICE_S))[0]:
                 if place := generation.place:
-                    await waiting(place)
+                    await on_queue_place(place)
             if first.cancelled():
                 return None
             self._began = True
@@ -186,22 +186,22 @@ class Draft:
         pieces: AsyncIterator[str],
         generation: ChatGeneration,
         text: str,
-        grown: Callable[[str], Awaitable[None]],
+        on_text: Callable[[str], Awaitable[None]],
     ) -> Completion:
-        await self._grow(text, grown)
+        await self._show(text, on_text)
         async for piece in pieces:
             text += piece
-            await self._grow(text, grown)
+            await self._show(text, on_text)
         completion = await generation.wait()
-        if self._withdrawn:
-            raise QuestionGone
+        if self._discarded:
+            raise RequestGone
         if self._abandoned or (completion.finish_reason == "cancelled" and not self._stopped):
-            raise EngineClosed  # nobody asked for it: the bot is going away
-        return replace(completion, text=own_words(completion.text, self._labels))
+            raise EngineClosed  # not stopped by anybody: the bot is shutting down
+        return replace(completion, text=without_labels(completion.text, self._labels))
 
-    async def _grow(self, text: str, grown: Callable[[str], Awaitable[None]]) -> None:
-        if shown := hold_back(text, self._labels):
-            await grown(shown)
+    async def _show(self, text: str, on_text: Callable[[str], Awaitable[None]]) -> None:
+        if shown := showable(text, self._labels):
+            await on_text(shown)
 
 
 async def _next(pieces: AsyncIterator[str]) -> str:

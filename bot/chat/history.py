@@ -1,7 +1,7 @@
 """Which messages belong to a question: the chain it replies to, or what was said before it in the same channel.
 
-This is the edge between Discord's messages and the plain ones of bot/chat/context.py and bot/chat/trigger.py. It reads
-one channel only, the question's own: nothing said elsewhere can reach an answer.
+Turns Discord's messages into the plain values of bot/chat/context.py. It reads only the channel of the question:
+nothing said elsewhere can reach an answer.
 """
 
 from __future__ import annotations
@@ -15,35 +15,35 @@ from typing import Any
 
 import discord
 
-from bot.chat.context import Heard, Names, called, people_in, plain_text
+from bot.chat.context import HistoryMessage, Names, name_prefix_length, people_in, plain_text
 from bot.chat.message_text import enclosed_in, forwarded_in, is_proxied, is_speech, pastes_in, poll_in, rich_embeds_in
-from bot.chat.trigger import Spoken, named
+from bot.chat.trigger import TriggerFacts, addresses_by_name
 from bot.discord_io.ids import places_of, roles_of
 from bot.discord_io.retry import UNSENT
 from bot.i18n.en import texts
 
-__all__ = ["Ear", "names_for"]
+__all__ = ["HistoryReader", "names_for"]
 
 _log = logging.getLogger(__name__)
-_SPOKEN = (discord.MessageType.default, discord.MessageType.reply)
+_MEMBER_MESSAGES = (discord.MessageType.default, discord.MessageType.reply)
 _CHAIN = 20  # messages up a chain of replies
-_HISTORY_SECONDS = 5.0  # a Discord that does not tell sooner what was said before holds no answer up
-_FETCHED = 5  # people whose names are asked for, of those that one text mentions
+_HISTORY_SECONDS = 5.0  # then the answer is generated without the history
+_FETCHED = 5  # members fetched for the mentions of one text
 
 
 Withheld = Callable[[Iterable[tuple[int, int | None]]], Awaitable[Collection[int]]]
 
 
 @dataclass(frozen=True)
-class Ear:
-    """Hears for the bot with the user id `me`.
+class HistoryReader:
+    """Reads the history for the bot with the user id `me`.
 
     Attributes:
         recent: how many earlier messages of the channel are read when a question replies to nothing.
-        unfinished: ids of the bot's messages that are still growing; they are passed over.
-        fresh: whether to ask Discord for every message again, rather than trust what is remembered of it.
-        withheld: which of some messages (number, author; None for the bot's own) are not to be heard again, though
-            they stand there: people who were forgotten said them, or they answered them.
+        unfinished: ids of the bot's messages that are still growing; they are skipped.
+        fresh: whether to fetch every message from Discord again, rather than use the cache.
+        withheld: which of some messages (number, author; None for the bot's own) must not be shown, though
+            Discord still has them: their authors were forgotten, or they answer such people.
     """
 
     me: int
@@ -52,33 +52,35 @@ class Ear:
     fresh: bool = False
     withheld: Withheld | None = None
 
-    async def spoken(self, message: discord.Message) -> Spoken | None:
-        """How a message stands to the bot; None for what is no person's message: bots', webhooks', announcements.
+    async def trigger_facts(self, message: discord.Message) -> TriggerFacts | None:
+        """What the trigger needs to know of a message; None for bots', webhooks' and Discord's own messages.
 
         A message that was proxied for a member is that member's, under the name it carries.
         """
-        if message.author.id == self.me or message.type not in _SPOKEN:
+        if message.author.id == self.me or message.type not in _MEMBER_MESSAGES:
             return None
-        if _by_machine(message) and not is_proxied(message):
+        if _is_automated(message) and not is_proxied(message):
             return None
         if message.guild is None:
-            return Spoken(True, to_me=True, names_me=False, to_others=False, places=(message.channel.id,), roles=())
+            return TriggerFacts(
+                True, mentions_bot=True, names_bot=False, mentions_others=False, places=(message.channel.id,), roles=()
+            )
         name = message.guild.me.display_name
         own_role = message.guild.self_role  # Discord offers it beside the bot when somebody types its name
         mine = {self.me} | ({own_role.id} if own_role is not None else set())
         meant = {one.id for one in (*message.mentions, *message.role_mentions)}
         if (author := await self._author_replied_to(message)) is not None:
             meant.add(author)
-        return Spoken(
+        return TriggerFacts(
             direct=False,
-            to_me=bool(meant & mine or called(message.content, name)),
-            names_me=named(message.content, name),
-            to_others=bool(meant - mine or message.mention_everyone),
+            mentions_bot=bool(meant & mine or name_prefix_length(message.content, name)),
+            names_bot=addresses_by_name(message.content, name),
+            mentions_others=bool(meant - mine or message.mention_everyone),
             places=places_of(message.channel),
             roles=roles_of(message.author),
         )
 
-    async def chain(self, question: discord.Message) -> tuple[list[Heard], int]:
+    async def reply_chain(self, question: discord.Message) -> tuple[list[HistoryMessage], int]:
         """The conversation up to the question, oldest first, and the id of the message it began with.
 
         Raises:
@@ -92,16 +94,16 @@ class Ear:
         root = chain[-1].id
         if len(chain) == 1:
             chain += await self._history(question.channel, before=question)
-        return await self._plain(chain, asked=question.id), root
+        return await self._readable(chain, asked=question.id), root
 
-    async def lately(self, channel: Any, *, before: int) -> list[Heard]:
-        """What was said last in a channel before the message with this id, oldest first."""
-        return await self._plain(await self._history(channel, before=discord.Object(before)))
+    async def recent_messages(self, channel: Any, *, before: int) -> list[HistoryMessage]:
+        """The last messages of a channel before the one with this id, oldest first."""
+        return await self._readable(await self._history(channel, before=discord.Object(before)))
 
-    async def overhear(self, message: discord.Message) -> list[Heard]:
-        """One Discord message in plain words; an answer to /ask is two: what was asked, and the answer."""
+    async def messages_in(self, message: discord.Message) -> list[HistoryMessage]:
+        """One Discord message as plain text; an answer to /ask is two: what was asked, and the answer."""
         content = message.content
-        if message.guild is not None and (length := called(content, message.guild.me.display_name)):
+        if message.guild is not None and (length := name_prefix_length(content, message.guild.me.display_name)):
             content = content[length:]
         names = Names(
             users={user.id: user.display_name for user in message.mentions},
@@ -111,41 +113,41 @@ class Ear:
         asked = message.interaction_metadata
         if message.author.id == self.me and asked is not None:
             question, content = texts.asked_and_answered(content)
-            heard = [self._heard(message, content, names)]
+            history = [self._message(message, content, names)]
             if question:
                 words = plain_text(question, names, me=self.me)
-                heard.insert(0, Heard(message.id, asked.user.id, asked.user.display_name, words))
-            return heard
+                history.insert(0, HistoryMessage(message.id, asked.user.id, asked.user.display_name, words))
+            return history
         forwarded = [
-            Heard(message.id, None, texts.FORWARDED, plain_text(text, names, me=self.me))
+            HistoryMessage(message.id, None, texts.FORWARDED, plain_text(text, names, me=self.me))
             for text in forwarded_in(message)
         ]
         pasted = [] if message.author.id == self.me else await pastes_in(message)
-        return [*forwarded, self._heard(message, "\n".join([content, *pasted]), names)]
+        return [*forwarded, self._message(message, "\n".join([content, *pasted]), names)]
 
-    def _heard(self, message: discord.Message, content: str, names: Names) -> Heard:
+    def _message(self, message: discord.Message, content: str, names: Names) -> HistoryMessage:
         ours = message.author.id == self.me
-        by_machine = not ours and _by_machine(message)
+        automated = not ours and _is_automated(message)
         words = plain_text(content, names, me=self.me)
         parts = [words] if ours else [words, poll_in(message), *enclosed_in(message)]
-        if by_machine:
+        if automated:
             parts.append(plain_text(rich_embeds_in(message), names, me=self.me))
-        return Heard(
+        return HistoryMessage(
             message_id=message.id,
-            author_id=None if by_machine else message.author.id,
+            author_id=None if automated else message.author.id,
             name=message.author.display_name,
             text="\n".join(part for part in parts if part),
             ours=ours,
         )
 
-    async def _plain(self, newest_first: list[discord.Message], asked: int | None = None) -> list[Heard]:
-        """What may be heard of these messages, oldest first; `asked` is heard in any case."""
+    async def _readable(self, newest_first: list[discord.Message], asked: int | None = None) -> list[HistoryMessage]:
+        """These messages without those that must not be shown, oldest first; `asked` is always kept."""
         wanted = [one for one in reversed(newest_first) if is_speech(one) and one.id not in self.unfinished]
-        heard = [heard for one in wanted for heard in await self.overhear(await self._original(one))]
+        history = [history for one in wanted for history in await self.messages_in(await self._original(one))]
         if self.withheld is None:
-            return heard
-        gone = await self.withheld([(one.message_id, None if one.ours else one.author_id) for one in heard])
-        return [one for one in heard if one.message_id == asked or one.message_id not in gone]
+            return history
+        gone = await self.withheld([(one.message_id, None if one.ours else one.author_id) for one in history])
+        return [one for one in history if one.message_id == asked or one.message_id not in gone]
 
     async def _original(self, message: discord.Message) -> discord.Message:
         """The message that a thread was made from, in place of Discord's pointer to it."""
@@ -168,18 +170,18 @@ class Ear:
             return []
         try:
             async with asyncio.timeout(_HISTORY_SECONDS):
-                lately = [one async for one in channel.history(limit=self.recent, before=before)]
+                recent_messages = [one async for one in channel.history(limit=self.recent, before=before)]
         except UNSENT as error:  # usually: may not read the history here
             _log.info("Answering without the history of channel %s: %s", channel.id, error)
             return []
-        # Other machines talk beside the conversation; what they say is read where somebody replies to it.
-        return [one for one in lately if one.author.id == self.me or not _by_machine(one) or is_proxied(one)]
+        # Other bots' messages are read only where somebody replies to them.
+        return [one for one in recent_messages if one.author.id == self.me or not _is_automated(one) or is_proxied(one)]
 
     async def _replied_to(self, message: discord.Message) -> discord.Message | None:
         """The message that this one replies to, as it stands there now, if in the same channel and readable.
 
         discord.py's copies are of two kinds: those in its cache follow edits and deletions, while `resolved` is what
-        the message said when the reply to it was sent, and stays that for ever.
+        the message said when the reply to it was sent, and never changes.
         """
         reference = _reference(message)
         if reference is None or reference.message_id is None:
@@ -194,7 +196,7 @@ class Ear:
             return None
 
     async def _author_replied_to(self, message: discord.Message) -> int | None:
-        """Who wrote what this message replies to; that never changes, so any copy will do."""
+        """The author of the message that this one replies to; any copy will do, since the author never changes."""
         reference = _reference(message)
         known = reference and (reference.cached_message or reference.resolved)
         replied_to = known if isinstance(known, discord.Message) else await self._replied_to(message)
@@ -214,7 +216,7 @@ def _reference(message: discord.Message) -> discord.MessageReference | None:
     return reference
 
 
-def _by_machine(message: discord.Message) -> bool:
+def _is_automated(message: discord.Message) -> bool:
     return message.author.bot or message.webhook_id is not None
 
 

@@ -17,12 +17,12 @@ from discord import app_commands
 
 from bot.chat.answering import Answering
 from bot.chat.buttons import while_growing
-from bot.chat.existing_answer import parts_of, reply_shown_by, standing_at
-from bot.chat.history import Ear
+from bot.chat.existing_answer import existing_answer_at, parts_of, reply_shown_by
+from bot.chat.history import HistoryReader
 from bot.chat.message_text import is_proxied
 from bot.chat.proxies import Originals
 from bot.chat.request import asked_by_button, asked_by_command, asked_by_message
-from bot.chat.trigger import wanted, welcome
+from bot.chat.trigger import is_allowed, trigger_of
 from bot.discord_io.ids import places_of, roles_of
 from bot.discord_io.interaction_errors import answered
 from bot.errors import Refused
@@ -34,15 +34,15 @@ from storage.async_store import AsyncStore
 from storage.records import Reply
 from storage.store import Store
 
-__all__ = ["FrontDesk", "ask_command"]
+__all__ = ["IncomingRequests", "ask_command"]
 
 _log = logging.getLogger(__name__)
 _REMEMBERED = 10_000  # messages that will not be answered again
-_QUESTION = 1500  # characters of a question to /ask: it stands above the answer, in the same message
+_QUESTION = 1500  # characters of a request to /ask: it stands above the answer, in the same message
 
 
-class FrontDesk:
-    """Lets questions through to `answering`, or says why not."""
+class IncomingRequests:
+    """Lets requests through to `answering`, or says why not."""
 
     def __init__(
         self,
@@ -61,52 +61,52 @@ class FrontDesk:
         self._direct_messages = direct_messages
         self._open = False
         self._originals = Originals()
-        self._heard: dict[int, None] = {}  # messages, in the order they came
-        self._rewritten: set[int | None] = set()  # first messages of answers that are replaced or gone on with
-        self._spoke: dict[int, float] = {}  # by channel: when the bot last answered what nobody had asked it
+        self._seen: dict[int, None] = {}  # messages, in the order they came
+        self._rewritten: set[int | None] = set()  # first messages of answers that are being replaced or continued
+        self._last_unprompted: dict[int, float] = {}  # by channel: when the bot last answered what nobody had asked it
 
     def open(self) -> None:
-        """From now on. Discord tells a bot of new messages only, so none from before the start arrives here."""
+        """Start handling messages. Discord sends new messages only, so none from before the start arrives."""
         self._open = True
 
-    async def hear(self, message: discord.Message, me: int) -> None:
+    async def on_message(self, message: discord.Message, me: int) -> None:
         """Answer `message` if it is for the bot, whose user id is `me`."""
-        if not self._open or self._heard_before(message.id):
+        if not self._open or self._seen_before(message.id):
             return
-        spoken = await Ear(me, 0).spoken(message)
-        if spoken is None:
+        facts = await HistoryReader(me, 0).trigger_facts(message)
+        if facts is None:
             return
         settings = self._settings(message.guild, message.channel)
-        why = wanted(spoken, settings, direct_messages=self._direct_messages)
-        if why is None or (why == "overheard" and not self._may_speak_up(message.channel.id, settings)):
+        why = trigger_of(facts, settings, direct_messages=self._direct_messages)
+        if why is None or (why == "unprompted" and not self._may_answer_unprompted(message.channel.id, settings)):
             return
         if self._repeats_answered(message):
             return
-        question = asked_by_message(message, settings, overheard=why == "overheard")
-        patience = self._answering.patience
+        request = asked_by_message(message, settings, unprompted=why == "unprompted")
+        rate_limits = self._answering.rate_limits
         try:
-            place = await patience.admit(question.guild_id, message.author.id, spoken.roles, settings)
+            place = await rate_limits.admit(request.guild_id, message.author.id, facts.roles, settings)
         except Refused as error:
-            if why == "asked" and patience.tells(question.guild_id, message.author.id):
-                await self._answering.refuse(question, error)
+            if why == "asked" and rate_limits.should_notify(request.guild_id, message.author.id):
+                await self._answering.refuse(request, error)
             return
         except Exception as error:  # noqa: BLE001  (a store that cannot be read: the asker hears of it)
-            _log.exception("Question %s could not be admitted", question.id)
-            await self._answering.refuse(question, error)
+            _log.exception("Request %s could not be admitted", request.id)
+            await self._answering.refuse(request, error)
             return
         with place:
             original = self._originals.note(message.channel.id, message.id, message.content)
-            original.answered = await self._answering.answer(question, me)
+            original.answered = await self._answering.answer(request, me)
 
     def _repeats_answered(self, message: discord.Message) -> bool:
-        """Whether a proxied message repeats a question that is answered already; one on its way is let go of."""
+        """Whether a proxied message repeats a request that is answered already; one under way is discarded."""
         original = self._originals.behind(message.channel.id, message.content) if is_proxied(message) else None
         if original is None:
             return False
-        draft = self._answering.draft(original.message_id)
-        if draft is not None:
-            draft.withdraw()
-        return draft is None and original.answered
+        generation = self._answering.generation(original.message_id)
+        if generation is not None:
+            generation.discard()
+        return generation is None and original.answered
 
     @answered
     async def ask(self, interaction: discord.Interaction[Any], words: str) -> None:
@@ -116,37 +116,37 @@ class FrontDesk:
         if interaction.guild is None:
             if not self._direct_messages:
                 raise Refused(texts.NO_DIRECT)
-        elif not welcome(settings, places_of(interaction.channel), roles):
+        elif not is_allowed(settings, places_of(interaction.channel), roles):
             raise Refused(texts.NOT_HERE)
-        place = await self._answering.patience.admit(interaction.guild_id, interaction.user.id, roles, settings)
+        place = await self._answering.rate_limits.admit(interaction.guild_id, interaction.user.id, roles, settings)
         with place:
-            self._speak_here(interaction)
+            self._use_server_language(interaction)
             response = await interaction.response.defer(thinking=True)
             message_id = (response.message_id if response is not None else None) or interaction.id
-            question = asked_by_command(interaction, words, message_id, settings)
-            await self._answering.answer(question, self._me(interaction))
+            request = asked_by_command(interaction, words, message_id, settings)
+            await self._answering.answer(request, self._me(interaction))
 
     @answered
     async def stop(self, interaction: discord.Interaction[Any], question_id: int) -> None:
         """The stop button of a growing answer."""
-        draft = self._answering.draft(question_id)
-        if draft is None:
+        generation = self._answering.generation(question_id)
+        if generation is None:
             raise Refused(texts.NOT_WRITING)
-        if draft.question.channel.id != interaction.channel_id:  # a button that names a question of another place
+        if generation.request.channel.id != interaction.channel_id:  # a button that names a request of another place
             raise Refused(texts.NOT_WRITING)
-        self._require(interaction, draft.question.asker_id)
-        draft.stop()
+        self._require(interaction, generation.request.asker_id)
+        generation.stop()
         await interaction.response.defer()
 
     @answered
-    async def again(self, interaction: discord.Interaction[Any]) -> None:
-        """Another answer to the same question, in the place of the one that stands there."""
-        await self._repeat(interaction, go_on=False)
+    async def regenerate(self, interaction: discord.Interaction[Any]) -> None:
+        """Another answer to the same request, in place of the existing one."""
+        await self._repeat(interaction, continues=False)
 
     @answered
-    async def more(self, interaction: discord.Interaction[Any]) -> None:
-        """The rest of an answer that broke off, in the same message."""
-        await self._repeat(interaction, go_on=True)
+    async def continue_answer(self, interaction: discord.Interaction[Any]) -> None:
+        """Continue an answer that was cut off, in the same message."""
+        await self._repeat(interaction, continues=True)
 
     @answered
     async def delete(self, interaction: discord.Interaction[Any]) -> None:
@@ -167,26 +167,26 @@ class FrontDesk:
                 await part.delete()
         await interaction.client.deleted({first.id, pressed.id, *(part.id for part in parts)})
 
-    async def _repeat(self, interaction: discord.Interaction[Any], *, go_on: bool) -> None:
+    async def _repeat(self, interaction: discord.Interaction[Any], *, continues: bool) -> None:
         reply = await reply_shown_by(self._store, interaction.message)
-        if reply is None or reply.redacted or not _here(interaction, reply):
+        if reply is None or reply.redacted or not _given_here(interaction, reply):
             raise Refused(texts.ANSWER_GONE)
         self._require(interaction, reply.asker_id)
         settings = self._settings(interaction.guild, interaction.channel)
         roles = roles_of(interaction.user)
-        if interaction.guild is not None and not welcome(settings, places_of(interaction.channel), roles):
+        if interaction.guild is not None and not is_allowed(settings, places_of(interaction.channel), roles):
             raise Refused(texts.NOT_HERE)
-        admit = self._answering.patience.admit
+        admit = self._answering.rate_limits.admit
         with (
             self._one_at_a_time(reply.message_id),
-            await admit(interaction.guild_id, interaction.user.id, roles, settings, counted=not go_on),
+            await admit(interaction.guild_id, interaction.user.id, roles, settings, counted=not continues),
         ):
-            standing = await standing_at(interaction, reply, go_on=go_on)
+            existing = await existing_answer_at(interaction, reply, continues=continues)
             recall = functools.partial(self._store.call, Store.reply, reply.id)
-            self._speak_here(interaction)
-            question = asked_by_button(interaction, standing, settings, recall)
-            await interaction.response.edit_message(view=while_growing(question.id), suppress_embeds=True)
-            await self._answering.answer(question, self._me(interaction), again=not go_on)
+            self._use_server_language(interaction)
+            request = asked_by_button(interaction, existing, settings, recall)
+            await interaction.response.edit_message(view=while_growing(request.id), suppress_embeds=True)
+            await self._answering.answer(request, self._me(interaction), again=not continues)
 
     @contextmanager
     def _one_at_a_time(self, message_id: int | None) -> Iterator[None]:
@@ -199,8 +199,8 @@ class FrontDesk:
         finally:
             self._rewritten.discard(message_id)
 
-    def _speak_here(self, interaction: discord.Interaction[Any]) -> None:
-        """An answer on a server is read by everybody there: from now on, its language is spoken."""
+    def _use_server_language(self, interaction: discord.Interaction[Any]) -> None:
+        """Everybody on a server reads the answer: from now on, the texts are in its language."""
         if interaction.guild is not None:
             speak(self._locale(interaction.guild))
 
@@ -208,24 +208,24 @@ class FrontDesk:
         if interaction.user.id != asker_id and not self._moderates(interaction.user, interaction.permissions):
             raise Refused(texts.NOT_YOURS)
 
-    def _heard_before(self, message_id: int) -> bool:
-        """After a lost connection Discord tells again what it does not know to have arrived."""
-        if message_id in self._heard:
+    def _seen_before(self, message_id: int) -> bool:
+        """After a reconnect, Discord sends events again."""
+        if message_id in self._seen:
             return True
-        self._heard[message_id] = None
-        while len(self._heard) > _REMEMBERED:
-            del self._heard[next(iter(self._heard))]
+        self._seen[message_id] = None
+        while len(self._seen) > _REMEMBERED:
+            del self._seen[next(iter(self._seen))]
         return False
 
     def _settings(self, guild: discord.Guild | None, channel: Any) -> GuildSettings:
         return self._guild_settings.of(guild.id if guild is not None else None, *places_of(channel))
 
-    def _may_speak_up(self, channel_id: int, settings: GuildSettings) -> bool:
+    def _may_answer_unprompted(self, channel_id: int, settings: GuildSettings) -> bool:
         now = time.monotonic()
-        last = self._spoke.get(channel_id)
+        last = self._last_unprompted.get(channel_id)
         if last is not None and now - last < settings.talk_cooldown:
             return False
-        self._spoke[channel_id] = now
+        self._last_unprompted[channel_id] = now
         return True
 
     def _me(self, interaction: discord.Interaction[Any]) -> int:
@@ -243,17 +243,17 @@ async def _first_part(message: discord.Message) -> discord.Message:
         raise Refused(texts.ANSWER_GONE) from error
 
 
-def _here(interaction: discord.Interaction[Any], reply: Reply) -> bool:
+def _given_here(interaction: discord.Interaction[Any], reply: Reply) -> bool:
     """Whether a reply was given where a button below it was used."""
     return (reply.guild_id, reply.channel_id) == (interaction.guild_id, interaction.channel_id)
 
 
-def ask_command(desk: FrontDesk) -> app_commands.Command[Any, ..., None]:
+def ask_command(incoming: IncomingRequests) -> app_commands.Command[Any, ..., None]:
     """/ask, on servers and in direct messages."""
 
     @app_commands.command(name="ask", description="Ask me something")
     @app_commands.describe(question="What you would like to know")
     async def ask(interaction: discord.Interaction[Any], question: app_commands.Range[str, 1, _QUESTION]) -> None:
-        await desk.ask(interaction, question)
+        await incoming.ask(interaction, question)
 
     return ask

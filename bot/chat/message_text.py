@@ -1,7 +1,7 @@
 """Everything a Discord message says, not only its content: pastes, polls, forwards, embeds, attachments, stickers.
 
-What a member sees is what the model reads. Forwarded messages and other bots' embeds are nobody's words here: there is
-no one whose consent could be asked.
+What a member sees is what the model reads. Forwarded messages and other bots' embeds have no author here: nobody can
+be asked for consent.
 """
 
 from __future__ import annotations

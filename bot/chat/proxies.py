@@ -1,7 +1,7 @@
 """Messages that an application posts again under another name (PluralKit, Tupperbox): each is answered once.
 
 The member's own message comes first and is deleted; its proxied form follows within seconds. Whichever is being
-answered when the second arrives is let go of, so that one answer stands and it replies to what can still be read.
+answered when the second arrives is discarded, so that there is one answer and it replies to the message that remains.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _KEPT = 200
 
 @dataclass
 class Original:
-    """A member's message that was taken as a question. `answered`: an answer to it stands."""
+    """A member's message that was taken as a request. `answered`: it has an answer."""
 
     channel_id: int
     message_id: int
@@ -28,19 +28,19 @@ class Original:
 
 
 class Originals:
-    """The members' questions of the last seconds."""
+    """The members' requests of the last seconds."""
 
     def __init__(self) -> None:
         self._latest: deque[Original] = deque(maxlen=_KEPT)
 
     def note(self, channel_id: int, message_id: int, content: str) -> Original:
-        """Remember a question that is going to be answered."""
+        """Remember a request that is going to be answered."""
         original = Original(channel_id, message_id, content)
         self._latest.append(original)
         return original
 
     def behind(self, channel_id: int, content: str) -> Original | None:
-        """The question that a proxied message repeats: its text, but for the signs around it that named the proxy."""
+        """The request that a proxied message repeats: the same text without the tags that chose the proxy."""
         since = time.monotonic() - _SECONDS
         return next(
             (

@@ -1,9 +1,9 @@
-"""How much one member and one server may ask: at once, between two questions, and in a day.
+"""How much one member and one server may ask: at once, between two requests, and in a day.
 
-Of what the engine can hold, a person has a few places, wherever they ask, and a server (direct messages count as one)
-at most four times what is still free: alone it uses four fifths, and there is room for the next one.
+A member may have a few answers under way at a time, on all servers together. A server (direct messages count as one)
+may use at most four times the capacity that is still free: alone it gets four fifths of the queue.
 
-The day's answers are counted in the store, so that a restart forgives nothing; the rest is a memory. Knows no Discord
+The daily quota is counted in the store, so that it survives a restart; the rest is kept in memory. Knows no Discord
 objects.
 """
 
@@ -22,12 +22,12 @@ from bot.server.guild_settings import GuildSettings
 from storage.async_store import AsyncStore
 from storage.store import Store
 
-__all__ = ["AT_ONCE", "Patience", "QuotaUsed", "TooMany", "TooSoon"]
+__all__ = ["AT_ONCE", "QuotaUsed", "RateLimits", "TooMany", "TooSoon"]
 
-AT_ONCE = 3  # answers of one person that wait or are being written
+AT_ONCE = 3  # answers of one member that wait or are being generated
 _REMEMBERED = 10_000  # members
-_TOLD_S = 60.0  # least time between two notices to one person
-_SHARE = 4  # times what is free
+_TOLD_S = 60.0  # least time between two notices to one member
+_SHARE = 4  # times the free capacity
 
 
 class TooSoon(Refused):
@@ -39,19 +39,19 @@ class TooSoon(Refused):
 
 
 class TooMany(Refused):
-    """A person, or everybody on a server together, has as many answers under way as is fair to others."""
+    """A member, or a server as a whole, has too many answers under way."""
 
 
 class QuotaUsed(Refused):
-    """A member has had all answers of the day."""
+    """A member has used up the daily quota."""
 
     def __init__(self, quota: int, until: datetime) -> None:
         super().__init__(texts.quota_used(quota, int(until.timestamp())))
         self.quota, self.until = quota, until
 
 
-class Patience:
-    """Asked before each answer; remembers who asked when. `capacity`: answers that the engine holds at once."""
+class RateLimits:
+    """Checked before each answer. `capacity`: how many answers the engine holds at once."""
 
     def __init__(
         self, store: AsyncStore, *, capacity: int = 64, today: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -73,12 +73,12 @@ class Patience:
         *,
         counted: bool = True,
     ) -> AbstractContextManager[object]:
-        """Let a question through, and start the member's cooldown; its place is kept until what is given is left.
+        """Admit a request and start the member's cooldown; it counts as under way until the context manager exits.
 
-        Without `counted` it is part of an answer that was given already: neither cooldown nor quota concern it.
+        Without `counted` it continues an earlier answer: cooldown and quota do not apply.
 
         Raises:
-            TooMany: others wait too.
+            TooMany: too many answers are under way.
             TooSoon: the cooldown is not over.
             QuotaUsed: there are no more answers today.
         """
@@ -93,14 +93,14 @@ class Patience:
             if waited < settings.member_cooldown:
                 raise TooSoon(settings.member_cooldown - waited)
             if settings.member_cooldown:
-                self._remember(member, now)  # before anything is awaited: of two questions at once, one is too soon
+                self._remember(member, now)  # before anything is awaited: of two requests at once, one is too soon
             stack.enter_context(_counting(self._under_way, member))
             stack.enter_context(_counting(self._counted, member))
             await self._require_quota(member, settings.quota(roles))
             return stack.pop_all()
 
-    def tells(self, guild_id: int | None, member_id: int) -> bool:
-        """Whether somebody who is refused is to be told so where others read it: once in a while, not each time."""
+    def should_notify(self, guild_id: int | None, member_id: int) -> bool:
+        """Whether to tell a refused member so in public: once in a while, not each time."""
         member, now = (guild_id, member_id), time.monotonic()
         if now - self._told.get(member, -math.inf) < _TOLD_S:
             return False
@@ -132,7 +132,7 @@ class Patience:
 
 @contextmanager
 def _counting(counter: Counter[tuple[int | None, int]], member: tuple[int | None, int]) -> Iterator[None]:
-    """Count an answer that waits or is being written."""
+    """Count an answer that waits or is being generated."""
     counter[member] += 1
     try:
         yield

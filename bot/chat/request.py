@@ -1,7 +1,6 @@
-"""A question to the bot, however it came: as a message, by /ask, or by a button below an earlier answer.
+"""A request to the bot, however it came: as a message, by /ask, or by a button below an earlier answer.
 
-It says who asks, where, what conversation it belongs to and how an answer is sent there. What is answered, and
-whether, is bot/chat/answering.py's.
+It knows who asks, where, the context of the answer and how the answer is sent there. bot/chat/answering.py answers it.
 """
 
 from __future__ import annotations
@@ -14,9 +13,9 @@ from typing import Any
 
 import discord
 
-from bot.chat.context import Context, Heard, compose, plain_text, shorten
-from bot.chat.existing_answer import Standing
-from bot.chat.history import Ear, names_for
+from bot.chat.context import Context, HistoryMessage, compose, plain_text, shorten
+from bot.chat.existing_answer import ExistingAnswer
+from bot.chat.history import HistoryReader, names_for
 from bot.discord_io.retry import UNSENT, unreached
 from bot.discord_io.sanitize import quotation
 from bot.errors import Refused
@@ -25,7 +24,7 @@ from bot.server.guild_settings import GuildSettings
 from model.chat import Message
 from storage.records import Reply
 
-__all__ = ["Fits", "Question", "asked_by_button", "asked_by_command", "asked_by_message", "edit", "in_reply"]
+__all__ = ["ChatRequest", "Fits", "asked_by_button", "asked_by_command", "asked_by_message", "edit", "in_reply"]
 
 _UNKNOWN_WAIT = 3600.0  # seconds
 _TOKEN_S = 14.5 * 60  # an interaction is good for 15 minutes
@@ -36,22 +35,22 @@ Fits = Callable[[Sequence[Message]], bool]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question:
+class ChatRequest:
     """What is needed to answer.
 
     Attributes:
         id: of the message or interaction that asked; the controls of its answer carry it.
         settings: what holds in this place at the time of asking.
-        listen: the conversation, given an ear and what fits; None when no word was said to answer. Raises
-            discord.NotFound when the question is gone.
+        context: the conversation, given a reader and what fits; None when no word was said to answer. Raises
+            discord.NotFound when the request is gone.
         send: posts one part of the answer: its content, the first part (None for the first), and the controls below.
         edit: changes a part that was posted.
         heading: stands above the answer and is no part of it.
         thinking: Discord shows already that an answer is on its way.
-        overheard: nobody asked; an administrator opened the channel.
+        unprompted: nobody asked; an administrator opened the channel.
         prompt_message_id: the message that was answered, where there is one.
         answer_message_id: the message that is there already for the answer.
-        standing: the answer that is to be replaced or gone on with, where one stands there already.
+        standing: the answer that is replaced or continued, if there is one.
         asker_id: who may stop or repeat the answer; not `asker` when a moderator asked for another one.
     """
 
@@ -61,24 +60,24 @@ class Question:
     guild: discord.Guild | None
     channel: Any
     settings: GuildSettings
-    listen: Callable[[Ear, Fits], Awaitable[Context | None]] = field(repr=False)
+    context: Callable[[HistoryReader, Fits], Awaitable[Context | None]] = field(repr=False)
     send: Callable[..., Awaitable[discord.Message]] = field(repr=False)
     edit: Callable[..., Awaitable[None]] = field(repr=False, default_factory=lambda: edit)
     heading: str = ""
     thinking: bool = False
-    overheard: bool = False
+    unprompted: bool = False
     prompt_message_id: int | None = None
     answer_message_id: int | None = None
-    standing: Standing | None = None
+    existing: ExistingAnswer | None = None
 
     @property
-    def begun(self) -> str:
+    def text_so_far(self) -> str:
         """What the answer says already, where it is gone on with."""
-        return self.standing.begun if self.standing is not None else ""
+        return self.existing.text_so_far if self.existing is not None else ""
 
     @property
     def own_name(self) -> str:
-        """What the bot is called where it was asked."""
+        """The bot's name where it was asked."""
         me = self.guild.me if self.guild is not None else getattr(self.channel, "me", None)
         return me.display_name if me is not None else ""
 
@@ -88,42 +87,42 @@ class Question:
         return self.guild.id if self.guild is not None else None
 
 
-def asked_by_message(message: discord.Message, settings: GuildSettings, *, overheard: bool = False) -> Question:
+def asked_by_message(message: discord.Message, settings: GuildSettings, *, unprompted: bool = False) -> ChatRequest:
     """A message that mentions the bot, replies to it, or stands where the bot listens."""
 
-    async def listen(ear: Ear, fits: Fits) -> Context | None:
-        heard, root = await ear.chain(message)
-        if root == message.id and not heard[-1].text:
+    async def context(reader: HistoryReader, fits: Fits) -> Context | None:
+        history, root = await reader.reply_chain(message)
+        if root == message.id and not history[-1].text:
             return None  # a bare mention asks nothing, whatever was said before it
-        return compose(heard, channel_id=message.channel.id, root=root, fits=fits)
+        return compose(history, channel_id=message.channel.id, root=root, fits=fits)
 
-    return Question(
+    return ChatRequest(
         id=message.id,
         asker=message.author,
         asker_id=message.author.id,
         guild=message.guild,
         channel=message.channel,
         settings=settings,
-        listen=listen,
+        context=context,
         send=in_reply(message.channel, message, message.id),
-        overheard=overheard,
+        unprompted=unprompted,
         prompt_message_id=message.id,
     )
 
 
 def asked_by_command(
     interaction: discord.Interaction[Any], words: str, message_id: int, settings: GuildSettings
-) -> Question:
+) -> ChatRequest:
     """/ask, deferred already; `message_id` is that of the message which will hold the answer."""
 
-    async def listen(ear: Ear, fits: Fits) -> Context | None:
+    async def context(reader: HistoryReader, fits: Fits) -> Context | None:
         user = interaction.user
         names = await names_for(interaction.guild, words)
-        question = Heard(message_id, user.id, user.display_name, plain_text(words, names, me=ear.me))
-        if not question.text:
+        request = HistoryMessage(message_id, user.id, user.display_name, plain_text(words, names, me=reader.me))
+        if not request.text:
             return None
-        heard = await ear.lately(interaction.channel, before=message_id)
-        return compose([*heard, question], channel_id=interaction.channel_id or 0, root=message_id, fits=fits)
+        history = await reader.recent_messages(interaction.channel, before=message_id)
+        return compose([*history, request], channel_id=interaction.channel_id or 0, root=message_id, fits=fits)
 
     further = in_reply(interaction.channel, None, interaction.id)
 
@@ -144,14 +143,14 @@ def asked_by_command(
             await _without_previews(message)
         return message
 
-    return Question(
+    return ChatRequest(
         id=interaction.id,
         asker=interaction.user,
         asker_id=interaction.user.id,
         guild=interaction.guild,
         channel=interaction.channel,
         settings=settings,
-        listen=listen,
+        context=context,
         send=send,
         edit=_edit_through(interaction, message_id),
         heading=texts.asked(quotation(words)),
@@ -162,44 +161,44 @@ def asked_by_command(
 
 def asked_by_button(
     interaction: discord.Interaction[Any],
-    standing: Standing,
+    existing: ExistingAnswer,
     settings: GuildSettings,
     recall: Callable[[], Awaitable[Reply]],
-) -> Question:
-    """Another answer in the place of the one that stands there, or the rest of it.
+) -> ChatRequest:
+    """Another answer in place of the existing one, or the rest of it.
 
     The conversation is the stored one, so it can be asked for after a restart, and holds no more than was shown then.
     `recall` gives the reply as it is stored now: what was deleted meanwhile is not generated from.
     """
-    reply = standing.reply
+    reply = existing.reply
 
-    async def listen(_ear: Ear, fits: Fits) -> Context | None:
+    async def context(_reader: HistoryReader, fits: Fits) -> Context | None:
         now = await recall()
         if now.redacted:
             raise Refused(texts.ANSWER_GONE)
         return Context(shorten([turn for turn in now.turns if turn.role != "system"], fits), reply.conversation)
 
-    first = standing.messages[0]
-    return Question(
+    first = existing.messages[0]
+    return ChatRequest(
         id=interaction.id,
         asker=interaction.user,
         asker_id=reply.asker_id or interaction.user.id,
         guild=interaction.guild,
         channel=interaction.channel,
         settings=settings,
-        listen=listen,
+        context=context,
         send=in_reply(interaction.channel, first, interaction.id),
-        edit=_edit_through(interaction, standing.messages[-1].id),
-        heading=standing.heading,
+        edit=_edit_through(interaction, existing.messages[-1].id),
+        heading=existing.heading,
         prompt_message_id=reply.prompt_message_id,
-        standing=standing,
+        existing=existing,
     )
 
 
 def in_reply(
     channel: Any, replied_to: Any, number: object, *, posted: int = 0
 ) -> Callable[..., Awaitable[discord.Message]]:
-    """Sends the parts of one answer: the first replies to the question, each further one to the first.
+    """Sends the parts of one answer: the first replies to the request, each further one to the first.
 
     `number` and how many were sent (`posted` before) make the nonce: the same until it is posted, so that a send that
     is tried again posts nothing twice. Discord refuses a reply to who may not read the channel's history: there the

@@ -1,4 +1,4 @@
-"""Writing an answer down: as a reply of its own, or as the rest of one that broke off."""
+"""Saving an answer: as a new reply, or as the rest of one that was cut off."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.chat.context import Context
-from bot.chat.request import Question
+from bot.chat.request import ChatRequest
 from bot.discord_io.ids import places_of
 from model.protocol import Completion
 from storage.async_store import AsyncStore
 from storage.records import NewReply, Reply
 from storage.store import Store
 
-__all__ = ["Written", "write_down"]
+__all__ = ["SavedReply", "save_reply"]
 
 
 @dataclass(frozen=True)
-class Written:
-    """Where an answer was written down; `extended`: into the reply that it goes on with."""
+class SavedReply:
+    """The reply that holds an answer; `extended`: it was appended to the reply that it continues."""
 
     reply_id: int
     extended: bool
 
 
-async def write_down(
+async def save_reply(
     store: AsyncStore,
-    question: Question,
+    request: ChatRequest,
     context: Context,
     completion: Completion,
     text: str,
@@ -35,35 +35,35 @@ async def write_down(
     base_model: str,
     shown_in: Sequence[int],
     aside: str = "",
-) -> Written:
-    """Store an answer, and that it and its card are to be shown on Discord, before they are.
+) -> SavedReply:
+    """Store an answer together with the deliveries that show it and its card on Discord.
 
     Args:
         store: the store.
-        question: what was asked.
+        request: what was asked.
         context: what the model was shown.
-        completion: what it said now.
-        text: the whole answer, with what was said before where it was gone on with.
-        base_model: id of the base.
-        shown_in: the messages that stand for it on Discord so far, first to last.
-        aside: the line that is to stand below it.
+        completion: what was generated now.
+        text: the whole answer, including the text that was continued.
+        base_model: id of the base model.
+        shown_in: its messages on Discord so far, first to last.
+        aside: the line below it.
     """
-    parent, *thread = places_of(question.channel)
+    parent, *thread = places_of(request.channel)
     if thread:
-        private = question.channel.is_private()
+        private = request.channel.is_private()
         await store.call(lambda held: held.add_thread(thread[0], parent, private=private))
-    begun = question.standing.reply if question.standing is not None and question.standing.go_on else None
+    begun = request.existing.reply if request.existing is not None and request.existing.continues else None
     delivery = {
-        "heading": question.heading,
+        "heading": request.heading,
         "aside": aside,
-        "messages": list(shown_in) or [one for one in (question.answer_message_id,) if one is not None],
-        "number": str(question.id),
-        "replaces": question.standing is not None and not question.standing.go_on,
+        "messages": list(shown_in) or [one for one in (request.answer_message_id,) if one is not None],
+        "number": str(request.id),
+        "replaces": request.existing is not None and not request.existing.continues,
     }
     return await store.call(
         _write,
         begun,
-        question,
+        request,
         delivery,
         NewReply(
             source="discord",
@@ -72,11 +72,11 @@ async def write_down(
             text=text,
             adapter=completion.adapter,
             base_model=base_model,
-            guild_id=question.guild_id,
-            channel_id=question.channel.id,
-            message_id=shown_in[0] if shown_in else question.answer_message_id,
-            asker_id=question.asker_id,
-            prompt_message_id=question.prompt_message_id,
+            guild_id=request.guild_id,
+            channel_id=request.channel.id,
+            message_id=shown_in[0] if shown_in else request.answer_message_id,
+            asker_id=request.asker_id,
+            prompt_message_id=request.prompt_message_id,
             finish_reason=completion.finish_reason,
             confidence=_confidence(begun, completion),
         ),
@@ -84,11 +84,11 @@ async def write_down(
 
 
 def _write(
-    store: Store, begun: Reply | None, question: Question, delivery: Mapping[str, Any], reply: NewReply
-) -> Written:
-    held, shown_in = question.settings.hold, delivery["messages"]
+    store: Store, begun: Reply | None, request: ChatRequest, delivery: Mapping[str, Any], reply: NewReply
+) -> SavedReply:
+    held, shown_in = request.settings.hold, delivery["messages"]
     with store.writing():
-        store.outbox.grown(question.id)
+        store.outbox.grown(request.id)
         extended = (
             begun is not None
             and not held
@@ -105,9 +105,9 @@ def _write(
         if held:
             store.hold(reply_id, shown_in)
         store.outbox.put(reply_id, "answer", delivery)
-        if question.guild_id is not None and not extended:
-            store.outbox.put(reply_id, "card", {"asker": question.asker.display_name})
-    return Written(reply_id, extended=extended)
+        if request.guild_id is not None and not extended:
+            store.outbox.put(reply_id, "card", {"asker": request.asker.display_name})
+    return SavedReply(reply_id, extended=extended)
 
 
 def _confidence(begun: Reply | None, completion: Completion) -> float | None:

@@ -1,8 +1,8 @@
-"""Who speaks in a conversation: each person's label, put before their words so that no text can imitate it.
+"""Speaker labels: the name before each person's message, added so that no text can imitate it.
 
 Where several people speak, a message is shown as `Ada: Hello`, and its further lines are indented: a line that begins
 at the margin with a label is always a message of its own. Where one person speaks, their words carry no label unless a
-line of theirs could be read as one. On the way out, what the model says in somebody else's name is taken off.
+line of theirs could be read as one. Text that the model generates in somebody else's name is removed.
 Plain functions over plain values.
 """
 
@@ -12,7 +12,7 @@ import re
 import unicodedata
 from collections.abc import Hashable, Iterable, Sequence
 
-__all__ = ["could_be_labelled", "hold_back", "label_of", "labelled", "labels_for", "labels_in", "own_words"]
+__all__ = ["could_be_labelled", "label_of", "labelled", "labels_for", "labels_in", "showable", "without_labels"]
 
 _LONGEST = 32  # characters of a label: the longest display name on Discord
 _NAMELESS = "Somebody"
@@ -59,7 +59,7 @@ def labels_in(contents: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def own_words(text: str, labels: Sequence[str]) -> str:
+def without_labels(text: str, labels: Sequence[str]) -> str:
     """An answer without a label before it, up to where it begins to speak for somebody."""
     if not labels:
         return text
@@ -69,13 +69,13 @@ def own_words(text: str, labels: Sequence[str]) -> str:
     return re.split(rf"\n{mark}", text, maxsplit=1, flags=re.IGNORECASE)[0]
 
 
-def hold_back(text: str, labels: Sequence[str]) -> str:
+def showable(text: str, labels: Sequence[str]) -> str:
     """What may be shown of an answer that still grows: without a last line that may become a label."""
     head, newline, last = text.rpartition("\n")
     begun = last.strip().strip("*_").casefold()
     if any(f"{label}:".casefold().startswith(begun) for label in labels) and (begun or not head):
-        return own_words(head, labels)
-    return own_words(f"{head}{newline}{last}", labels)
+        return without_labels(head, labels)
+    return without_labels(f"{head}{newline}{last}", labels)
 
 
 def _folded(label: str) -> str:

@@ -1,6 +1,6 @@
-"""Whether a message is for the bot: where it talks, to whom, and when it speaks up by itself.
+"""Whether a message is for the bot: where it answers, whom, and when it answers unprompted.
 
-Plain decisions over plain values; what was said on Discord is read in bot/chat/history.py.
+Plain decisions over plain values.
 """
 
 from __future__ import annotations
@@ -12,44 +12,46 @@ from typing import Literal
 
 from bot.server.guild_settings import GuildSettings
 
-__all__ = ["Spoken", "named", "wanted", "welcome"]
+__all__ = ["TriggerFacts", "addresses_by_name", "is_allowed", "trigger_of"]
 
 
 @dataclass(frozen=True)
-class Spoken:
-    """A person's message, by how it stands to the bot.
+class TriggerFacts:
+    """What decides whether a member's message is answered.
 
     Attributes:
         direct: it came as a direct message.
-        to_me: it mentions the bot or replies to it.
-        names_me: it begins or ends with the bot's name.
-        to_others: it mentions or replies to somebody else.
-        places: the channel it was said in; for a thread, the thread's parent and the thread.
+        mentions_bot: it mentions the bot or replies to it.
+        names_bot: it begins or ends with the bot's name.
+        mentions_others: it mentions or replies to somebody else.
+        places: the channel it was sent in; for a thread, the thread's parent and the thread.
         roles: the author's roles.
     """
 
     direct: bool
-    to_me: bool
-    names_me: bool
-    to_others: bool
+    mentions_bot: bool
+    names_bot: bool
+    mentions_others: bool
     places: Sequence[int]
     roles: Sequence[int]
 
 
-def wanted(spoken: Spoken, settings: GuildSettings, *, direct_messages: bool) -> Literal["asked", "overheard"] | None:
-    """Whether to answer: because it was asked, or because an administrator opened the channel. None: not at all."""
-    if spoken.direct:
+def trigger_of(
+    facts: TriggerFacts, settings: GuildSettings, *, direct_messages: bool
+) -> Literal["asked", "unprompted"] | None:
+    """Whether to answer: because it was asked, or unprompted where that is allowed. None: do not answer."""
+    if facts.direct:
         return "asked" if direct_messages else None
-    if not welcome(settings, spoken.places, spoken.roles):
+    if not is_allowed(settings, facts.places, facts.roles):
         return None
-    if spoken.to_me:
+    if facts.mentions_bot:
         return "asked"
-    if settings.talk == "off" or spoken.to_others:
+    if settings.talk == "off" or facts.mentions_others:
         return None
-    return "overheard" if settings.talk == "always" or spoken.names_me else None
+    return "unprompted" if settings.talk == "always" or facts.names_bot else None
 
 
-def welcome(settings: GuildSettings, places: Sequence[int], roles: Sequence[int]) -> bool:
+def is_allowed(settings: GuildSettings, places: Sequence[int], roles: Sequence[int]) -> bool:
     """Whether the lists of channels and roles let the bot answer here, and this member."""
 
     def passes(allowed: Sequence[int], denied: Sequence[int], theirs: Sequence[int]) -> bool:
@@ -60,7 +62,7 @@ def welcome(settings: GuildSettings, places: Sequence[int], roles: Sequence[int]
     )
 
 
-def named(content: str, name: str) -> bool:
+def addresses_by_name(content: str, name: str) -> bool:
     """Whether a message addresses the bot by name: at its beginning or its end, with or without an @."""
     word = rf"(?<!\w)@?{re.escape(name)}(?!\w)"
     address = rf"\W*(?:(?:hey|hi|hello|okay|ok)\W+)?{word}|.*{word}\W*$"

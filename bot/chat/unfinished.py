@@ -1,7 +1,7 @@
-"""Answers that are being written, noted in the store: what a process that was killed leaves on Discord is cleaned up.
+"""Answers that are being generated, noted in the store, so that what a killed process leaves on Discord is cleaned up.
 
-A message that still grows has a button to stop it. When nobody writes it any more, it gets the answer that the store
-holds for it, or a sentence saying that it was interrupted; the button goes.
+A growing message has a Stop button. If its process is gone, it gets the stored answer or a sentence saying that it was
+interrupted, and the button is removed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import discord
 
 from bot.chat.buttons import StopButton, below_question
 from bot.chat.existing_answer import heading_of
-from bot.chat.request import Question, edit
+from bot.chat.request import ChatRequest, edit
 from bot.discord_io.retry import UNSENT, unreached
 from bot.discord_io.streaming import MESSAGE_LIMIT
 from bot.i18n.en import texts
@@ -29,27 +29,27 @@ __all__ = ["Unfinished", "stopped_by"]
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
-_LOOKED_THROUGH = 100  # messages after a question, for its answer
+_LOOKED_THROUGH = 100  # messages after a request, for its answer
 _NEWEST = 50  # messages of a channel, for answers that nothing was noted of
 _CHANNELS = 20  # those where the bot answered last
 _ATTEMPTS = 5  # at one answer that Discord refuses to clean up
 
 
 class Unfinished:
-    """One for a client. Noting waits for nobody, and that it fails keeps no answer from being written."""
+    """One per client. Notes are written in the background, and an answer does not fail with its note."""
 
     def __init__(self, store: AsyncStore) -> None:
         self._store = store
         self._notes: set[asyncio.Task[Any]] = set()
-        self._refused: dict[int, int] = {}  # by question
+        self._refused: dict[int, int] = {}  # by request
 
-    def note(self, question: Question, message_ids: Sequence[int]) -> None:
-        """The answer to this question stands unfinished in these messages."""
-        self._later(_grows, Growing(question.id, question.channel.id, tuple(message_ids)))
+    def note(self, request: ChatRequest, message_ids: Sequence[int]) -> None:
+        """The answer to this request grows in these messages."""
+        self._later(_note, Growing(request.id, request.channel.id, tuple(message_ids)))
 
     def over(self, question_id: int) -> None:
-        """Nothing unfinished stands there any more."""
-        self._later(_grown, question_id)
+        """The answer to this request is finished."""
+        self._later(_forget, question_id)
 
     async def close(self) -> None:
         """Wait for what was noted."""
@@ -63,11 +63,11 @@ class Unfinished:
     async def _write(self, write: Callable[[Store, T], None], what: T) -> None:
         try:
             await self._store.call(write, what)
-        except Exception:  # noqa: BLE001  (a note is a nicety)
+        except Exception:  # noqa: BLE001  (the answer matters more than its note)
             _log.warning("An unfinished answer could not be noted", exc_info=True)
 
     async def clean_up(self, client: discord.Client, alive: Collection[int], locale: Any) -> None:
-        """Clean up what is noted and not `alive`, the questions that are being answered.
+        """Clean up what is noted and not `alive`, the requests that are being answered.
 
         `locale` gives the language of a server. Ends early where Discord cannot be reached.
         """
@@ -79,17 +79,17 @@ class Unfinished:
             except discord.NotFound:
                 pass
             except UNSENT as error:
-                _log.warning("The answer to question %s was not cleaned up", growing.question_id, exc_info=True)
+                _log.warning("The answer to request %s was not cleaned up", growing.question_id, exc_info=True)
                 if unreached(error):
                     return
                 count = self._refused[growing.question_id] = self._refused.get(growing.question_id, 0) + 1
                 if count < _ATTEMPTS:
                     continue
             self._refused.pop(growing.question_id, None)
-            await self._store.call(_grown, growing.question_id)
+            await self._store.call(_forget, growing.question_id)
 
     async def look(self, client: discord.Client, alive: Collection[int]) -> None:
-        """Note what stands unfinished in the channels where the bot answered last, though nothing was noted of it."""
+        """Note unfinished answers in the channels where the bot answered last, where a note is missing."""
         noted = {one.question_id for one in await self._store.call(lambda store: store.outbox.growing())}
         for channel_id in await self._store.call(Store.recent_channels, _CHANNELS):
             channel: Any = client.get_channel(channel_id)
@@ -102,9 +102,9 @@ class Unfinished:
             except UNSENT:
                 return
             for message in newest:
-                question = stopped_by(message) if message.author == client.user else None
-                if question is not None and question not in alive and question not in noted:
-                    await self._store.call(_grows, Growing(question, channel_id, (message.id,)))
+                request_id = stopped_by(message) if message.author == client.user else None
+                if request_id is not None and request_id not in alive and request_id not in noted:
+                    await self._store.call(_note, Growing(request_id, channel_id, (message.id,)))
 
     async def _clean(self, client: discord.Client, growing: Growing, locale: Any) -> None:
         channel: Any = client.get_channel(growing.channel_id) or await client.fetch_channel(growing.channel_id)
@@ -114,7 +114,7 @@ class Unfinished:
             async for one in channel.history(limit=_LOOKED_THROUGH, after=since, oldest_first=True):
                 if one.author == client.user and stopped_by(one) == growing.question_id:
                     found.setdefault(one.id, one)
-        except discord.HTTPException:  # may not read the history: what is noted must do
+        except discord.HTTPException:  # may not read the history: use the noted messages alone
             _log.info("Could not look for unfinished answers in channel %s", growing.channel_id)
         messages = [found[number] for number in sorted(found)]
         last = next((one for one in reversed(messages) if _unfinished(one, growing.question_id)), None)
@@ -131,7 +131,7 @@ class Unfinished:
             )
 
     async def _show_stored(self, reply: Reply, messages: Sequence[discord.Message], question_id: int) -> None:
-        """An answer is stored that stands, or stood, in these messages: it is to be shown there."""
+        """Show the stored answer in these messages."""
         numbers = {one.id for one in messages} | ({reply.message_id} if reply.message_id is not None else set())
         details = {
             "messages": sorted(numbers),
@@ -142,16 +142,16 @@ class Unfinished:
         await self._store.call(_put, reply.id, details)
 
 
-def _grows(store: Store, growing: Growing) -> None:
+def _note(store: Store, growing: Growing) -> None:
     store.outbox.grows(growing)
 
 
 def _put(store: Store, reply_id: int, details: dict[str, Any]) -> None:
-    if not any(one.kind == "answer" for one in store.outbox.of_reply(reply_id)):  # else it is known how
+    if not any(one.kind == "answer" for one in store.outbox.of_reply(reply_id)):  # else the delivery is noted already
         store.outbox.put(reply_id, "answer", details)
 
 
-def _grown(store: Store, question_id: int) -> None:
+def _forget(store: Store, question_id: int) -> None:
     store.outbox.grown(question_id)
 
 
@@ -170,7 +170,7 @@ def _unfinished(message: discord.Message, question_id: int) -> bool:
 
 
 def stopped_by(message: discord.Message) -> int | None:
-    """The question whose answer a message's button stops, if it has one."""
+    """The id of the request that a message's Stop button belongs to, if it has one."""
     for row in message.components:
         for item in getattr(row, "children", ()):
             match = StopButton.__discord_ui_compiled_template__.fullmatch(getattr(item, "custom_id", None) or "")

@@ -17,7 +17,7 @@ from weakref import WeakValueDictionary
 import discord
 
 from bot.chat import buttons as controls
-from bot.chat.request import Question, edit
+from bot.chat.request import ChatRequest, edit
 from bot.chat.showing import as_posted, channel_of, question_of, show, stream_over, stream_over_held, take_away
 from bot.discord_io.emoji import emoji_of, with_emoji
 from bot.discord_io.retry import UNSENT, unreached
@@ -73,13 +73,13 @@ class Outbox:
         self._client = client
         self._moderators = moderators
         self._store = moderators.store
-        self._live: dict[int, tuple[MessageStream, Question]] = {}  # answers written in this process, by reply
+        self._live: dict[int, tuple[MessageStream, ChatRequest]] = {}  # answers written in this process, by reply
         self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()  # by reply
         self._next: dict[int, tuple[float, float]] = {}  # by row: not before, and the pause after that
 
-    async def answer(self, reply_id: int, stream: MessageStream, question: Question) -> None:
+    async def answer(self, reply_id: int, stream: MessageStream, request: ChatRequest) -> None:
         """Finish an answer that was just stored, in the messages that it grew in."""
-        self._live[reply_id] = stream, question
+        self._live[reply_id] = stream, request
         await self.carry_out(reply_id, "answer")
 
     async def carry_out(self, reply_id: int, *kinds: DeliveryKind, drawn: bool = True) -> str | None:
@@ -220,8 +220,8 @@ class Outbox:
         if answer is None:
             return
         if reply.id in self._live:
-            stream, question = self._live[reply.id]
-            quotes = bool(question.heading)
+            stream, request = self._live[reply.id]
+            quotes = bool(request.heading)
             if quotes and reply.asker_id is None:  # who asked was forgotten, and could not delete their words here
                 for message in stream.messages:
                     await take_away(message)
@@ -233,10 +233,10 @@ class Outbox:
 
     def _restored(self, reply_id: int) -> Callable[[], Awaitable[None]] | None:
         """What gives an answer that stood in the place of this one its words and its buttons back."""
-        stream, question = self._live.get(reply_id, (None, None))
-        if stream is None or question is None or question.standing is None or question.standing.go_on:
+        stream, request = self._live.get(reply_id, (None, None))
+        if stream is None or request is None or request.existing is None or request.existing.continues:
             return None
-        below = controls.after(question.standing.reply.finish_reason, quotes=bool(question.heading))
+        below = controls.after(request.existing.reply.finish_reason, quotes=bool(request.heading))
         return lambda: stream.restore(below)
 
     async def _stream_of(self, answer: Delivery, reply: Reply) -> tuple[MessageStream, str, str]:

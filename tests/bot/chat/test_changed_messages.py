@@ -62,7 +62,7 @@ async def test_a_question_deleted_before_its_answer_begins_gets_none(stage, wait
     """Whoever takes it back need not be answered, and nothing is stored."""
     question = await waiting()
     stage.env.backend.delete_message(stage.world.general.id, question.id)
-    await until(lambda: not stage.app.client.answering._drafts)
+    await until(lambda: not stage.app.client.answering._generations)
     stage.engine.open.set()
     await stage.env.settle()
     assert stage.world.general.history() == []

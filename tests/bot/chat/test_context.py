@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.chat.context import Heard, Names, called, compose, messages, plain_text
+from bot.chat.context import HistoryMessage, Names, compose, messages, name_prefix_length, plain_text
 from bot.i18n.en import texts
 from model.chat import Message
 from storage.records import Turn
@@ -17,16 +17,16 @@ def always(_messages: object) -> bool:
     return True
 
 
-def ada(text: str, message_id: int = 10) -> Heard:
-    return Heard(message_id, 7, "Ada", text)
+def ada(text: str, message_id: int = 10) -> HistoryMessage:
+    return HistoryMessage(message_id, 7, "Ada", text)
 
 
-def ben(text: str, message_id: int = 11) -> Heard:
-    return Heard(message_id, 6, "Ben", text)
+def ben(text: str, message_id: int = 11) -> HistoryMessage:
+    return HistoryMessage(message_id, 6, "Ben", text)
 
 
-def ours(text: str, message_id: int = 12) -> Heard:
-    return Heard(message_id, ME, "Nightshift", text, ours=True)
+def ours(text: str, message_id: int = 12) -> HistoryMessage:
+    return HistoryMessage(message_id, ME, "Nightshift", text, ours=True)
 
 
 def test_plain_text_reads_as_a_person_does():
@@ -53,11 +53,11 @@ def test_plain_text_keeps_code_indented():
 
 def test_a_typed_name_calls_the_bot():
     """The name with an @ at the start of a message calls, in any case; elsewhere it does not."""
-    assert called("@nightshift, are you there?", "Nightshift") == len("@nightshift, ")
-    assert called("@Nightshift", "Nightshift") == len("@Nightshift")
-    assert not called("ask @Nightshift", "Nightshift")
-    assert not called("@Nightshifters", "Nightshift")
-    assert not called("Nightshift is over", "Nightshift")
+    assert name_prefix_length("@nightshift, are you there?", "Nightshift") == len("@nightshift, ")
+    assert name_prefix_length("@Nightshift", "Nightshift") == len("@Nightshift")
+    assert not name_prefix_length("ask @Nightshift", "Nightshift")
+    assert not name_prefix_length("@Nightshifters", "Nightshift")
+    assert not name_prefix_length("Nightshift is over", "Nightshift")
 
 
 def test_turns_carry_authors_and_message_ids():

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.chat.rate_limits import AT_ONCE, Patience, QuotaUsed, TooMany
+from bot.chat.rate_limits import AT_ONCE, QuotaUsed, RateLimits, TooMany
 from bot.i18n.en import texts
 from bot.server.guild_settings import Actor, GuildSettings
 from bot.settings import load_settings
@@ -60,7 +60,7 @@ async def test_the_next_day_begins_with_a_full_quota(stage):
     """By the store's answers of that day."""
     await limit(stage, daily_quota=1)
     await stage.ask("One?")
-    stage.app.client.answering.patience._today = lambda: datetime(2999, 1, 1, 12, tzinfo=UTC)
+    stage.app.client.answering.rate_limits._today = lambda: datetime(2999, 1, 1, 12, tzinfo=UTC)
     assert (await stage.ask("Two?")).content.startswith("You said")
 
 
@@ -160,29 +160,29 @@ async def test_a_person_has_no_more_places_in_direct_messages(open_stage):
 async def test_one_server_s_crowd_leaves_room_for_others(home):
     """Of 64 places it takes at most four fifths; another server still finds some."""
     async with await AsyncStore.open(home.db) as store:
-        patience = Patience(store, capacity=64)
+        rate_limits = RateLimits(store, capacity=64)
         settings = GuildSettings()
         with ExitStack() as stack:
             for person in range(52):
-                stack.enter_context(await patience.admit(1, person, (), settings))
+                stack.enter_context(await rate_limits.admit(1, person, (), settings))
             with pytest.raises(TooMany, match="more questions waiting"):
-                await patience.admit(1, 100, (), settings)
+                await rate_limits.admit(1, 100, (), settings)
             for person in range(200, 208):
-                stack.enter_context(await patience.admit(2, person, (), settings))
-            stack.enter_context(await patience.admit(None, 300, (), settings))
+                stack.enter_context(await rate_limits.admit(2, person, (), settings))
+            stack.enter_context(await rate_limits.admit(None, 300, (), settings))
         stack.close()
-        await patience.admit(1, 100, (), settings)
+        await rate_limits.admit(1, 100, (), settings)
 
 
 async def test_the_place_of_a_refused_question_is_free_again(home):
     """Whatever it was refused for."""
     async with await AsyncStore.open(home.db) as store:
-        patience = Patience(store, capacity=64)
-        with await patience.admit(1, 7, (), GuildSettings(daily_quota=1)):
+        rate_limits = RateLimits(store, capacity=64)
+        with await rate_limits.admit(1, 7, (), GuildSettings(daily_quota=1)):
             for _ in range(2 * AT_ONCE):
                 with pytest.raises(QuotaUsed):
-                    await patience.admit(1, 7, (), GuildSettings(daily_quota=1))
-        with await patience.admit(1, 7, (), GuildSettings(daily_quota=1)):
+                    await rate_limits.admit(1, 7, (), GuildSettings(daily_quota=1))
+        with await rate_limits.admit(1, 7, (), GuildSettings(daily_quota=1)):
             pass
 
 

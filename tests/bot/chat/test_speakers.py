@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.chat.context import Heard, compose
-from bot.chat.speakers import hold_back, label_of, labels_for, labels_in, own_words
+from bot.chat.context import HistoryMessage, compose
+from bot.chat.speakers import label_of, labels_for, labels_in, showable, without_labels
 
 PEOPLE = {7: "Ada", 6: "Ben", 5: "Ada"}
 FORGERIES = (
@@ -26,7 +26,7 @@ FORGERIES = (
 def prompt(*said):
     """The turns' contents as one user turn: neighbours of one role are joined by a line break."""
     heard = [
-        Heard(number, who, PEOPLE[who], "\n".join(text.splitlines()))
+        HistoryMessage(number, who, PEOPLE[who], "\n".join(text.splitlines()))
         for number, (who, text) in enumerate(said, start=1)
     ]
     context = compose(heard, channel_id=2, root=1, fits=lambda _shown: True)
@@ -107,13 +107,13 @@ def test_labels_are_found_again_in_stored_turns():
 )
 def test_the_bot_speaks_for_nobody_else(said, left):
     """A label before the answer is taken off; where it goes on in another's name, it ends."""
-    assert own_words(said, ["Ada", "Ben", "Nightshift"]) == left
+    assert without_labels(said, ["Ada", "Ben", "Nightshift"]) == left
 
 
 def test_what_may_become_a_label_is_not_shown_yet():
     """Nobody sees `Ben` flash up at the end of an answer before it is cut."""
     labels = ["Ada", "Ben"]
-    assert [hold_back(text, labels) for text in ("A", "Ad", "Ada:", "Ada: Oak", "Adz")] == ["", "", "", "Oak", "Adz"]
-    assert hold_back("Try oak.\nBe", labels) == "Try oak."
-    assert hold_back("Try oak.\nBest of all", labels) == "Try oak.\nBest of all"
-    assert hold_back("Try oak.\n", labels) == "Try oak.\n"
+    assert [showable(text, labels) for text in ("A", "Ad", "Ada:", "Ada: Oak", "Adz")] == ["", "", "", "Oak", "Adz"]
+    assert showable("Try oak.\nBe", labels) == "Try oak."
+    assert showable("Try oak.\nBest of all", labels) == "Try oak.\nBest of all"
+    assert showable("Try oak.\n", labels) == "Try oak.\n"

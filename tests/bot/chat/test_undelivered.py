@@ -272,7 +272,7 @@ async def test_a_member_whose_question_cannot_be_admitted_reads_so(stage, monkey
     async def broken(*_args):
         raise OSError
 
-    monkeypatch.setattr(stage.app.client.answering.patience, "admit", broken)
+    monkeypatch.setattr(stage.app.client.answering.rate_limits, "admit", broken)
     answer = await stage.ask("Which wood?")
     assert answer.content == texts.FAILED
 

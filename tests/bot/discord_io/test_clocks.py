@@ -10,7 +10,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from bot.chat.rate_limits import Patience, QuotaUsed
+from bot.chat.rate_limits import QuotaUsed, RateLimits
 from bot.discord_io.discord_clock import DiscordClock
 from bot.privacy.retention import apply_retention
 from bot.server.guild_settings import GuildSettings
@@ -83,8 +83,8 @@ async def test_answers_dated_in_the_future_do_not_use_up_todays_quota(home):
         await store.call(
             lambda held: held._db.execute("update replies set created_at = '2999-01-01T00:00:00.000+00:00'") and None
         )
-        patience = Patience(store)
-        await patience.admit(5, 1, (), GuildSettings(daily_quota=1))
+        rate_limits = RateLimits(store)
+        await rate_limits.admit(5, 1, (), GuildSettings(daily_quota=1))
         await store.call(Store.add_reply, a_reply())
         with pytest.raises(QuotaUsed):
-            await patience.admit(5, 1, (), GuildSettings(daily_quota=1))
+            await rate_limits.admit(5, 1, (), GuildSettings(daily_quota=1))

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from simcord.components import validate_embeds
 
-from bot.chat.buttons import AgainButton, MoreButton, StopButton
+from bot.chat.buttons import ContinueButton, RegenerateButton, StopButton
 from bot.discord_io import limits
 from bot.discord_io.excerpts import quoted
 from bot.i18n.en import moderation as words
@@ -181,7 +181,7 @@ def test_every_button_and_menu_fits(language):
             vote_buttons(BlindVote("r" * 60, largest, "q", "a", "b")),
         ]
         made = [ReasonMenu(largest, ("newest", largest)), SetupChannel(), SetupRole(), SetupStep("persona")]
-        made += [SetupStep("consent"), StopButton(largest), AgainButton(), MoreButton()]
+        made += [SetupStep("consent"), StopButton(largest), RegenerateButton(), ContinueButton()]
         for item in [*made, *(one for view in views for one in view.children)]:
             sent = item.to_component_dict()
             assert len(sent.get("custom_id") or "") <= 100

@@ -8,7 +8,7 @@ from __future__ import annotations
 import discord
 import pytest
 
-from bot.chat.buttons import AgainButton, DeleteButton, MoreButton, StopButton
+from bot.chat.buttons import ContinueButton, DeleteButton, RegenerateButton, StopButton
 from bot.client import _ITEMS
 from bot.i18n.en import moderation as words
 from bot.i18n.en import texts
@@ -187,11 +187,11 @@ def test_no_kind_of_component_is_left_out():
         QuarantineButton,
         VoteButton,
         StopButton,
-        AgainButton,
-        MoreButton,
+        RegenerateButton,
+        ContinueButton,
         DeleteButton,
         SetupChannel,
         SetupRole,
         SetupStep,
     }
-    assert {*_ITEMS, StopButton, AgainButton, MoreButton, DeleteButton} == tried
+    assert {*_ITEMS, StopButton, RegenerateButton, ContinueButton, DeleteButton} == tried

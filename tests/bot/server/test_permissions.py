@@ -6,7 +6,7 @@ import discord
 import pytest
 from discord import app_commands
 
-from bot.chat.buttons import AgainButton, MoreButton, StopButton
+from bot.chat.buttons import ContinueButton, RegenerateButton, StopButton
 from bot.client import _ITEMS, intents
 from bot.i18n.en import texts
 from bot.pairs.quarantine import QuarantineButton
@@ -87,7 +87,7 @@ async def test_every_moderators_button_refuses_members(stage, item):
 def test_no_kind_of_button_is_left_out():
     """A new kind must be in one of these lists."""
     assert set(_ITEMS) == {*BUTTONS, *SETTING_UP}
-    assert not set(_ITEMS) & {StopButton, AgainButton, MoreButton}  # these are the asker's
+    assert not set(_ITEMS) & {StopButton, RegenerateButton, ContinueButton}  # these are the asker's
 
 
 async def test_every_administrators_command_refuses_moderators(stage):
