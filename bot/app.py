@@ -1,38 +1,37 @@
 """The composition: store, engine, schedule and Discord client, opened together and closed together.
 
-The one place that knows all parts. Bot and trainer meet only in the store and the adapter directory; here is where
-the bot looks there: `sync_adapter` makes the engine answer with whatever the store says is champion.
+The only module that knows all parts. Bot and trainer meet only in the store and the adapter directory.
+`sync_adapter` makes the engine answer with the store's champion.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
-from typing import Protocol, Self
+from typing import Self
 
 import discord
 
 from bot.chat.engine_supervision import EngineSupervisor
 from bot.client import NightshiftClient
-from bot.errors import Refused, TrainingUnderway
+from bot.errors import TrainingUnderway
 from bot.i18n.en import moderation as words
 from bot.i18n.en import texts
 from bot.settings import Settings
+from bot.training.adapter_in_use import AdapterInUse
 from bot.training.gpu_memory import share_gpu_memory
-from bot.training.operations import Status
+from bot.training.operations import Status, Train, train_in_own_process
 from bot.training.other_runs import OtherRuns
-from model.errors import AdapterMismatch, EngineClosed, EngineFailed, ModelError, OutOfMemory
-from model.protocol import AdapterRef, ChatEngine, SwapReport
+from model.protocol import ChatEngine, SwapReport
 from storage.async_store import AsyncStore
 from storage.database import check_database
-from storage.errors import AdapterDamaged, AdapterMissing, AdapterRetired, DatabaseDamaged, StorageError
+from storage.errors import DatabaseDamaged
 from storage.files.adapter_directory import AdapterDirectory
 from storage.files.home import Home
 from storage.files.home_lock import occupy
-from storage.records import Act, Promotion, Run
+from storage.records import Act, Run
 from storage.store import Store
 from trainer.result import RunResult
 from trainer.resume import close_for_good
@@ -44,18 +43,6 @@ _log = logging.getLogger(__name__)
 _WAIT_S = 10.0
 
 
-class Train(Protocol):
-    """How a training run is started; `trainer.launch.run_training` is one."""
-
-    def __call__(self, home: Path, *, force: bool, trigger: str, local_date: str | None) -> Awaitable[RunResult]: ...
-
-
-async def _in_a_process_of_its_own(home: Path, *, force: bool, trigger: str, local_date: str | None) -> RunResult:
-    from trainer.launch import run_training
-
-    return await run_training(home, force=force, trigger=trigger, local_date=local_date)
-
-
 class Nightshift:
     """A running bot. `client` is its Discord side, to be connected by whoever opened this."""
 
@@ -65,13 +52,11 @@ class Nightshift:
         self.engine = engine
         self.store = store
         self._train = train
-        self._adapters = AdapterDirectory(home.adapters)
-        self._swapping = asyncio.Lock()
-        self._refused_promotion: int | None = None
+        self._adapter_in_use = AdapterInUse(engine, store, AdapterDirectory(home.adapters), self._announce)
         self._run_task: asyncio.Future[RunResult] | None = None
-        self._cancelled_by = ""  # who stopped the run that is going on
-        self._attending = False  # from the start of a run of ours until people were told how it ended
-        self._others = OtherRuns(home, store, self._tell)
+        self._cancelled_by = ""  # who stopped the run
+        self._training_here = False  # from the start of our run until people are told how it ended
+        self._other_runs = OtherRuns(home, store, self._tell)
         self._scheduled = False
         self._nightly = Nightly(settings.schedule, self._nights, self._tonight)
         self.client = self.new_client()
@@ -86,7 +71,7 @@ class Nightshift:
         *,
         engine: ChatEngine | None = None,
         schedule: bool = False,
-        train: Train = _in_a_process_of_its_own,
+        train: Train = train_in_own_process,
     ) -> AsyncIterator[Self]:
         """Open all parts; on leaving, close them in the reverse order, the client included.
 
@@ -117,61 +102,34 @@ class Nightshift:
             app.supervisor.start()
             await app.sync_adapter()
             if schedule:
-                app._start_nightly()
+                app._nightly.start()
+                app._scheduled = True
             yield app
-
-    def _start_nightly(self) -> None:
-        self._nightly.start()
-        self._scheduled = True
 
     def new_client(self) -> NightshiftClient:
         """A fresh Discord client on the same parts, as after a restart; it becomes `client`."""
         self.client = NightshiftClient(self.engine, self.store, self.settings, self)
         return self.client
 
-    async def _announce(self, text: Callable[[], str]) -> None:
+    async def _announce(self, text: Callable[[], str]) -> bool:
+        """Tell every review channel; False where the bot is on no server yet."""
         await self.client.announce(text)
+        return bool(self.client.guilds)
 
     @property
     def training(self) -> bool:
-        """Whether a training run is going on, whoever started it."""
-        return self._run_task is not None or self._others.going() is not None
+        """Whether anybody's training run is in progress."""
+        return self._run_task is not None or self._other_runs.going() is not None
 
     async def sync_adapter(self) -> SwapReport | None:
-        """Answer with the store's champion from now on, if that is not so already, and tell the review channels.
-
-        An adapter that cannot be used is announced once and leaves the one in use; it is tried again when a new
-        promotion names it.
-        """
-        async with self._swapping:
-            champion, promotion = await self.store.call(_champion)
-            if champion == self.engine.adapter or promotion == self._refused_promotion:
-                return None
-            try:
-                report = await self.engine.swap(await self._whole(champion))
-            except (EngineFailed, EngineClosed, OutOfMemory) as error:  # not the adapter's fault: tried again
-                _log.error("The champion %s cannot be used now: %s", champion, error)
-                return None
-            except (StorageError, ModelError) as error:
-                _log.error("The champion %s cannot be used: %s", champion, error)
-                if self.client.guilds:  # else nobody heard it: tried again when there is somebody to tell
-                    self._refused_promotion = promotion
-                why, answering = _why(error), self.engine.adapter
-                await self.client.announce(lambda: texts.adapter_refused(champion, why, answering))
-                return None
-            _log.info("%s answers from now on (%.0f ms)", champion or "the base model", report.pause_s * 1000)
-            if history := await self.store.call(Store.promotions):
-                latest, pause_ms = history[-1], report.pause_s * 1000
-                await self.client.announce(
-                    lambda: texts.adapter_changed(champion, latest.kind, latest.reason, pause_ms)
-                )
-            return report
+        """Answer with the store's champion from now on, see `AdapterInUse.sync`."""
+        return await self._adapter_in_use.sync()
 
     async def look(self) -> None:
-        """What another process may have changed: the champion, and training. To be called every few seconds."""
+        """See what another process changed: the champion, and training. Called every few seconds."""
         await self.sync_adapter()
-        if not self._attending and self.client.guilds:
-            await self._others.look()
+        if not self._training_here and self.client.guilds:
+            await self._other_runs.look()
 
     async def train_now(
         self,
@@ -182,35 +140,35 @@ class Nightshift:
         guild: discord.Guild | None = None,
         local_date: str | None = None,
     ) -> RunResult:
-        """Make one training run and put its outcome to use. Its end is announced in `guild`, or everywhere.
+        """Make one training run and use the new adapter if it won. Its end is announced in `guild`, or everywhere.
 
         `local_date` is the night it counts for, today's where None.
 
         Raises:
             TrainingUnderway: this bot is training already.
         """
-        if self._attending or self.training:
+        if self._training_here or self.training:
             raise TrainingUnderway
-        self._attending = True
+        self._training_here = True
         try:
-            return await self._attended(force=force, trigger=trigger, actor=actor, guild=guild, local_date=local_date)
+            return await self._train_once(force=force, trigger=trigger, actor=actor, guild=guild, local_date=local_date)
         finally:
-            self._attending = False
+            self._training_here = False
 
-    async def _attended(
+    async def _train_once(
         self, *, force: bool, trigger: str, actor: str, guild: discord.Guild | None, local_date: str | None
     ) -> RunResult:
         """Make a run and tell people how it ended."""
         _log.info("Training run started (%s %s)", trigger, actor)
         self._cancelled_by = ""
-        self._run_task = asyncio.ensure_future(self._train_in_room(force=force, trigger=trigger, local_date=local_date))
+        self._run_task = asyncio.ensure_future(self._call_train(force=force, trigger=trigger, local_date=local_date))
         try:
             result = await self._run_task
         except asyncio.CancelledError:
             if not self._cancelled_by:
                 raise
             result = RunResult(None, "failed", words.cancelled_by(self._cancelled_by))
-            await self.store.call(close_for_good, self.home, result.reason)  # not to be gone on with at the next start
+            await self.store.call(close_for_good, self.home, result.reason)  # the next start does not resume it
         finally:
             self._run_task = None
         await self.store.call(Store.erase, at_most=None)  # at night a large file may take its time
@@ -224,82 +182,30 @@ class Nightshift:
         return result
 
     async def _tell(self, run: Run) -> None:
-        """Tell every server how a run ended that this bot did not see through."""
+        """Tell every server how a run of another process ended."""
         if not await self.client.reports.post(run.id, self.client.guilds):
             outcome, reason = run.outcome or "failed", run.reason or ""
             await self.client.announce(lambda: texts.training_ended(outcome, reason))
 
-    async def _train_in_room(self, *, force: bool, trigger: str, local_date: str | None) -> RunResult:
+    async def _call_train(self, *, force: bool, trigger: str, local_date: str | None) -> RunResult:
         async with share_gpu_memory(self.engine, self.settings, self.home):
             return await self._train(self.home.root, force=force, trigger=trigger, local_date=local_date)
 
     def cancel_training(self, *, actor: str) -> bool:
-        """Stop the run that is going on for good; it ends as failed, with who stopped it. False when there is none."""
+        """Stop the run for good. It ends as failed, with the name of who stopped it. False when there is none."""
         if self._run_task is None:
-            return self._others.cancel(actor)
+            return self._other_runs.cancel(actor)
         self._cancelled_by = actor
         self._run_task.cancel()
         return True
 
     async def use(self, adapter: str | None, *, actor: str, reason: str, act: Act | None = None) -> None:
-        """Answer with an adapter (None: the base model) from now on and make it champion; `act` goes into the audit.
-
-        Raises:
-            AdapterMissing, AdapterRetired, AdapterDamaged: it cannot be used. The one in use stays.
-            Refused: the engine does not take it. The one in use stays.
-        """
-        await self._choose(
-            adapter, lambda store: store.promote(adapter, kind="use", actor=actor, reason=reason), lambda: act
-        )
+        """Answer with an adapter from now on and make it champion, see `AdapterInUse.use`."""
+        await self._adapter_in_use.use(adapter, actor=actor, reason=reason, act=act)
 
     async def rollback(self, *, actor: str, reason: str, act: Callable[[str | None], Act] | None = None) -> str | None:
-        """Go back to the adapter before this one; gives its id. Raises NothingToRollBack and what `use` raises."""
-        adapter = await self.store.call(Store.champion_before)
-        await self._choose(
-            adapter,
-            lambda store: store.rollback(actor=actor, reason=reason, to=adapter),
-            lambda: act(adapter) if act else None,
-        )
-        return adapter
-
-    async def _choose(
-        self, adapter: str | None, write: Callable[[Store], Promotion], act: Callable[[], Act | None]
-    ) -> None:
-        """Load an adapter, then write the choice down: what cannot be loaded is never the champion."""
-        async with self._swapping:
-            ref = await self._usable(adapter)
-            before = self.engine.adapter
-            try:
-                report = await self.engine.swap(ref)
-            except ModelError as error:
-                _log.warning("The adapter %s that was chosen cannot be used: %s", adapter, error)
-                raise Refused(words.not_loaded(adapter)) from error
-            try:
-                made = await self.store.call(_written, write, act())
-            except BaseException:
-                await self.engine.swap(await self._whole(before))
-                raise
-        if adapter != before:
-            await self.client.announce(
-                lambda: texts.adapter_changed(adapter, made.kind, made.reason, report.pause_s * 1000)
-            )
-
-    async def _usable(self, adapter: str | None) -> AdapterRef | None:
-        """An adapter that may be chosen. Raises AdapterMissing, AdapterRetired, AdapterDamaged."""
-        if adapter is not None and (await self.store.call(Store.adapter, adapter)).retired_at is not None:
-            raise AdapterRetired(adapter)
-        return await self._whole(adapter)
-
-    async def _whole(self, adapter: str | None) -> AdapterRef | None:
-        """An adapter whose files are as they were published. Raises AdapterMissing, AdapterDamaged."""
-        if adapter is None:
-            return None
-        row = await self.store.call(Store.adapter, adapter)
-        try:
-            await asyncio.to_thread(self._adapters.verify, adapter, row.manifest)
-        except AdapterMissing as error:
-            raise AdapterDamaged(adapter, "its files are gone") from error
-        return AdapterRef(adapter, self._adapters.path(adapter))
+        """Go back to the adapter before this one and return its id, see `AdapterInUse.rollback`."""
+        return await self._adapter_in_use.rollback(actor=actor, reason=reason, act=act)
 
     async def status(self) -> Status:
         """What the bot is doing at this moment."""
@@ -335,25 +241,8 @@ class Nightshift:
         if run is not None:
             run.cancel()
         # Together, since a container gives 10 s for all of it.
-        parts = filter(None, [run, self._leave(), nightly])
+        parts = filter(None, [run, None if self.client.is_closed() else self.client.close(), nightly])
         ended = await asyncio.gather(*parts, return_exceptions=True)
         for error in ended:
             if isinstance(error, Exception):
                 _log.error("A part could not be closed properly", exc_info=error)
-
-    async def _leave(self) -> None:
-        if not self.client.is_closed():
-            await self.client.close()
-
-
-def _why(error: StorageError | ModelError) -> str:
-    """What is the matter with an adapter; who answers instead is said beside it."""
-    return f"{error.why[:1].upper()}{error.why[1:]}." if isinstance(error, AdapterMismatch) else str(error)
-
-
-def _written(store: Store, write: Callable[[Store], Promotion], act: Act | None) -> Promotion:
-    return write(store) if act is None else store.act(write, lambda _: act)
-
-
-def _champion(store: Store) -> tuple[str | None, int]:
-    return store.champion(), store.last_promotion_id()

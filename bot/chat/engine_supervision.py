@@ -22,7 +22,7 @@ __all__ = ["EngineSupervisor", "Restartable", "wake"]
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
-Announce = Callable[[Callable[[], str]], Awaitable[None]]
+Announce = Callable[[Callable[[], str]], Awaitable[object]]
 
 _PAUSES = (0.0, 10.0, 60.0)  # seconds before each attempt to start again
 _WAKING = (2.0, 5.0, 15.0, 60.0)  # seconds before each further attempt to wake

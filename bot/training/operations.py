@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
 import discord
@@ -13,7 +14,20 @@ from model.protocol import EngineStats
 from storage.records import Act, PairCounts, Run
 from trainer.result import RunResult
 
-__all__ = ["Operations", "Status"]
+__all__ = ["Operations", "Status", "Train", "train_in_own_process"]
+
+
+class Train(Protocol):
+    """How a training run is started; `trainer.launch.run_training` is one."""
+
+    def __call__(self, home: Path, *, force: bool, trigger: str, local_date: str | None) -> Awaitable[RunResult]: ...
+
+
+async def train_in_own_process(home: Path, *, force: bool, trigger: str, local_date: str | None) -> RunResult:
+    """Train as `nightshift train` does."""
+    from trainer.launch import run_training
+
+    return await run_training(home, force=force, trigger=trigger, local_date=local_date)
 
 
 @dataclass(frozen=True)
