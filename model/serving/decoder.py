@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
@@ -29,9 +29,10 @@ from model.protocol import Sampling
 from model.serving.captured_prefill import CapturedPrefill
 from model.serving.cuda_graphs import CudaGraphs
 from model.serving.parity import choose_cache, windows_of
+from model.serving.readback import Readback, SampledToken
 from model.serving.sampling import Sampler
 
-__all__ = ["Decoder", "SampledToken"]
+__all__ = ["Decoder"]
 
 log = logging.getLogger(__name__)
 
@@ -41,13 +42,6 @@ _FUSED_TOLERANCE = 0.2  # relative distance of logits: bf16 rounding through all
 _CACHE_TOLERANCE = {torch.float32: 0.1}  # the same, between a whole pass and one with a cache
 _CACHE_TOLERANCE_HALF = 0.25
 _GREEDY = Sampling(temperature=0.0)
-
-
-class SampledToken(NamedTuple):
-    """A row's next token, and how probable it was at temperature 1."""
-
-    token: int
-    probability: float
 
 
 class Decoder:
@@ -74,7 +68,7 @@ class Decoder:
         self._longest = [0] * self.rows
         self._samples = [False] * self.rows
         self._prefixes = PrefixCache(self.rows)
-        self._readback = _Readback(self.rows, base.device)
+        self._readback = Readback(self.rows, base.device)
         self._graphs = CudaGraphs(base.device)
         self._own: ModelCaches | None = None  # instead of the slots
         self._fused: FusedStep | None = None
@@ -300,27 +294,3 @@ class Decoder:
         if self._prefill_passes is not None:
             self._prefill_passes.capture()
             self.chunk = self._asked_chunk or self._prefill_passes.longest
-
-
-class _Readback:
-    """A step's results on the host. The device copies them by itself; `wait` waits for that copy."""
-
-    def __init__(self, rows: int, device: torch.device) -> None:
-        pinned = device.type == "cuda"
-        self._tokens = torch.zeros(rows, dtype=torch.int64, pin_memory=pinned)
-        self._probabilities = torch.zeros(rows, pin_memory=pinned)
-        self._arrived = torch.cuda.Event() if pinned else None
-        self._count = 0
-
-    def start(self, tokens: torch.Tensor, probabilities: torch.Tensor) -> None:
-        self._count = len(tokens)
-        self._tokens[: self._count].copy_(tokens, non_blocking=True)
-        self._probabilities[: self._count].copy_(probabilities, non_blocking=True)
-        if self._arrived is not None:
-            self._arrived.record()
-
-    def wait(self) -> list[SampledToken]:
-        if self._arrived is not None:
-            self._arrived.synchronize()
-        pairs = zip(self._tokens[: self._count].tolist(), self._probabilities[: self._count].tolist(), strict=True)
-        return [SampledToken(token, probability) for token, probability in pairs]

@@ -1,11 +1,9 @@
-"""The thread that owns the decoder: it takes requests from the queue into rows, decodes them, and hands text out.
+"""The thread that owns the decoder: a lock, a loop and an error boundary around the scheduler and its steps.
 
 It alternates between one bounded chunk of a waiting prompt and one decode step for every row, so a long prompt delays
-nobody for long. On a GPU the next step is launched before the last one's tokens are looked at: a reply that turns out
-to have ended wastes its row of one step, and the device never waits for the host. What must not meet a reply in the
-making (a swap, sleep) is done between two replies, when no row is in use. An error that it cannot go on after ends
-everything with a sentence: whatever was asked of it is answered. Knows requests and rows; tensors are the decoder's,
-files and validation the engine's.
+nobody for long. A command (a swap, sleep) runs between two replies, when no row is in use. After an error that no step
+survives, everything that was asked gets that error as its answer. Which row is next is the scheduler's to decide, and
+tensors are the decoder's; files and validation are the engine's.
 """
 
 from __future__ import annotations
@@ -14,77 +12,34 @@ import asyncio
 import contextlib
 import copy
 import logging
-import math
 import os
-import random
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from model.chat import end_of_turn_id
-from model.errors import EngineClosed, EngineFailed, GenerationFailed, ModelError
-from model.protocol import Completion, FinishReason
-from model.serving.decoder import Decoder, SampledToken
+from model.errors import EngineClosed, EngineFailed, ModelError
+from model.protocol import Completion
+from model.serving.command import Command
+from model.serving.decoder import Decoder
 from model.serving.detokenize import TextStream
 from model.serving.generation import Generation, Outbox
 from model.serving.health import Health
-from model.serving.queue import FairQueue
+from model.serving.row import Row
+from model.serving.scheduler import Scheduler, Waiting
+from model.serving.steps import Steps
 
 __all__ = ["Worker"]
 
 log = logging.getLogger(__name__)
 
-_RATE_WINDOW_S = 10.0
 _CLOSE_S = 60.0  # a step, or the loading of a base, that takes longer is left behind
 _LOOK_S = 15.0  # between two looks whether the thread is stuck, while somebody waits for it
-
-
-@dataclass(eq=False)
-class _Row:
-    """A conversation being answered. `last` is its newest token; `probability_sum` the sum of what each was worth."""
-
-    generation: Generation
-    stream: TextStream
-    adapter: str | None
-    limit: int
-    submitted: float
-    prefilled: int = 0
-    produced: int = 0
-    last: int = 0
-    probability_sum: float = 0.0
-    first_token_s: float = 0.0
-    ended: bool = False
-
-    @property
-    def prefilling(self) -> bool:
-        return self.prefilled < len(self.generation.prompt)
-
-
-@dataclass
-class _Command:
-    """Something to do on the worker's thread once no reply is being generated."""
-
-    run: Callable[[], Any]
-    done: asyncio.Future[Any]
-    loop: asyncio.AbstractEventLoop
-
-    def resolve(self, result: Any = None, error: Exception | None = None) -> None:
-        def tell() -> None:
-            if self.done.done():
-                return
-            if error is None:
-                self.done.set_result(result)
-            else:
-                self.done.set_exception(error)
-
-        with contextlib.suppress(RuntimeError):  # the loop is closed, and with it whoever waited
-            self.loop.call_soon_threadsafe(tell)
 
 
 class Worker:
@@ -92,7 +47,7 @@ class Worker:
 
     Attributes:
         decoder: None while the engine sleeps: requests queue.
-        adapter: id of the adapter in the decoder's slot. Both are changed in commands only.
+        adapter: id of the adapter in the decoder's slot. Commands alone change both.
         failure: why the thread ended by itself; None while it works.
         failed: done, with `failure`, when the thread has ended by itself.
     """
@@ -106,16 +61,12 @@ class Worker:
         # Decoding uses a copy: a fast tokenizer that two threads use at once fails with "Already borrowed".
         self._tokenizer = copy.deepcopy(decoder.base.tokenizer)
         ends = decoder.base.model.generation_config.eos_token_id
-        self._stops = {end_of_turn_id(decoder.base.tokenizer), *(ends if isinstance(ends, list) else [ends])}
+        stops = {end_of_turn_id(decoder.base.tokenizer), *(ends if isinstance(ends, list) else [ends])}
         self._lock = threading.Condition()
-        self._waiting: FairQueue[tuple[Generation, float]] = FairQueue(max_queue)
-        self._entries: dict[Generation, tuple[Generation, float]] = {}
-        self._commands: deque[_Command] = deque()
-        self._rows: list[_Row] = []  # decoding rows first; at most one prefilling row, last
-        self._in_flight: list[_Row] | None = None  # the rows of a step that was launched and not collected
-        self._outbox = Outbox()
+        self._scheduler = Scheduler(max_queue)
+        self._steps = Steps(self._scheduler, self._lock, stops, self._health)
+        self._commands: deque[Command] = deque()
         self._closed = False
-        self._produced: deque[tuple[float, int]] = deque()
         self._thread = threading.Thread(
             target=self._work, args=(decoder.device.type == "cpu",), name="nightshift-engine", daemon=True
         )
@@ -126,7 +77,7 @@ class Worker:
         self._thread.start()
 
     def stop(self) -> None:
-        """End what is in flight or waiting as cancelled, and wait a while for the thread. Safe to call twice."""
+        """End running and waiting requests as cancelled, and wait a while for the thread. Safe to call twice."""
         with self._lock:
             self._closed = True
             self._lock.notify()
@@ -152,31 +103,25 @@ class Worker:
         self.check()
         with self._lock:
             self._refuse_if_ended()
-            entry = (generation, time.perf_counter())
-            self._waiting.push(generation.channel, entry)
-            self._entries[generation] = entry
+            self._scheduler.submit(generation, time.perf_counter())
             self._lock.notify()
 
     def place(self, generation: Generation) -> int:
         """The generation's place in the queue, from 1; 0 when it is not waiting."""
         with self._lock:
-            entry = self._entries.get(generation)
-            return self._waiting.place(entry, self._busy()) if entry else 0
+            return self._scheduler.position(generation)
 
     def notify(self, generation: Generation) -> None:
         """Look at a cancelled generation now: one still in the queue ends at once."""
         with self._lock:
-            entry = self._entries.get(generation)
-            waiting = entry is not None and self._waiting.remove(entry)
-            if waiting:
-                del self._entries[generation]
+            entry = self._scheduler.withdraw(generation)
             self._lock.notify()
-        if waiting and entry is not None:
-            seconds = time.perf_counter() - entry[1]
+        if entry is not None:
+            seconds = time.perf_counter() - entry.submitted
             generation.finish(Completion("", "cancelled", self.adapter, len(generation.prompt), 0, seconds, seconds))
 
     async def between_replies(self, run: Callable[[], Any]) -> Any:
-        """Call `run` on the worker's thread once the replies in flight are finished; new ones queue meanwhile.
+        """Call `run` on the worker's thread once the running replies are finished; new ones queue meanwhile.
 
         Raises what `run` raises if that is a ModelError; anything else ends the engine, for what it leaves is unknown.
         """
@@ -185,7 +130,7 @@ class Worker:
         self.check()
         with self._lock:
             self._refuse_if_ended()
-            self._commands.append(_Command(run, done, loop))
+            self._commands.append(Command(run, done, loop))
             self._lock.notify()
         while not (await asyncio.wait([done], timeout=_LOOK_S))[0]:
             self.check()
@@ -198,15 +143,13 @@ class Worker:
             raise EngineClosed
 
     def load(self) -> tuple[int, int]:
-        """How many replies are in the making, and how many wait."""
+        """How many replies are being generated, and how many requests wait."""
         with self._lock:
-            return len(self._rows), len(self._waiting)
+            return len(self._scheduler.rows), self._scheduler.queued
 
     def tokens_per_second(self) -> float:
         """What all replies together gained lately."""
-        with self._lock:
-            since = time.perf_counter() - _RATE_WINDOW_S
-            return sum(count for at, count in self._produced if at >= since) / _RATE_WINDOW_S
+        return self._steps.throughput.per_second()
 
     # The thread
 
@@ -216,7 +159,7 @@ class Worker:
                 _leave_a_core()
             with torch.inference_mode():
                 while self._work_once():
-                    self._outbox.send()
+                    self._steps.outbox.send()
         except BaseException as error:
             log.critical("The engine stopped after an error", exc_info=error)
             self._fail_for_good(EngineFailed(type(error).__name__))
@@ -226,19 +169,18 @@ class Worker:
     def _work_once(self) -> bool:
         """Do what is next, or wait for it; false when the engine is closed."""
         with self._lock:
-            while not (self._ended or self._rows or self._commands or self._answerable()):
+            while not (self._ended or self._scheduler.rows or self._commands or self._answerable()):
                 self._lock.wait()
             if self._ended:
                 return False
-            command = self._commands.popleft() if self._commands and not self._rows else None
+            command = self._commands.popleft() if self._commands and not self._scheduler.rows else None
         if command is not None:
-            self._run(command)
+            self._steps.forget_launched()
+            command.execute()
         elif (decoder := self.decoder) is not None:
             self._health.began()
             self._admit(decoder)
-            self._drop_cancelled(decoder)
-            self._prefill_some(decoder)
-            self._decode_some(decoder)
+            self._steps.advance(decoder)
             self._health.ended()
         return True
 
@@ -247,172 +189,23 @@ class Worker:
         return self._closed or self.failure is not None
 
     def _answerable(self) -> bool:
-        return self.decoder is not None and len(self._waiting) > 0
-
-    def _busy(self) -> list[str]:
-        return [row.generation.channel for row in self._rows]
-
-    def _run(self, command: _Command) -> None:
-        self._in_flight = None  # of rows that have all ended
-        try:
-            result = command.run()
-        except ModelError as error:
-            command.resolve(error=error)
-        except BaseException as error:
-            command.resolve(error=EngineFailed(type(error).__name__))
-            raise
-        else:
-            command.resolve(result)
+        return self.decoder is not None and self._scheduler.queued > 0
 
     def _admit(self, decoder: Decoder) -> None:
-        """Take the next waiting request into a free row, unless an command waits for the rows to empty."""
+        """Start the next waiting request in a free row, unless a command waits for the rows to empty."""
         with self._lock:
-            if self._commands or len(self._rows) >= decoder.rows or (self._rows and self._rows[-1].prefilling):
-                return
-            entry = self._waiting.pop(self._busy())
+            entry = None if self._commands else self._scheduler.next_request(decoder.rows)
             if entry is None:
                 return
-            generation, submitted = entry
-            del self._entries[generation]
-            limit = min(generation.sampling.max_new_tokens, decoder.context - len(generation.prompt))
-            stream = TextStream(self._tokenizer, generation.sampling.stop)
-            row = _Row(generation, stream, self.adapter, limit, submitted)
-            self._rows.append(row)
-        seed = generation.sampling.seed if generation.sampling.seed is not None else random.getrandbits(31)
-        index = len(self._rows) - 1
-        try:
-            row.prefilled = decoder.begin(index, generation.prompt, generation.sampling, seed)
-        except Exception as error:  # noqa: BLE001 - told to the asker and logged
-            self._fail(decoder, "begin", [row], error)
-        else:
-            self._health.went_well("begin")
+            row = self._row(decoder, entry)
+            index = self._scheduler.start(row)
+        self._steps.begin(decoder, row, index)
 
-    def _prefill_some(self, decoder: Decoder) -> None:
-        if not self._rows or not self._rows[-1].prefilling:
-            return
-        index, row = len(self._rows) - 1, self._rows[-1]
-        prompt = row.generation.prompt
-        chunk = prompt[row.prefilled : row.prefilled + decoder.chunk]
-        last = row.prefilled + len(chunk) == len(prompt)
-        try:
-            sampled = decoder.prefill(index, chunk, row.prefilled, last=last)
-        except Exception as error:  # noqa: BLE001 - as above
-            self._fail(decoder, "prefill", [row], error)
-            return
-        self._health.went_well("prefill")
-        row.prefilled += len(chunk)
-        if sampled is not None:
-            row.first_token_s = time.perf_counter() - row.submitted
-            row.last = sampled.token
-            self._take(decoder, row, sampled)
-
-    def _decode_some(self, decoder: Decoder) -> None:
-        """Bring every decoding row one token further."""
-        if self._in_flight is None and not self._launch(decoder):
-            return
-        rows, self._in_flight = self._in_flight or [], None
-        try:
-            tokens = decoder.collect()
-        except Exception as error:  # noqa: BLE001 - as above
-            self._fail(decoder, "decode", rows, error)
-            return
-        self._health.went_well("decode")
-        self._count(len(rows))
-        for row, sampled in zip(rows, tokens, strict=True):
-            row.last = sampled.token
-        if decoder.ahead:
-            self._launch(decoder)
-        for row, sampled in zip(rows, tokens, strict=True):
-            if not row.ended:
-                self._take(decoder, row, sampled)
-
-    def _launch(self, decoder: Decoder) -> bool:
-        """Begin a step for the rows that decode; false if there is none, or it failed."""
-        rows = [row for row in self._rows if not row.prefilling]
-        if not rows:
-            return False
-        try:
-            decoder.launch([row.last for row in rows])
-        except Exception as error:  # noqa: BLE001 - as above
-            self._fail(decoder, "decode", rows, error)
-            return False
-        self._in_flight = rows
-        return True
-
-    def _fail(self, decoder: Decoder, step: str, rows: list[_Row], error: Exception) -> None:
-        """End rows whose `step` failed. Raises `error` if nothing can go on after it."""
-        log.error("A step of the model failed (%s)", step, exc_info=error)
-        if self._health.is_fatal(step, error):
-            raise error
-        for row in rows:
-            if not row.ended:
-                self._finish(decoder, self._rows.index(row), GenerationFailed(type(error).__name__))
-
-    def _count(self, tokens: int) -> None:
-        with self._lock:
-            now = time.perf_counter()
-            self._produced.append((now, tokens))
-            while self._produced[0][0] < now - _RATE_WINDOW_S:
-                self._produced.popleft()
-
-    def _take(self, decoder: Decoder, row: _Row, sampled: SampledToken) -> None:
-        """Give a row its next token, and end the row if that was the last."""
-        try:
-            self._read(decoder, row, sampled)
-        except Exception as error:  # noqa: BLE001 - as above
-            self._fail(decoder, "read", [row], error)
-        else:
-            self._health.went_well("read")
-
-    def _read(self, decoder: Decoder, row: _Row, sampled: SampledToken) -> None:
-        if math.isnan(sampled.probability):  # weights that overflow say anything; nobody is to read it
-            self._finish(decoder, self._rows.index(row), GenerationFailed("the model computes no numbers"))
-            return
-        row.produced += 1
-        row.probability_sum += sampled.probability
-        ended = sampled.token in self._stops
-        if not ended and (piece := row.stream.push(sampled.token)):
-            self._outbox.put(row.generation, piece)
-        if ended or row.stream.stopped:
-            self._complete(decoder, self._rows.index(row), "stop")
-        elif row.produced >= row.limit:
-            self._complete(decoder, self._rows.index(row), "length")
-
-    def _drop_cancelled(self, decoder: Decoder) -> None:
-        for index in reversed(range(len(self._rows))):
-            if self._rows[index].generation.cancelled:
-                self._complete(decoder, index, "cancelled")
-
-    def _complete(self, decoder: Decoder, index: int, reason: FinishReason) -> None:
-        row = self._rows[index]
-        if piece := row.stream.flush():
-            self._outbox.put(row.generation, piece)
-        self._finish(decoder, index, self._completion(row, reason))
-
-    def _completion(self, row: _Row, reason: FinishReason) -> Completion:
-        return Completion(
-            text=row.stream.text.strip(),
-            finish_reason=reason,
-            adapter=row.adapter,
-            prompt_tokens=len(row.generation.prompt),
-            completion_tokens=row.produced,
-            first_token_s=row.first_token_s,
-            seconds=time.perf_counter() - row.submitted,
-            confidence=row.probability_sum / row.produced if row.produced else None,
-        )
-
-    def _finish(self, decoder: Decoder, index: int, result: Completion | ModelError) -> None:
-        """End a row and close the gap: decoding rows stay first, a prefilling row last."""
-        row = self._rows[index]
-        decoding = len(self._rows) - (1 if self._rows[-1].prefilling else 0)
-        for gap, filler in ((index, decoding - 1), (decoding - 1, len(self._rows) - 1)):
-            if 0 <= gap < filler and index < decoding:
-                decoder.move(filler, gap)
-                self._rows[gap] = self._rows[filler]
-        with self._lock:
-            self._rows.pop()
-        row.ended = True
-        self._outbox.put(row.generation, result)
+    def _row(self, decoder: Decoder, entry: Waiting) -> Row:
+        generation = entry.generation
+        limit = min(generation.sampling.max_new_tokens, decoder.context - len(generation.prompt))
+        stream = TextStream(self._tokenizer, generation.sampling.stop)
+        return Row(generation, stream, self.adapter, limit, entry.submitted)
 
     def _fail_for_good(self, failure: EngineFailed) -> None:
         """Mark the engine as failed and tell everybody who waits for it."""
@@ -426,13 +219,11 @@ class Worker:
             self.failed.set_result(failure)
 
     def _end_everything(self, why: ModelError) -> None:
-        """Answer whatever is in the making or waits: as cancelled when the engine was closed, with `why` else."""
+        """Answer every running and waiting request: as cancelled when the engine was closed, with `why` else."""
         with self._lock:
-            rows, waiting, commands = list(self._rows), self._waiting.drain(), list(self._commands)
-            self._rows.clear()
-            self._entries.clear()
+            (rows, waiting), commands = self._scheduler.drain(), list(self._commands)
             self._commands.clear()
-        self._outbox.send()
+        self._steps.outbox.send()
         outbox = Outbox()
         for row in rows:
             if row.ended:
@@ -443,7 +234,7 @@ class Worker:
                 continue
             if piece := row.stream.flush():
                 outbox.put(row.generation, piece)
-            outbox.put(row.generation, self._completion(row, "cancelled"))
+            outbox.put(row.generation, row.completion("cancelled"))
         for generation, _ in waiting:
             outbox.put(generation, why)
         outbox.send()

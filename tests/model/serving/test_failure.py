@@ -26,6 +26,7 @@ from model.errors import (
 )
 from model.protocol import AdapterRef, Sampling
 from model.serving import worker as worker_module
+from model.serving.detokenize import TextStream
 from model.serving.health import Health
 
 HELLO = [Message("user", "Hello")]
@@ -68,7 +69,7 @@ async def test_one_failing_step_ends_its_replies_and_the_engine_goes_on(tiny, st
 async def test_a_reply_that_cannot_be_read_as_text_ends_alone(tiny, start, monkeypatch):
     """The tokenizer fails for one reply, and not for the one beside it."""
     engine = await start(tiny)
-    push, broken = worker_module.TextStream.push, []
+    push, broken = TextStream.push, []
 
     def stumble(stream, token):
         broken.append(stream) if not broken else None
@@ -76,7 +77,7 @@ async def test_a_reply_that_cannot_be_read_as_text_ends_alone(tiny, start, monke
             raise ValueError("odd")
         return push(stream, token)
 
-    monkeypatch.setattr(worker_module.TextStream, "push", stumble)
+    monkeypatch.setattr(TextStream, "push", stumble)
     first, second = engine.submit(HELLO, GREEDY), engine.submit(HELLO, GREEDY)
     with pytest.raises(GenerationFailed):
         await soon(first.wait())

@@ -1,0 +1,48 @@
+"""A command to the worker: a function to run on its thread, whose result an event loop waits for."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from model.errors import EngineFailed, ModelError
+
+__all__ = ["Command"]
+
+
+@dataclass
+class Command:
+    """Something to do on the worker's thread once no reply is being generated."""
+
+    run: Callable[[], Any]
+    done: asyncio.Future[Any]
+    loop: asyncio.AbstractEventLoop
+
+    def execute(self) -> None:
+        """Run it and tell the result. An error that is no ModelError is told as EngineFailed and raised."""
+        try:
+            result = self.run()
+        except ModelError as error:
+            self.resolve(error=error)
+        except BaseException as error:
+            self.resolve(error=EngineFailed(type(error).__name__))
+            raise
+        else:
+            self.resolve(result)
+
+    def resolve(self, result: Any = None, error: Exception | None = None) -> None:
+        """Tell whoever waits, from any thread."""
+
+        def tell() -> None:
+            if self.done.done():
+                return
+            if error is None:
+                self.done.set_result(result)
+            else:
+                self.done.set_exception(error)
+
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and with it whoever waited
+            self.loop.call_soon_threadsafe(tell)
