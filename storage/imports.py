@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from sqlite3 import Connection
 
 from storage import audit, quarantine, replies, said
+from storage.conditions import LATEST_REVIEW
 from storage.database import preparing, writing
 from storage.fingerprints import content_hash, import_conversation
 from storage.records import Act, ImportCount, NewPair
@@ -18,19 +19,14 @@ from storage.turns import encode_turns
 
 # In the store already: as an import (though rejected since: what was removed stays removed), or as the pair
 # that an approved or edited reply makes.
-_KNOWN = """
+_KNOWN = f"""
     exists (select 1 from replies where content_hash = incoming.hash and source = 'import')
+    or exists (select 1 from replies where content_hash = incoming.hash and standing = 'approve')
     or exists (
-        select 1 from replies join reviews on reviews.reply_id = replies.id
-        where replies.content_hash = incoming.hash and reviews.verdict = 'approve'
-            and reviews.id = (select max(id) from reviews as latest where latest.reply_id = replies.id)
+        select 1 from reviews join replies on replies.id = reviews.reply_id
+        where reviews.content_hash = incoming.hash and {LATEST_REVIEW}
     )
-    or exists (
-        select 1 from reviews
-        where reviews.content_hash = incoming.hash
-            and reviews.id = (select max(id) from reviews as latest where latest.reply_id = reviews.reply_id)
-    )
-"""
+"""  # noqa: S608
 
 
 def add(

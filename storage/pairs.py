@@ -10,17 +10,12 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from sqlite3 import Connection
 
+from storage.conditions import APPROVED, REVIEWED, WAITING
 from storage.quarantine import LET_IN, NOT_SET_ASIDE
 from storage.records import ConsentRule, Pair, PairCounts
-from storage.replies import WAITING
 from storage.servers import teaching
 from storage.turns import decode_turns
 
-# One row for each reply that has a verdict, with the one that stands.
-_JUDGED = """
-    replies join reviews on reviews.id = (select max(id) from reviews as latest where latest.reply_id = replies.id)
-"""
-_APPROVED = "reviews.verdict in ('approve', 'edit') and replies.redacted = 0"
 # Everybody whose words are known to be in the turns, and who asked, must have opted in. On Discord a turn without an
 # author has nobody to ask; elsewhere (imports, the terminal) it is the operator's own material, which needs no leave.
 CONSENTED = """
@@ -36,7 +31,7 @@ _PAIRS = f"""
     select replies.id, conversation, turns, coalesce(edited_text, text), reviews.created_at,
         verdict = 'edit', source, reviewer, adapter,
         (select group_concat(user_id) from reply_authors where reply_id = replies.id), reviewer_id, guild_id
-    from {_JUDGED} where {_APPROVED}
+    from {REVIEWED} where {APPROVED}
 """  # noqa: S608
 
 
@@ -116,7 +111,7 @@ def counts(db: Connection, consent: ConsentRule = "members", *, servers: Sequenc
     judged = """
         select standing <> 'reject', count(*) from replies where redacted = 0 and standing is not null group by standing
     """
-    usable = f"select count(*) from {_JUDGED} where {_APPROVED} and {_eligible(consent)}"  # noqa: S608
+    usable = f"select count(*) from {REVIEWED} where {APPROVED} and {_eligible(consent)}"  # noqa: S608
     (waiting,) = db.execute(pending).fetchone()
     number = [0, 0]
     for approved, count in db.execute(judged):

@@ -11,17 +11,16 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from sqlite3 import Connection
 
+from storage.conditions import LATEST_REVIEW
 from storage.fingerprints import normalise
 from storage.pairs import CONSENTED
 from storage.records import Choice, ConsentRule
 from storage.servers import teaching
 
-_STANDING = "(select max(id) from reviews as latest where latest.reply_id = replies.id)"
-
 _EDITS = f"""
     select replies.id, edited_text, text
     from json_each(?) as wanted join replies on replies.id = wanted.value
-    join reviews on reviews.id = {_STANDING} and verdict = 'edit'
+    join reviews on {LATEST_REVIEW} and verdict = 'edit'
     where redacted = 0 order by replies.id
 """  # noqa: S608 - put together from constants, as below
 
@@ -29,13 +28,13 @@ _EDITS = f"""
 _REJECTED = f"""
     with rejected as materialized (
         select replies.id, conversation, turns, text from replies
-        join reviews on reviews.id = {_STANDING} and verdict = 'reject'
+        join reviews on {LATEST_REVIEW} and verdict = 'reject'
         where source <> 'import' and redacted = 0 and (? = 'operator' or {CONSENTED})
     )
     select replies.id, coalesce(edited_text, replies.text), rejected.text
     from rejected join replies on replies.conversation = rejected.conversation and replies.turns = rejected.turns
     join json_each(?) as wanted on replies.id = wanted.value
-    join reviews on reviews.id = {_STANDING} and verdict in ('approve', 'edit')
+    join reviews on {LATEST_REVIEW} and verdict in ('approve', 'edit')
     where replies.redacted = 0 order by replies.id, rejected.id
 """  # noqa: S608
 

@@ -15,16 +15,17 @@ from collections.abc import Iterable, Sequence
 from sqlite3 import Connection
 
 from storage import audit, runs
+from storage.conditions import APPROVED, LATEST_REVIEW, REVIEWED
 from storage.database import writing
 from storage.errors import NotInQuarantine, SecondModeratorNeeded
 from storage.records import Quarantined
 from storage.timestamps import now
 from storage.turns import decode_turns
 
-# The words that a reply stands for now: the moderator's, if its standing review is an edit.
+# The words that would be learned: the moderator's, if the latest review is an edit.
 _WORDS = "coalesce(reviews.content_hash, replies.content_hash)"
 
-# For a statement over `replies` with the standing review as `reviews`. An approval has no hash of its own.
+# For a statement over `REVIEWED`. An approval has no hash of its own.
 NOT_SET_ASIDE = f"""
     not exists (
         select 1 from quarantine
@@ -43,11 +44,11 @@ LET_IN = f"""
 WAITS_SINCE_IMPORT = "It was imported on Discord, and a second moderator has not looked at it yet."
 """Why an import of a moderator is set aside."""
 
-_STANDING = f"""
+# Rows about the words that an approved reply has now.
+_CURRENT = f"""
     quarantine join replies on replies.id = quarantine.reply_id
-    join reviews on reviews.id = (select max(id) from reviews as latest where latest.reply_id = replies.id)
-        and reviews.verdict in ('approve', 'edit') and replies.redacted = 0 and quarantine.words = {_WORDS}
-"""  # noqa: S608
+    join reviews on {LATEST_REVIEW} and {APPROVED} and quarantine.words = {_WORDS}
+"""
 
 
 def put(db: Connection, run_id: str, outliers: Iterable[tuple[int, str]]) -> int:
@@ -63,13 +64,11 @@ def put(db: Connection, run_id: str, outliers: Iterable[tuple[int, str]]) -> int
         runs.get(db, run_id)
         moment, held = now(), 0
         for reply_id, reason in outliers:
-            # `_WORDS` is the constant above, never a caller's text.
             cursor = db.execute(
                 f"""
                 insert into quarantine (reply_id, reason, run_id, created_at, words, state)
-                select replies.id, ?, ?, ?, {_WORDS}, 'held' from replies join reviews on reviews.id = (
-                    select max(id) from reviews as latest where latest.reply_id = replies.id)
-                where replies.id = ? and redacted = 0 and verdict in ('approve', 'edit') and {_WORDS} is not null
+                select replies.id, ?, ?, ?, {_WORDS}, 'held' from {REVIEWED}
+                where replies.id = ? and {APPROVED} and {_WORDS} is not null
                 on conflict (reply_id) do update set reason = excluded.reason, run_id = excluded.run_id,
                     created_at = excluded.created_at, words = excluded.words, state = 'held',
                     decided_by = null, decided_by_id = null, decided_at = null
@@ -112,14 +111,14 @@ def held(
         f"""
         select quarantine.reply_id, quarantine.reason, quarantine.run_id, quarantine.created_at, replies.guild_id,
             turns, coalesce(edited_text, text), reviewer, reviewer_id
-        from {_STANDING}
+        from {_CURRENT}
         where quarantine.state = 'held' and (
             ?1 is null or replies.guild_id = ?1
             or (?3 is not null and source = 'import' and (replies.guild_id is null or (
                 quarantine.run_id is not null and replies.guild_id in (select value from json_each(?3)))))
         ) and (?4 is null or channel_id is null or channel_id in (select value from json_each(?4)))
         order by quarantine.created_at, quarantine.reply_id limit ?2
-        """,  # noqa: S608 - `_STANDING` is the constant above
+        """,  # noqa: S608
         [guild_id, -1 if limit is None else limit, *(None if one is None else json.dumps(list(one)) for one in lists)],
     )
     return [
@@ -145,7 +144,7 @@ def decide(db: Connection, reply_id: int, *, confirmed: bool, actor: str, actor_
     """
     with writing(db):
         row = db.execute(
-            f"select state, reviewer_id, guild_id from {_STANDING} where quarantine.reply_id = ?",  # noqa: S608
+            f"select state, reviewer_id, guild_id from {_CURRENT} where quarantine.reply_id = ?",  # noqa: S608
             [reply_id],
         ).fetchone()
         if row is None or (row["state"] != "held" and actor_id is not None):
@@ -164,7 +163,7 @@ def confirmed(db: Connection) -> frozenset[int]:
     """Replies whose present words a second person has let in after a night: they are not to be judged again."""
     rows = db.execute(
         f"""
-        select quarantine.reply_id from {_STANDING}
+        select quarantine.reply_id from {_CURRENT}
         where quarantine.state = 'confirmed' and quarantine.run_id is not null
         """  # noqa: S608
     )

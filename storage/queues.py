@@ -9,8 +9,9 @@ import json
 from collections.abc import Sequence
 from sqlite3 import Connection
 
+from storage.conditions import WAITING
 from storage.records import QueueCard, QueueOrder
-from storage.replies import WAITING, read_row
+from storage.replies import read_row
 
 # Which comes first, and what is behind a reply. Unsure are those that did not come to their end, then the others from
 # the lowest confidence up, then those where it was not measured; equal ones in the order of their numbers. The words

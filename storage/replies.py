@@ -8,15 +8,13 @@ from sqlite3 import Connection, Row
 
 from storage import answers, forgettings, said
 from storage.blanking import REDACTED, Withdrawn, blank
+from storage.conditions import WAITING
 from storage.database import writing
 from storage.errors import ReplyNotFound
 from storage.fingerprints import content_hash
 from storage.records import NewReply, Reply, Turn
 from storage.timestamps import now
 from storage.turns import authors_are_known, authors_of, decode_turns, encode_turns, messages_of
-
-# No verdict stands: none was given, or the last one was taken back.
-WAITING = "source <> 'import' and redacted = 0 and standing is null"
 
 
 def add(db: Connection, new: NewReply, shown_in: Sequence[int] = ()) -> int:
@@ -145,7 +143,7 @@ def extend(
             select * from replies where id = ? and adapter is ? and {WAITING}
                 and not exists (select 1 from reviews where reply_id = replies.id)
                 and not exists (select 1 from holds where reply_id = replies.id)
-            """,  # noqa: S608  (`WAITING` is the constant above)
+            """,  # noqa: S608
             [reply_id, adapter],
         ).fetchone()
         if row is None:
@@ -172,7 +170,7 @@ def set_message_id(db: Connection, reply_id: int, message_id: int) -> None:
 def recent_pending(db: Connection, limit: int, *, newest: bool = True) -> list[Reply]:
     """Up to `limit` replies that have no verdict yet, newest (or oldest) first."""
     direction = "desc" if newest else "asc"
-    # `WAITING` is the constant above, `direction` one of two words: never a caller's text.
+    # `direction` is one of two words, never a caller's text.
     sql = f"""
         select * from replies
         where {WAITING}

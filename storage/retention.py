@@ -72,9 +72,7 @@ def _let_go(db: Connection, first: int, last: int, before: str) -> list[int]:
         select id, {_SEEN}, {_STANDS} from replies
         where source = 'discord' and id between ? and ? and created_at < ?
             and (redacted & 2 = 0 or not ({_SEEN} or {_STANDS}))
-            and coalesce((
-                select verdict from reviews where reviews.reply_id = replies.id order by reviews.id desc limit 1
-            ), 'undo') = 'undo'
+            and standing is null
             and (redacted <> 0 or not {CONSENTED})
         """,  # noqa: S608
         [first, last, before],
