@@ -84,7 +84,7 @@ class Withdrawals:
         match post.kind:
             case "card":
                 assert post.reply_id is not None and guild is not None  # noqa: S101, PT018  (as all cards have)
-                async with self._review.verdicts.turn(post.reply_id):  # a verdict does not draw the words again
+                async with self._review.verdicts.lock(post.reply_id):  # a verdict does not draw the words again
                     await self._review.cards.withdraw(guild, message, post.reply_id)
             case "question":
                 await message.edit(embed=blank_vote_embed(), view=None)

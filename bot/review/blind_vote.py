@@ -1,7 +1,6 @@
 """Blind votes: one question, two answers called A and B, and the buttons to say which is better.
 
-Which adapter is A is drawn from the run's and the question's name, so nobody needs to remember it and it is the same
-after a restart.
+Which adapter is A follows from the names of the run and the question, so it is the same after a restart.
 """
 
 from __future__ import annotations
@@ -9,13 +8,13 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import Any, Literal, Self, get_args
+from typing import Literal, Self, get_args
 
 import discord
 
 from bot.discord_io import limits
+from bot.discord_io.components import Component, Interaction
 from bot.discord_io.excerpts import quoted, short
-from bot.discord_io.interaction_errors import answered
 from bot.errors import Refused
 from bot.i18n.en import moderation as words
 from storage.records import Preference
@@ -59,7 +58,7 @@ def vote_embed(vote: BlindVote) -> discord.Embed:
 
 
 def blank_vote_embed() -> discord.Embed:
-    """What is left of a question whose words were removed."""
+    """What is left of a vote whose words were removed."""
     return limits.Embed(title=words.BLIND_TITLE, description=words.BLIND_REMOVED, colour=discord.Colour.dark_grey())
 
 
@@ -76,7 +75,7 @@ def _label(side: Side) -> str:
 
 
 class VoteButton(
-    discord.ui.DynamicItem[discord.ui.Button[Any]],
+    Component[discord.ui.Button[discord.ui.View]],
     template=r"nightshift:vote:(?P<run>[\w.-]{1,60}):(?P<number>\d+):(?P<side>a|b|tie)",
 ):
     """A vote. A second one of the same moderator replaces the first."""
@@ -88,13 +87,10 @@ class VoteButton(
         self.run_id, self.number, self.side = run_id, number, side
 
     @classmethod
-    async def from_custom_id(
-        cls, _interaction: discord.Interaction[Any], _item: discord.ui.Item[Any], match: re.Match[str], /
-    ) -> Self:
+    def from_match(cls, match: re.Match[str]) -> Self:
         return cls(match["run"], int(match["number"]), match["side"])  # type: ignore[arg-type]  # as in the template
 
-    @answered
-    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+    async def use(self, interaction: Interaction) -> None:
         moderators = interaction.client.moderators
         guild = moderators.require_server(interaction)
         if not await interaction.client.reports.asked(self.run_id, self.number, guild):

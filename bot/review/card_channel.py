@@ -36,14 +36,14 @@ class CardChannel:
         channel = await self._moderators.card_channel(guild, reply.channel_id)
         if channel is None or (look and await self._stands(guild, reply_id)):
             return
-        embed, view = await self.face(guild, reply, asker)
+        embed, view = await self.draw(guild, reply, asker)
         nonce = nonce_of(channel.id, "card", reply_id)
         message = await with_retry(lambda: channel.send(embed=embed, view=view, nonce=nonce))
         post = Post(message.id, guild.id, channel.id, "card", reply_id=reply_id)
         if await self._moderators.store.call(Store.add_post, post):  # its words were removed while it was posted
             await self.redraw(guild, await self._moderators.store.call(Store.reply, reply_id))
 
-    async def face(
+    async def draw(
         self, guild: discord.Guild, reply: Reply, asker: str, *, skipped_by: str | None = None
     ) -> tuple[discord.Embed, discord.ui.View]:
         """How a reply's card looks now: to all moderators, so in the server's language, whoever used it."""
@@ -69,7 +69,7 @@ class CardChannel:
         if reply is None or is_blank(reply):
             await message.edit(embed=blank_card(reply_id), view=None)
         else:
-            embed, view = await self.face(guild, reply, card_asker(await message.fetch()))
+            embed, view = await self.draw(guild, reply, card_asker(await message.fetch()))
             await message.edit(embed=embed, view=view)
 
     async def redraw(self, guild: discord.Guild, reply: Reply) -> bool:
@@ -77,7 +77,7 @@ class CardChannel:
         try:
             message = await self._find(guild, reply.id)
             if message is not None:
-                embed, view = await self.face(guild, reply, card_asker(message))
+                embed, view = await self.draw(guild, reply, card_asker(message))
                 await message.edit(embed=embed, view=view)
         except discord.NotFound:  # somebody deleted it
             return True
@@ -117,7 +117,7 @@ class CardChannel:
 
 
 @dataclass(frozen=True)
-class _Now:
+class _CardState:
     """What a card shows of the store."""
 
     reply: Reply
@@ -127,10 +127,10 @@ class _Now:
     not_shown: str | None
 
 
-def _now(store: Store, reply_id: int) -> _Now:
+def _now(store: Store, reply_id: int) -> _CardState:
     reply = store.reply(reply_id)
     standing = store.reply_by_message(reply.message_id) if reply.message_id is not None else None
-    return _Now(
+    return _CardState(
         reply,
         store.latest_review(reply_id),
         store.held_in(reply_id) is not None,

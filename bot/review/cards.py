@@ -1,29 +1,28 @@
-"""How a reply under review looks: the card with its buttons, the form for editing, the menu of reasons.
+"""How a reply under review looks: the card with its buttons, and the menu of reasons.
 
-Draws what it is given; it neither stores a verdict nor decides who may give one (bot/review/service.py does). All
-that a button needs is in its custom id, so it outlives the process that posted it.
+Who may give a verdict, and storing it, is in bot/review/service.py. All that a button needs is in its custom id, so it
+works after a restart.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
-from typing import Any, Literal, Self
+from typing import Literal, Self, cast
 
 import discord
 
 from bot.discord_io import limits
+from bot.discord_io.components import Component, Interaction
 from bot.discord_io.excerpts import line, quoted, short
 from bot.i18n.en import moderation as words
 from bot.i18n.en import texts
 from storage.blanking import REDACTED
-from storage.records import Reply, Review
+from storage.records import QueueOrder, Reason, Reply, Review
 
 __all__ = [
     "FORM_LIMIT",
     "Act",
     "CardButton",
-    "CorrectionForm",
     "ReasonMenu",
     "blank_card",
     "card",
@@ -56,11 +55,9 @@ _COLOURS = {
     "reject": discord.Colour.dark_grey(),
 }
 
-Submit = Callable[[discord.Interaction[Any], str], Awaitable[None]]
-
 
 def label(act: Act) -> str:
-    """What stands on the button."""
+    """The text on the button."""
     return {
         "approve": texts.APPROVE,
         "edit": texts.EDIT,
@@ -128,7 +125,7 @@ def card_asker(message: discord.Message) -> str:
 
 
 def card_buttons(reply: Reply, review: Review | None = None, *, again: bool = False) -> discord.ui.View:
-    """What can be done with a reply, and a link to its message. They work for as long as the card stands.
+    """What can be done with a reply, and a link to its message. They work as long as the card exists.
 
     `again`: something is not shown on Discord yet, and can be tried again.
     """
@@ -144,7 +141,7 @@ def card_buttons(reply: Reply, review: Review | None = None, *, again: bool = Fa
     return view
 
 
-def jump(reply: Reply) -> discord.ui.Button[Any] | None:
+def jump(reply: Reply) -> discord.ui.Button[discord.ui.View] | None:
     """A link to a reply's message."""
     if not (reply.message_id and reply.channel_id):
         return None
@@ -163,10 +160,10 @@ def card_of(message: discord.Message) -> int | None:
 
 
 class CardButton(
-    discord.ui.DynamicItem[discord.ui.Button[Any]],
+    Component[discord.ui.Button[discord.ui.View]],
     template=r"nightshift:(?P<act>approve|edit|reject|skip|undo|show):(?P<reply>\d+)",
 ):
-    """A button of a card in the review channel."""
+    """A button of a card in the card channel."""
 
     def __init__(self, act: Act, reply_id: int) -> None:
         super().__init__(
@@ -176,24 +173,22 @@ class CardButton(
         self.reply_id = reply_id
 
     @classmethod
-    async def from_custom_id(
-        cls, _interaction: discord.Interaction[Any], _item: discord.ui.Item[Any], match: re.Match[str], /
-    ) -> Self:
+    def from_match(cls, match: re.Match[str]) -> Self:
         act: Act = match["act"]  # type: ignore[assignment]  # the template allows no other word
         return cls(act, int(match["reply"]))
 
-    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+    async def use(self, interaction: Interaction) -> None:
         await interaction.client.review.open(interaction, self.reply_id, self.act)
 
 
 class ReasonMenu(
-    discord.ui.DynamicItem[discord.ui.Select[Any]],
+    Component[discord.ui.Select[discord.ui.View]],
     template=r"nightshift:reason:(?P<reply>\d+)(?::(?P<order>[a-z]+):(?P<shown>\d+))?",
 ):
     """Why a reply was rejected. In a queue it also names the order and the reply shown there."""
 
-    def __init__(self, reply_id: int, place: tuple[str, int] | None = None) -> None:
-        ending = f":{place[0]}:{place[1]}" if place else ""
+    def __init__(self, reply_id: int, page: tuple[QueueOrder, int] | None = None) -> None:
+        ending = f":{page[0]}:{page[1]}" if page else ""
         super().__init__(
             discord.ui.Select(
                 custom_id=f"nightshift:reason:{reply_id}{ending}",
@@ -202,35 +197,18 @@ class ReasonMenu(
             )
         )
         self.reply_id = reply_id
-        self.place = place
+        self.page = page
 
     @classmethod
-    async def from_custom_id(
-        cls, _interaction: discord.Interaction[Any], item: discord.ui.Item[Any], match: re.Match[str], /
-    ) -> Self:
-        menu = cls(int(match["reply"]), (match["order"], int(match["shown"])) if match["order"] else None)
-        menu.item = item  # type: ignore[assignment]  # the one that holds what was chosen
-        return menu
+    def from_match(cls, match: re.Match[str]) -> Self:
+        page = (cast("QueueOrder", match["order"]), int(match["shown"])) if match["order"] else None
+        return cls(int(match["reply"]), page)
 
-    async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        await interaction.client.review.explain(interaction, self.reply_id, self.item.values[0], self.place)
+    async def use(self, interaction: Interaction) -> None:
+        reason = cast("Reason", self.item.values[0])
+        await interaction.client.review.explain(interaction, self.reply_id, reason, self.page)
 
 
 def reason_menu(reply_id: int) -> discord.ui.View:
     """The menu alone, for a private message."""
     return discord.ui.View(timeout=None).add_item(ReasonMenu(reply_id))
-
-
-class CorrectionForm(discord.ui.Modal):
-    """The form with the reply's text, to be put right."""
-
-    def __init__(self, text: str, submit: Submit) -> None:
-        super().__init__(title=texts.EDIT_TITLE, timeout=3600)
-        self._submit = submit
-        self.answer: discord.ui.TextInput[Self] = discord.ui.TextInput(
-            style=discord.TextStyle.paragraph, custom_id="answer", default=text, max_length=FORM_LIMIT
-        )
-        self.add_item(discord.ui.Label(text=texts.EDIT_LABEL, component=self.answer))
-
-    async def on_submit(self, interaction: discord.Interaction[Any]) -> None:
-        await self._submit(interaction, self.answer.value)

@@ -42,7 +42,7 @@ class _NotYet(Exception):
 
 
 @dataclass(frozen=True)
-class _Now:
+class _State:
     """What of a reply is to be seen on Discord. `stands`: no other answer stands in its place."""
 
     review: Review | None
@@ -74,7 +74,7 @@ class Outbox:
         self._moderators = moderators
         self._store = moderators.store
         self._live: dict[int, tuple[MessageStream, ChatRequest]] = {}  # answers written in this process, by reply
-        self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()  # by reply
+        self._locks: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()  # by reply
         self._next: dict[int, tuple[float, float]] = {}  # by row: not before, and the pause after that
 
     async def answer(self, reply_id: int, stream: MessageStream, request: ChatRequest) -> None:
@@ -88,7 +88,7 @@ class Outbox:
         `drawn`: its card was brought in step with the last verdict already.
         """
         failure: str | None = None
-        async with self._turn(reply_id):
+        async with self._lock(reply_id):
             for delivery in await self._store.call(lambda store: store.outbox.of_reply(reply_id)):
                 if not drawn and delivery.kind == "verdict":
                     self._next.setdefault(delivery.id, (0.0, _PAUSES[0]))
@@ -101,14 +101,14 @@ class Outbox:
         waiting = await self._store.call(lambda store: store.outbox.waiting(_AT_ONCE))
         self._next = {row.id: self._next[row.id] for row in waiting if row.id in self._next}
         for row in waiting:
-            if self._turn(row.reply_id).locked() or time.monotonic() < self._next.get(row.id, (0.0, 0.0))[0]:
+            if self._lock(row.reply_id).locked() or time.monotonic() < self._next.get(row.id, (0.0, 0.0))[0]:
                 continue
             self._next.setdefault(row.id, (0.0, _PAUSES[0]))
             if await self.carry_out(row.reply_id, row.kind) == "unreached":
                 return
 
-    def _turn(self, reply_id: int) -> asyncio.Lock:
-        return self._turns.setdefault(reply_id, asyncio.Lock())
+    def _lock(self, reply_id: int) -> asyncio.Lock:
+        return self._locks.setdefault(reply_id, asyncio.Lock())
 
     async def _attempt(self, delivery: Delivery) -> str | None:
         """Do it, and note how it went; gives the reason if it could not be done."""
@@ -250,7 +250,7 @@ class Outbox:
         stream = await stream_over(channel, self._me, details.get("messages", ()), after=after, number=number)
         return stream, *around
 
-    async def _stream_of_held(self, delivery: Delivery, reply: Reply, now: _Now) -> tuple[MessageStream, str, str]:
+    async def _stream_of_held(self, delivery: Delivery, reply: Reply, now: _State) -> tuple[MessageStream, str, str]:
         """The messages of a held answer, and what stands above and below it."""
         channel = await channel_of(self._client, reply)
         number = f"{reply.id}.{delivery.id}"  # another one for each verdict
@@ -263,10 +263,10 @@ class Outbox:
         return self._client.user.id if self._client.user is not None else 0
 
 
-def _now(store: Store, reply_id: int) -> _Now:
+def _now(store: Store, reply_id: int) -> _State:
     reply, deliveries = store.reply(reply_id), store.outbox.of_reply(reply_id)
     newest = store.reply_by_message(reply.message_id) if reply.message_id is not None else None
-    return _Now(
+    return _State(
         review=store.latest_review(reply_id),
         held_in=store.held_in(reply_id),
         stands=newest is None or newest.id == reply_id,

@@ -39,15 +39,15 @@ class Reactions:
             await self._judge(payload.message_id, verdict, member)
 
     async def removed(self, payload: discord.RawReactionActionEvent, guild: discord.Guild | None) -> None:
-        """The reaction that gave the standing verdict is gone, and so is the verdict, if a moderator's still."""
+        """The reaction that gave the review verdict is gone, and so is the verdict, if a moderator's still."""
         verdict = _VERDICTS.get(payload.emoji.name)
         if verdict is None or guild is None:
             return
         reply = await self._moderators.store.call(Store.reply_by_message, payload.message_id)
-        standing = await self._moderators.store.call(Store.latest_review, reply.id) if reply else None
-        if reply is None or standing is None:
+        review = await self._moderators.store.call(Store.latest_review, reply.id) if reply else None
+        if reply is None or review is None:
             return
-        if standing.reviewer_id != payload.user_id or standing.verdict != verdict:
+        if review.reviewer_id != payload.user_id or review.verdict != verdict:
             return
         try:
             member = await guild.fetch_member(payload.user_id)
@@ -61,17 +61,17 @@ class Reactions:
         reply: Reply | None = await self._moderators.store.call(Store.reply_by_message, message_id)
         if reply is None or reply.guild_id != member.guild.id:
             return
-        standing, hidden = await self._moderators.store.call(_standing, reply.id)
-        if hidden and standing is None:
+        review, hidden = await self._moderators.store.call(_review, reply.id)
+        if hidden and review is None:
             return  # a draft that is held back cannot be read where the reaction stands
         try:
-            async with self._review.verdicts.turn(reply.id):
-                ruling = await self._review.verdicts.give(reply, verdict, member)
+            async with self._review.verdicts.lock(reply.id):
+                change = await self._review.verdicts.give(reply, verdict, member)
                 drawn = await self._review.cards.redraw(member.guild, reply)
         except StorageError:  # redacted meanwhile, or nothing to take back
             return
-        await self._review.verdicts.carry_out(ruling, member.guild, reply, drawn=drawn)
+        await self._review.verdicts.carry_out(change, member.guild, reply, drawn=drawn)
 
 
-def _standing(store: Store, reply_id: int) -> tuple[Review | None, bool]:
+def _review(store: Store, reply_id: int) -> tuple[Review | None, bool]:
     return store.latest_review(reply_id), store.held_in(reply_id) is not None

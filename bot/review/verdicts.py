@@ -1,7 +1,7 @@
-"""Giving a verdict: into the store, onto the card, onto a held answer, and to whoever had said otherwise.
+"""Gives a verdict: stores it, updates the card and a held answer, and tells a moderator who said otherwise.
 
-One way for all of them: a card's buttons, a message command, the queue, a reaction. Two moderators at once take turns
-for each reply; the later verdict stands, the earlier is kept, and both are told.
+Cards, message commands, the queue and reactions all use this. If two moderators judge a reply at once, the second waits
+for the first; the later verdict counts, the earlier is kept, and both are told.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
-from typing import Any
 from weakref import WeakValueDictionary
 
 import discord
 
+from bot.discord_io.components import Interaction
 from bot.discord_io.retry import UNSENT
 from bot.i18n.en import moderation as texts
 from bot.i18n.language import speaking
@@ -21,15 +21,15 @@ from bot.review.outbox import Outbox
 from bot.server.moderators import Moderators
 from storage.records import Reason, Reply, Review, Verdict
 
-__all__ = ["Ruling", "Verdicts"]
+__all__ = ["VerdictChange", "Verdicts"]
 
 _log = logging.getLogger(__name__)
 _REMEMBERED = 200  # verdicts whose moderator can still be told in private
 
 
 @dataclass(frozen=True)
-class Ruling:
-    """A verdict that was given, and the one that stood before it."""
+class VerdictChange:
+    """A verdict that was given, and the one before it."""
 
     before: Review | None
     review: Review
@@ -44,7 +44,7 @@ class Ruling:
 
     @property
     def remark(self) -> str:
-        """What the moderator hears about the earlier verdict; empty if there is nothing to say."""
+        """What the moderator reads about the earlier verdict; empty if there is nothing to say."""
         other = self.overruled
         return texts.overruling(other.reviewer, other.verdict) if other else ""
 
@@ -56,12 +56,12 @@ class Verdicts:
         self._moderators = moderators
         self._cards = outbox.cards
         self._outbox = outbox
-        self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
-        self._given: dict[int, discord.Interaction[Any]] = {}  # the last on each reply; a memory, never the truth
+        self._locks: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+        self._given: dict[int, Interaction] = {}  # the last on each reply; a memory, never the truth
 
-    def turn(self, reply_id: int) -> asyncio.Lock:
-        """Hold it while a verdict is given and its card drawn, so that the card shows the verdict that stands."""
-        return self._turns.setdefault(reply_id, asyncio.Lock())
+    def lock(self, reply_id: int) -> asyncio.Lock:
+        """Hold it while a verdict is given and its card drawn, so that the card shows the latest verdict."""
+        return self._locks.setdefault(reply_id, asyncio.Lock())
 
     async def give(
         self,
@@ -71,21 +71,21 @@ class Verdicts:
         *,
         text: str | None = None,
         reason: Reason | None = None,
-    ) -> Ruling:
-        """Write a verdict down. Raises what `Store.add_review` raises."""
+    ) -> VerdictChange:
+        """Store a verdict. Raises what `Store.add_review` raises."""
         before, review = await self._moderators.store.call(
             lambda store: store.judge(
                 reply.id, verdict, reviewer=by.display_name, reviewer_id=by.id, edited_text=text, reason=reason
             )
         )
-        return Ruling(before, review)
+        return VerdictChange(before, review)
 
     async def carry_out(
         self,
-        ruling: Ruling,
+        change: VerdictChange,
         guild: discord.Guild,
         reply: Reply,
-        interaction: discord.Interaction[Any] | None = None,
+        interaction: Interaction | None = None,
         *,
         drawn: bool = True,
     ) -> None:
@@ -101,13 +101,13 @@ class Verdicts:
         reason = await self._outbox.carry_out(reply.id, "verdict", drawn=drawn)
         if reason is not None:
             await self._tell_failure(reason, guild, reply, interaction)
-        other = ruling.overruled
+        other = change.overruled
         if other is None:
             return
 
         def said(locale: str) -> str:
             with speaking(locale):
-                return texts.overruled(ruling.review.reviewer, ruling.review.verdict, other.verdict, reply.id)
+                return texts.overruled(change.review.reviewer, change.review.verdict, other.verdict, reply.id)
 
         if earlier is not None and earlier.user.id == other.reviewer_id:  # expired or not, Discord's clock decides
             try:
@@ -119,9 +119,9 @@ class Verdicts:
         await self._cards.tell(guild, f"{other.reviewer}: {said(self._moderators.locale(guild))}")
 
     async def _tell_failure(
-        self, reason: str, guild: discord.Guild, reply: Reply, interaction: discord.Interaction[Any] | None
+        self, reason: str, guild: discord.Guild, reply: Reply, interaction: Interaction | None
     ) -> None:
-        """The moderator hears what became of the verdict, beside the card that shows it."""
+        """Tell the moderator why what follows from the verdict could not be shown."""
         if interaction is not None:
             with speaking(str(interaction.locale)):
                 told = texts.not_shown(reason)

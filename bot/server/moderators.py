@@ -30,7 +30,7 @@ from storage.errors import ReplyNotFound
 from storage.records import Act, Reply
 from storage.store import Store
 
-__all__ = ["Moderators"]
+__all__ = ["Moderators", "server_of"]
 
 _log = logging.getLogger(__name__)
 
@@ -115,7 +115,7 @@ class Moderators:
 
     def require(self, interaction: discord.Interaction) -> discord.Guild:
         """The server, for whoever moderates it or the channel at hand. Raises Refused for anybody else."""
-        guild = _server(interaction)
+        guild = server_of(interaction)
         if not self.moderates(interaction.user) and not self.reviews(interaction.user, interaction.permissions):
             raise self._not_moderator(guild)
         return guild
@@ -129,7 +129,7 @@ class Moderators:
 
     async def require_reply(self, interaction: discord.Interaction, reply_id: int) -> Reply:
         """A reply, for whoever may judge it. Raises Refused, and what the store raises."""
-        guild = _server(interaction)
+        guild = server_of(interaction)
         user = interaction.user
         here = self.moderates(user) or self.reviews(user, interaction.permissions)
         try:
@@ -196,7 +196,8 @@ class Moderators:
         return Act(interaction.user.id, interaction.user.display_name, action, subject, guild_id, details)
 
 
-def _server(interaction: discord.Interaction) -> discord.Guild:
+def server_of(interaction: discord.Interaction) -> discord.Guild:
+    """The server that somebody acts on. Raises Refused in direct messages."""
     if interaction.guild is None:
         raise Refused(words.SERVER_ONLY)
     return interaction.guild
