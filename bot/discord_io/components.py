@@ -65,6 +65,7 @@ class TextForm(discord.ui.Modal):
         label: str,
         custom_id: str,
         default: str,
+        placeholder: str | None = None,
         max_length: int,
         required: bool = True,
     ) -> None:
@@ -74,6 +75,7 @@ class TextForm(discord.ui.Modal):
             style=discord.TextStyle.paragraph,
             custom_id=custom_id,
             default=default,
+            placeholder=placeholder,
             required=required,
             max_length=max_length,
         )

@@ -7,7 +7,6 @@ the text of an exception.
 from __future__ import annotations
 
 import functools
-import inspect
 import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec
@@ -110,7 +109,7 @@ async def respond_with_error(interaction: discord.Interaction, error: BaseExcept
 
 
 def answered(callback: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, Coroutine[Any, Any, None]]:
-    """Make a command, button or form answer its user in their language, also when it fails.
+    """Make a button or form answer its user in their language, also when it fails. Commands do not need it.
 
     Needed because discord.py only logs what a `DynamicItem` raises.
     """
@@ -124,6 +123,4 @@ def answered(callback: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, Co
         except Exception as error:  # noqa: BLE001  (this is the one handler: it logs what it does not know)
             await respond_with_error(interaction, error)
 
-    # discord.py reads a command's options from its annotations, and would look their names up in this module.
-    wrapper.__signature__ = inspect.signature(callback, eval_str=True)  # type: ignore[attr-defined]
     return wrapper

@@ -17,7 +17,7 @@ from bot.errors import Refused
 from bot.i18n.en import settings as texts
 from bot.server.guild_settings import Actor, GuildSettings, GuildSettingsCache, Talk
 from bot.server.permissions import require_administrator
-from bot.server.persona import PersonaForm
+from bot.server.persona import persona_form
 from storage.guild_settings import SERVER
 
 __all__ = ["SettingsCommands"]
@@ -69,13 +69,13 @@ class SettingsCommands(app_commands.Group):
         place = _place(interaction, where)
 
         async def save(submitted: discord.Interaction, text: str) -> None:
-            await self._change(submitted, place, {"persona": text or None})
-            await _say(submitted, texts.PERSONA_SET if text else texts.BACK_TO_DEFAULT)
+            await self._change(submitted, place, {"persona": text.strip() or None})
+            await _say(submitted, texts.PERSONA_SET if text.strip() else texts.BACK_TO_DEFAULT)
 
         current = self._guild_settings.of(
             guild.id, *(places_of(interaction.channel) if where == "channel" else ())
         ).persona
-        await interaction.response.send_modal(PersonaForm(current, save))
+        await interaction.response.send_modal(persona_form(current, save))
 
     @app_commands.command(name="answers", description="How freely and how long I answer (name neither: default)")
     @app_commands.describe(

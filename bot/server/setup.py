@@ -1,7 +1,7 @@
-"""/setup, the guided first start of a server, and /hold, which sends a channel's answers to moderators first.
+"""/setup, which helps to set up a server, and /hold, which sends a channel's answers to moderators first.
 
-Everything chosen here is a server's own setting (bot/server/guild_settings.py): stored, in the audit, in force at once.
-The form works from one message whose parts are named by their custom ids, so it goes on after a restart.
+What is chosen here is a server's own setting (bot/server/guild_settings.py). It is stored, audited, and holds at once.
+The form is one message. Its buttons and selects carry all they need in their custom ids, so it survives a restart.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import discord
 from discord import app_commands
 
 from bot.discord_io import limits
+from bot.discord_io.components import Component, Interaction
 from bot.discord_io.excerpts import short
-from bot.discord_io.interaction_errors import answered
 from bot.errors import Refused
 from bot.i18n.en import moderation as words
 from bot.i18n.en import texts
@@ -22,7 +22,7 @@ from bot.i18n.language import speaking
 from bot.server.guild_settings import Actor
 from bot.server.moderators import Moderators
 from bot.server.permissions import require_administrator
-from bot.server.persona import PersonaForm
+from bot.server.persona import persona_form
 
 __all__ = ["SetupChannel", "SetupForm", "SetupRole", "SetupStep", "hold_command", "setup_command"]
 
@@ -40,7 +40,6 @@ class SetupForm:
         embed, view = self._form(require_administrator(interaction))
         await interaction.response.send_message(embed=embed, view=view, ephemeral=True)
 
-    @answered
     async def choose(self, interaction: discord.Interaction, name: str, value: int) -> None:
         """A channel or a role was picked. One of another server is refused."""
         guild = require_administrator(interaction)
@@ -50,17 +49,15 @@ class SetupForm:
         await self._change(interaction, guild, name, value)
         await self._redraw(interaction, guild)
 
-    @answered
     async def persona(self, interaction: discord.Interaction) -> None:
         guild = require_administrator(interaction)
 
         async def save(submitted: discord.Interaction, text: str) -> None:
-            await self._change(submitted, require_administrator(submitted), "persona", text or None)
+            await self._change(submitted, require_administrator(submitted), "persona", text.strip() or None)
             await self._redraw(submitted, guild)
 
-        await interaction.response.send_modal(PersonaForm(self._moderators.guild_settings.of(guild.id).persona, save))
+        await interaction.response.send_modal(persona_form(self._moderators.guild_settings.of(guild.id).persona, save))
 
-    @answered
     async def tell_members(self, interaction: discord.Interaction) -> None:
         """Post in this channel how to opt in."""
         if not self._moderators.training_servers.learns_from(require_administrator(interaction).id):
@@ -110,7 +107,7 @@ def _warnings(channel: discord.TextChannel) -> str:
     return words.SETUP_PUBLIC if channel.permissions_for(channel.guild.default_role).view_channel else ""
 
 
-class SetupChannel(discord.ui.DynamicItem[discord.ui.ChannelSelect[Any]], template="nightshift:setup:channel"):
+class SetupChannel(Component[discord.ui.ChannelSelect[Any]], template="nightshift:setup:channel"):
     """Picks the review channel."""
 
     def __init__(self) -> None:
@@ -123,36 +120,28 @@ class SetupChannel(discord.ui.DynamicItem[discord.ui.ChannelSelect[Any]], templa
         )
 
     @classmethod
-    async def from_custom_id(
-        cls, _interaction: discord.Interaction, item: discord.ui.Item[Any], _match: re.Match[str], /
-    ) -> Self:
-        made = cls()
-        made.item = item  # type: ignore[assignment]  # the one that holds what was chosen
-        return made
+    def from_match(cls, _match: re.Match[str]) -> Self:
+        return cls()
 
-    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+    async def use(self, interaction: Interaction) -> None:
         await interaction.client.setup.choose(interaction, "review_channel", self.item.values[0].id)
 
 
-class SetupRole(discord.ui.DynamicItem[discord.ui.RoleSelect[Any]], template="nightshift:setup:role"):
+class SetupRole(Component[discord.ui.RoleSelect[Any]], template="nightshift:setup:role"):
     """Picks the role that reviews."""
 
     def __init__(self) -> None:
         super().__init__(discord.ui.RoleSelect(custom_id="nightshift:setup:role", placeholder=words.SETUP_PICK_ROLE))
 
     @classmethod
-    async def from_custom_id(
-        cls, _interaction: discord.Interaction, item: discord.ui.Item[Any], _match: re.Match[str], /
-    ) -> Self:
-        made = cls()
-        made.item = item  # type: ignore[assignment]  # as above
-        return made
+    def from_match(cls, _match: re.Match[str]) -> Self:
+        return cls()
 
-    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+    async def use(self, interaction: Interaction) -> None:
         await interaction.client.setup.choose(interaction, "moderator_role", self.item.values[0].id)
 
 
-class SetupStep(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"nightshift:setup:(?P<step>persona|consent)"):
+class SetupStep(Component[discord.ui.Button[Any]], template=r"nightshift:setup:(?P<step>persona|consent)"):
     """The buttons of the form."""
 
     def __init__(self, step: str) -> None:
@@ -161,14 +150,12 @@ class SetupStep(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"night
         self.step = step
 
     @classmethod
-    async def from_custom_id(
-        cls, _interaction: discord.Interaction, _item: discord.ui.Item[Any], match: re.Match[str], /
-    ) -> Self:
+    def from_match(cls, match: re.Match[str]) -> Self:
         return cls(match["step"])
 
-    async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        desk = interaction.client.setup
-        await (desk.persona(interaction) if self.step == "persona" else desk.tell_members(interaction))
+    async def use(self, interaction: Interaction) -> None:
+        setup = interaction.client.setup
+        await (setup.persona(interaction) if self.step == "persona" else setup.tell_members(interaction))
 
 
 def setup_command(setup: SetupForm) -> app_commands.Command[Any, ..., None]:

@@ -162,7 +162,7 @@ async def test_setup_takes_no_channel_and_no_role_of_another_server(stage, monke
         await interaction.client.setup.choose(interaction, name, theirs)
 
     page = (await al.slash(stage.world.general, "setup")).response
-    monkeypatch.setattr(kind, "callback", forged)
+    monkeypatch.setattr(kind, "use", forged)
     target = stage.world.general if kind is SetupChannel else admin
     result = await al.select(page, [target], custom_id=kind().item.custom_id)
     assert result.response.content == words.SETUP_ELSEWHERE
