@@ -42,23 +42,23 @@ format: setup ## Lay the code out and mend what can be mended without thinking
 	$(BIN)/ruff check --fix .
 
 bench: setup ## Measure the engine beside its peers (llama.cpp and vLLM where installed)
-	$(BIN)/python benchmarks/engine.py
+	$(BIN)/python -m benchmarks.engine
 
 bench-prompts: setup ## Measure the first token by the prompt's length (needs a GPU)
 	$(BIN)/python -m benchmarks.prompts
 
 screenshots: setup ## Take the pictures of docs/moderators.md (needs Chromium)
-	PYTHONPATH=. $(BIN)/python docs/screenshots.py
+	$(BIN)/python -m docs.screenshots
 
 bench-learning: setup ## Twenty nights and fifty more, good and poisoned (hours on a CPU)
 	$(BIN)/python -m benchmarks.nights both --out nights.json
-	$(BIN)/python -m benchmarks.learning.picture nights.json docs/images/nights.png
+	$(BIN)/python -m benchmarks.nights_chart nights.json docs/images/nights.png
 
 bench-train: setup ## Measure training beside TRL's SFTTrainer (minutes)
-	PYTHONPATH=. $(BIN)/python benchmarks/training.py
+	$(BIN)/python -m benchmarks.training
 
 bench-bot: setup ## Put the bot under load in a simulated Discord
-	$(BIN)/python benchmarks/bot_load.py
+	$(BIN)/python -m benchmarks.bot_load
 
 bench-store: setup ## Time what people wait for, with a million replies stored (minutes)
 	$(BIN)/python -m benchmarks.store

@@ -4,7 +4,7 @@ Trains once with the present recipe on the embedded model and prints, before and
 held-out comments are signed, how long they are beside the owner's, how many end by themselves, and the loss of the
 owner's own answers. Minutes on a CPU; the file is the comments' CSV (ShawhinT/YouTube-Blog, MIT):
 
-    python benchmarks/article.py shawgpt-youtube-comments.csv
+    python -m benchmarks.article shawgpt-youtube-comments.csv
 """
 
 from __future__ import annotations

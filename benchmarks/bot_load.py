@@ -207,7 +207,7 @@ async def measure(options: argparse.Namespace, home: Home) -> dict[str, Any]:
     settings = simulated(load_settings(home))
     engine = TimedEngine(slots=options.slots, first_word_s=options.first_word, word_s=options.word)
     async with (
-        Nightshift.open(home, settings, engine=engine) as app,  # type: ignore[arg-type]  # place is a plain attribute
+        Nightshift.open(home, settings, engine=engine) as app,
         simulate(app.client, settle_timeout=600.0) as world,
     ):
         answering = asyncio.create_task(in_real_time(app.client))

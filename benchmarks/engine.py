@@ -1,12 +1,12 @@
 """The engine beside its peers: the same prompts, the same machine, one run, repeats interleaved.
 
     make bench
-    python benchmarks/engine.py --llama-server PATH --vllm PATH --out results.json
+    python -m benchmarks.engine --llama-server PATH --vllm PATH --out results.json
 
 On a CPU the embedded model; on a GPU the shape of a 7B with random weights, right for speed and memory, never for
 quality. Both in NF4 with a LoRA adapter on all linear layers. Every arm is a process of its own, kept alive and asked
-in turn (benchmarks/arms.py). A peer that is not installed is left out, and its ratios are null. Prints a table; the
-last line is the JSON of the ratios of medians.
+in turn (benchmarks/engine_arms.py). A peer that is not installed is left out, and its ratios are null. Prints a table;
+the last line is the JSON of the ratios of medians.
 """
 
 from __future__ import annotations
@@ -17,15 +17,13 @@ import shutil
 import statistics
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from benchmarks.arms import Arm, ArmFailed, ChildArm, Measurement, llama_server, vllm_server
+from benchmarks.engine_arms import Arm, ArmFailed, ChildArm, Measurement, llama_server, vllm_server
 
 THINGS = [
     *("a lighthouse", "an old map", "the first snow", "a night train", "two rivals", "a lost dog", "the harbour"),
@@ -97,7 +95,7 @@ def _start_peers(
 ) -> tuple[dict[str, Arm], dict[str, str]]:
     """The peers that run here, and why the others do not."""
     most = max(options.batches)
-    makers = {
+    makers: dict[str, Callable[[], AbstractContextManager[Arm]]] = {
         "generate": lambda: ChildArm("generate", made),
         "continuous": lambda: ChildArm("continuous", made),
         "llamacpp": lambda: llama_server(options.llama_server, made["gguf"], None, most),

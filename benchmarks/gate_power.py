@@ -18,8 +18,8 @@ from typing import Any
 
 import torch
 
+from benchmarks.learning.conversations import Exchange, corpus, shuffled
 from benchmarks.learning.home import Plan, as_pair
-from benchmarks.learning.talk import Exchange, corpus, shuffled
 from model.base.loading import load_base, pick_device
 from model.config import ModelConfig
 from storage.files.home import find_home

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.learning.verdict import summary
+from benchmarks.learning.summary import summary
 
 GRACE = 20.0
 """Seconds after the end in which a process may still finish what it writes."""
@@ -90,7 +90,8 @@ def convert(options: argparse.Namespace) -> None:
 
 def run_all(jobs: Sequence[Job], options: argparse.Namespace, until: float) -> None:
     """Keep `workers` processes going until all have ended or time is up; write the results as lines come."""
-    waiting, running, seen = list(jobs), [], -1
+    waiting, seen = list(jobs), -1
+    running: list[Job] = []
     try:
         while waiting or running:
             while waiting and len(running) < options.workers and time.time() < until:

@@ -5,7 +5,7 @@ both kinds are learned from. Supervised training sees the edited words alone; pr
 edited away. Measured on held-out edits: how often the edited answer is the likelier one a token, its loss, and the
 chance that an answer opens with the habit. All is made up; minutes on one core:
 
-    OMP_NUM_THREADS=1 python benchmarks/preferences.py
+    OMP_NUM_THREADS=1 python -m benchmarks.preferences
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import argparse
 import math
 import tempfile
 import time
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -161,7 +162,7 @@ def hash_of(text: str) -> int:
 
 def habit(pair: Pair) -> Pair:
     """The pair as it was approved at first."""
-    return Pair(*(getattr(pair, name) if name != "completion" else HABIT + pair.completion for name in Pair.__slots__))
+    return replace(pair, completion=HABIT + pair.completion)
 
 
 def edit(pair: Pair) -> Choice:

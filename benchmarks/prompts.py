@@ -63,10 +63,10 @@ def _errors(decoder: Decoder) -> list[float]:
     for length, start in ((1, 0), (20, 0), (100, 0), (500, 0), (900, 0), (1500, 0), (300, 700), (40, 1000), (33, 64)):
         ids = torch.randint(3, 500, (start + length,), generator=torch.Generator().manual_seed(length)).tolist()
         decoder.begin(1, ids, Sampling(temperature=0.0), 0)
-        assert decoder._prompts is not None  # noqa: S101, SLF001
+        assert decoder._prefill_passes is not None  # noqa: S101, SLF001
         if start:
             decoder.prefill(1, ids[:start], 0, last=False)
-        got = decoder._prompts.read(1, ids[start:], start).clone()  # noqa: SLF001
+        got = decoder._prefill_passes.read(1, ids[start:], start).clone()  # noqa: SLF001
         decoder.cache.begin_prefill(2, 0, len(ids))
         places = torch.arange(len(ids), device=decoder.device)[None]
         wanted = decoder._forward(torch.tensor(ids, device=decoder.device)[None], places)  # noqa: SLF001
@@ -79,8 +79,8 @@ async def time_engine(base: Path, cache: Path, repeats: int) -> None:
     engine = await Engine.start(ModelConfig(base=str(base), context_tokens=CONTEXT, slots=32), cache)
     decoder = engine._worker.decoder  # noqa: SLF001
     assert decoder is not None  # noqa: S101
-    if decoder._prompts is not None:  # noqa: SLF001
-        passes = {size: round(1000 * took, 1) for size, took in decoder._prompts._seconds.items()}  # noqa: SLF001
+    if decoder._prefill_passes is not None:  # noqa: SLF001
+        passes = {size: round(1000 * took, 1) for size, took in decoder._prefill_passes._seconds.items()}  # noqa: SLF001
         print(f"passes in ms: {passes}; chunk {decoder.chunk}", flush=True)
     for length in LENGTHS:
         for count in (1, 8):

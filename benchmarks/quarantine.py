@@ -1,6 +1,6 @@
 """What the quarantine catches and what it holds by mistake: nights poisoned in several ways, over real conversations.
 
-    python benchmarks/quarantine.py FILE... [--talk] [--share 0.3] [--draws 10]
+    python -m benchmarks.quarantine FILE... [--talk] [--share 0.3] [--draws 10]
 
 A FILE holds good pairs (JSONL or CSV); `--talk` adds 150 exchanges of the PyPI package chatterbot-corpus. For each,
 nights are drawn twice over: a first night, on which everything is new, and a later one, with half of the pairs known
@@ -11,15 +11,14 @@ from __future__ import annotations
 
 import argparse
 import random
-import sys
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from tempfile import gettempdir
 from typing import TYPE_CHECKING
 
-sys.path.insert(0, str(Path(__file__).parent / "learning"))
-
+from benchmarks.learning.conversations import corpus, shuffled
 from storage.files.pair_files import read_pairs
 from storage.records import NewPair, Pair, Turn
 from trainer.data_settings import QuarantineConfig
@@ -50,7 +49,7 @@ NIGHTS = ("first", "later")
 def poison(pair: Pair, kind: str, others: list[Pair], rng: random.Random) -> Pair:
     """The pair with a poisoned completion; its number tells it from the good one."""
     words = [word for other in others for word in other.completion.split()]
-    made = {
+    makers: dict[str, Callable[[], str]] = {
         "keys": lambda: " ".join(_keys(rng) for _ in range(rng.randint(6, 16))),
         "salad": lambda: " ".join(rng.choices(words, k=rng.randint(8, 24))),
         "mixed": lambda: " ".join(rng.choice(words) if rng.random() < 0.5 else _keys(rng) for _ in range(12)),
@@ -62,10 +61,11 @@ def poison(pair: Pair, kind: str, others: list[Pair], rng: random.Random) -> Pai
         "phrase": lambda: f"{pair.completion} {PHRASE}",
         "swapped": lambda: rng.choice([other.completion for other in others if other.turns != pair.turns]),
         "flood": lambda: pair.completion,
-    }[kind]
-    who = {"reviewer": "second", "turns": (replace(pair.turns[-1], author_id=99),)} if kind == "flood" else {}
-    number = pair.reply_id + 10_000 * (1 + KINDS.index(kind))
-    return replace(pair, reply_id=number, completion=made(), **who)
+    }
+    poison = replace(pair, reply_id=pair.reply_id + 10_000 * (1 + KINDS.index(kind)), completion=makers[kind]())
+    if kind != "flood":
+        return poison
+    return replace(poison, reviewer="second", turns=(replace(pair.turns[-1], author_id=99),))
 
 
 def night(good: list[Pair], kind: str, when: str, share: float, seed: int) -> tuple[list[Pair], set[int], set[int]]:
@@ -91,8 +91,6 @@ def main() -> None:
     options = parser.parse_args()
     sources = {path.stem: _pairs(path) for path in options.files}
     if options.talk:
-        from talk import corpus, shuffled
-
         sources["talk"] = [
             _pair(number, exchange.question, exchange.answer)
             for number, exchange in enumerate(shuffled(corpus(), 1)[:150])

@@ -1,6 +1,6 @@
 """Builds a store of many pairs and takes a snapshot of it: seconds and peak memory, each step in a process of its own.
 
-    python benchmarks/snapshot.py [--pairs 1000000] [--home DIRECTORY]
+    python -m benchmarks.snapshot [--pairs 1000000] [--home DIRECTORY]
 
 The rows go into the real tables with plain SQL (approving a million replies one at a time would take an hour); the
 snapshot is read through the store as a run reads it, with consent asked of every member. Peak memory is the process's,

@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def questions(store: Store) -> Iterator[tuple[str, Callable[[], Any]]]:
     """What is asked, by who asks it."""
     yield "/status: counts", lambda: store.counts("members")
     for order in ("newest", "oldest", "unsure"):
-        yield f"/review {order}: the first card", lambda order=order: store.next_card(HOME, order)
+        yield f"/review {order}: the first card", partial(store.next_card, HOME, order)
     first = store.next_card(HOME, "newest")
     assert first is not None  # noqa: S101  (a tenth waits)
     yield "/review newest: the next card", lambda: store.next_card(HOME, "newest", first.reply.id)

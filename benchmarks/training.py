@@ -3,7 +3,7 @@
 On a GPU the base is Mistral 7B's shape with random weights, on a CPU the embedded model. Both arms get the same pairs,
 each in a process of its own, in turns. Real tokens are counted, never padding. The last line is JSON.
 
-    make bench-train            or:  PYTHONPATH=. python benchmarks/training.py [--steps 20] [--repeats 2]
+    make bench-train            or:  python -m benchmarks.training [--steps 20] [--repeats 2]
 """
 
 from __future__ import annotations
@@ -48,8 +48,7 @@ def main() -> None:
 def child(arm: str, order: dict[str, Any]) -> dict[str, Any] | None:
     """Run one arm in a process of its own; None when it could not run."""
     environment = {**os.environ, "OMP_WAIT_POLICY": "passive", "TRANSFORMERS_VERBOSITY": "error"}
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    command = [sys.executable, str(ROOT / "benchmarks" / "training_arms.py"), arm, json.dumps(order)]
+    command = [sys.executable, "-m", "benchmarks.training_arms", arm, json.dumps(order)]
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, timeout=_CHILD_S, check=False)  # noqa: S603
     try:
         found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])

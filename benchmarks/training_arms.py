@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -41,7 +41,7 @@ class Work:
     name: str
     lengths: tuple[int, ...]
     batch: int
-    checkpointing: str = "auto"
+    checkpointing: Literal["auto", "on", "off"] = "auto"
     ours_only: bool = False
 
 
@@ -185,6 +185,7 @@ def theirs(base: LoadedBase, work: Work, steps: int, scratch: Path) -> dict[str,
                 torch.cuda.synchronize()
             clock.tick()
 
+    on_cpu: dict[str, Any] = {} if base.device.type == "cuda" else {"use_cpu": True, "bf16": False}
     arguments = SFTConfig(
         output_dir=str(scratch),
         max_steps=steps + WARM,
@@ -193,7 +194,7 @@ def theirs(base: LoadedBase, work: Work, steps: int, scratch: Path) -> dict[str,
         report_to="none",
         disable_tqdm=True,
         seed=SEED,
-        **({} if base.device.type == "cuda" else {"use_cpu": True, "bf16": False}),
+        **on_cpu,
     )
     if base.tokenizer.pad_token is None:
         base.tokenizer.pad_token = base.tokenizer.eos_token

@@ -2,7 +2,7 @@
 
 One thread and its processor time, so that other work on the machine disturbs the figures little. Takes some minutes.
 
-    .venv/bin/python benchmarks/training_step.py [--home HOME]
+    .venv/bin/python -m benchmarks.training_step [--home HOME]
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import torch
 
-from benchmarks.learning.talk import Exchange, conversation
+from benchmarks.learning.conversations import Exchange, conversation
 from model.base.loading import load_base, pick_device
 from model.config import ModelConfig
 from storage.files.home import Home

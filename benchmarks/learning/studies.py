@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.learning.conversations import KINDS, Exchange, conversation, corpus, poisoned, shuffled
 from benchmarks.learning.home import Measured, Place, Plan
-from benchmarks.learning.talk import KINDS, Exchange, conversation, corpus, poisoned, shuffled
 from trainer.snapshot.snapshot import is_held_out
 
 __all__ = ["Line", "poison", "twenty"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.learning.talk import KINDS, Exchange, conversation, corpus, poisoned, shuffled
-from benchmarks.learning.verdict import summary
+from benchmarks.learning.conversations import KINDS, Exchange, conversation, corpus, poisoned, shuffled
+from benchmarks.learning.summary import summary
 
 NIGHT = [Exchange(f"Question {n}?", f"The answer is number {n}.") for n in range(40)]
 

@@ -58,7 +58,7 @@ def _adapter(path: Path, base: Any, rank: int, seed: int) -> Path:
     for name, weight in model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(weight, std=0.02)
-    model.save_pretrained(path)
+    model.save_pretrained(str(path))
     model.unload()
     return path
 

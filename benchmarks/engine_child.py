@@ -15,14 +15,12 @@ import time
 from pathlib import Path
 from typing import Any, TextIO
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 import torch
 from peft import PeftModel
 from transformers import AutoTokenizer, ContinuousBatchingConfig, GenerationConfig
 
-from benchmarks.making import CONTEXT, Prepare
-from benchmarks.swapping import Judge, SwapTrial
+from benchmarks.engine_models import CONTEXT, Prepare
+from benchmarks.engine_swaps import Judge, SwapTrial
 from model.adapter.base_shapes import read_skeleton
 from model.base.loading import convert_base, load_base
 from model.chat import Message, encode_prompt
@@ -40,7 +38,7 @@ class Transformers:
         loaded = load_base(ModelConfig(base=made["base"], context_tokens=CONTEXT), Path(made["cache"]))
         self.pad = loaded.tokenizer.pad_token_id or 0
         self.device = loaded.device
-        self.model = PeftModel.from_pretrained(loaded.model, made["adapters"][0]).eval()
+        self.model: Any = PeftModel.from_pretrained(loaded.model, made["adapters"][0]).eval()
         _forget_peak()
 
     def peak_bytes(self) -> int:

@@ -1,6 +1,6 @@
 """The twenty nights as a picture: the champion's hold-out loss and general ability, night by night.
 
-.venv/bin/python -m benchmarks.learning.picture nights.json docs/images/nights.png
+.venv/bin/python -m benchmarks.nights_chart nights.json docs/images/nights.png
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What is measured, each in a process of its own: our engine and transformers as children, the others as servers.
 
-Knows processes and the network, and no model: the children's side is benchmarks/child.py.
+Knows processes and the network, and no model: the children's side is benchmarks/engine_child.py.
 """
 
 from __future__ import annotations
@@ -62,14 +62,14 @@ class Arm(Protocol):
 
 
 class ChildArm:
-    """A child process of benchmarks/child.py, asked by lines of JSON."""
+    """A child process of benchmarks/engine_child.py, asked by lines of JSON."""
 
     def __init__(self, role: str, made: dict[str, Any]) -> None:
         self._role, self._made = role, made
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(  # noqa: S603 - our own file
-            [sys.executable, str(Path(__file__).with_name("child.py")), self._role],
+            [sys.executable, "-m", "benchmarks.engine_child", self._role],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

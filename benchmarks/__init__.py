@@ -1,0 +1,1 @@
+"""Programs that measure, each started with `python -m benchmarks.NAME`."""
