@@ -5,7 +5,6 @@ Here it is decided who may, where and how often; the answers are bot/chat/answer
 
 from __future__ import annotations
 
-import functools
 import logging
 import time
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ from bot.chat.existing_answer import existing_answer_at, parts_of, reply_shown_b
 from bot.chat.history import HistoryReader
 from bot.chat.message_text import is_proxied
 from bot.chat.proxies import Originals
-from bot.chat.request import asked_by_button, asked_by_command, asked_by_message
+from bot.chat.request import CommandRequest, MessageRequest, RegenerateRequest
 from bot.chat.trigger import is_allowed, trigger_of
 from bot.discord_io.ids import places_of, roles_of
 from bot.discord_io.interaction_errors import answered
@@ -32,7 +31,6 @@ from bot.server.guild_settings import GuildSettings, GuildSettingsCache
 from bot.server.moderators import Moderators
 from storage.async_store import AsyncStore
 from storage.records import Reply
-from storage.store import Store
 
 __all__ = ["IncomingRequests", "ask_command"]
 
@@ -82,7 +80,7 @@ class IncomingRequests:
             return
         if self._repeats_answered(message):
             return
-        request = asked_by_message(message, settings, unprompted=why == "unprompted")
+        request = MessageRequest(message, settings, unprompted=why == "unprompted")
         rate_limits = self._answering.rate_limits
         try:
             place = await rate_limits.admit(request.guild_id, message.author.id, facts.roles, settings)
@@ -111,19 +109,15 @@ class IncomingRequests:
     @answered
     async def ask(self, interaction: discord.Interaction[Any], words: str) -> None:
         """/ask was used."""
-        settings = self._settings(interaction.guild, interaction.channel)
-        roles = roles_of(interaction.user)
-        if interaction.guild is None:
-            if not self._direct_messages:
-                raise Refused(texts.NO_DIRECT)
-        elif not is_allowed(settings, places_of(interaction.channel), roles):
-            raise Refused(texts.NOT_HERE)
+        if interaction.guild is None and not self._direct_messages:
+            raise Refused(texts.NO_DIRECT)
+        settings, roles = self._require_allowed(interaction)
         place = await self._answering.rate_limits.admit(interaction.guild_id, interaction.user.id, roles, settings)
         with place:
             self._use_server_language(interaction)
             response = await interaction.response.defer(thinking=True)
             message_id = (response.message_id if response is not None else None) or interaction.id
-            request = asked_by_command(interaction, words, message_id, settings)
+            request = CommandRequest(interaction, words, message_id, settings)
             await self._answering.answer(request, self._me(interaction))
 
     @answered
@@ -172,19 +166,15 @@ class IncomingRequests:
         if reply is None or reply.redacted or not _given_here(interaction, reply):
             raise Refused(texts.ANSWER_GONE)
         self._require(interaction, reply.asker_id)
-        settings = self._settings(interaction.guild, interaction.channel)
-        roles = roles_of(interaction.user)
-        if interaction.guild is not None and not is_allowed(settings, places_of(interaction.channel), roles):
-            raise Refused(texts.NOT_HERE)
+        settings, roles = self._require_allowed(interaction)
         admit = self._answering.rate_limits.admit
         with (
             self._one_at_a_time(reply.message_id),
             await admit(interaction.guild_id, interaction.user.id, roles, settings, counted=not continues),
         ):
             existing = await existing_answer_at(interaction, reply, continues=continues)
-            recall = functools.partial(self._store.call, Store.reply, reply.id)
             self._use_server_language(interaction)
-            request = asked_by_button(interaction, existing, settings, recall)
+            request = RegenerateRequest(interaction, existing, settings, self._store)
             await interaction.response.edit_message(view=while_growing(request.id), suppress_embeds=True)
             await self._answering.answer(request, self._me(interaction), again=not continues)
 
@@ -203,6 +193,13 @@ class IncomingRequests:
         """Everybody on a server reads the answer: from now on, the texts are in its language."""
         if interaction.guild is not None:
             speak(self._locale(interaction.guild))
+
+    def _require_allowed(self, interaction: discord.Interaction[Any]) -> tuple[GuildSettings, tuple[int, ...]]:
+        """The settings here and the member's roles. Raises Refused where the lists do not let the bot answer them."""
+        settings, roles = self._settings(interaction.guild, interaction.channel), roles_of(interaction.user)
+        if interaction.guild is not None and not is_allowed(settings, places_of(interaction.channel), roles):
+            raise Refused(texts.NOT_HERE)
+        return settings, roles
 
     def _require(self, interaction: discord.Interaction[Any], asker_id: int | None) -> None:
         if interaction.user.id != asker_id and not self._moderates(interaction.user, interaction.permissions):

@@ -1,68 +1,53 @@
-"""A request to the bot, however it came: as a message, by /ask, or by a button below an earlier answer.
+"""A request to the bot: a message, the command /ask, or Regenerate and Continue below an earlier answer.
 
-It knows who asks, where, the context of the answer and how the answer is sent there. bot/chat/answering.py answers it.
+Each knows who asks and where, the context of the answer, and how the answer is posted. bot/chat/answering.py answers.
 """
 
 from __future__ import annotations
 
-import contextlib
-import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import discord
 
+from bot.chat.answer_messages import UNKNOWN_MESSAGE, InteractionEditor, edit, in_reply, without_previews
 from bot.chat.context import Context, HistoryMessage, compose, plain_text, shorten
 from bot.chat.existing_answer import ExistingAnswer
 from bot.chat.history import HistoryReader, names_for
-from bot.discord_io.retry import UNSENT, unreached
+from bot.discord_io.retry import unreached
 from bot.discord_io.sanitize import quotation
 from bot.errors import Refused
 from bot.i18n.en import texts
 from bot.server.guild_settings import GuildSettings
 from model.chat import Message
-from storage.records import Reply
+from storage.async_store import AsyncStore
+from storage.store import Store
 
-__all__ = ["ChatRequest", "Fits", "asked_by_button", "asked_by_command", "asked_by_message", "edit", "in_reply"]
-
-_UNKNOWN_WAIT = 3600.0  # seconds
-_TOKEN_S = 14.5 * 60  # an interaction is good for 15 minutes
-_UNKNOWN_MESSAGE = 10008  # Discord's code: it was deleted
+__all__ = ["ChatRequest", "CommandRequest", "Fits", "MessageRequest", "RegenerateRequest"]
 
 Fits = Callable[[Sequence[Message]], bool]
 """Whether these messages leave room for an answer."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class ChatRequest:
+class ChatRequest(Protocol):
     """What is needed to answer.
 
     Attributes:
-        id: of the message or interaction that asked; the controls of its answer carry it.
-        settings: what holds in this place at the time of asking.
-        context: the conversation, given a reader and what fits; None when no word was said to answer. Raises
-            discord.NotFound when the request is gone.
-        send: posts one part of the answer: its content, the first part (None for the first), and the controls below.
-        edit: changes a part that was posted.
-        heading: stands above the answer and is no part of it.
+        id: of the message or interaction that asked; the buttons of its answer carry it.
+        settings: the settings of this place at the time of asking.
+        heading: text above the answer that is not part of it.
         thinking: Discord shows already that an answer is on its way.
         unprompted: nobody asked; an administrator opened the channel.
-        prompt_message_id: the message that was answered, where there is one.
-        answer_message_id: the message that is there already for the answer.
-        standing: the answer that is replaced or continued, if there is one.
-        asker_id: who may stop or repeat the answer; not `asker` when a moderator asked for another one.
+        prompt_message_id: the message that is answered, where there is one.
+        answer_message_id: the message that will hold the answer, where there is one already.
+        existing: the answer that is replaced or continued, if there is one.
     """
 
     id: int
     asker: discord.User | discord.Member
-    asker_id: int
     guild: discord.Guild | None
     channel: Any
     settings: GuildSettings
-    context: Callable[[HistoryReader, Fits], Awaitable[Context | None]] = field(repr=False)
-    send: Callable[..., Awaitable[discord.Message]] = field(repr=False)
-    edit: Callable[..., Awaitable[None]] = field(repr=False, default_factory=lambda: edit)
     heading: str = ""
     thinking: bool = False
     unprompted: bool = False
@@ -70,9 +55,28 @@ class ChatRequest:
     answer_message_id: int | None = None
     existing: ExistingAnswer | None = None
 
+    async def context(self, reader: HistoryReader, fits: Fits) -> Context | None:
+        """What the model is shown; None when there is nothing to answer.
+
+        Raises:
+            discord.NotFound: the message that asked was deleted.
+        """
+
+    async def send(self, content: str, first: discord.Message | None, **extras: Any) -> discord.Message:
+        """Post one part of the answer; `first` is the first part (None for the first itself)."""
+
+    async def edit(self, message: discord.Message, **changes: Any) -> None:
+        """Change a part that was posted."""
+        await edit(message, **changes)
+
+    @property
+    def asker_id(self) -> int:
+        """Who may stop, regenerate or delete the answer."""
+        return self.asker.id
+
     @property
     def text_so_far(self) -> str:
-        """What the answer says already, where it is gone on with."""
+        """The text to continue, if there is any."""
         return self.existing.text_so_far if self.existing is not None else ""
 
     @property
@@ -87,196 +91,107 @@ class ChatRequest:
         return self.guild.id if self.guild is not None else None
 
 
-def asked_by_message(message: discord.Message, settings: GuildSettings, *, unprompted: bool = False) -> ChatRequest:
-    """A message that mentions the bot, replies to it, or stands where the bot listens."""
+class MessageRequest(ChatRequest):
+    """A message that mentions the bot, replies to it, or is in a channel where the bot answers unprompted."""
 
-    async def context(reader: HistoryReader, fits: Fits) -> Context | None:
-        history, root = await reader.reply_chain(message)
-        if root == message.id and not history[-1].text:
+    def __init__(self, message: discord.Message, settings: GuildSettings, *, unprompted: bool = False) -> None:
+        self.id = self.prompt_message_id = message.id
+        self.asker, self.guild, self.channel = message.author, message.guild, message.channel
+        self.settings, self.unprompted = settings, unprompted
+        self._message = message
+        self._post = in_reply(message.channel, message, message.id)
+
+    async def context(self, reader: HistoryReader, fits: Fits) -> Context | None:
+        history, root = await reader.reply_chain(self._message)
+        if root == self.id and not history[-1].text:
             return None  # a bare mention asks nothing, whatever was said before it
-        return compose(history, channel_id=message.channel.id, root=root, fits=fits)
+        return compose(history, channel_id=self.channel.id, root=root, fits=fits)
 
-    return ChatRequest(
-        id=message.id,
-        asker=message.author,
-        asker_id=message.author.id,
-        guild=message.guild,
-        channel=message.channel,
-        settings=settings,
-        context=context,
-        send=in_reply(message.channel, message, message.id),
-        unprompted=unprompted,
-        prompt_message_id=message.id,
-    )
+    async def send(self, content: str, first: discord.Message | None, **extras: Any) -> discord.Message:
+        return await self._post(content, first, **extras)
 
 
-def asked_by_command(
-    interaction: discord.Interaction[Any], words: str, message_id: int, settings: GuildSettings
-) -> ChatRequest:
+class CommandRequest(ChatRequest):
     """/ask, deferred already; `message_id` is that of the message which will hold the answer."""
 
-    async def context(reader: HistoryReader, fits: Fits) -> Context | None:
-        user = interaction.user
-        names = await names_for(interaction.guild, words)
-        request = HistoryMessage(message_id, user.id, user.display_name, plain_text(words, names, me=reader.me))
-        if not request.text:
+    thinking = True
+
+    def __init__(
+        self, interaction: discord.Interaction[Any], question: str, message_id: int, settings: GuildSettings
+    ) -> None:
+        self.id, self.asker = interaction.id, interaction.user
+        self.guild, self.channel, self.settings = interaction.guild, interaction.channel, settings
+        self.heading, self.answer_message_id = texts.asked(quotation(question)), message_id
+        self._interaction, self._question, self._message_id = interaction, question, message_id
+        self._post = in_reply(interaction.channel, None, interaction.id)
+        self._editor = InteractionEditor(interaction, message_id)
+
+    async def context(self, reader: HistoryReader, fits: Fits) -> Context | None:
+        text = plain_text(self._question, await names_for(self.guild, self._question), me=reader.me)
+        if not text:
             return None
-        history = await reader.recent_messages(interaction.channel, before=message_id)
-        return compose([*history, request], channel_id=interaction.channel_id or 0, root=message_id, fits=fits)
+        asked = HistoryMessage(self._message_id, self.asker.id, self.asker.display_name, text)
+        history = await reader.recent_messages(self.channel, before=self._message_id)
+        channel_id = self._interaction.channel_id or 0
+        return compose([*history, asked], channel_id=channel_id, root=self._message_id, fits=fits)
 
-    further = in_reply(interaction.channel, None, interaction.id)
-
-    async def send(content: str, first: discord.Message | None, **extras: Any) -> discord.Message:
+    async def send(self, content: str, first: discord.Message | None, **extras: Any) -> discord.Message:
         if first is not None:
             try:
-                return await further(content, first, **extras)
-            except discord.Forbidden:  # a channel that the bot cannot see: its commands reach there all the same
-                return await interaction.followup.send(content, wait=True, **extras)
-        # The deferred message is filled in: done again, that is no second message, as a follow-up would be.
+                return await self._post(content, first, **extras)
+            except discord.Forbidden:  # a channel that the bot cannot see: its commands work there all the same
+                return await self._interaction.followup.send(content, wait=True, **extras)
+        # Fill in the deferred message: a retry posts no second message, as a follow-up would.
         try:
-            message = await interaction.edit_original_response(content=content, **extras)
+            message = await self._interaction.edit_original_response(content=content, **extras)
         except discord.HTTPException as error:
-            if unreached(error) or error.code == _UNKNOWN_MESSAGE or not interaction.is_expired():
+            if unreached(error) or error.code == UNKNOWN_MESSAGE or not self._interaction.is_expired():
                 raise
-            return await further(content, None, **extras)  # it took too long for that message
+            return await self._post(content, None, **extras)  # it took too long for that message
         if "://" in content:
-            await _without_previews(message)
+            await without_previews(message)
         return message
 
-    return ChatRequest(
-        id=interaction.id,
-        asker=interaction.user,
-        asker_id=interaction.user.id,
-        guild=interaction.guild,
-        channel=interaction.channel,
-        settings=settings,
-        context=context,
-        send=send,
-        edit=_edit_through(interaction, message_id),
-        heading=texts.asked(quotation(words)),
-        thinking=True,
-        answer_message_id=message_id,
-    )
+    async def edit(self, message: discord.Message, **changes: Any) -> None:
+        await self._editor.edit(message, **changes)
 
 
-def asked_by_button(
-    interaction: discord.Interaction[Any],
-    existing: ExistingAnswer,
-    settings: GuildSettings,
-    recall: Callable[[], Awaitable[Reply]],
-) -> ChatRequest:
+class RegenerateRequest(ChatRequest):
     """Another answer in place of the existing one, or the rest of it.
 
-    The conversation is the stored one, so it can be asked for after a restart, and holds no more than was shown then.
-    `recall` gives the reply as it is stored now: what was deleted meanwhile is not generated from.
+    The context is the stored one, so this works after a restart and shows the model no more than it was shown then.
+    The reply is read from the store again: the text of messages deleted since then is not used.
     """
-    reply = existing.reply
 
-    async def context(_reader: HistoryReader, fits: Fits) -> Context | None:
-        now = await recall()
+    def __init__(
+        self,
+        interaction: discord.Interaction[Any],
+        existing: ExistingAnswer,
+        settings: GuildSettings,
+        store: AsyncStore,
+    ) -> None:
+        self.id, self.asker = interaction.id, interaction.user
+        self.guild, self.channel, self.settings = interaction.guild, interaction.channel, settings
+        self.existing, self.heading = existing, existing.heading
+        self._reply, self._store = existing.reply, store
+        self.prompt_message_id = self._reply.prompt_message_id
+        self._post = in_reply(interaction.channel, existing.messages[0], interaction.id)
+        self._editor = InteractionEditor(interaction, existing.messages[-1].id)
+
+    @property
+    def asker_id(self) -> int:
+        """Who asked at first; not `asker` when a moderator asks for another answer."""
+        return self._reply.asker_id or self.asker.id
+
+    async def context(self, _reader: HistoryReader, fits: Fits) -> Context | None:
+        now = await self._store.call(Store.reply, self._reply.id)
         if now.redacted:
             raise Refused(texts.ANSWER_GONE)
-        return Context(shorten([turn for turn in now.turns if turn.role != "system"], fits), reply.conversation)
+        turns = [turn for turn in now.turns if turn.role != "system"]
+        return Context(shorten(turns, fits), self._reply.conversation)
 
-    first = existing.messages[0]
-    return ChatRequest(
-        id=interaction.id,
-        asker=interaction.user,
-        asker_id=reply.asker_id or interaction.user.id,
-        guild=interaction.guild,
-        channel=interaction.channel,
-        settings=settings,
-        context=context,
-        send=in_reply(interaction.channel, first, interaction.id),
-        edit=_edit_through(interaction, existing.messages[-1].id),
-        heading=existing.heading,
-        prompt_message_id=reply.prompt_message_id,
-        existing=existing,
-    )
+    async def send(self, content: str, first: discord.Message | None, **extras: Any) -> discord.Message:
+        return await self._post(content, first, **extras)
 
-
-def in_reply(
-    channel: Any, replied_to: Any, number: object, *, posted: int = 0
-) -> Callable[..., Awaitable[discord.Message]]:
-    """Sends the parts of one answer: the first replies to the request, each further one to the first.
-
-    `number` and how many were sent (`posted` before) make the nonce: the same until it is posted, so that a send that
-    is tried again posts nothing twice. Discord refuses a reply to who may not read the channel's history: there the
-    parts stand by themselves.
-    """
-    count = posted + 1
-
-    async def send(content: str, first: discord.Message | None, **extras: Any) -> discord.Message:
-        nonlocal count
-        message: discord.Message = await channel.send(
-            content,
-            reference=_reference_to(first or replied_to),
-            allowed_mentions=discord.AllowedMentions.none(),
-            nonce=f"{number}-{count}",
-            suppress_embeds=True,
-            **extras,
-        )
-        count += 1
-        return message
-
-    return send
-
-
-def _reference_to(message: Any) -> discord.MessageReference | None:
-    """`message` may be a partial one, or a reference already."""
-    if message is None:
-        return None
-    if isinstance(message, discord.MessageReference):
-        return message
-    me = message.guild.me if message.guild is not None else None
-    if me is not None and not message.channel.permissions_for(me).read_message_history:
-        return None
-    reference: discord.MessageReference = message.to_reference(fail_if_not_exists=False)
-    return reference
-
-
-async def edit(message: discord.Message | discord.PartialMessage, **changes: Any) -> None:
-    """Change a message of the bot's own.
-
-    `suppress` each time: an edit of the buttons would bring the links' previews back (discord.py 2.7 sends flags 0).
-    The class's own method: that of an interaction's messages cannot suppress, and ends with the interaction's token.
-    """
-    try:
-        if isinstance(message, discord.Message):
-            await discord.Message.edit(message, suppress=True, **changes)
-        else:
-            await message.edit(**changes)
-    except KeyError as error:  # discord.py 2.7 reads `retry_after` of every 429, those on old messages included
-        raise discord.RateLimited(_UNKNOWN_WAIT) from error
-
-
-def _edit_through(interaction: discord.Interaction[Any], message_id: int) -> Callable[..., Awaitable[None]]:
-    """Changes the message of an interaction by the interaction's own right, while that lasts (15 minutes).
-
-    It holds in channels that the bot cannot see, and for messages so old that the bot may hardly edit them. All other
-    messages, and this one later, are edited as any of the bot's.
-    """
-    quiet, began = False, time.monotonic()  # the host's clock may differ from Discord's
-
-    async def change(message: discord.Message, **changes: Any) -> None:
-        nonlocal quiet
-        if message.id != message_id or time.monotonic() - began > _TOKEN_S:
-            await edit(message, **changes)
-            return
-        try:
-            await interaction.edit_original_response(**changes)
-        except discord.HTTPException as error:
-            if unreached(error) or error.code == _UNKNOWN_MESSAGE:
-                raise
-            await edit(message, **changes)
-            return
-        if not quiet and "://" in changes.get("content", ""):
-            quiet = True  # an edit by the interaction leaves it so
-            await _without_previews(message)
-
-    return change
-
-
-async def _without_previews(message: discord.Message) -> None:
-    with contextlib.suppress(*UNSENT):  # a preview more is no reason to fail
-        await edit(message)
+    async def edit(self, message: discord.Message, **changes: Any) -> None:
+        await self._editor.edit(message, **changes)

@@ -12,8 +12,8 @@ from typing import Any
 
 import discord
 
+from bot.chat.answer_messages import edit, in_reply
 from bot.chat.existing_answer import heading_of
-from bot.chat.request import edit, in_reply
 from bot.discord_io.emoji import emoji_of, with_emoji
 from bot.discord_io.markup import closing
 from bot.discord_io.retry import UNSENT, unreached, with_retry

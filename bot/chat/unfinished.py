@@ -13,9 +13,10 @@ from typing import Any, TypeVar
 
 import discord
 
+from bot.chat.answer_messages import edit
 from bot.chat.buttons import StopButton, below_question
 from bot.chat.existing_answer import heading_of
-from bot.chat.request import ChatRequest, edit
+from bot.chat.request import ChatRequest
 from bot.discord_io.retry import UNSENT, unreached
 from bot.discord_io.streaming import MESSAGE_LIMIT
 from bot.i18n.en import texts

@@ -17,7 +17,8 @@ from weakref import WeakValueDictionary
 import discord
 
 from bot.chat import buttons as controls
-from bot.chat.request import ChatRequest, edit
+from bot.chat.answer_messages import edit
+from bot.chat.request import ChatRequest
 from bot.chat.showing import as_posted, channel_of, question_of, show, stream_over, stream_over_held, take_away
 from bot.discord_io.emoji import emoji_of, with_emoji
 from bot.discord_io.retry import UNSENT, unreached
