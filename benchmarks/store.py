@@ -78,14 +78,14 @@ def questions(store: Store) -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "/stats by adapter", lambda: store.reviews_by_adapter(HOME)
     yield "/pairs search: a word of many", lambda: store.search_pairs(HOME, "chisel", 5)
     yield "/pairs search: a word of none", lambda: store.search_pairs(HOME, "zebra", 5)
-    yield "/privacy status: a busy member", lambda: store.holdings(1)
+    yield "/privacy status: a busy member", lambda: store.member_data(1)
     yield "a verdict: the standing one", lambda: store.latest_review(first.reply.id)
     yield "a card: the reply of a message", lambda: store.reply_by_message(first.reply.id)
     yield "a question: answers today", lambda: store.answers_since(1, HOME, _BEGAN)
     yield "a deletion: one message", lambda: store.redact_messages([1])
     yield "a deleted channel: its messages", lambda: store.messages_in(999)
     yield "retention: one step", lambda: store.purge("2026-01-02", after=0)
-    yield "the start: what stands where", lambda: store.standing_messages("", 1000)
+    yield "the start: what stands where", lambda: store.stored_messages("", 1000)
 
 
 def fill(store: Store, count: int) -> None:

@@ -12,7 +12,7 @@ from sqlite3 import Connection
 from storage.records import Turn
 
 
-def stand_in(db: Connection, reply_id: int, message_ids: Iterable[int]) -> None:
+def add_messages(db: Connection, reply_id: int, message_ids: Iterable[int]) -> None:
     """Write down that a reply stands in these messages, besides those that are known."""
     db.executemany(
         "insert or ignore into answer_messages (message_id, reply_id) values (?, ?)",

@@ -15,7 +15,7 @@ from types import GeneratorType, TracebackType
 from typing import Concatenate, ParamSpec, Self, TypeVar
 
 from storage.errors import StoreClosed
-from storage.faults import foreseen
+from storage.faults import as_storage_error
 from storage.store import Store
 
 P = ParamSpec("P")
@@ -25,7 +25,7 @@ T = TypeVar("T")
 class AsyncStore:
     """`store = await AsyncStore.open(path)`, then `await store.call(Store.add_reply, new)`.
 
-    `call` writes, or reads what is quick; `look` only reads, on a thread and a connection of its own, so that no answer
+    `call` writes, or reads what is quick; `read` only reads, on a thread and a connection of its own, so that no answer
     waits to be stored while a question takes seconds.
     """
 
@@ -61,7 +61,7 @@ class AsyncStore:
         """
         return await self._run(self._thread, lambda: fn(self._store, *args, **kwargs))
 
-    async def look(self, fn: Callable[Concatenate[Store, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def read(self, fn: Callable[Concatenate[Store, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The same for a question that may take long and writes nothing, beside the writes: it sees all made before it.
 
         Raises what `call` raises.
@@ -108,7 +108,7 @@ def _asked(ask: Callable[[], T]) -> T:
     try:
         result = ask()
     except (sqlite3.Error, OSError) as error:
-        if (known := foreseen(error)) is not None:
+        if (known := as_storage_error(error)) is not None:
             raise known from error
         raise
     if isinstance(result, GeneratorType):

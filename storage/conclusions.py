@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from sqlite3 import Connection
 
-from storage import adapters as registry
-from storage import lineage, promotions, runs
+from storage import adapters, lineage, promotions, runs
 from storage.database import writing
 from storage.records import Adapter, Run
 
@@ -26,8 +25,8 @@ def conclude(db: Connection, run_id: str, adapter: Adapter, *, expected: str | N
         reason: why the gate lets it in.
     """
     with writing(db):
-        if adapter.id not in {one.id for one in registry.every(db)}:
-            registry.add(db, adapter)
+        if adapter.id not in {one.id for one in adapters.every(db)}:
+            adapters.add(db, adapter)
         why = _why_not(db, adapter.id, expected)
         if why is None:
             promotions.promote(db, adapter.id, kind="gate", actor=f"run {run_id}", reason=reason, expected=expected)
@@ -40,6 +39,6 @@ def _why_not(db: Connection, adapter: str, expected: str | None) -> str | None:
     """Why a winner is not put to use after all."""
     if promotions.champion(db) != expected:
         return f"The champion was changed by hand during the run; {adapter} is published but not in use."
-    if registry.get(db, adapter).retired_at is not None:
+    if adapters.get(db, adapter).retired_at is not None:
         return f"{adapter} was retired meanwhile, so it is not put to use."
     return None

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from storage import migrations
 from storage.errors import DatabaseBusy, DatabaseDamaged, DatabaseNewer, DatabaseUnreadable
-from storage.faults import BUSY_TIMEOUT_S, foreseen, is_busy, is_damage
+from storage.faults import BUSY_TIMEOUT_S, as_storage_error, is_busy, is_damage
 from storage.files.home import make_private
 
 CACHE_KIB = 64 * 1024
@@ -138,7 +138,7 @@ def writing(db: sqlite3.Connection) -> Iterator[None]:
     try:
         db.execute("begin immediate")
     except sqlite3.Error as error:
-        if (known := foreseen(error)) is not None:
+        if (known := as_storage_error(error)) is not None:
             raise known from error
         raise
     with _to_the_end(db):
@@ -161,7 +161,7 @@ def _to_the_end(db: sqlite3.Connection) -> Iterator[None]:
     except BaseException as error:
         if db.in_transaction:
             db.execute("rollback")
-        if (known := foreseen(error)) is not None:
+        if (known := as_storage_error(error)) is not None:
             raise known from error
         raise
 

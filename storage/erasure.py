@@ -38,7 +38,7 @@ def carry_out(db: sqlite3.Connection, *, at_most: int | None = AT_ONCE) -> bool:
     (due,) = db.execute("select max(id) from erasures").fetchone()
     if due is None:
         return True
-    (patience,) = db.execute("pragma busy_timeout").fetchone()
+    (timeout,) = db.execute("pragma busy_timeout").fetchone()
     try:
         db.execute(f"pragma busy_timeout = {_WAIT_MS}")
         rewritten = at_most is None or _size(db) <= at_most
@@ -52,7 +52,7 @@ def carry_out(db: sqlite3.Connection, *, at_most: int | None = AT_ONCE) -> bool:
         _log.info("Removed words are erased from the file later: %s", error)
         return False
     finally:
-        db.execute(f"pragma busy_timeout = {patience}")
+        db.execute(f"pragma busy_timeout = {timeout}")
     return True
 
 

@@ -18,7 +18,7 @@ BUSY_TIMEOUT_S = 10.0
 """How long a writer waits for another process."""
 
 
-def foreseen(error: BaseException) -> StorageError | None:
+def as_storage_error(error: BaseException) -> StorageError | None:
     """The store's error for a failure of the disk or the database; None for a mistake of ours."""
     if isinstance(error, sqlite3.Error):
         return _of_sqlite(error)

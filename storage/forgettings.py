@@ -11,8 +11,8 @@ import hashlib
 from collections.abc import Collection, Iterable
 from sqlite3 import Connection
 
-from storage.blanking import REDACTED
 from storage.records import Turn
+from storage.redaction_rules import REDACTED
 
 __all__ = ["is_forgotten", "limits", "record", "withdrawn_answers", "withheld"]
 

@@ -20,7 +20,7 @@ def put(db: Connection, reply_id: int, message_ids: Sequence[int]) -> None:
             """,
             [reply_id, json.dumps(list(message_ids))],
         )
-        answers.stand_in(db, reply_id, message_ids)
+        answers.add_messages(db, reply_id, message_ids)
 
 
 def messages(db: Connection, reply_id: int) -> tuple[int, ...] | None:

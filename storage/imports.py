@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from sqlite3 import Connection
 
-from storage import audit, quarantine, replies, said
+from storage import audit, quarantine, replies, word_hashes
 from storage.conditions import LATEST_REVIEW
 from storage.database import preparing, writing
 from storage.fingerprints import content_hash, import_conversation
@@ -75,7 +75,7 @@ def add(
 
 def _prepare(db: Connection, pairs: Iterable[NewPair], guild_id: int | None) -> int:
     """Write the pairs into the temporary tables; gives how many there were."""
-    key = said.key(db)
+    key = word_hashes.key(db)
     offered = 0
     for offered, pair in enumerate(pairs, start=1):
         if not pair.turns or pair.turns[-1].role != "user":
@@ -95,7 +95,7 @@ def _prepare(db: Connection, pairs: Iterable[NewPair], guild_id: int | None) -> 
         if new.rowcount:
             db.executemany(
                 "insert into incoming_words (position, hash) values (?, ?)",
-                [(offered, one) for one in said.hashes_of(key, pair.turns, pair.completion)],
+                [(offered, one) for one in word_hashes.hashes_of(key, pair.turns, pair.completion)],
             )
     return offered
 
@@ -113,7 +113,7 @@ def _take_in(db: Connection, approved_by: str, guild_id: int | None, by: int | N
                 authors_known, content_hash, guild_id)
             select ? + row_number() over (order by position),
                 'import', conversation, turns, completion, null, '', 'stop', ?, 1, hash, ?
-            from incoming where not ({_KNOWN}) and {said.NOT_SAID_HERE} order by position
+            from incoming where not ({_KNOWN}) and {word_hashes.NOT_SAID_HERE} order by position
             """,  # noqa: S608
             [before, moment, guild_id],
         )
@@ -133,7 +133,7 @@ def _take_in(db: Connection, approved_by: str, guild_id: int | None, by: int | N
             """,
             [before],
         )
-        said.take_in(db, before)
+        word_hashes.take_in(db, before)
         if guild_id is not None:
             quarantine.put_imported(db, before)
     return imported, int(new) - imported

@@ -8,7 +8,7 @@ from typing import Any
 
 from storage import consents, replies
 from storage.database import writing
-from storage.records import Holdings, Reply
+from storage.records import MemberData, Reply
 from storage.timestamps import now
 
 
@@ -27,7 +27,7 @@ def introduce(db: Connection, user_id: int) -> bool:
         return cursor.rowcount == 1
 
 
-def holdings(db: Connection, user_id: int) -> Holdings:
+def member_data(db: Connection, user_id: int) -> MemberData:
     """How much the store holds of one person."""
     consent = consents.get(db, user_id)
     messages: set[int] = set()
@@ -48,7 +48,7 @@ def holdings(db: Connection, user_id: int) -> Holdings:
         """,
         [user_id],
     ).fetchone()
-    return Holdings(
+    return MemberData(
         opted_in=None if consent is None else consent.opted_in,
         messages=len(messages) + unnumbered,
         answers=answers,

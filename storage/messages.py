@@ -8,7 +8,7 @@ from storage.database import writing
 from storage.records import StoredThread
 
 
-def standing(db: Connection, since: str, limit: int) -> dict[tuple[int | None, int], list[int]]:
+def stored(db: Connection, since: str, limit: int) -> dict[tuple[int | None, int], list[int]]:
     """Message numbers by server (None: direct messages) and channel, newest first, of the newest replies.
 
     Those of the replies themselves, of what was answered and of what was shown. Redacted replies are passed over.

@@ -18,7 +18,7 @@ from typing import Any
 from storage import answers, replies
 from storage.connected import Connected, method
 from storage.database import writing
-from storage.records import Delivery, DeliveryKind, Growing
+from storage.records import Delivery, DeliveryKind, UnfinishedAnswer
 from storage.timestamps import now
 
 
@@ -59,7 +59,7 @@ def shown(db: Connection, reply_id: int, message_ids: Sequence[int], answer: int
     """A reply stands in these messages now, first to last; `answer` is the row that asked for it, if one did."""
     with writing(db):
         replies.set_message_id(db, reply_id, message_ids[0])
-        answers.stand_in(db, reply_id, message_ids)
+        answers.add_messages(db, reply_id, message_ids)
         db.execute("update holds set message_ids = ? where reply_id = ?", [json.dumps(list(message_ids)), reply_id])
         if answer is not None:
             done(db, answer)
@@ -73,25 +73,25 @@ def withdraw(db: Connection, reply_id: int) -> None:
     )
 
 
-def grows(db: Connection, growing: Growing) -> None:
+def add_unfinished(db: Connection, answer: UnfinishedAnswer) -> None:
     """An answer is being written, and stands unfinished in these messages so far."""
     with writing(db):
         db.execute(
             "insert or replace into growing (question_id, channel_id, message_ids) values (?, ?, ?)",
-            [growing.question_id, growing.channel_id, json.dumps(list(growing.message_ids))],
+            [answer.question_id, answer.channel_id, json.dumps(list(answer.message_ids))],
         )
 
 
-def grown(db: Connection, question_id: int) -> None:
+def remove_unfinished(db: Connection, question_id: int) -> None:
     """Nothing unfinished stands on Discord for this question any more."""
     with writing(db):
         db.execute("delete from growing where question_id = ?", [question_id])
 
 
-def growing(db: Connection) -> list[Growing]:
+def unfinished(db: Connection) -> list[UnfinishedAnswer]:
     """Answers that are being written, or were when the process ended."""
     rows = db.execute("select question_id, channel_id, message_ids from growing order by question_id")
-    return [Growing(question, channel, tuple(json.loads(ids))) for question, channel, ids in rows]
+    return [UnfinishedAnswer(question, channel, tuple(json.loads(ids))) for question, channel, ids in rows]
 
 
 def _delivery(row: Row) -> Delivery:
@@ -107,6 +107,6 @@ class Outbox(Connected):
     done = method(done)
     failed = method(failed)
     shown = method(shown)
-    grows = method(grows)
-    grown = method(grown)
-    growing = method(growing)
+    add_unfinished = method(add_unfinished)
+    remove_unfinished = method(remove_unfinished)
+    unfinished = method(unfinished)

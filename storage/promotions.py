@@ -12,21 +12,21 @@ from enum import Enum
 from sqlite3 import Connection, Row
 from typing import Literal
 
-from storage import adapters as registry
+from storage import adapters
 from storage.database import writing
 from storage.errors import AdapterRetired, ChampionChanged, NothingToRollBack
 from storage.records import Promotion, PromotionKind
 from storage.timestamps import now
 
 
-class Whatever(Enum):
+class AnyAdapter(Enum):
     """Stands for "no matter which adapter is in use", since None is the bare base."""
 
     ANY = "any"
 
 
-ANY: Literal[Whatever.ANY] = Whatever.ANY
-Expected = str | None | Literal[Whatever.ANY]
+ANY: Literal[AnyAdapter.ANY] = AnyAdapter.ANY
+Expected = str | None | Literal[AnyAdapter.ANY]
 """The adapter that must be in use for a promotion to happen."""
 
 
@@ -82,7 +82,7 @@ def promote(
     if kind not in ("gate", "use"):
         raise ValueError(f"a promotion is 'gate' or 'use', not {kind!r}; call rollback to go back")
     with writing(db):
-        if adapter is not None and registry.get(db, adapter).retired_at is not None:
+        if adapter is not None and adapters.get(db, adapter).retired_at is not None:
             raise AdapterRetired(adapter)
         _expect(db, expected)
         return _insert(db, adapter, kind, actor, reason)

@@ -91,7 +91,7 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
-class Growing:
+class UnfinishedAnswer:
     """An answer that is being written: to which question, and its messages so far (those it takes the place of too)."""
 
     question_id: int
@@ -323,7 +323,7 @@ class GuildSetting:
 
 
 @dataclass(frozen=True, slots=True)
-class Holdings:
+class MemberData:
     """How much the store holds of one person.
 
     `opted_in` is None while they have not decided; `messages` are theirs, `answers` the bot's to them, in so many

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from sqlite3 import Connection
 
-from storage import answers, audit, erasure, forgettings, lineage, outbox, posts, replies, said, samples
-from storage.blanking import REDACTED, Withdrawn, blank
+from storage import answers, audit, erasure, forgettings, lineage, outbox, posts, replies, samples, word_hashes
 from storage.database import writing
 from storage.records import Forgotten, Reply, Turn
+from storage.redaction_rules import REDACTED, RemovedWords, redact_turns
 from storage.turns import encode_turns
 
 __all__ = ["REDACTED", "forget", "redact_messages"]
@@ -25,7 +25,7 @@ class _Withdrawal:
     """What one act takes out: the replies it touched, people's words, and the bot's answers that repeat them."""
 
     touched: set[int] = field(default_factory=set)
-    words: Withdrawn = field(default_factory=Withdrawn)
+    words: RemovedWords = field(default_factory=RemovedWords)
     answers: list[int] = field(default_factory=list)
 
 
@@ -44,7 +44,7 @@ def forget(db: Connection, user_id: int, before: int | None = None) -> Forgotten
     with writing(db):
         marked = set(lineage.marked(db))
         theirs = _with_author(db, user_id)
-        act = _Withdrawal(set(theirs), Withdrawn(text for one in theirs for text in _words_of(db, one, user_id)))
+        act = _Withdrawal(set(theirs), RemovedWords(text for one in theirs for text in _words_of(db, one, user_id)))
         newest = 0
         for reply_id in theirs:
             reply = replies.get(db, reply_id)
@@ -118,12 +118,12 @@ def _redact_in(db: Connection, message_ids: set[int], act: _Withdrawal) -> None:
 
 def _redact(db: Connection, reply: Reply, act: _Withdrawal, *, gone: Callable[[Turn], bool], answer_gone: bool) -> None:
     """Blank the turns that are `gone` and what of the bot's words goes with them."""
-    blanked = blank(reply.turns, reply.text, gone, act.words)
+    blanked = redact_turns(reply.turns, reply.text, gone, act.words)
     answer_gone = answer_gone or blanked.answer_gone
     if answer_gone and reply.text != REDACTED:
         act.answers += answers.messages(db, reply.id)
     removed = [old for old, new in zip(reply.turns, blanked.turns, strict=True) if old.content != new.content]
-    said.remove(db, removed, reply.text if answer_gone else None)
+    word_hashes.remove(db, removed, reply.text if answer_gone else None)
     db.execute(
         "update replies set turns = ?, text = ?, redacted = redacted | 1, content_hash = null where id = ?",
         [encode_turns(blanked.turns), REDACTED if answer_gone else reply.text, reply.id],
@@ -139,12 +139,12 @@ def _redact(db: Connection, reply: Reply, act: _Withdrawal, *, gone: Callable[[T
             _drop_message(db, reply.id, turn.message_id)
 
 
-def _redact_edits(db: Connection, reply_id: int, words: Withdrawn, *, all_of_them: bool) -> None:
+def _redact_edits(db: Connection, reply_id: int, words: RemovedWords, *, all_of_them: bool) -> None:
     """Blank what moderators wrote in place of an answer that is gone, or what of it repeats the words."""
     sql = "select id, edited_text from reviews where reply_id = ? and edited_text is not null"
     for review_id, text in db.execute(sql, [reply_id]).fetchall():
         if all_of_them or words.repeated_in(text):
-            said.remove(db, (), text)
+            word_hashes.remove(db, (), text)
             db.execute("update reviews set edited_text = ? where id = ?", [REDACTED, review_id])
 
 

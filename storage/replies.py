@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from sqlite3 import Connection, Row
 
-from storage import answers, forgettings, said
-from storage.blanking import REDACTED, Withdrawn, blank
+from storage import answers, forgettings, word_hashes
 from storage.conditions import WAITING
 from storage.database import writing
 from storage.errors import ReplyNotFound
 from storage.fingerprints import content_hash
 from storage.records import NewReply, Reply, Turn
+from storage.redaction_rules import REDACTED, RemovedWords, redact_turns
 from storage.timestamps import now
 from storage.turns import authors_are_known, authors_of, decode_turns, encode_turns, messages_of
 
@@ -30,7 +30,7 @@ def add(db: Connection, new: NewReply, shown_in: Sequence[int] = ()) -> int:
         raise ValueError("a reply's turns end with a user turn")
     with writing(db):
         if new.source == "discord":
-            said.add(db, new.turns, new.text)
+            word_hashes.add(db, new.turns, new.text)
         new, redacted = _as_may_be_kept(db, new)
         answered, traced = answers.askers(db, new.turns)
         cursor = db.execute(
@@ -67,7 +67,7 @@ def add(db: Connection, new: NewReply, shown_in: Sequence[int] = ()) -> int:
             # The bot's answer to somebody, shown here again, may quote them: this needs their consent too.
             [(reply_id, author) for author in authors_of(new.turns, new.asker_id) | answered],
         )
-        answers.stand_in(db, reply_id, [*([] if new.message_id is None else [new.message_id]), *shown_in])
+        answers.add_messages(db, reply_id, [*([] if new.message_id is None else [new.message_id]), *shown_in])
         db.executemany(
             "insert into reply_messages (reply_id, message_id) values (?, ?)",
             [(reply_id, message) for message in messages_of(new.turns, new.prompt_message_id)],
@@ -88,7 +88,7 @@ def _as_may_be_kept(db: Connection, new: NewReply) -> tuple[NewReply, bool]:
 
     if not any(map(gone, new.turns)):
         return new, False
-    blanked = blank(new.turns, new.text, gone, Withdrawn())
+    blanked = redact_turns(new.turns, new.text, gone, RemovedWords())
     kept = replace(new, turns=blanked.turns, text=REDACTED if blanked.answer_gone else new.text)
     if gone(new.turns[-1]):
         kept = replace(kept, asker_id=None, prompt_message_id=None)
@@ -152,9 +152,9 @@ def extend(
             "update replies set text = ?, finish_reason = ?, confidence = ?, content_hash = ? where id = ?",
             [text, finish_reason, confidence, content_hash(read_row(row).turns, text), reply_id],
         )
-        answers.stand_in(db, reply_id, shown_in)
+        answers.add_messages(db, reply_id, shown_in)
         if row["source"] == "discord":
-            said.add(db, (), text)
+            word_hashes.add(db, (), text)
     return True
 
 
@@ -164,7 +164,7 @@ def set_message_id(db: Connection, reply_id: int, message_id: int) -> None:
         cursor = db.execute("update replies set message_id = ? where id = ?", [message_id, reply_id])
         if cursor.rowcount == 0:
             raise ReplyNotFound(reply_id)
-        answers.stand_in(db, reply_id, [message_id])
+        answers.add_messages(db, reply_id, [message_id])
 
 
 def recent_pending(db: Connection, limit: int, *, newest: bool = True) -> list[Reply]:

@@ -12,10 +12,10 @@ from __future__ import annotations
 from sqlite3 import Connection
 
 from storage import erasure, outbox, posts, samples
-from storage.blanking import REDACTED
 from storage.database import writing
 from storage.pairs import CONSENTED
 from storage.records import Purge
+from storage.redaction_rules import REDACTED
 
 # What an adapter in use or in reserve has seen, or may yet have when a run that is going on ends.
 _SEEN = """
@@ -54,7 +54,7 @@ def purge(db: Connection, before: str, *, after: int = 0, batch: int = 500) -> P
             )
         ]
         seen_to, done = window[-1] if window else after, len(window) < batch
-        gone = _let_go(db, window[0], seen_to, before) if window else []
+        gone = _delete_old(db, window[0], seen_to, before) if window else []
         # At the end also what was held out of replies that earlier versions deleted.
         withdrawn = (gone or done) and samples.withdraw(db)
         if gone or withdrawn:
@@ -64,7 +64,7 @@ def purge(db: Connection, before: str, *, after: int = 0, batch: int = 500) -> P
     return Purge(deleted=len(gone), seen_to=seen_to, done=done)
 
 
-def _let_go(db: Connection, first: int, last: int, before: str) -> list[int]:
+def _delete_old(db: Connection, first: int, last: int, before: str) -> list[int]:
     """Delete or empty what is to go among the replies with these numbers; gives theirs."""
     # `CONSENTED`, `_SEEN` and `_STANDS` are constants, never a caller's text.
     rows = db.execute(

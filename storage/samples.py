@@ -12,7 +12,7 @@ from sqlite3 import Connection
 from typing import Any
 
 from storage import posts
-from storage.blanking import Withdrawn
+from storage.redaction_rules import RemovedWords
 
 # A sample that names a reply is concerned when it is redacted or no longer there; one that names none, when any is that
 # its run saw.
@@ -33,7 +33,7 @@ _CONCERNED = """
 """
 
 
-def withdraw(db: Connection, words: Withdrawn | None = None) -> bool:
+def withdraw(db: Connection, words: RemovedWords | None = None) -> bool:
     """Take out the samples whose words were withdrawn or let go; gives whether there were any.
 
     Part of the transaction that does so. `words` are those that were withdrawn: what recites them goes, too.
@@ -73,7 +73,7 @@ def withdraw_new(db: Connection, run_id: str) -> bool:
     return True
 
 
-def _may_stay(db: Connection, run_id: str, sample: Any, words: Withdrawn | None) -> bool:
+def _may_stay(db: Connection, run_id: str, sample: Any, words: RemovedWords | None) -> bool:
     if not isinstance(sample, dict):
         return False
     if words and words.recited_in(" \n ".join(value for value in sample.values() if isinstance(value, str))):

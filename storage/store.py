@@ -40,11 +40,11 @@ import storage.replies
 import storage.retention
 import storage.reviews
 import storage.runs
-import storage.said
 import storage.servers
 import storage.state
 import storage.tallies
 import storage.votes
+import storage.word_hashes
 from storage.connected import Connected, method
 from storage.database import open_database, writing
 from storage.records import Act
@@ -59,7 +59,7 @@ class Store(Connected):
     def open(cls, path: Path) -> Self:
         """Open or make the database. Raises DatabaseNewer, DatabaseUnreadable, DatabaseBusy."""
         db = open_database(path)
-        storage.said.catch_up(db)
+        storage.word_hashes.catch_up(db)
         return cls(db)
 
     def close(self) -> None:
@@ -135,7 +135,7 @@ class Store(Connected):
     set_consent = method(storage.consents.put)
     introduced = method(storage.members.introduced)
     introduce = method(storage.members.introduce)
-    holdings = method(storage.members.holdings)
+    member_data = method(storage.members.member_data)
     export_member = method(storage.members.export)
     forget = method(storage.redactions.forget)
     redact_messages = method(storage.redactions.redact_messages)
@@ -150,7 +150,7 @@ class Store(Connected):
     post_done = method(storage.posts.done)
     posts_gone = method(storage.posts.gone)
 
-    standing_messages = method(storage.messages.standing)
+    stored_messages = method(storage.messages.stored)
     messages_in = method(storage.messages.in_channel)
     add_thread = method(storage.messages.add_thread)
     thread = method(storage.messages.thread)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from model.errors import ModelError
 from storage.errors import AdapterDamaged, AdapterMissing, DatabaseBusy, StorageError
-from storage.faults import foreseen
+from storage.faults import as_storage_error
 from storage.files.adapter_directory import AdapterDirectory
 from storage.files.home import Home
 from storage.records import Adapter, Choice, Run
@@ -343,7 +343,7 @@ def _reason(error: BaseException, stage: str, log_file: Path) -> str:
     """Why a run failed, for a person; what nobody foresaw is named and left to the log."""
     if isinstance(error, TrainerError | StorageError | ModelError):
         return str(error)
-    if (known := foreseen(error)) is not None:
+    if (known := as_storage_error(error)) is not None:
         return f"{known} The run stopped in stage {stage!r}."
     if isinstance(error, KeyboardInterrupt | SystemExit):
         return str(RunStopped())

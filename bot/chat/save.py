@@ -88,7 +88,7 @@ def _write(
 ) -> SavedReply:
     held, shown_in = request.settings.hold, delivery["messages"]
     with store.writing():
-        store.outbox.grown(request.id)
+        store.outbox.remove_unfinished(request.id)
         extended = (
             begun is not None
             and not held

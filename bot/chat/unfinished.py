@@ -22,7 +22,7 @@ from bot.discord_io.streaming import MESSAGE_LIMIT
 from bot.i18n.en import texts
 from bot.i18n.language import speaking
 from storage.async_store import AsyncStore
-from storage.records import Growing, Reply
+from storage.records import Reply, UnfinishedAnswer
 from storage.store import Store
 
 __all__ = ["Unfinished", "stopped_by"]
@@ -46,7 +46,7 @@ class Unfinished:
 
     def note(self, request: ChatRequest, message_ids: Sequence[int]) -> None:
         """The answer to this request grows in these messages."""
-        self._later(_note, Growing(request.id, request.channel.id, tuple(message_ids)))
+        self._later(_note, UnfinishedAnswer(request.id, request.channel.id, tuple(message_ids)))
 
     def over(self, question_id: int) -> None:
         """The answer to this request is finished."""
@@ -72,7 +72,7 @@ class Unfinished:
 
         `locale` gives the language of a server. Ends early where Discord cannot be reached.
         """
-        for growing in await self._store.call(lambda store: store.outbox.growing()):
+        for growing in await self._store.call(lambda store: store.outbox.unfinished()):
             if growing.question_id in alive:
                 continue
             try:
@@ -91,7 +91,7 @@ class Unfinished:
 
     async def look(self, client: discord.Client, alive: Collection[int]) -> None:
         """Note unfinished answers in the channels where the bot answered last, where a note is missing."""
-        noted = {one.question_id for one in await self._store.call(lambda store: store.outbox.growing())}
+        noted = {one.question_id for one in await self._store.call(lambda store: store.outbox.unfinished())}
         for channel_id in await self._store.call(Store.recent_channels, _CHANNELS):
             channel: Any = client.get_channel(channel_id)
             if channel is None:
@@ -105,9 +105,9 @@ class Unfinished:
             for message in newest:
                 request_id = stopped_by(message) if message.author == client.user else None
                 if request_id is not None and request_id not in alive and request_id not in noted:
-                    await self._store.call(_note, Growing(request_id, channel_id, (message.id,)))
+                    await self._store.call(_note, UnfinishedAnswer(request_id, channel_id, (message.id,)))
 
-    async def _clean(self, client: discord.Client, growing: Growing, locale: Any) -> None:
+    async def _clean(self, client: discord.Client, growing: UnfinishedAnswer, locale: Any) -> None:
         channel: Any = client.get_channel(growing.channel_id) or await client.fetch_channel(growing.channel_id)
         found = {one.id: one for one in await _noted(channel, growing)}
         try:
@@ -143,8 +143,8 @@ class Unfinished:
         await self._store.call(_put, reply.id, details)
 
 
-def _note(store: Store, growing: Growing) -> None:
-    store.outbox.grows(growing)
+def _note(store: Store, growing: UnfinishedAnswer) -> None:
+    store.outbox.add_unfinished(growing)
 
 
 def _put(store: Store, reply_id: int, details: dict[str, Any]) -> None:
@@ -153,10 +153,10 @@ def _put(store: Store, reply_id: int, details: dict[str, Any]) -> None:
 
 
 def _forget(store: Store, question_id: int) -> None:
-    store.outbox.grown(question_id)
+    store.outbox.remove_unfinished(question_id)
 
 
-async def _noted(channel: Any, growing: Growing) -> list[discord.Message]:
+async def _noted(channel: Any, growing: UnfinishedAnswer) -> list[discord.Message]:
     found = []
     for message_id in growing.message_ids:
         try:

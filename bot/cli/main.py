@@ -90,9 +90,9 @@ def _sentence(error: Exception) -> str:
     """The sentence a known error carries; for an unforeseen one, how to see more than its name."""
     if _is_ours(error):
         return str(error)
-    from storage.faults import foreseen  # a failing disk may meet any command
+    from storage.faults import as_storage_error  # a failing disk may meet any command
 
-    if (known := foreseen(error)) is not None:
+    if (known := as_storage_error(error)) is not None:
         return str(known)
     if os.environ.get("NIGHTSHIFT_DEBUG"):
         raise error

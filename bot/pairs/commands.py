@@ -100,7 +100,7 @@ class PairCommands(ModeratorGroup, name="pairs", description="What I learn from"
         guild = self._moderators.require_server(interaction)
         imports_of = self._moderators.training_servers.imports_shown_to(guild.id)
         places = await self._moderators.judged(interaction.user, guild)
-        return await self._moderators.store.look(
+        return await self._moderators.store.read(
             lambda store: store.search_pairs(guild.id, text.strip(), limit, imports_of=imports_of, places=places)
         )
 

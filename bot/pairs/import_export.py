@@ -35,7 +35,7 @@ async def export_pairs(interaction: Interaction, moderators: Moderators) -> None
     guild = moderators.require_server(interaction)
     await interaction.response.defer(ephemeral=True, thinking=True)
     places = await moderators.judged(interaction.user, guild)
-    pairs, approved = await moderators.store.look(_exportable, guild.id, moderators.training_servers, places)
+    pairs, approved = await moderators.store.read(_exportable, guild.id, moderators.training_servers, places)
     if not pairs:
         raise Refused(_why_nothing(approved=approved, learned=moderators.training_servers.learns_from(guild.id)))
     data = await asyncio.to_thread(_written, pairs)

@@ -46,7 +46,7 @@ def privacy_commands(
 
     @group.command(name="status", description="What is stored of you, and whether your words may be used for training")
     async def status(interaction: discord.Interaction) -> None:
-        held = await in_time(interaction, store.look(Store.holdings, interaction.user.id))
+        held = await in_time(interaction, store.read(Store.member_data, interaction.user.id))
         text = texts.privacy_status(
             held.opted_in,
             operator,
@@ -72,7 +72,7 @@ def privacy_commands(
     @group.command(name="export", description="Get everything that is stored of you, as a file")
     async def export(interaction: discord.Interaction) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
-        held = await store.look(Store.export_member, interaction.user.id)
+        held = await store.read(Store.export_member, interaction.user.id)
         written, name = json.dumps(held, ensure_ascii=False, indent=2).encode(), "nightshift-my-data.json"
         if len(written) > _FILE_LIMIT:
             written, name = gzip.compress(written), f"{name}.gz"
@@ -84,7 +84,7 @@ def privacy_commands(
 
     @group.command(name="forget", description="Remove your words and my answers to you from everything I keep")
     async def forget(interaction: discord.Interaction) -> None:
-        held = await in_time(interaction, store.look(Store.holdings, interaction.user.id))
+        held = await in_time(interaction, store.read(Store.member_data, interaction.user.id))
         view = _Confirmation(interaction, store, redacted)
         await respond(interaction, content=texts.forget_question(held.messages, held.answers), view=view)
 

@@ -38,7 +38,7 @@ async def deleted_while_offline(
         now: the time; the host's by default.
     """
     since = ((now or datetime.now(UTC)) - timedelta(days=days)).isoformat(timespec="milliseconds") if days else ""
-    stored = await store.call(Store.standing_messages, since, _REPLIES)
+    stored = await store.call(Store.stored_messages, since, _REPLIES)
     here = {guild.id for guild in client.guilds if not guild.unavailable}
     gone: list[int] = []
     left = _REQUESTS

@@ -16,8 +16,8 @@ from bot.discord_io.components import Component, Interaction
 from bot.discord_io.excerpts import line, quoted, short
 from bot.i18n.en import moderation as words
 from bot.i18n.en import texts
-from storage.blanking import REDACTED
 from storage.records import QueueOrder, Reason, Reply, Review
+from storage.redaction_rules import REDACTED
 
 __all__ = [
     "FORM_LIMIT",

@@ -81,7 +81,7 @@ class ReviewQueue:
         places = await self._moderators.judged(interaction.user, guild)
         if not places:
             self._moderators.require(interaction)
-        everywhere = len(places) == len(await self._moderators.store.look(Store.places, guild.id))
+        everywhere = len(places) == len(await self._moderators.store.read(Store.places, guild.id))
         return _Scope(guild, None if everywhere else places)  # None spares looking at each reply's channel
 
     async def _page_of(self, interaction: Interaction, order: QueueOrder, reply_id: int) -> Page:
@@ -96,7 +96,7 @@ class ReviewQueue:
     ) -> Page:
         """The page behind reply `after`, or the first; `last` is the verdict just given."""
         scope = await self._scope(interaction)
-        found = await self._moderators.store.look(
+        found = await self._moderators.store.read(
             lambda store: store.next_card(scope.guild.id, order, after, places=scope.places)
         )
         if found is not None:
@@ -110,7 +110,7 @@ class ReviewQueue:
         return limits.Embed(description=text, colour=discord.Colour.green()), view
 
     async def _waiting(self, scope: _Scope) -> int:
-        return await self._moderators.store.look(lambda store: store.waiting(scope.guild.id, places=scope.places))
+        return await self._moderators.store.read(lambda store: store.waiting(scope.guild.id, places=scope.places))
 
     async def _draw(self, guild: discord.Guild, order: QueueOrder, found: QueueCard, last: Review | None) -> Page:
         reply = found.reply

@@ -33,7 +33,7 @@ def stats_command(moderators: Moderators) -> app_commands.Command[app_commands.G
     async def stats(interaction: Interaction, days: app_commands.Range[int, 1, 90] = 14) -> None:
         since = (datetime.now(UTC) - timedelta(days=days - 1)).date().isoformat()
         by_day, by_adapter = await in_time(
-            interaction, moderators.store.look(_tallies, interaction.guild_id or 0, since)
+            interaction, moderators.store.read(_tallies, interaction.guild_id or 0, since)
         )
         if not by_adapter:
             await respond(interaction, content=words.STATS_NONE)

@@ -111,7 +111,7 @@ class Moderators:
 
     async def judged(self, member: discord.abc.User, guild: discord.Guild) -> list[int]:
         """The channels and threads in which a member may judge replies, of those in which there are any."""
-        return [one for one in await self.store.look(Store.places, guild.id) if await self.may_judge(member, one)]
+        return [one for one in await self.store.read(Store.places, guild.id) if await self.may_judge(member, one)]
 
     def require(self, interaction: discord.Interaction) -> discord.Guild:
         """The server, for whoever moderates it or the channel at hand. Raises Refused for anybody else."""

@@ -113,7 +113,7 @@ class Readers:
     async def _place(self, guild: discord.Guild, channel_id: int) -> _Place | None:
         found: Any = guild.get_channel_or_thread(channel_id)
         if found is None:
-            thread = await self._store.look(Store.thread, channel_id)
+            thread = await self._store.read(Store.thread, channel_id)
             if thread is not None and thread.private is False:
                 parent = guild.get_channel(thread.parent_id)
                 return _Place(parent) if parent is not None else None

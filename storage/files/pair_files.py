@@ -12,8 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from storage.errors import FileUnusable
-from storage.files import csv_file as tables
-from storage.files import jsonl
+from storage.files import csv_file, jsonl
 from storage.files.encodings import open_text
 from storage.files.json_rows import JsonRules
 from storage.files.row_rules import BadRow, RowRules
@@ -22,7 +21,7 @@ from storage.records import NewPair, Pair
 __all__ = ["BadRow", "read_pairs", "write_pairs"]
 
 _JSON = (".jsonl", ".ndjson", ".json")
-_TABLES = (".csv", ".tsv")
+_CSV = (".csv", ".tsv")
 _SPREADSHEETS = (".xlsx", ".xls", ".ods", ".numbers")
 _HEAD = 4096
 
@@ -53,7 +52,7 @@ def read_pairs(
         rows = (
             jsonl.read(path, json_rules)
             if _holds_json(path)
-            else tables.read(path, tables.find_columns(path, prompt_column, reply_column), rules)
+            else csv_file.read(path, csv_file.find_columns(path, prompt_column, reply_column), rules)
         )
     except OSError as error:
         raise FileUnusable(path, f"cannot be read ({error.strerror}): check its name and rights") from error
@@ -81,7 +80,7 @@ def write_pairs(path: Path, pairs: Iterable[Pair | NewPair]) -> int:
             "w", encoding="utf-8", newline="", dir=path.parent, prefix=f".{path.name}.", delete=False
         ) as file:
             partial = Path(file.name)
-            count = jsonl.write(file, pairs) if kind in _JSON else tables.write(file, pairs)
+            count = jsonl.write(file, pairs) if kind in _JSON else csv_file.write(file, pairs)
         partial.replace(path)
     except OSError as error:
         raise FileUnusable(path, f"cannot be written ({error.strerror}): check its folder and rights") from error
@@ -96,7 +95,7 @@ def _kind(path: Path) -> str:
     if kind in _SPREADSHEETS and path.is_file():
         with open_text(path, newline=""):  # says what to do with a real one
             pass
-    if kind not in (*_JSON, *_TABLES):
+    if kind not in (*_JSON, *_CSV):
         raise FileUnusable(path, "has an ending that is not known: use .jsonl or .csv")
     return kind
 
@@ -105,12 +104,12 @@ def _holds_json(path: Path) -> bool:
     """Whether the file is read as JSON: by how it begins, whatever it is called."""
     with open_text(path, newline="") as file:
         head = file.read(_HEAD).lstrip()
-    if path.suffix.casefold() in _TABLES:
+    if path.suffix.casefold() in _CSV:
         return re.match(r'\{\s*"|\[\s*[{\]]', head) is not None
     if not head or head[0] in "{[":
         return True
     try:
-        tables.find_columns(path, None, None)
+        csv_file.find_columns(path, None, None)
     except FileUnusable:
         return True  # whose rows are refused one by one
     return False

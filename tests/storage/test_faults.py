@@ -13,7 +13,7 @@ import pytest
 from storage.async_store import AsyncStore
 from storage.database import check_database
 from storage.errors import DatabaseDamaged, DatabaseUnreadable, DiskFull
-from storage.faults import foreseen
+from storage.faults import as_storage_error
 from storage.records import NewPair, Turn
 from storage.store import Store
 from tests.storage.conftest import a_reply
@@ -89,15 +89,15 @@ def test_a_full_disk_ends_a_write_with_a_sentence_and_keeps_what_was(filled):
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_a_full_disk_is_known_from_the_system_too(number):
     """As files of adapters and checkpoints meet it."""
-    assert isinstance(foreseen(OSError(number, "no")), DiskFull)
+    assert isinstance(as_storage_error(OSError(number, "no")), DiskFull)
 
 
 def test_what_is_a_mistake_of_ours_stays_one():
     """A misspelt statement is no failing disk."""
-    assert foreseen(ValueError("no")) is None
+    assert as_storage_error(ValueError("no")) is None
     with pytest.raises(sqlite3.OperationalError) as caught:
         sqlite3.connect(":memory:").execute("selct")
-    assert foreseen(caught.value) is None
+    assert as_storage_error(caught.value) is None
 
 
 @pytest.mark.parametrize("write", ["safetensors", "torch", "python"])
@@ -106,7 +106,7 @@ def test_a_full_disk_is_known_from_the_libraries_that_write_adapters(tmp_path, w
     code = """
 import resource, signal, sys
 import torch, safetensors.torch
-from storage.faults import foreseen
+from storage.faults import as_storage_error
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
 weights, path = {"a": torch.zeros(100_000)}, sys.argv[2] + "/weights"
@@ -118,7 +118,7 @@ try:
     else:
         open(path, "wb").write(bytes(100_000))
 except Exception as error:
-    print(foreseen(error))
+    print(as_storage_error(error))
 """
     done = subprocess.run(
         [sys.executable, "-c", code, write, str(tmp_path)], capture_output=True, text=True, check=True, cwd=ROOT

@@ -7,7 +7,7 @@ import sqlite3
 
 import pytest
 
-from storage.records import Adapter, Holdings, Turn
+from storage.records import Adapter, MemberData, Turn
 from tests.storage.conftest import ALICE, BOB, CAROL, a_reply
 
 
@@ -25,9 +25,9 @@ def told(store):
 
 def test_what_is_held_is_counted(told):
     """Each message once, however many conversations show it."""
-    assert told.holdings(ALICE) == Holdings(opted_in=None, messages=2, answers=2, conversations=3, adapters=0)
-    assert told.holdings(BOB) == Holdings(opted_in=None, messages=1, answers=1, conversations=1, adapters=0)
-    assert told.holdings(CAROL) == Holdings(opted_in=None, messages=0, answers=0, conversations=0, adapters=0)
+    assert told.member_data(ALICE) == MemberData(opted_in=None, messages=2, answers=2, conversations=3, adapters=0)
+    assert told.member_data(BOB) == MemberData(opted_in=None, messages=1, answers=1, conversations=1, adapters=0)
+    assert told.member_data(CAROL) == MemberData(opted_in=None, messages=0, answers=0, conversations=0, adapters=0)
 
 
 def test_adapters_that_learned_from_a_person_are_counted(told):
@@ -36,10 +36,10 @@ def test_adapters_that_learned_from_a_person_are_counted(told):
     told.record_snapshot(run.id, [1, 2])
     told.add_adapter(Adapter(run.id, run.id, "embedded", "2026-11-23T04:00:00.000+00:00"))
     told.set_consent(ALICE, opted_in=True)
-    assert (told.holdings(ALICE).adapters, told.holdings(ALICE).opted_in) == (1, True)
-    assert told.holdings(BOB).adapters == 0
+    assert (told.member_data(ALICE).adapters, told.member_data(ALICE).opted_in) == (1, True)
+    assert told.member_data(BOB).adapters == 0
     told.retire_adapter(run.id)
-    assert told.holdings(ALICE).adapters == 0
+    assert told.member_data(ALICE).adapters == 0
 
 
 def test_an_export_holds_a_persons_words_and_nobody_elses(told):

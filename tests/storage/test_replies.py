@@ -105,10 +105,10 @@ def test_the_messages_whose_words_are_stored_are_listed_by_channel(store):
     gone = store.add_reply(a_reply(guild_id=7, channel_id=2, message_id=24, prompt_message_id=23))
     store.redact_messages([23])
     assert store.reply(gone).redacted
-    assert store.standing_messages("", 2) == {(None, 1): [14, 13, 12, 11], (7, 2): [22, 21]}
+    assert store.stored_messages("", 2) == {(None, 1): [14, 13, 12, 11], (7, 2): [22, 21]}
     assert sorted(store.messages_in(1)) == [1, 2, 11, 12, 13, 14]
     assert sorted(store.messages_in(2)) == [21, 22]
-    assert store.standing_messages("2999", 9) == {}
+    assert store.stored_messages("2999", 9) == {}
 
 
 def test_a_reply_to_nothing_is_refused(store):
@@ -226,7 +226,7 @@ def test_what_was_said_before_a_person_was_forgotten_is_not_stored_again(store, 
     assert [turn.content for turn in store.reply(to_bob).turns] == [REDACTED, "what?"]
     assert (store.reply(to_bob).text, store.reply(to_bob).asker_id) == (REDACTED, BOB)
     assert not store.reply(new).redacted, "what is said afterwards is a new conversation"
-    assert store.holdings(ALICE).conversations == 1
+    assert store.member_data(ALICE).conversations == 1
     with pytest.raises(ReplyRedacted):
         store.add_review(late, "approve", reviewer="mod")
     assert b"my secret" not in b"".join(one.read_bytes() for one in db_path.parent.glob("nightshift.db*"))

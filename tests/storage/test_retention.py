@@ -27,7 +27,7 @@ def test_what_was_neither_reviewed_nor_consented_goes(store, db_path):
     store.add_reply(a_reply("a secret", message_id=5, prompt_message_id=4))
     assert store.purge(LATER).deleted == 1
     assert left(store) == []
-    assert store.holdings(ALICE).messages == 0
+    assert store.member_data(ALICE).messages == 0
     store.close()
     assert b"a secret" not in db_path.read_bytes()
 
@@ -112,7 +112,7 @@ def test_a_person_can_be_forgotten_after_their_words_were_let_go(store, db_path)
     assert b"secret" not in b"".join(one.read_bytes() for one in db_path.parent.glob("nightshift.db*"))
     assert store.run(run).details["samples"] == [None]
     assert store.marked_adapters() == [], "nobody has withdrawn anything"
-    assert (store.holdings(ALICE).messages, store.holdings(ALICE).adapters) == (0, 1)
+    assert (store.member_data(ALICE).messages, store.member_data(ALICE).adapters) == (0, 1)
     assert store.forget(ALICE).adapters == (run,)
     assert store.marked_adapters() == [run]
 

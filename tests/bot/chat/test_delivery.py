@@ -59,7 +59,7 @@ async def shown_whole(place):
 
 
 async def left(app):
-    return await app.store.call(lambda store: (store.outbox.waiting(10), store.outbox.growing()))
+    return await app.store.call(lambda store: (store.outbox.waiting(10), store.outbox.unfinished()))
 
 
 async def test_a_discord_that_takes_long_to_fail_holds_no_words_up(online, place, engine, monkeypatch):

@@ -19,7 +19,7 @@ from tests.storage.conftest import a_reply
 def slow(stage, monkeypatch):
     """Every look at the store takes longer than a command waits before it defers."""
     monkeypatch.setattr(deferral, "_PATIENCE_S", 0.05)
-    look = AsyncStore.look
+    look = AsyncStore.read
 
     async def late(self, fn, *args, **kwargs):
         def asked(store):
@@ -28,7 +28,7 @@ def slow(stage, monkeypatch):
 
         return await look(self, asked)
 
-    monkeypatch.setattr(AsyncStore, "look", late)
+    monkeypatch.setattr(AsyncStore, "read", late)
     return stage
 
 
@@ -75,10 +75,10 @@ async def test_a_long_question_keeps_no_answer_from_being_stored(tmp_path):
             time.sleep(1.5)
             return held.reply(first).id
 
-        looking = asyncio.create_task(store.look(long))
+        looking = asyncio.create_task(store.read(long))
         await asyncio.sleep(0.05)
         began = time.monotonic()
         await store.call(Store.add_reply, a_reply("meanwhile"))
         assert time.monotonic() - began < 1.2
         assert await looking == first
-        assert (await store.look(Store.counts)).pending == 2
+        assert (await store.read(Store.counts)).pending == 2

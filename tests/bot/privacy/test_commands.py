@@ -383,7 +383,7 @@ async def test_an_answer_that_is_written_while_its_asker_is_forgotten_keeps_noth
     assert b"my secret tea" not in bytes_of(stage)
     assert str(stage.ada.id).encode() not in bytes_of(stage)
     assert stage.world.review.history() == []
-    assert (await stage.app.store.call(Store.holdings, stage.ada.id)).conversations == 0
+    assert (await stage.app.store.call(Store.member_data, stage.ada.id)).conversations == 0
 
 
 @pytest.mark.parametrize("label", [texts.AGAIN, texts.MORE])

@@ -11,11 +11,11 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from sqlite3 import Connection
 
-from storage.blanking import REDACTED
 from storage.database import writing
 from storage.records import Turn
+from storage.redaction_rules import REDACTED
+from storage.text_variants import variants
 from storage.turns import decode_turns
-from storage.wording import wordings
 
 __all__ = ["NOT_SAID_HERE", "add", "catch_up", "hashes_of", "remove", "take_in"]
 
@@ -43,7 +43,7 @@ def remove(db: Connection, turns: Sequence[Turn], text: str | None) -> None:
 def hashes_of(key: bytes, turns: Sequence[Turn], completion: str) -> set[bytes]:
     """The hashes by which a file's pair is compared with what was said."""
     texts = [turn.content for turn in turns] + [completion]
-    return {_hash(key, one) for text in texts for one in wordings(text)}
+    return {_hash(key, one) for text in texts for one in variants(text)}
 
 
 def take_in(db: Connection, after: int) -> None:
@@ -98,7 +98,7 @@ def _spoken(turns: Sequence[Turn], text: str) -> Iterator[tuple[str, bool]]:
 
 
 def _hashes(key: bytes, spoken: Iterable[tuple[str, bool]]) -> set[bytes]:
-    return {_hash(key, one) for text, by_bot in spoken for one in wordings(text, by_bot=by_bot)}
+    return {_hash(key, one) for text, by_bot in spoken for one in variants(text, by_bot=by_bot)}
 
 
 def _hash(key: bytes, wording: str) -> bytes:

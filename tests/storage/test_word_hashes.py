@@ -10,7 +10,7 @@ import pytest
 from storage.files.pair_files import BadRow, read_pairs
 from storage.records import ImportCount, NewPair, Turn
 from storage.store import Store
-from storage.wording import wordings
+from storage.text_variants import variants
 from tests.storage.conftest import ALICE, BOB, a_reply
 
 ADDRESS = "I live in Elm Street, number nine."
@@ -164,6 +164,6 @@ def _answer(text):
 
 def test_wordings_of_signs_alone_are_the_signs():
     """A message need not have letters to be somebody's."""
-    assert wordings("\u2764 \u2764") == {"\u2764\u2764"}
-    assert wordings("  ") == set()
-    assert wordings("Yes.", by_bot=True) == set()
+    assert variants("\u2764 \u2764") == {"\u2764\u2764"}
+    assert variants("  ") == set()
+    assert variants("Yes.", by_bot=True) == set()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["wordings"]
+__all__ = ["variants"]
 
 _LABEL = re.compile(r"\A[^\n:]{1,40}:\s+")
 _SENTENCE_END = re.compile(r"[.!?\u2026:;\n\r\u3002\uff01\uff1f]+(?=\s|$)")
@@ -17,8 +17,8 @@ _SENTENCE = 5  # words from which a sentence counts by itself
 _OURS = 3  # words from which the bot's own answer counts: everybody says "Yes."
 
 
-def wordings(text: str, *, by_bot: bool = False) -> set[str]:
-    """The wordings of a text, by which it is known again; `by_bot` leaves out what anybody would answer."""
+def variants(text: str, *, by_bot: bool = False) -> set[str]:
+    """The variants of a text, by which it is known again; `by_bot` leaves out what anybody would answer."""
     whole = [text, _LABEL.sub("", text, count=1)]
     sentences = [one for one in _SENTENCE_END.split(text) if _count(one) >= _SENTENCE]
     found = {_letters(one) for one in (*whole, *sentences) if not by_bot or _count(one) >= _OURS}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from storage.records import Turn
 
-__all__ = ["REDACTED", "Blanked", "Withdrawn", "blank"]
+__all__ = ["REDACTED", "RedactedTurns", "RemovedWords", "redact_turns"]
 
 REDACTED = "[redacted]"
 
@@ -43,7 +43,7 @@ _GERMAN = """
 _COMMON = frozenset(f"{_ENGLISH} {_GERMAN}".split())
 
 
-class Withdrawn:
+class RemovedWords:
     """Words that were withdrawn, in a form that answers quickly whether a text repeats them."""
 
     def __init__(self, texts: Iterable[str] = ()) -> None:
@@ -79,14 +79,16 @@ class Withdrawn:
 
 
 @dataclass(frozen=True, slots=True)
-class Blanked:
+class RedactedTurns:
     """Turns with some of them blanked, and whether the answer to them goes."""
 
     turns: tuple[Turn, ...]
     answer_gone: bool
 
 
-def blank(turns: Sequence[Turn], text: str, gone: Callable[[Turn], bool], withdrawn: Withdrawn) -> Blanked:
+def redact_turns(
+    turns: Sequence[Turn], text: str, gone: Callable[[Turn], bool], withdrawn: RemovedWords
+) -> RedactedTurns:
     """Blank the turns that are `gone`, the bot's answers to them, and what of the bot's later words repeats them.
 
     Args:
@@ -100,7 +102,7 @@ def blank(turns: Sequence[Turn], text: str, gone: Callable[[Turn], bool], withdr
             withdrawn.add(turn.content)
     known = [turn.content for turn in turns if turn.role != "assistant" and not gone(turn)]
     left: list[Turn] = []
-    ours = Withdrawn()  # what the bot said in answer, which may quote what is stored no longer
+    ours = RemovedWords()  # what the bot said in answer, which may quote what is stored no longer
     before_gone = False
     for turn in turns:
         by_bot = turn.role == "assistant"
@@ -109,7 +111,7 @@ def blank(turns: Sequence[Turn], text: str, gone: Callable[[Turn], bool], withdr
             ours.add(turn.content)
         left.append(Turn(turn.role, REDACTED) if before_gone else turn)
     answer_gone = before_gone or withdrawn.repeated_in(text, known) or ours.recited_in(text)
-    return Blanked(tuple(left), answer_gone)
+    return RedactedTurns(tuple(left), answer_gone)
 
 
 def _words(text: str) -> list[str]:
