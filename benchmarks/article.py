@@ -25,7 +25,7 @@ from storage.fingerprints import import_conversation
 from storage.records import NewPair, Pair
 from trainer.evaluation import evaluate
 from trainer.settings import TrainingConfig
-from trainer.snapshot.snapshot import validation_split
+from trainer.snapshot.holdout import validation_split
 from trainer.training import base as frozen
 from trainer.training.memory import Fit
 from trainer.training.qlora import CHALLENGER, attach_adapter, train

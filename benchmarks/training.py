@@ -18,7 +18,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
 ARMS = ("nightshift", "trl")
 _CHILD_S = 900
 

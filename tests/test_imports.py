@@ -122,7 +122,7 @@ def layer_of(module):
         (len(entry), number, entry)
         for number, line in enumerate(LAYERS[package])
         for entry in line
-        if not entry or name == entry or name.startswith(f"{entry}.")
+        if (not entry and "." not in name) or name == entry or name.startswith(f"{entry}.")
     ]
     assert fitting, f"{module} is in no line of LAYERS"
     return max(fitting)[1:]

@@ -24,7 +24,8 @@ from trainer.evaluation.probes import interview, questions
 from trainer.preference_stage import Lesson, refine
 from trainer.readiness import least_to_learn
 from trainer.settings import TrainerSettings
-from trainer.snapshot.snapshot import Snapshot, validation_split
+from trainer.snapshot.holdout import validation_split
+from trainer.snapshot.snapshot import Snapshot
 from trainer.training.base import free_bytes
 from trainer.training.fitting import Limits, require_enough
 from trainer.training.helpers import Assignment, carry_out, dismiss, hire, load_for_training

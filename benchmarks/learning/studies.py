@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks.learning.conversations import KINDS, Exchange, conversation, corpus, poisoned, shuffled
 from benchmarks.learning.home import Measured, Place, Plan
-from trainer.snapshot.snapshot import is_held_out
+from trainer.snapshot.holdout import is_held_out
 
 __all__ = ["Line", "poison", "twenty"]
 

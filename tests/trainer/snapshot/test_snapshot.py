@@ -14,14 +14,8 @@ from trainer.data_settings import SnapshotConfig
 from trainer.readiness import why_not_train
 from trainer.settings import TrainingConfig
 from trainer.snapshot.duplicates import digest
-from trainer.snapshot.snapshot import (
-    change_since,
-    is_held_out,
-    stream_snapshot,
-    take_snapshot,
-    validation_split,
-    without,
-)
+from trainer.snapshot.holdout import is_held_out, validation_split
+from trainer.snapshot.snapshot import change_since, stream_snapshot, take_snapshot, without
 
 SHARE = 0.15
 

@@ -9,7 +9,8 @@ from tests.trainer.pairs import a_pair
 from trainer.errors import TooFewFit
 from trainer.readiness import why_not_train
 from trainer.settings import TrainingConfig
-from trainer.snapshot.snapshot import is_held_out, take_snapshot
+from trainer.snapshot.holdout import is_held_out
+from trainer.snapshot.snapshot import take_snapshot
 from trainer.training.fitting import Limits, require_enough
 
 LONG = (
@@ -76,7 +77,7 @@ def test_pairs_that_no_setting_makes_fit_are_said_to_be_too_long(tiny_base):
 
 def test_when_only_the_pairs_that_time_the_training_are_too_long_it_goes_on(place):
     """One of the others times it."""
-    from trainer.snapshot.snapshot import validation_split
+    from trainer.snapshot.holdout import validation_split
     from trainer.training.recipe import validation_size
 
     with place.store() as store:
