@@ -16,20 +16,26 @@ from typing import Any
 import discord
 
 from bot.chat.context import HistoryMessage, Names, name_prefix_length, people_in, plain_text
-from bot.chat.message_text import enclosed_in, forwarded_in, is_proxied, is_speech, pastes_in, poll_in, rich_embeds_in
-from bot.chat.trigger import TriggerFacts, addresses_by_name
-from bot.discord_io.ids import places_of, roles_of
+from bot.chat.message_text import (
+    enclosed_in,
+    forwarded_in,
+    is_automated,
+    is_proxied,
+    is_speech,
+    pastes_in,
+    poll_in,
+    rich_embeds_in,
+)
+from bot.chat.replied_to import replied_to
 from bot.discord_io.retry import UNSENT
 from bot.i18n.en import texts
 
 __all__ = ["HistoryReader", "names_for"]
 
 _log = logging.getLogger(__name__)
-_MEMBER_MESSAGES = (discord.MessageType.default, discord.MessageType.reply)
 _CHAIN = 20  # messages up a chain of replies
 _HISTORY_SECONDS = 5.0  # then the answer is generated without the history
 _FETCHED = 5  # members fetched for the mentions of one text
-
 
 Withheld = Callable[[Iterable[tuple[int, int | None]]], Awaitable[Collection[int]]]
 
@@ -52,34 +58,6 @@ class HistoryReader:
     fresh: bool = False
     withheld: Withheld | None = None
 
-    async def trigger_facts(self, message: discord.Message) -> TriggerFacts | None:
-        """What the trigger needs to know of a message; None for bots', webhooks' and Discord's own messages.
-
-        A message that was proxied for a member is that member's, under the name it carries.
-        """
-        if message.author.id == self.me or message.type not in _MEMBER_MESSAGES:
-            return None
-        if _is_automated(message) and not is_proxied(message):
-            return None
-        if message.guild is None:
-            return TriggerFacts(
-                True, mentions_bot=True, names_bot=False, mentions_others=False, places=(message.channel.id,), roles=()
-            )
-        name = message.guild.me.display_name
-        own_role = message.guild.self_role  # Discord offers it beside the bot when somebody types its name
-        mine = {self.me} | ({own_role.id} if own_role is not None else set())
-        meant = {one.id for one in (*message.mentions, *message.role_mentions)}
-        if (author := await self._author_replied_to(message)) is not None:
-            meant.add(author)
-        return TriggerFacts(
-            direct=False,
-            mentions_bot=bool(meant & mine or name_prefix_length(message.content, name)),
-            names_bot=addresses_by_name(message.content, name),
-            mentions_others=bool(meant - mine or message.mention_everyone),
-            places=places_of(message.channel),
-            roles=roles_of(message.author),
-        )
-
     async def reply_chain(self, question: discord.Message) -> tuple[list[HistoryMessage], int]:
         """The conversation up to the question, oldest first, and the id of the message it began with.
 
@@ -89,7 +67,7 @@ class HistoryReader:
         if self.fresh:
             question = await question.channel.fetch_message(question.id)
         chain = [question]
-        while len(chain) < _CHAIN and (before := await self._replied_to(chain[-1])) is not None:
+        while len(chain) < _CHAIN and (before := await replied_to(chain[-1], fresh=self.fresh)) is not None:
             chain.append(before)
         root = chain[-1].id
         if len(chain) == 1:
@@ -127,7 +105,7 @@ class HistoryReader:
 
     def _message(self, message: discord.Message, content: str, names: Names) -> HistoryMessage:
         ours = message.author.id == self.me
-        automated = not ours and _is_automated(message)
+        automated = not ours and is_automated(message)
         words = plain_text(content, names, me=self.me)
         parts = [words] if ours else [words, poll_in(message), *enclosed_in(message)]
         if automated:
@@ -170,58 +148,16 @@ class HistoryReader:
             return []
         try:
             async with asyncio.timeout(_HISTORY_SECONDS):
-                recent_messages = [one async for one in channel.history(limit=self.recent, before=before)]
+                recent = [one async for one in channel.history(limit=self.recent, before=before)]
         except UNSENT as error:  # usually: may not read the history here
             _log.info("Answering without the history of channel %s: %s", channel.id, error)
             return []
         # Other bots' messages are read only where somebody replies to them.
-        return [one for one in recent_messages if one.author.id == self.me or not _is_automated(one) or is_proxied(one)]
-
-    async def _replied_to(self, message: discord.Message) -> discord.Message | None:
-        """The message that this one replies to, as it stands there now, if in the same channel and readable.
-
-        discord.py's copies are of two kinds: those in its cache follow edits and deletions, while `resolved` is what
-        the message said when the reply to it was sent, and never changes.
-        """
-        reference = _reference(message)
-        if reference is None or reference.message_id is None:
-            return None
-        if isinstance(reference.resolved, discord.DeletedReferencedMessage):
-            return None
-        if reference.cached_message is not None and not self.fresh:
-            return reference.cached_message
-        try:
-            return await message.channel.fetch_message(reference.message_id)
-        except UNSENT:
-            return None
-
-    async def _author_replied_to(self, message: discord.Message) -> int | None:
-        """The author of the message that this one replies to; any copy will do, since the author never changes."""
-        reference = _reference(message)
-        known = reference and (reference.cached_message or reference.resolved)
-        replied_to = known if isinstance(known, discord.Message) else await self._replied_to(message)
-        return replied_to.author.id if replied_to is not None else None
-
-
-def _reference(message: discord.Message) -> discord.MessageReference | None:
-    """What a message replies to, where that is a message of the same channel."""
-    reference = message.reference
-    if (
-        reference is None
-        or reference.message_id is None
-        or reference.type is not discord.MessageReferenceType.reply
-        or reference.channel_id != message.channel.id
-    ):
-        return None
-    return reference
-
-
-def _is_automated(message: discord.Message) -> bool:
-    return message.author.bot or message.webhook_id is not None
+        return [one for one in recent if one.author.id == self.me or not is_automated(one) or is_proxied(one)]
 
 
 async def names_for(guild: discord.Guild | None, content: str) -> Names:
-    """The names behind the ids in a text that Discord has not looked through, as it has a message."""
+    """The names behind the ids in a text that is not a message, and so has no list of mentions."""
     if guild is None:
         return Names({}, {}, {})
     users = {one.id: one.display_name for one in guild.members}

@@ -17,11 +17,11 @@ from discord import app_commands
 from bot.chat.answering import Answering
 from bot.chat.buttons import while_growing
 from bot.chat.existing_answer import existing_answer_at, parts_of, reply_shown_by
-from bot.chat.history import HistoryReader
 from bot.chat.message_text import is_proxied
 from bot.chat.proxies import Originals
 from bot.chat.request import CommandRequest, MessageRequest, RegenerateRequest
 from bot.chat.trigger import is_allowed, trigger_of
+from bot.chat.trigger_facts import facts_of
 from bot.discord_io.ids import places_of, roles_of
 from bot.discord_io.interaction_errors import answered
 from bot.errors import Refused
@@ -71,7 +71,7 @@ class IncomingRequests:
         """Answer `message` if it is for the bot, whose user id is `me`."""
         if not self._open or self._seen_before(message.id):
             return
-        facts = await HistoryReader(me, 0).trigger_facts(message)
+        facts = await facts_of(message, me)
         if facts is None:
             return
         settings = self._settings(message.guild, message.channel)

@@ -18,6 +18,7 @@ __all__ = [
     "PROXIES",
     "enclosed_in",
     "forwarded_in",
+    "is_automated",
     "is_proxied",
     "is_speech",
     "pastes_in",
@@ -47,6 +48,11 @@ _EMBED = 2_000  # characters of embeds in one message
 def is_speech(message: discord.Message) -> bool:
     """Whether a message says something, and is no announcement of Discord's (somebody joined, a message was pinned)."""
     return message.type in _SPEECH
+
+
+def is_automated(message: discord.Message) -> bool:
+    """Whether a bot or a webhook sent a message."""
+    return message.author.bot or message.webhook_id is not None
 
 
 def is_proxied(message: discord.Message) -> bool:
