@@ -25,7 +25,7 @@ def in_reply(
 
     `number` and how many were sent (`posted` before) make the nonce: the same until it is posted, so that a send that
     is tried again posts nothing twice. Discord refuses a reply to who may not read the channel's history: there the
-    parts stand by themselves.
+    parts are no replies.
     """
     count = posted + 1
 

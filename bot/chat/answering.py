@@ -45,7 +45,7 @@ __all__ = ["Answering"]
 
 _log = logging.getLogger(__name__)
 _EDIT_SECONDS = 5.0  # that a growing answer waits for Discord to show an edit; generation continues meanwhile
-_SHUTDOWN_S = 5.0  # seconds that a closing bot has for the last words of its answers
+_SHUTDOWN_S = 5.0  # seconds for the answers to end when the bot shuts down
 
 
 class Answering:
@@ -153,7 +153,7 @@ class Answering:
             interval=self._settings.discord.edit_seconds,
             edit_budget=self._edit_budgets.of(request.channel.id),
             controls=controls.while_growing(request.id),
-            standing=existing,
+            existing=existing,
         )
         self._generations[request.id] = generation, stream
         if existing or request.answer_message_id is not None:

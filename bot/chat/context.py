@@ -115,7 +115,7 @@ def compose(
         history: the conversation, oldest first; the question last.
         channel_id: the channel of the history.
         root: id of the message that began this chain of replies.
-        fits: whether these messages leave room for an answer.
+        fits: whether these messages leave enough tokens for an answer.
 
     Returns:
         None when there is nothing to answer. The last message is kept even when it alone does not fit: the
@@ -172,7 +172,7 @@ def _speaker(one: HistoryMessage) -> int | str:
 
 
 def messages(turns: Sequence[Turn], persona: str = "") -> list[Message]:
-    """The turns as the engine takes them, after the persona unless a system turn already stands there."""
+    """The turns as the engine takes them, after the persona unless there is a system turn."""
     shown = [Message(turn.role, turn.content) for turn in turns]
     if persona and not any(turn.role == "system" for turn in turns):
         shown.insert(0, Message("system", persona))

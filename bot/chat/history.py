@@ -93,8 +93,8 @@ class HistoryReader:
             question, content = texts.asked_and_answered(content)
             history = [self._message(message, content, names)]
             if question:
-                words = plain_text(question, names, me=self.me)
-                history.insert(0, HistoryMessage(message.id, asked.user.id, asked.user.display_name, words))
+                text = plain_text(question, names, me=self.me)
+                history.insert(0, HistoryMessage(message.id, asked.user.id, asked.user.display_name, text))
             return history
         forwarded = [
             HistoryMessage(message.id, None, texts.FORWARDED, plain_text(text, names, me=self.me))
@@ -106,8 +106,8 @@ class HistoryReader:
     def _message(self, message: discord.Message, content: str, names: Names) -> HistoryMessage:
         ours = message.author.id == self.me
         automated = not ours and is_automated(message)
-        words = plain_text(content, names, me=self.me)
-        parts = [words] if ours else [words, poll_in(message), *enclosed_in(message)]
+        text = plain_text(content, names, me=self.me)
+        parts = [text] if ours else [text, poll_in(message), *enclosed_in(message)]
         if automated:
             parts.append(plain_text(rich_embeds_in(message), names, me=self.me))
         return HistoryMessage(

@@ -1,4 +1,4 @@
-"""What members may ask of the bot on Discord: by a message, by /ask, and by the buttons below an answer.
+"""The requests of members: messages, /ask, and the buttons below an answer.
 
 Here it is decided who may, where and how often; the answers are bot/chat/answering.py's.
 """
@@ -36,11 +36,11 @@ __all__ = ["IncomingRequests", "ask_command"]
 
 _log = logging.getLogger(__name__)
 _REMEMBERED = 10_000  # messages that will not be answered again
-_QUESTION = 1500  # characters of a request to /ask: it stands above the answer, in the same message
+_QUESTION = 1500  # characters of a question to /ask: it is shown above the answer, in the same message
 
 
 class IncomingRequests:
-    """Lets requests through to `answering`, or says why not."""
+    """Passes requests on to `answering`, or says why not."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class IncomingRequests:
             if why == "asked" and rate_limits.should_notify(request.guild_id, message.author.id):
                 await self._answering.refuse(request, error)
             return
-        except Exception as error:  # noqa: BLE001  (a store that cannot be read: the asker hears of it)
+        except Exception as error:  # noqa: BLE001  (a store that cannot be read: the asker is told)
             _log.exception("Request %s could not be admitted", request.id)
             await self._answering.refuse(request, error)
             return
@@ -107,7 +107,7 @@ class IncomingRequests:
         return generation is None and original.answered
 
     @answered
-    async def ask(self, interaction: discord.Interaction[Any], words: str) -> None:
+    async def ask(self, interaction: discord.Interaction[Any], question: str) -> None:
         """/ask was used."""
         if interaction.guild is None and not self._direct_messages:
             raise Refused(texts.NO_DIRECT)
@@ -117,7 +117,7 @@ class IncomingRequests:
             self._use_server_language(interaction)
             response = await interaction.response.defer(thinking=True)
             message_id = (response.message_id if response is not None else None) or interaction.id
-            request = CommandRequest(interaction, words, message_id, settings)
+            request = CommandRequest(interaction, question, message_id, settings)
             await self._answering.answer(request, self._me(interaction))
 
     @answered
@@ -146,7 +146,7 @@ class IncomingRequests:
     async def delete(self, interaction: discord.Interaction[Any]) -> None:
         """The delete button of an answer to /ask: what was asked and answered goes, here and from the store."""
         pressed = interaction.message
-        assert pressed is not None  # noqa: S101  (buttons stand below messages; says so to the type checker)
+        assert pressed is not None  # noqa: S101  (for the type checker: a button belongs to a message)
         first = await _first_part(pressed)
         asked = first.interaction_metadata
         self._require(interaction, asked.user.id if asked is not None else None)

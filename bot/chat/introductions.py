@@ -36,7 +36,7 @@ class Introductions:
         self._under_way.add(user_id)
         try:
             told = await self._store.call(Store.introduced, user_id)
-        except Exception:  # noqa: BLE001  (whatever the store has, the answer goes on)
+        except Exception:  # noqa: BLE001  (whatever fails in the store, there is an answer)
             _log.warning("Could not look up whether a member was told how learning works", exc_info=True)
             told = True
         return "" if told else texts.introduction(self._operator_consents)

@@ -56,7 +56,7 @@ def is_automated(message: discord.Message) -> bool:
 
 
 def is_proxied(message: discord.Message) -> bool:
-    """Whether a message stands for a member's own, posted for them by an application that proxies."""
+    """Whether a proxy application posted this message for a member."""
     return message.webhook_id is not None and message.application_id in PROXIES
 
 

@@ -26,7 +26,7 @@ from storage.store import Store
 __all__ = ["ChatRequest", "CommandRequest", "Fits", "MessageRequest", "RegenerateRequest"]
 
 Fits = Callable[[Sequence[Message]], bool]
-"""Whether these messages leave room for an answer."""
+"""Whether these messages leave enough tokens for an answer."""
 
 
 class ChatRequest(Protocol):

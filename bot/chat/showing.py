@@ -1,7 +1,6 @@
-"""Showing a finished answer on Discord, whatever Discord allows: by edits, in new messages, or as a sentence.
+"""Showing a finished answer on Discord as far as Discord allows: by edits, in new messages, or as a notice.
 
-Knows messages and what they are to say; where the answer is kept, and when it is tried again, is
-bot/review/outbox.py's.
+Knows messages and their content; bot/review/outbox.py stores deliveries and retries them.
 """
 
 from __future__ import annotations
@@ -22,7 +21,15 @@ from bot.discord_io.streaming import MessageStream
 from bot.i18n.en import texts
 from storage.records import Reply
 
-__all__ = ["as_posted", "channel_of", "question_of", "show", "stream_over", "stream_over_held", "take_away"]
+__all__ = [
+    "as_posted",
+    "channel_of",
+    "delete_message",
+    "prompt_reference",
+    "show",
+    "stream_from_held",
+    "stream_from_ids",
+]
 
 _log = logging.getLogger(__name__)
 _LOOKED_THROUGH = 50  # messages after the question, for parts of an answer that were posted and not noted
@@ -37,19 +44,19 @@ def as_posted(text: str, finish_reason: str, guild: discord.Guild | None) -> str
 async def show(
     stream: MessageStream, text: str, controls: Any, *, restored: Callable[[], Awaitable[None]] | None = None
 ) -> list[Any]:
-    """Let the messages of `stream` say the whole of `text`; gives those that it had to leave for new ones.
+    """Show the whole of `text` in the messages of `stream`; returns those that it had to replace by new ones.
 
-    Where Discord refuses an edit, the text is posted anew. Where it refuses the text itself, a sentence says so.
+    Where Discord refuses an edit, the text is posted anew. Where it refuses the text itself, a notice says so.
 
     Args:
-        stream: what stands there so far.
-        text: what is to stand there.
-        controls: below it.
-        restored: gives what stood there before the answer its own words back, where another answer stood there.
+        stream: what is shown so far.
+        text: what to show.
+        controls: the buttons below it.
+        restored: restores the existing answer, where there was one.
 
     Raises:
         discord.NotFound: the messages were deleted.
-        discord.HTTPException: Discord refused, and shows the sentence if it could be shown.
+        discord.HTTPException: Discord refused, and shows a notice if it could be shown.
         others of UNSENT: Discord could not be reached; call it again.
     """
     try:
@@ -79,13 +86,13 @@ async def _as_far_as_possible(attempt: Callable[[], Awaitable[None]]) -> None:
         _log.warning("Discord refused to say so, too: %s", error)
 
 
-async def stream_over(
+async def stream_from_ids(
     channel: Any, me: int, noted: Sequence[int], *, after: discord.MessageReference | None, number: object
 ) -> MessageStream:
-    """The messages of an answer as they stand, when nothing but their numbers is remembered.
+    """The messages of an answer as they are now, when only their ids are known.
 
     Args:
-        channel: where they stand.
+        channel: where they are.
         me: the bot's user id.
         noted: the messages that are known, first to last.
         after: what the answer replies to. Its parts reply to that or to its first part: those that were posted just
@@ -107,7 +114,7 @@ async def stream_over(
                     anchors.add(one.id if not noted else 0)
         except discord.HTTPException:
             _log.info("Could not look for parts of an answer in channel %s", channel.id, exc_info=True)
-    return MessageStream(in_reply(channel, after, number, posted=len(messages)), edit=edit, standing=messages)
+    return MessageStream(in_reply(channel, after, number, posted=len(messages)), edit=edit, existing=messages)
 
 
 async def _message(channel: Any, message_id: int) -> Any:
@@ -117,10 +124,10 @@ async def _message(channel: Any, message_id: int) -> Any:
         return channel.get_partial_message(message_id)
 
 
-async def stream_over_held(
+async def stream_from_held(
     channel: Any, held_in: Sequence[int], *, posts: bool, after: discord.MessageReference | None, number: object
 ) -> tuple[MessageStream, str, str]:
-    """The messages of a held answer, and what stands above and below it.
+    """The messages of a held answer, and the text above and below it.
 
     With `posts` there is something to post, also where the messages are gone. Raises discord.NotFound elsewhere.
     """
@@ -131,14 +138,14 @@ async def stream_over_held(
         except discord.NotFound:
             if not posts:
                 raise
-    stream = MessageStream(in_reply(channel, after, number, posted=len(shown)), edit=edit, standing=shown)
-    # What /ask answered stands above the answer and nowhere else; so does the line on how learning works below.
+    stream = MessageStream(in_reply(channel, after, number, posted=len(shown)), edit=edit, existing=shown)
+    # The question of /ask and the line on how learning works are kept only in the messages.
     known = [one for one in shown if isinstance(one, discord.Message)]
     return stream, *((heading_of(known[0]), texts.without_aside(known[-1].content)[1]) if known else ("", ""))
 
 
 async def channel_of(client: discord.Client, reply: Reply) -> Any:
-    """Where a reply stands, opened again if it is a thread that was archived. Raises discord.NotFound, Forbidden."""
+    """The channel of a reply; an archived thread is opened again. Raises discord.NotFound, Forbidden."""
     channel: Any = client.get_channel(reply.channel_id or 0)
     if channel is None:
         channel = await client.fetch_channel(reply.channel_id or 0)
@@ -147,8 +154,8 @@ async def channel_of(client: discord.Client, reply: Reply) -> Any:
     return channel
 
 
-def question_of(reply: Reply, channel: Any) -> discord.MessageReference | None:
-    """What a reply is posted as a reply to; nothing where the bot may not read the history, and so not reply."""
+def prompt_reference(reply: Reply, channel: Any) -> discord.MessageReference | None:
+    """The message that a reply answers; None where the bot may not read the history, and so may not reply."""
     guild = getattr(channel, "guild", None)
     if guild is not None and not channel.permissions_for(guild.me).read_message_history:
         return None
@@ -162,8 +169,8 @@ def question_of(reply: Reply, channel: Any) -> discord.MessageReference | None:
     )
 
 
-async def take_away(message: Any) -> None:
-    """Delete a message that another has taken the place of."""
+async def delete_message(message: Any) -> None:
+    """Delete a message that another one replaced."""
     try:
         await message.delete()
     except UNSENT:

@@ -1,8 +1,8 @@
 """Speaker labels: the name before each person's message, added so that no text can imitate it.
 
 Where several people speak, a message is shown as `Ada: Hello`, and its further lines are indented: a line that begins
-at the margin with a label is always a message of its own. Where one person speaks, their words carry no label unless a
-line of theirs could be read as one. Text that the model generates in somebody else's name is removed.
+at the margin with a label is always a message of its own. Where one person speaks, there is no label
+unless a line could be read as one. Text that the model generates in somebody else's name is removed.
 Plain functions over plain values.
 """
 
@@ -49,7 +49,7 @@ def could_be_labelled(text: str) -> bool:
 
 
 def labelled(label: str, text: str) -> str:
-    """Somebody's words under their label."""
+    """A message with its author's label."""
     return f"{label}: " + text.replace("\n", f"\n{_INDENT}")
 
 

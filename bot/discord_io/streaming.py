@@ -77,7 +77,7 @@ class MessageStream:
     edit, and `finish` always shows the whole. Only the last message carries controls: `controls` while the text grows,
     those given to `finish` afterwards. `text` is the newest text given, shown or not.
 
-    With `standing`, messages of an earlier answer, the text takes their place; `restore` gives it back to them.
+    With `existing`, messages of an earlier answer, the text replaces theirs; `restore` shows theirs again.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class MessageStream:
         interval: float = 1.0,
         edit_budget: EditBudget | None = None,
         controls: Any = None,
-        standing: Sequence[Any] = (),
+        existing: Sequence[Any] = (),
         clock: Callable[[], float] | None = None,
         sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep,
     ) -> None:
@@ -100,7 +100,7 @@ class MessageStream:
         # Not a default argument: a simulated Discord replaces the clock while its world runs.
         self._clock = clock or time.monotonic
         self._sleep = sleep
-        self._shown = [_as_it_stands(one, controls if one is standing[-1] else None) for one in standing]
+        self._shown = [_as_it_stands(one, controls if one is existing[-1] else None) for one in existing]
         self._before = [one.content for one in self._shown]
         self._left: list[_Shown] | None = None
         self.text = ""

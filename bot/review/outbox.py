@@ -19,7 +19,15 @@ import discord
 from bot.chat import buttons as controls
 from bot.chat.answer_messages import edit
 from bot.chat.request import ChatRequest
-from bot.chat.showing import as_posted, channel_of, question_of, show, stream_over, stream_over_held, take_away
+from bot.chat.showing import (
+    as_posted,
+    channel_of,
+    delete_message,
+    prompt_reference,
+    show,
+    stream_from_held,
+    stream_from_ids,
+)
 from bot.discord_io.emoji import emoji_of, with_emoji
 from bot.discord_io.retry import UNSENT, unreached
 from bot.discord_io.streaming import MessageStream
@@ -214,7 +222,7 @@ class Outbox:
         if now.answer is not None:
             self._live.pop(reply.id, None)
         for message in left if not details.get("replaces") else []:
-            await take_away(message)
+            await delete_message(message)
 
     async def _break_off(self, answer: Delivery | None, reply: Reply) -> None:
         """Somebody's words were removed: what stands there stays as it is, and is finished."""
@@ -225,7 +233,7 @@ class Outbox:
             quotes = bool(request.heading)
             if quotes and reply.asker_id is None:  # who asked was forgotten, and could not delete their words here
                 for message in stream.messages:
-                    await take_away(message)
+                    await delete_message(message)
                 return
             await show(stream, stream.text, controls.below_question(quotes=quotes))
         elif answer.details["messages"]:
@@ -247,16 +255,20 @@ class Outbox:
         if reply.id in self._live:
             return self._live[reply.id][0], *around
         channel = await channel_of(self._client, reply)
-        after, number = question_of(reply, channel), details.get("number", 0)
-        stream = await stream_over(channel, self._me, details.get("messages", ()), after=after, number=number)
+        after, number = prompt_reference(reply, channel), details.get("number", 0)
+        stream = await stream_from_ids(channel, self._me, details.get("messages", ()), after=after, number=number)
         return stream, *around
 
     async def _stream_of_held(self, delivery: Delivery, reply: Reply, now: _State) -> tuple[MessageStream, str, str]:
         """The messages of a held answer, and what stands above and below it."""
         channel = await channel_of(self._client, reply)
         number = f"{reply.id}.{delivery.id}"  # another one for each verdict
-        return await stream_over_held(
-            channel, now.held_in or (), posts=now.review is not None, after=question_of(reply, channel), number=number
+        return await stream_from_held(
+            channel,
+            now.held_in or (),
+            posts=now.review is not None,
+            after=prompt_reference(reply, channel),
+            number=number,
         )
 
     @property
