@@ -65,7 +65,7 @@ LAYERS = {
         ("base",),
         ("adapter",),
         ("cache",),
-        ("fused.packed",),
+        ("fused.kernels",),
         ("fused.cpu", "fused.gpu"),
         ("fused",),
         ("serving",),

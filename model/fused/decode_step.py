@@ -1,8 +1,5 @@
 """A decode step without transformers' modules, for decoders of Llama's shape: about 12 kernels a layer on a GPU.
 
-The kernels are a module of functions, handed in: model/fused/gpu/kernels.py on a GPU,
-model/fused/cpu/kernels.py on a CPU.
-
 Llama, Mistral, Qwen 2 and Qwen 3 differ only in biases, head norms and windows. After loading, the decoder compares its
 logits with the model's own; a difference beyond rounding leaves the model's own modules in charge.
 """
@@ -10,21 +7,23 @@ logits with the model's own; a difference beyond rounding leaves the model's own
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
 
 from model.adapter.slot import SlotLinear
 from model.cache.kv_cache import AttentionOptions, SlotCache
-from model.fused.packed import FusedLinear, fuse, rebind
+from model.fused.kernels import FusedLayer, Kernels, Layers, Step
+from model.fused.packed import fuse, rebind
 
 __all__ = ["FusedStep", "has_llama_shape"]
 
+_Attend = Callable[[int, FusedLayer, torch.Tensor], torch.Tensor]
 _FAMILIES = ("llama", "mistral", "qwen2", "qwen3")
 
 
-def has_llama_shape(model: Any, kernels: Any) -> bool:
+def has_llama_shape(model: Any, kernels: Kernels) -> bool:
     """Whether this file knows how the model's layers compute, and the kernels take their sizes."""
     config = model.config
     dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
@@ -41,18 +40,6 @@ def has_llama_shape(model: Any, kernels: Any) -> bool:
     )
 
 
-@dataclass(frozen=True)
-class _Layer:
-    input_norm: torch.Tensor
-    qkv: FusedLinear
-    out: FusedLinear
-    post_norm: torch.Tensor
-    gate_up: FusedLinear
-    down: FusedLinear
-    window: int
-    norms: tuple[torch.Tensor, torch.Tensor, float] | None
-
-
 def _parts(layer: Any) -> dict[str, list[SlotLinear]]:
     """The linear layers that share their input, as they are fused."""
     attention, mlp = layer.self_attn, layer.mlp
@@ -67,7 +54,7 @@ def _parts(layer: Any) -> dict[str, list[SlotLinear]]:
 class FusedStep:
     """Computes logits and stores keys and values in the slots, for decode steps and for prompts."""
 
-    def __init__(self, model: Any, cache: SlotCache, kernels: Any) -> None:
+    def __init__(self, model: Any, cache: SlotCache, kernels: Kernels) -> None:
         self._model, self._cache, self._kernels = model, cache, kernels
         self._head = kernels.make_head(model.lm_head.weight)
         self._eps = float(model.config.rms_norm_eps)
@@ -78,9 +65,9 @@ class FusedStep:
         self._layers = [self._layer(layer) for layer in model.model.layers]
         self._whole = self._compile()
 
-    def _compile(self) -> Any:
+    def _compile(self) -> Layers | None:
         """All layers as one function of hidden states, positions and owning rows, where the kernels have it."""
-        make = getattr(self._kernels, "compile_layers", None)
+        make = self._kernels.compile_layers
         return make(self._layers, self._cache, self._rotary, eps=self._eps, scale=self._scale) if make else None
 
     def bind(self) -> None:
@@ -96,7 +83,7 @@ class FusedStep:
             )
         self._whole = self._compile()
 
-    def _layer(self, layer: Any) -> _Layer:
+    def _layer(self, layer: Any) -> FusedLayer:
         attention, norms = layer.self_attn, None
         if hasattr(attention, "q_norm"):
             norms = (attention.q_norm.weight, attention.k_norm.weight, float(attention.q_norm.variance_epsilon))
@@ -104,7 +91,7 @@ class FusedStep:
         if self._model.config.model_type == "mistral":
             window = self._model.config.sliding_window
         fused = {name: fuse(linears, self._kernels) for name, linears in _parts(layer).items()}
-        return _Layer(
+        return FusedLayer(
             input_norm=layer.input_layernorm.weight,
             qkv=fused["qkv"],
             out=fused["out"],
@@ -131,7 +118,9 @@ class FusedStep:
         All arguments are on the device, so it can be captured. What stands at `positions` after the last token is
         padding: decoding writes over it before it is seen.
         """
-        step = self._kernels.begin_prefill(self._rotary, positions, owners)
+        begin = self._kernels.begin_prefill
+        assert begin is not None  # noqa: S101 - there are PREFILL_SIZES
+        step = begin(self._rotary, positions, owners)
         return self._logits(self._body(tokens, self._attending(step)).index_select(0, last))
 
     def prefill(self, tokens: torch.Tensor, row: int, start: int) -> torch.Tensor:
@@ -145,7 +134,7 @@ class FusedStep:
             return self._logits(self._whole(self._embedded(tokens), places, torch.full_like(places, row))[-1:])
         cos, sin = (table[start : start + count, None] for table in self._rotary)
 
-        def attend(index: int, layer: _Layer, qkv: torch.Tensor) -> torch.Tensor:
+        def attend(index: int, layer: FusedLayer, qkv: torch.Tensor) -> torch.Tensor:
             dim = self._rotary[0].shape[1]
             kv = layer.qkv.segments[1] // dim
             heads = qkv.view(count, -1, dim)
@@ -159,19 +148,16 @@ class FusedStep:
 
         return self._logits(self._body(tokens, attend)[-1:])
 
-    def _attending(self, step: Any) -> Callable[[int, _Layer, torch.Tensor], torch.Tensor]:
+    def _attending(self, step: Step) -> _Attend:
         """Attention by the kernels, for the layers of one pass."""
 
-        def attend(index: int, layer: _Layer, qkv: torch.Tensor) -> torch.Tensor:
+        def attend(index: int, layer: FusedLayer, qkv: torch.Tensor) -> torch.Tensor:
             keys, values = self._cache.keys[index], self._cache.values[index]
-            mixed: torch.Tensor = self._kernels.attend(
-                qkv, step, keys, values, scale=self._scale, window=layer.window, norms=layer.norms
-            )
-            return mixed
+            return step.attend(qkv, keys, values, scale=self._scale, window=layer.window, norms=layer.norms)
 
         return attend
 
-    def _body(self, tokens: torch.Tensor, attend: Callable[[int, _Layer, torch.Tensor], torch.Tensor]) -> torch.Tensor:
+    def _body(self, tokens: torch.Tensor, attend: _Attend) -> torch.Tensor:
         """Hidden states [n, hidden] before the last norm."""
         kernels = self._kernels
         hidden = self._embedded(tokens)
@@ -191,11 +177,10 @@ class FusedStep:
         return hidden
 
     def _logits(self, hidden: torch.Tensor) -> torch.Tensor:
-        logits: torch.Tensor = self._head(self._kernels.rms_norm(hidden, self._model.model.norm.weight, self._eps))
-        return logits
+        return self._head(self._kernels.rms_norm(hidden, self._model.model.norm.weight, self._eps))
 
     def _normed(self, heads: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-        normed: torch.Tensor = self._kernels.rms_norm(heads.reshape(-1, heads.shape[-1]), weight, self._eps)
+        normed = self._kernels.rms_norm(heads.reshape(-1, heads.shape[-1]), weight, self._eps)
         return normed.view(heads.shape)
 
 

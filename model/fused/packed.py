@@ -1,12 +1,11 @@
 """NF4 layers in the layout of a device's kernels, alone or fused with the layers that share their input.
 
-Packing replaces bitsandbytes' weights, byte for byte, so nothing is held twice. The kernels are a module of functions,
-handed in: model/fused/gpu/kernels.py on a GPU, model/fused/cpu/kernels.py on a CPU.
+Packing replaces bitsandbytes' weights, byte for byte, so nothing is held twice.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -14,6 +13,7 @@ from torch import nn
 from torch.nn import functional
 
 from model.adapter.slot import SlotLinear
+from model.fused.kernels import FusedLinear, Kernels
 
 __all__ = ["FusedLinear", "PackedLinear", "fuse", "rebind"]
 
@@ -25,7 +25,7 @@ class PackedLinear(nn.Module):
     """
 
     def __init__(
-        self, kernels: Any, words: torch.Tensor, scales: torch.Tensor, inputs: int, bias: torch.Tensor | None
+        self, kernels: Kernels, words: torch.Tensor, scales: torch.Tensor, inputs: int, bias: torch.Tensor | None
     ) -> None:
         super().__init__()
         self._kernels = kernels
@@ -40,57 +40,11 @@ class PackedLinear(nn.Module):
         """The product of at most `kernels.SMALL_BATCH` rows together with a LoRA pair."""
         sums, low = self._kernels.product(x.reshape(-1, self.in_features), self.words, self.scales, a, rank=a.shape[0])
         whole, _ = self._kernels.join([b])
-        y: torch.Tensor = self._kernels.finish(sums, low, whole, (self.out_features,), bias=self.bias)
+        y = self._kernels.finish(sums, low, whole, (self.out_features,), bias=self.bias)
         return y.view(*x.shape[:-1], self.out_features)
 
 
-@dataclass(frozen=True)
-class FusedLinear:
-    """Layers that read the same input, as one: their outputs side by side.
-
-    Attributes:
-        kernels: the module that computes it.
-        words, scales: packed weights of all, [N, ...].
-        a: [layers * rank, K]; b: as the kernels' `finish` reads it. The slot's own buffers are views of these.
-        rank: of each layer's part.
-        segments: width of each layer.
-        bias: [N] or None.
-    """
-
-    kernels: Any
-    words: torch.Tensor
-    scales: torch.Tensor
-    a: torch.Tensor
-    b: torch.Tensor
-    rank: int
-    segments: tuple[int, ...]
-    bias: torch.Tensor | None
-
-    def product(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The product of at most `kernels.SMALL_BATCH` rows, without its end; see model.kernels.product."""
-        sums, low = self.kernels.product(x, self.words, self.scales, self.a, rank=self.rank)
-        return sums, low
-
-    def __call__(self, x: torch.Tensor, residual: torch.Tensor | None = None) -> torch.Tensor:
-        """The whole layer for any number of rows: [M, K] -> [M, N]."""
-        y: torch.Tensor
-        if x.shape[0] <= self.kernels.SMALL_BATCH:
-            y = self.kernels.finish(*self.product(x), self.b, self.segments, bias=self.bias, residual=residual)
-            return y
-        weight = self.kernels.dequantise(self.words, self.scales, x.shape[1])
-        if residual is not None and self.bias is None:
-            y = torch.addmm(residual, x, weight.T)
-        else:
-            y = functional.linear(x, weight, self.bias)
-        low, rank, start = functional.linear(x, self.a), self.rank, 0
-        for index, width in enumerate(self.segments):
-            part = slice(start, start + width)
-            y[:, part].addmm_(low[:, index * rank : (index + 1) * rank], self.b[part].T)
-            start += width
-        return y if residual is None or self.bias is None else y.add_(residual)
-
-
-def fuse(linears: list[SlotLinear], kernels: Any) -> FusedLinear:
+def fuse(linears: list[SlotLinear], kernels: Kernels) -> FusedLinear:
     """Pack slot layers that share their input and make them views of the fused whole."""
     packs = [_packed(linear, kernels) for linear in linears]
     words, scales = torch.cat([p[0] for p in packs]), kernels.arrange_scales(torch.cat([p[1] for p in packs]))
@@ -118,7 +72,7 @@ def rebind(whole: FusedLinear, linears: list[SlotLinear]) -> FusedLinear:
     return replace(whole, a=a, b=b, rank=rank)
 
 
-def _packed(linear: SlotLinear, kernels: Any) -> tuple[torch.Tensor, torch.Tensor]:
+def _packed(linear: SlotLinear, kernels: Kernels) -> tuple[torch.Tensor, torch.Tensor]:
     base: Any = linear.base
     if isinstance(base, PackedLinear):
         return base.words, base.scales

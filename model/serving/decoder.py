@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import torch
 
@@ -24,6 +23,7 @@ from model.config import ModelConfig
 from model.errors import BaseUnsuitable
 from model.fused.backend import kernels_for
 from model.fused.decode_step import FusedStep, has_llama_shape
+from model.fused.kernels import Kernels
 from model.fused.packed import fuse
 from model.protocol import Sampling
 from model.serving.captured_prefill import CapturedPrefill
@@ -268,7 +268,7 @@ class Decoder:
         self._live[:count], self._live[count:] = 1, 0
         self._live_rows = count
 
-    def _use_fused_step(self, kernels: Any) -> None:
+    def _use_fused_step(self, kernels: Kernels) -> None:
         """Take the fused step if it computes what the model's own modules compute."""
         self.prefill(0, list(range(8)), 0, last=True)
         self._set_live(1)

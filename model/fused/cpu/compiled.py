@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from model.cache.kv_cache import SlotCache
-from model.fused.packed import FusedLinear
+from model.fused.kernels import FusedLayer, FusedLinear, Rotary
 
 __all__ = ["CompiledHead", "CompiledLayers", "library"]
 
@@ -84,10 +84,10 @@ class CompiledLayers:
 
     def __init__(
         self,
-        layers: Sequence[Any],
+        layers: Sequence[FusedLayer],
         slots: SlotCache,
-        rotary: tuple[torch.Tensor, torch.Tensor],
-        product: Any,
+        rotary: Rotary,
+        product: ctypes._CFunctionType,
         *,
         eps: float,
         scale: float,
@@ -135,7 +135,7 @@ class CompiledLayers:
         self._function(ctypes.byref(call))
         return hidden
 
-    def _layer(self, layer: Any, slots: SlotCache, index: int) -> _Layer:
+    def _layer(self, layer: FusedLayer, slots: SlotCache, index: int) -> _Layer:
         q_norm, k_norm, _ = layer.norms or (None, None, 0.0)
         return _Layer(
             self._linear(layer.qkv, norm=layer.input_norm),

@@ -9,21 +9,22 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any
 
 import torch
 from bitsandbytes import functional as bnb
 from bitsandbytes.cextension import lib
+from bitsandbytes.functional import QuantState
 from torch.nn import functional
 
 from model.cache.kv_cache import SlotCache
 from model.fused.cpu.compiled import CompiledHead, CompiledLayers, library
+from model.fused.kernels import BeginStep, FusedLayer, Norms, Rotary
 
 __all__ = [
     "PREFILL_SIZES",
     "SMALL_BATCH",
     "arrange_scales",
-    "attend",
+    "begin_prefill",
     "begin_step",
     "compile_layers",
     "dequantise",
@@ -40,7 +41,8 @@ __all__ = [
 ]
 
 SMALL_BATCH = 1 << 30  # the product reads 4-bit weights directly for any number of rows
-PREFILL_SIZES: tuple[int, ...] = ()  # prompts are read by their own path
+PREFILL_SIZES: tuple[int, ...] = ()
+begin_prefill: BeginStep | None = None  # torch's attention computes prompts
 
 _BLOCK = 64  # inputs that share one scale
 _KERNEL = "gemv_4bit_inference_cpu_nf4_bf16"
@@ -63,7 +65,7 @@ def arrange_scales(scales: torch.Tensor) -> torch.Tensor:
     return scales.T.contiguous().T
 
 
-def pack(weight: torch.Tensor, state: Any) -> tuple[torch.Tensor, torch.Tensor]:
+def pack(weight: torch.Tensor, state: QuantState) -> tuple[torch.Tensor, torch.Tensor]:
     """Bitsandbytes' NF4 weight as its packed product reads it: words [N, K / 2] uint8 and scales [N, K / 64] bf16.
 
     A layer that has run in eval mode is packed already.
@@ -176,9 +178,9 @@ def _torch_head(weight: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
 
 
 def compile_layers(
-    layers: Sequence[Any],
+    layers: Sequence[FusedLayer],
     slots: SlotCache,
-    rotary: tuple[torch.Tensor, torch.Tensor],
+    rotary: Rotary,
     *,
     eps: float,
     scale: float,
@@ -198,73 +200,68 @@ def _cores() -> int:
 class _Step:
     """What the layers of one decode step share: rotary tables and masks for the rows' positions."""
 
-    def __init__(self, rotary: tuple[torch.Tensor, torch.Tensor], positions: torch.Tensor, rows: int) -> None:
-        self.positions = positions[:rows]
-        places = self.positions.tolist()
-        self.first, self.end = min(places), max(places) + 1
-        self.rows = torch.arange(rows)
-        self.cos = rotary[0][self.positions, None]
-        sin = rotary[1][self.positions, None]
+    def __init__(self, rotary: Rotary, positions: torch.Tensor, rows: int) -> None:
+        self._positions = positions[:rows]
+        places = self._positions.tolist()
+        self._first, self._end = min(places), max(places) + 1
+        self._rows = torch.arange(rows)
+        self._cos = rotary[0][self._positions, None]
+        sin = rotary[1][self._positions, None]
         half = sin.shape[-1] // 2
-        self.sin = torch.cat((-sin[..., :half], sin[..., half:]), dim=-1)
+        self._sin = torch.cat((-sin[..., :half], sin[..., half:]), dim=-1)
         self._masks: dict[int, torch.Tensor | None] = {}
 
-    def mask(self, window: int) -> torch.Tensor | None:
+    def attend(
+        self,
+        qkv: torch.Tensor,
+        keys: torch.Tensor,
+        values: torch.Tensor,
+        *,
+        scale: float,
+        window: int = 0,
+        norms: Norms | None = None,
+    ) -> torch.Tensor:
+        """See `model.fused.kernels.Step.attend`; one token for each of the first M rows."""
+        m = qkv.shape[0]
+        kv, dim = keys.shape[1], keys.shape[3]
+        parts = qkv.view(m, -1, dim)
+        asked, v = parts[:, :-kv], parts[:, -kv:]
+        if norms:
+            q, k = asked[:, :-kv], asked[:, -kv:]
+            asked = torch.cat((rms_norm(q, norms[0], norms[2]), rms_norm(k, norms[1], norms[2])), dim=1)
+        half = dim // 2
+        swapped = torch.cat((asked[..., half:], asked[..., :half]), dim=-1)
+        turned = (asked * self._cos).add_(swapped.mul_(self._sin))  # the sign of the first half is in self._sin
+        q, k = turned[:, :-kv], turned[:, -kv:]
+        if m == 1:
+            keys[0, :, self._first], values[0, :, self._first] = k[0], v[0]
+        else:
+            keys[self._rows, :, self._positions], values[self._rows, :, self._positions] = k, v
+        # The heads of one group share their keys: as queries of one head they need no repeated copy of the cache.
+        q = q.reshape(m, kv, -1, dim)
+        past_k, past_v = keys[:m, :, : self._end], values[:m, :, : self._end]
+        mixed = functional.scaled_dot_product_attention(q, past_k, past_v, attn_mask=self._mask(window), scale=scale)
+        return mixed.reshape(m, -1)
+
+    def _mask(self, window: int) -> torch.Tensor | None:
         """Who sees what, added to the scores, [rows, 1, 1, end]; None when every row sees everything up to `end`."""
         if window not in self._masks:
-            places, last = torch.arange(self.end), self.positions[:, None]
+            places, last = torch.arange(self._end), self._positions[:, None]
             hidden = places > last
             if window:
                 hidden |= places <= last - window
-            all_seen = self.first + 1 == self.end and not (window and self.end > window)
+            all_seen = self._first + 1 == self._end and not (window and self._end > window)
             scores = torch.zeros(hidden.shape).masked_fill_(hidden, float("-inf"))[:, None, None]
             self._masks[window] = None if all_seen else scores
         return self._masks[window]
 
 
-def begin_step(rotary: tuple[torch.Tensor, torch.Tensor], positions: torch.Tensor, owners: torch.Tensor) -> _Step:
+def begin_step(rotary: Rotary, positions: torch.Tensor, owners: torch.Tensor) -> _Step:
     """Begin a decode step: one token for each cache row in `owners` (0, 1, …), at `positions` (as many at least).
 
     rotary: cos and sin, [length, head_dim].
     """
     return _Step(rotary, positions, len(owners))
-
-
-def attend(
-    qkv: torch.Tensor,
-    step: _Step,
-    keys: torch.Tensor,
-    values: torch.Tensor,
-    *,
-    scale: float,
-    window: int = 0,
-    norms: tuple[torch.Tensor, torch.Tensor, float] | None = None,
-) -> torch.Tensor:
-    """One decode step of attention for M rows; stores the new keys and values. Returns [M, heads * head_dim].
-
-    qkv: [M, (heads + 2 * kv_heads) * head_dim]; keys, values: [rows, kv_heads, length, head_dim]; norms: query and key
-    RMS norm weights and epsilon.
-    """
-    m = qkv.shape[0]
-    kv, dim = keys.shape[1], keys.shape[3]
-    parts = qkv.view(m, -1, dim)
-    asked, v = parts[:, :-kv], parts[:, -kv:]
-    if norms:
-        q, k = asked[:, :-kv], asked[:, -kv:]
-        asked = torch.cat((rms_norm(q, norms[0], norms[2]), rms_norm(k, norms[1], norms[2])), dim=1)
-    half = dim // 2
-    swapped = torch.cat((asked[..., half:], asked[..., :half]), dim=-1)
-    turned = (asked * step.cos).add_(swapped.mul_(step.sin))  # the sign of the first half is in step.sin
-    q, k = turned[:, :-kv], turned[:, -kv:]
-    if m == 1:
-        keys[0, :, step.first], values[0, :, step.first] = k[0], v[0]
-    else:
-        keys[step.rows, :, step.positions], values[step.rows, :, step.positions] = k, v
-    # The heads of one group share their keys: as queries of one head they need no repeated copy of the cache.
-    q = q.reshape(m, kv, -1, dim)
-    past_k, past_v = keys[:m, :, : step.end], values[:m, :, : step.end]
-    mixed = functional.scaled_dot_product_attention(q, past_k, past_v, attn_mask=step.mask(window), scale=scale)
-    return mixed.reshape(m, -1)
 
 
 def _multiplied(x: torch.Tensor, words: torch.Tensor, scales: torch.Tensor) -> torch.Tensor:

@@ -16,18 +16,20 @@ from typing import Any, NamedTuple
 import torch
 import triton
 from bitsandbytes import functional as bnb
+from bitsandbytes.functional import QuantState
 from torch.nn import functional
 
 from model.fused.gpu import triton_kernels as kernel
 from model.fused.gpu.nvrtc import CompilationFailed, compile_kernels
+from model.fused.kernels import CompileLayers, Norms, Rotary
 
 __all__ = [
     "PREFILL_SIZES",
     "SMALL_BATCH",
     "arrange_scales",
-    "attend",
     "begin_prefill",
     "begin_step",
+    "compile_layers",
     "dequantise",
     "finish",
     "finish_gated",
@@ -45,7 +47,9 @@ log = logging.getLogger(__name__)
 
 SMALL_BATCH = 32  # up to here a product reads 4-bit weights directly; beyond, de-quantising first is faster
 # Tokens of one prefill pass; each size is captured once.
-PREFILL_SIZES = (SMALL_BATCH, 128, 256, 512, 768, 1024)
+PREFILL_SIZES: tuple[int, ...] = (SMALL_BATCH, 128, 256, 512, 768, 1024)
+
+compile_layers: CompileLayers | None = None  # a CUDA graph captures the whole pass instead
 
 PROMPT_BLOCK = 128  # a prompt's tokens whose attention one block of threads computes
 BLOCK = 64  # inputs that share one scale: the NF4 block size
@@ -82,23 +86,62 @@ def make_head(weight: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
 class _Step(NamedTuple):
     """What the layers of one pass share: cos and sin, [length, head_dim]; each token's position and cache row."""
 
-    rotary: tuple[torch.Tensor, torch.Tensor]
+    rotary: Rotary
     positions: torch.Tensor
     owners: torch.Tensor
     together: bool
 
+    def attend(
+        self,
+        qkv: torch.Tensor,
+        keys: torch.Tensor,
+        values: torch.Tensor,
+        *,
+        scale: float,
+        window: int = 0,
+        norms: Norms | None = None,
+    ) -> torch.Tensor:
+        """See `model.fused.kernels.Step.attend`; the result is bf16."""
+        m = qkv.shape[0]
+        new = (qkv, *self.rotary, keys, values, self.positions, self.owners)
+        _, kv, length, dim = keys.shape
+        heads = qkv.shape[1] // dim - 2 * kv
+        out = torch.empty(m, heads * dim, dtype=torch.bfloat16, device=qkv.device)
+        q_norm, k_norm, eps = norms or (qkv, qkv, 0.0)
+        if self.together:
+            kernel.store[(m, kv)](
+                *new, k_norm, eps, H=heads, KV=kv, D=dim, T=length, NORMED=norms is not None, num_warps=1
+            )
+            if m > SMALL_BATCH:  # few tokens share the past among more blocks of threads, below
+                kernel.attend_prompt[(triton.cdiv(m, PROMPT_BLOCK), heads)](
+                    *new, q_norm, out, m, scale, eps, WINDOW=window, H=heads, KV=kv, D=dim, T=length, BM=PROMPT_BLOCK,
+                    BT=64, NORMED=norms is not None, num_warps=8,
+                )  # fmt: skip
+                return out
+        splits = max(1, min(16, triton.next_power_of_2(128 // (m * kv) or 1)))
+        top = torch.empty(m, heads, splits, dtype=torch.float32, device=qkv.device)
+        total = torch.empty_like(top)
+        mixed = torch.empty(m, heads, splits, dim, dtype=torch.float32, device=qkv.device)
+        kernel.attend[(m, kv, splits)](
+            *new, q_norm, k_norm, top, total, mixed, scale, eps, WINDOW=window, H=heads,
+            KV=kv, D=dim, T=length, BG=max(16, triton.next_power_of_2(heads // kv)), BT=64, SPLITS=splits,
+            NORMED=norms is not None, num_warps=4,
+        )  # fmt: skip
+        kernel.combine[(m * heads,)](top, total, mixed, out, D=dim, SPLITS=splits, num_warps=2)
+        return out
 
-def begin_step(rotary: tuple[torch.Tensor, torch.Tensor], positions: torch.Tensor, owners: torch.Tensor) -> _Step:
+
+def begin_step(rotary: Rotary, positions: torch.Tensor, owners: torch.Tensor) -> _Step:
     """Begin a decode step: one token for each cache row in `owners`, at `positions` (as many at least)."""
     return _Step(rotary, positions, owners, together=False)
 
 
-def begin_prefill(rotary: tuple[torch.Tensor, torch.Tensor], positions: torch.Tensor, owners: torch.Tensor) -> _Step:
+def begin_prefill(rotary: Rotary, positions: torch.Tensor, owners: torch.Tensor) -> _Step:
     """Begin a pass over tokens of which several belong to one row and see those before them."""
     return _Step(rotary, positions, owners, together=True)
 
 
-def pack(weight: torch.Tensor, state: Any) -> tuple[torch.Tensor, torch.Tensor]:
+def pack(weight: torch.Tensor, state: QuantState) -> tuple[torch.Tensor, torch.Tensor]:
     """Bitsandbytes' NF4 weight in tiles (nf4.cu): words [N, groups * 32] int32 and scales [N, groups * 4] fp16.
 
     A group is 256 inputs; inputs beyond K are padded with scale 0. 16 rows are one tile and cannot be told apart, so
@@ -210,48 +253,6 @@ def rms_norm(x: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
     kernel.rms_norm[(x.shape[0],)](
         x, weight, out, eps, N=x.shape[1], BN=triton.next_power_of_2(x.shape[1]), num_warps=8
     )
-    return out
-
-
-def attend(
-    qkv: torch.Tensor,
-    step: _Step,
-    keys: torch.Tensor,
-    values: torch.Tensor,
-    *,
-    scale: float,
-    window: int = 0,
-    norms: tuple[torch.Tensor, torch.Tensor, float] | None = None,
-) -> torch.Tensor:
-    """Attention of M new tokens; stores their keys and values. Returns [M, heads * head_dim] bf16.
-
-    qkv: [M, (heads + 2 * kv_heads) * head_dim]; step: begin_step's or begin_prefill's; keys, values: [rows,
-    kv_heads, length, head_dim]; norms: query and key RMS norm weights and epsilon.
-    """
-    m = qkv.shape[0]
-    new = (qkv, *step.rotary, keys, values, step.positions, step.owners)
-    _, kv, length, dim = keys.shape
-    heads = qkv.shape[1] // dim - 2 * kv
-    out = torch.empty(m, heads * dim, dtype=torch.bfloat16, device=qkv.device)
-    q_norm, k_norm, eps = norms or (qkv, qkv, 0.0)
-    if step.together:
-        kernel.store[(m, kv)](*new, k_norm, eps, H=heads, KV=kv, D=dim, T=length, NORMED=norms is not None, num_warps=1)
-        if m > SMALL_BATCH:  # few tokens share the past among more blocks of threads, below
-            kernel.attend_prompt[(triton.cdiv(m, PROMPT_BLOCK), heads)](
-                *new, q_norm, out, m, scale, eps, WINDOW=window, H=heads, KV=kv, D=dim, T=length, BM=PROMPT_BLOCK,
-                BT=64, NORMED=norms is not None, num_warps=8,
-            )  # fmt: skip
-            return out
-    splits = max(1, min(16, triton.next_power_of_2(128 // (m * kv) or 1)))
-    top = torch.empty(m, heads, splits, dtype=torch.float32, device=qkv.device)
-    total = torch.empty_like(top)
-    mixed = torch.empty(m, heads, splits, dim, dtype=torch.float32, device=qkv.device)
-    kernel.attend[(m, kv, splits)](
-        *new, q_norm, k_norm, top, total, mixed, scale, eps, WINDOW=window, H=heads,
-        KV=kv, D=dim, T=length, BG=max(16, triton.next_power_of_2(heads // kv)), BT=64, SPLITS=splits,
-        NORMED=norms is not None, num_warps=4,
-    )  # fmt: skip
-    kernel.combine[(m * heads,)](top, total, mixed, out, D=dim, SPLITS=splits, num_warps=2)
     return out
 
 

@@ -1,0 +1,181 @@
+"""What a device's kernels compute, and the layers they compute it for.
+
+A device has one module of kernels: model/fused/gpu/kernels.py and model/fused/cpu/kernels.py. Both fit `Kernels`, which
+the type checker holds them to. M is the number of rows (tokens), K and N are inputs and outputs of a layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from bitsandbytes.functional import QuantState
+from torch.nn import functional
+
+from model.cache.kv_cache import SlotCache
+
+__all__ = ["BeginStep", "CompileLayers", "FusedLayer", "FusedLinear", "Kernels", "Layers", "Norms", "Rotary", "Step"]
+
+Rotary = tuple[torch.Tensor, torch.Tensor]
+"""cos and sin, [length, head_dim]."""
+Norms = tuple[torch.Tensor, torch.Tensor, float]
+"""Query and key RMS norm weights, and epsilon."""
+Head = Callable[[torch.Tensor], torch.Tensor]
+"""Hidden states [M, hidden] -> logits [M, vocabulary]."""
+Layers = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+"""Hidden states [M, hidden], positions and cache rows (M of each at least) -> hidden states."""
+
+
+class Step(Protocol):
+    """What the layers of one pass share."""
+
+    def attend(
+        self,
+        qkv: torch.Tensor,
+        keys: torch.Tensor,
+        values: torch.Tensor,
+        *,
+        scale: float,
+        window: int = 0,
+        norms: Norms | None = None,
+    ) -> torch.Tensor:
+        """Attention of M new tokens; stores their keys and values. Returns [M, heads * head_dim].
+
+        qkv: [M, (heads + 2 * kv_heads) * head_dim]; keys, values: [rows, kv_heads, length, head_dim].
+        """
+
+
+BeginStep = Callable[[Rotary, torch.Tensor, torch.Tensor], Step]
+"""Rotary tables, positions and owning cache rows of the new tokens (as many of each at least) -> a step."""
+
+
+class CompileLayers(Protocol):
+    """Makes one function of all layers."""
+
+    def __call__(
+        self, layers: Sequence[FusedLayer], slots: SlotCache, rotary: Rotary, *, eps: float, scale: float
+    ) -> Layers | None:
+        """None where the layers have to be computed one by one."""
+
+
+class Kernels(Protocol):
+    """A device's kernels. Packed weights are (words, scales), in a layout of the device's own."""
+
+    SMALL_BATCH: int
+    """Rows up to which `product` and `finish` compute."""
+    PREFILL_SIZES: tuple[int, ...]
+    """Tokens of the passes of `begin_prefill`; empty where prompts are computed by torch's attention."""
+
+    @property
+    def begin_prefill(self) -> BeginStep | None:
+        """Begin a pass over tokens of one cache row, each of which sees those before it."""
+
+    @property
+    def compile_layers(self) -> CompileLayers | None:
+        """All layers as one call, where the device has it."""
+
+    def begin_step(self, rotary: Rotary, positions: torch.Tensor, owners: torch.Tensor) -> Step:
+        """Begin a decode step: one token for each cache row in `owners`."""
+
+    def fits(self, inputs: int, outputs: int, head_dim: int) -> bool:
+        """Whether a linear layer of this size, in a model of this head width, can be computed."""
+
+    def pack(self, weight: torch.Tensor, state: QuantState) -> tuple[torch.Tensor, torch.Tensor]:
+        """Bitsandbytes' NF4 weight as words [N, ...] and scales [N, ...]."""
+
+    def arrange_scales(self, scales: torch.Tensor) -> torch.Tensor:
+        """Scales of layers put together, as `product` reads them."""
+
+    def dequantise(self, words: torch.Tensor, scales: torch.Tensor, k: int) -> torch.Tensor:
+        """Weights [N, k]."""
+
+    def join(self, parts: Sequence[torch.Tensor]) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """LoRA's B of layers that share their input, as `finish` reads it, and a view of each."""
+
+    def product(
+        self, x: torch.Tensor, words: torch.Tensor, scales: torch.Tensor, a: torch.Tensor, *, rank: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Returns x W^T, [M, N], and LoRA's x A^T, [M, R]. x: [M, K]; a: [R, K], of layers of this rank."""
+
+    def finish(
+        self,
+        sums: torch.Tensor,
+        low: torch.Tensor,
+        b: torch.Tensor,
+        segments: tuple[int, ...],
+        *,
+        bias: torch.Tensor | None = None,
+        residual: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """[M, N]: the product, plus LoRA's B, plus bias, plus residual. `segments` are the layers' widths in N."""
+
+    def finish_gated(self, sums: torch.Tensor, low: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        """[M, N / 2]: silu(gate) * up of a fused gate and up product."""
+
+    def gated(self, y: torch.Tensor) -> torch.Tensor:
+        """[M, N / 2]: silu(gate) * up of the two halves of [M, N]."""
+
+    def rms_norm(self, x: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
+        """RMS norm of [M, N]."""
+
+    def make_head(self, weight: torch.Tensor) -> Head:
+        """The output layer."""
+
+
+@dataclass(frozen=True)
+class FusedLinear:
+    """Layers that read the same input, as one: their outputs side by side.
+
+    Attributes:
+        kernels: the device's.
+        words, scales: packed weights of all, [N, ...].
+        a: [layers * rank, K]; b: as the kernels' `finish` reads it. The slot's own buffers are views of these.
+        rank: of each layer's part.
+        segments: width of each layer.
+        bias: [N] or None.
+    """
+
+    kernels: Kernels
+    words: torch.Tensor
+    scales: torch.Tensor
+    a: torch.Tensor
+    b: torch.Tensor
+    rank: int
+    segments: tuple[int, ...]
+    bias: torch.Tensor | None
+
+    def product(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The product of at most `kernels.SMALL_BATCH` rows, without its end; see `Kernels.product`."""
+        return self.kernels.product(x, self.words, self.scales, self.a, rank=self.rank)
+
+    def __call__(self, x: torch.Tensor, residual: torch.Tensor | None = None) -> torch.Tensor:
+        """The whole layer for any number of rows: [M, K] -> [M, N]."""
+        if x.shape[0] <= self.kernels.SMALL_BATCH:
+            return self.kernels.finish(*self.product(x), self.b, self.segments, bias=self.bias, residual=residual)
+        weight = self.kernels.dequantise(self.words, self.scales, x.shape[1])
+        if residual is not None and self.bias is None:
+            y = torch.addmm(residual, x, weight.T)
+        else:
+            y = functional.linear(x, weight, self.bias)
+        low, rank, start = functional.linear(x, self.a), self.rank, 0
+        for index, width in enumerate(self.segments):
+            part = slice(start, start + width)
+            y[:, part].addmm_(low[:, index * rank : (index + 1) * rank], self.b[part].T)
+            start += width
+        return y if residual is None or self.bias is None else y.add_(residual)
+
+
+@dataclass(frozen=True)
+class FusedLayer:
+    """A decoder layer of Llama's shape. `window` is 0 without one; `norms` are those of its heads, if it has them."""
+
+    input_norm: torch.Tensor
+    qkv: FusedLinear
+    out: FusedLinear
+    post_norm: torch.Tensor
+    gate_up: FusedLinear
+    down: FusedLinear
+    window: int
+    norms: Norms | None
