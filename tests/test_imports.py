@@ -37,7 +37,7 @@ LAYERS = {
         ("review",),
         ("training",),
         ("pairs", "privacy"),
-        ("slash_commands",),
+        ("slash_commands", "background_loops"),
         ("client",),
         ("app",),
         ("login",),

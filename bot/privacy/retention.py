@@ -1,6 +1,6 @@
-"""Letting words go: those deleted on Discord at once, those that nobody reviewed or consented to after some days.
+"""Removes words from the store: deleted messages at once, and after some days what nobody reviewed or consented to.
 
-Both are the store's work; here is when it is asked, and in what portions. Knows no Discord objects, only numbers.
+The store does the work; this decides when, and in what portions. Knows no Discord objects, only ids.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from storage.async_store import AsyncStore
 from storage.store import Store
 
-__all__ = ["Deletions", "apply_retention"]
+__all__ = ["DeletedMessages", "apply_retention"]
 
 _log = logging.getLogger(__name__)
 _REMEMBERED = 10_000  # messages deleted lately: an answer that is being written may still hold their words
@@ -21,7 +21,7 @@ _PAUSE_S = 0.05  # between two batches, for a process that waits to write
 
 
 async def apply_retention(store: AsyncStore, days: float, now: datetime | None = None) -> int:
-    """Delete what was neither reviewed nor consented to in this many days; gives how many replies. 0 days: nothing."""
+    """Delete replies that nobody reviewed or consented to in this many days; returns how many. 0 days: none."""
     if not days:
         return 0
     before = ((now or datetime.now(UTC)) - timedelta(days=days)).isoformat(timespec="milliseconds")
@@ -32,19 +32,19 @@ async def apply_retention(store: AsyncStore, days: float, now: datetime | None =
         step = await store.call(Store.purge, before, after=step.seen_to)
         deleted += step.deleted
     if deleted:
-        _log.info("%d replies were let go: %g days old, neither reviewed nor consented to", deleted, days)
+        _log.info("%d replies were deleted: %g days old, neither reviewed nor consented to", deleted, days)
     return deleted
 
 
-class Deletions:
+class DeletedMessages:
     """Messages deleted on Discord, taken out of the store wherever they stand."""
 
     def __init__(self, store: AsyncStore) -> None:
         self._store = store
         self._lately: dict[int, None] = {}  # in the order they were deleted
 
-    async def happened(self, message_ids: Iterable[int]) -> list[int]:
-        """Take these messages out; gives the replies that showed them."""
+    async def remove(self, message_ids: Iterable[int]) -> list[int]:
+        """Remove these messages; returns the replies that showed them."""
         ids = list(message_ids)
         for one in ids:
             self._lately[one] = None

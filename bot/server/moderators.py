@@ -1,4 +1,4 @@
-"""Where the moderators of each server work, who they are, and what they may steer; and that it is written down.
+"""The moderators of each server: who they are, where they review, what they may do, and the audit of their acts.
 
 Who moderates the whole server (by the role, or Manage Messages on the server) acts for the server; Manage Messages in
 one channel covers the replies given there. Nobody is shown what was said in a channel that they cannot read.
@@ -10,7 +10,7 @@ server: only the moderators of the main one (bot/server/training_servers.py) may
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import discord
@@ -20,6 +20,7 @@ from bot.discord_io.retry import UNSENT
 from bot.errors import Refused
 from bot.i18n.en import moderation as texts
 from bot.i18n.en import texts as words
+from bot.i18n.language import speaking
 from bot.server.guild_settings import GuildSettingsCache
 from bot.server.permissions import is_moderator, matches
 from bot.server.readers import Readers
@@ -166,6 +167,17 @@ class Moderators:
             await channel.send(embed=embed)
         except UNSENT:
             _log.warning("Could not write in %s", channel, exc_info=True)
+
+    async def announce(self, guilds: Iterable[discord.Guild], text: Callable[[], str]) -> bool:
+        """Tell the review channels of these servers, each in its language. Returns whether there was one to tell."""
+        told = False
+        for guild in guilds:
+            if (channel := self.review_channel(guild)) is not None:
+                with speaking(self.locale(guild)):
+                    message = text()
+                await self.say(channel, message)
+                told = True
+        return told
 
     async def note(
         self,

@@ -155,7 +155,7 @@ def online(home, monkeypatch):
             await running
 
     monkeypatch.setattr(sending, "_PAUSES", (0.05, 0.05, 0.05))
-    monkeypatch.setattr("bot.client._ROUND_SECONDS", 0.2)
+    monkeypatch.setattr("bot.background_loops._ROUND_SECONDS", 0.2)
     monkeypatch.setattr("bot.review.outbox._PAUSES", (0.2, 1.0))
     return opening
 

@@ -150,7 +150,7 @@ class Histories(RuleBasedStateMachine):
         assert not any(str(who).encode() in one.read_bytes() for one in self.files())
 
     def leave_unread(self) -> None:
-        """Of the bot's messages whose replies were let go nobody knows any more whose words they repeat."""
+        """Of the bot's messages whose replies were deleted nobody knows any more whose words they repeat."""
         for one in self.channel:
             if one.author is None and self.store.reply_by_message(one.number) is None:
                 one.text, one.words = "Hm.", frozenset()

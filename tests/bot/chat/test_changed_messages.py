@@ -169,7 +169,7 @@ async def test_a_message_deleted_while_the_others_are_read_is_not_shown(stage, m
         heard.append(str(spoken))
         if len(heard) == 1:
             stage.env.backend.delete_message(stage.world.general.id, said.id)
-            await until(lambda: said.id in stage.app.client._deletions._lately)
+            await until(lambda: said.id in stage.app.client._deleted_messages._lately)
         return await withheld(spoken)
 
     monkeypatch.setattr(answering, "_withheld", deleted_before)

@@ -26,7 +26,7 @@ async def round_(stage):
     """What the bot does again and again, now."""
     outbox = stage.app.client.outbox
     outbox._next = {row: (0.0, pause) for row, (_, pause) in outbox._next.items()}  # all is due
-    await stage.app.client._show_the_rest()
+    await stage.app.client._loops.show_the_rest()
     await stage.env.settle()
 
 

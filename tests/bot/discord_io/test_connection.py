@@ -155,7 +155,7 @@ async def test_what_was_deleted_while_the_session_was_lost_is_found_out(online, 
     async with online(place) as app:
         question = await place.say(f"<@{BOT}> my secret tea")
         await answered(place, app)
-        await until(lambda: not app.client._look_back.is_running())
+        await until(lambda: not app.client._loops.deleted.is_running())
         place.forgotten = True
         del place.messages[GENERAL][question]
         await place.lose()

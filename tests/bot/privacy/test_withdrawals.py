@@ -85,7 +85,7 @@ async def test_a_card_of_a_reply_that_was_let_go_is_blanked(stage):
     await stage.ask("nobody looked at this")
     with sqlite3.connect(stage.app.home.db) as db:
         db.execute("update replies set created_at = '2026-01-01T00:00:00.000+00:00'")
-    await stage.app.client._apply_retention()
+    await stage.app.client._loops.apply_retention()
     assert "nobody looked" not in review_words(stage)
     assert stage.card.embeds[0].title == texts.REMOVED
 
