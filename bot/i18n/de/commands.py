@@ -11,14 +11,14 @@ COMMANDS = {
     "What is stored of you, and whether your words may be used for training": (
         "Was von dir gespeichert ist und ob deine Worte ins Training dürfen"
     ),
-    "Let me learn from approved replies to you": "Lass mich aus angenommenen Antworten an dich lernen",
+    "Let me learn from approved replies to you": "Lass mich aus freigegebenen Antworten an dich lernen",
     "Keep your words out of training": "Halte deine Worte aus dem Training heraus",
     "Get everything that is stored of you, as a file": "Alles, was von dir gespeichert ist, als Datei",
     "Remove your words and my answers to you from everything I keep": (
         "Lösche deine Worte und meine Antworten an dich aus allem, was ich aufhebe"
     ),
     # Review
-    "Approve": "Annehmen",
+    "Approve": "Freigeben",
     "Edit": "Bearbeiten",
     "Reject": "Ablehnen",
     "Review my answers one after another, privately": "Beurteile meine Antworten nacheinander, nur für dich sichtbar",
@@ -30,11 +30,11 @@ COMMANDS = {
         "Zeig der Moderation meine Antworten in diesem Kanal, bevor sie veröffentlicht werden"
     ),
     "Whether they are held back": "Ob sie zurückgehalten werden",
-    "Reviews and approval rate, by day and by adapter": "Urteile und Anteil der angenommenen, nach Tag und Adapter",
+    "Reviews and approval rate, by day and by adapter": "Urteile und Anteil der freigegebenen, nach Tag und Adapter",
     "How many days back": "Wie viele Tage zurück",
     # Training and adapters
     "Training": "Training",
-    "Train a new adapter on the approved replies now": "Jetzt einen Adapter mit den angenommenen Antworten trainieren",
+    "Train a new adapter on the approved replies now": "Jetzt einen Adapter mit den freigegebenen Antworten trainieren",
     "Even if little is new since the last run": "Auch wenn seit dem letzten Mal wenig neu ist",
     "How far the training run is": "Wie weit das Training ist",
     "Stop the training run": "Das Training anhalten",
@@ -46,7 +46,7 @@ COMMANDS = {
     "Go back to the adapter that answered before this one": "Zurück zu dem Adapter, der vor diesem geantwortet hat",
     # Pairs
     "What I learn from": "Woraus ich lerne",
-    "Approved pairs that hold certain words": "Angenommene Paare, die bestimmte Worte enthalten",
+    "Approved pairs that hold certain words": "Freigegebene Paare, die bestimmte Worte enthalten",
     "Words in the question or in the answer": "Worte aus der Frage oder der Antwort",
     "Keep a pair out of training from now on": "Ein Paar ab jetzt aus dem Training heraushalten",
     "Type words of it, or its number": "Tippe Worte daraus oder seine Nummer",

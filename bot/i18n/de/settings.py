@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-ONE_TARGET = "Nenne entweder einen Kanal oder eine Rolle, dann stelle ich es dafür ein."
-NOTHING_GIVEN = "Sag, was sich ändern soll: eine Wartezeit, eine Höchstzahl oder eine Rolle mit ihrer Höchstzahl."
-ALLOWED_GONE = (
-    "Der letzte Kanal oder die letzte Rolle auf der Liste derer, denen ich antworte, wurde gelöscht. Die Liste ist "
-    "jetzt leer und schließt niemanden mehr aus. Mit `/settings access` legst du eine neue an."
+ONE_TARGET = "Bitte wähle entweder einen Kanal oder eine Rolle, nicht beides."
+NOTHING_GIVEN = (
+    "Bitte gib an, was sich ändern soll: eine Wartezeit, ein Tageslimit oder eine Rolle mit ihrem Tageslimit."
 )
-LISTS_EMPTY = "Auf beiden Listen steht nichts mehr: Ich antworte überall und allen."
-BACK_TO_DEFAULT = "Zurück auf die Voreinstellung."
+ALLOWED_GONE = (
+    "Der letzte Kanal oder die letzte Rolle auf meiner Erlaubnisliste wurde gelöscht. Die Liste ist jetzt leer, also "
+    "antworte ich allen. Mit `/settings access` kannst du eine neue anlegen."
+)
+LISTS_EMPTY = "Beide Listen sind jetzt leer. Ich antworte allen und überall."
+BACK_TO_DEFAULT = "Auf den Standard zurückgesetzt."
 
 PERSONA_TITLE = "Wer soll ich sein?"
-PERSONA_LABEL = "Was mir vor jedem Gespräch gesagt wird"
+PERSONA_LABEL = "Anweisung für jedes Gespräch"
 PERSONA_HINT = "Du bist der freundliche Bot einer Gemeinschaft von Holzwerkern. Fass dich kurz."
-PERSONA_SET = "Das bin ich ab meiner nächsten Antwort."
+PERSONA_SET = "Gespeichert. Das gilt ab meiner nächsten Antwort."
 
 TALK = {
-    "off": "In {channel} antworte ich, wenn ich erwähnt werde oder man mir antwortet.",
+    "off": "In {channel} antworte ich, wenn mich jemand erwähnt oder mir antwortet.",
     "name": "In {channel} antworte ich auch, wenn eine Nachricht mit meinem Namen anfängt oder aufhört.",
-    "always": "In {channel} antworte ich auf jede Nachricht, die nicht für jemand anderen ist.",
+    "always": "In {channel} antworte ich auf jede Nachricht, die nicht für jemand anderen bestimmt ist.",
 }
 
 SHOWN_TITLE = "Meine Einstellungen hier"
@@ -29,7 +31,7 @@ SHOWN_TALK = "Dieser Kanal"
 SHOWN_LIMITS = "Für jedes Mitglied"
 SHOWN_LISTS = "Wo und wem"
 NO_PERSONA = "(keine)"
-EVERYWHERE = "überall und allen"
+EVERYWHERE = "allen und überall"
 
 
 def talk(mode: str, channel: str, cooldown: float) -> str:
@@ -38,14 +40,12 @@ def talk(mode: str, channel: str, cooldown: float) -> str:
 
 
 def answers(temperature: float, length: int) -> str:
-    return f"Temperatur {temperature:g}, höchstens {length} Tokens je Antwort."
+    return f"Temperatur {temperature:g}, höchstens {length} Tokens pro Antwort."
 
 
 def answer_too_long(length: int, context: int, longest: int) -> str:
-    left = f"Bei einer Antwort von {length} blieben {max(0, context - length)} für das, was vorher gesagt wurde"
-    return (
-        f"Ich überblicke {context} Tokens auf einmal, Gespräch und Antwort zusammen. {left}. Wähle höchstens {longest}."
-    )
+    left = f"Bei einer Antwort von {length} blieben {max(0, context - length)} für das Gespräch"
+    return f"Gespräch und Antwort teilen sich {context} Tokens. {left}. Bitte wähle höchstens {longest}."
 
 
 def answers_set(temperature: float, length: int) -> str:
@@ -53,7 +53,7 @@ def answers_set(temperature: float, length: int) -> str:
 
 
 def limits(cooldown: float, quota: int, roles: list[tuple[str, int]]) -> str:
-    lines = [f"Wartezeit: {cooldown:g} s" if cooldown else "Wartezeit: keine", f"Antworten am Tag: {_quota(quota)}"]
+    lines = [f"Wartezeit: {cooldown:g} s" if cooldown else "Wartezeit: keine", f"Antworten pro Tag: {_quota(quota)}"]
     lines += [f"{role}: {_quota(number)}" for role, number in roles]
     return "\n".join(lines)
 
@@ -70,7 +70,7 @@ def lists(allowed: list[str], denied: list[str]) -> str:
 
 def access_set(rule: str, what: str) -> str:
     return {
-        "allow": f"{what} steht auf der Liste derer, denen ich antworte; was nicht darauf steht, lasse ich in Ruhe.",
-        "deny": f"{what} lasse ich ab jetzt in Ruhe.",
+        "allow": f"{what} steht auf der Erlaubnisliste. Alles andere ignoriere ich.",
+        "deny": f"{what} ignoriere ich ab jetzt.",
         "clear": f"{what} steht auf keiner Liste mehr.",
     }[rule]

@@ -6,35 +6,35 @@ from bot.i18n.en.texts import ASIDE, NOTICE
 
 # --- answers -----------------------------------------------------------------------------------------------
 
-ASK_ME = NOTICE + "Schreib deine Frage in dieselbe Nachricht wie meinen Namen, dann antworte ich."
-BUSY = NOTICE + "Gerade warten mehr Fragen, als ich mir merken kann. Bitte frag in einer Minute noch einmal."
-TOO_LONG = NOTICE + "Diese Nachricht ist länger, als ich lesen kann. Bitte frag mit einer kürzeren."
-CLOSING = NOTICE + "Ich mache kurz Pause. Bitte frag gleich noch einmal."
+ASK_ME = NOTICE + "Schreib deine Frage in die Nachricht, in der du mich erwähnst, dann antworte ich."
+BUSY = NOTICE + "Gerade warten zu viele Fragen. Bitte frag in einer Minute noch einmal."
+TOO_LONG = NOTICE + "Diese Nachricht ist zu lang für mich. Bitte schick eine kürzere."
+CLOSING = NOTICE + "Ich starte gerade neu. Bitte frag gleich noch einmal."
 FAILED = NOTICE + "Beim Antworten ist etwas schiefgegangen, tut mir leid. Bitte frag noch einmal."
-RESTARTING = NOTICE + "Mein antwortender Teil muss neu starten. Bitte frag in einer Minute noch einmal."
-SILENT = NOTICE + "Dazu habe ich keine Worte gefunden. Bitte versuch es anders zu sagen."
-STOPPED = NOTICE + "Angehalten. Frag einfach wieder, wenn du magst."
+RESTARTING = NOTICE + "Mein Sprachmodell startet gerade neu. Bitte frag in einer Minute noch einmal."
+SILENT = NOTICE + "Meine Antwort war leer. Bitte formuliere deine Frage anders und versuch es noch einmal."
+STOPPED = NOTICE + "Gestoppt. Du kannst jederzeit wieder fragen."
 
 INTERRUPTED = NOTICE + "Hier wurde ich unterbrochen. Bitte frag noch einmal."
-NOT_TAKEN = NOTICE + "Discord lässt mich meine Antwort hier nicht zeigen, tut mir leid."
+NOT_TAKEN = NOTICE + "Discord lässt mich meine Antwort hier leider nicht posten."
 STOP = "Stopp"
-AGAIN = "Anders versuchen"
-MORE = "Weiter"
+AGAIN = "Neu generieren"
+MORE = "Fortsetzen"
 DELETE = "Löschen"
 NOT_YOURS = "Das kann nur, wer gefragt hat, oder jemand aus der Moderation."
-NOT_WRITING = "An dieser Antwort wird nicht mehr geschrieben."
-ALREADY = "Ich schreibe dort schon. Einen Moment bitte."
-ANSWER_GONE = "Ich habe nicht mehr, was zu dieser Antwort geführt hat. Bitte frag noch einmal."
-NOT_HERE = "In diesem Kanal soll ich dir nicht antworten. Wer den Server verwaltet, kann das mit `/settings` ändern."
-NO_DIRECT = "Auf Direktnachrichten antworte ich nicht. Bitte frag mich auf einem Server, auf dem wir beide sind."
+NOT_WRITING = "Diese Antwort ist schon fertig."
+ALREADY = "Ich schreibe noch an dieser Antwort. Einen Moment bitte."
+ANSWER_GONE = "Die Frage zu dieser Antwort ist nicht mehr gespeichert. Bitte stell sie noch einmal."
+NOT_HERE = "In diesem Kanal darf ich dir nicht antworten. Wer den Server verwaltet, kann das mit `/settings` ändern."
+NO_DIRECT = "Auf Direktnachrichten antworte ich nicht. Bitte frag mich auf einem gemeinsamen Server."
 
 
 def too_soon(seconds: int) -> str:
-    return f"Einen Moment bitte: In {seconds} s kannst du wieder fragen."
+    return f"Einen Moment bitte: Du kannst in {seconds} s wieder fragen."
 
 
 def too_many(at_once: int) -> str:
-    return f"Ich bin noch mit {at_once} Fragen von dir beschäftigt. Frag wieder, wenn eine davon beantwortet ist."
+    return f"Ich beantworte noch {at_once} Fragen von dir. Bitte frag wieder, sobald eine davon fertig ist."
 
 
 CROWDED = BUSY.removeprefix(NOTICE)
@@ -42,77 +42,73 @@ CROWDED = BUSY.removeprefix(NOTICE)
 
 def quota_used(quota: int, until: int) -> str:
     had = "deine eine Antwort für heute" if quota == 1 else f"deine {quota} Antworten für heute"
-    return f"Du hast {had} bekommen. <t:{until}:R> kannst du wieder fragen."
+    return f"Du hast {had} aufgebraucht. Du kannst <t:{until}:R> wieder fragen."
 
 
 def queue_place(place: int) -> str:
-    return f"{NOTICE}Ich komme zu dir: Du bist Nummer {place} in der Schlange."
+    return f"{NOTICE}Du bist Nummer {place} in der Warteschlange. Deine Antwort kommt gleich."
 
 
 # --- review ------------------------------------------------------------------------------------------------
 
-APPROVE = "Annehmen"
+APPROVE = "Freigeben"
 EDIT = "Bearbeiten"
 REJECT = "Ablehnen"
-VERDICTS = {"approve": "Angenommen", "edit": "Bearbeitet", "reject": "Abgelehnt"}
-PENDING = "Wartet auf ein Urteil"
+VERDICTS = {"approve": "Freigegeben", "edit": "Bearbeitet", "reject": "Abgelehnt"}
+PENDING = "Wartet auf Prüfung"
 REMOVED = "Nicht mehr gespeichert"
-REMOVED_PARTLY = "Daraus lerne ich nicht mehr: Ein Teil wurde entfernt"
-REMOVED_WHY = "Was hier stand, wurde entfernt. Es gibt nichts mehr zu beurteilen."
+REMOVED_PARTLY = "Nicht mehr im Training: Teile wurden entfernt"
+REMOVED_WHY = "Teile davon wurden entfernt. Es gibt nichts mehr zu prüfen."
 
-CARD_CORRECTED = "Hätte sagen sollen"
+CARD_CORRECTED = "Korrigierte Antwort"
 CARD_REPLY = "Antwort"
-CARD_JUMP = "Dorthin springen"
-NO_WORDS = "(keine Worte)"
+CARD_JUMP = "Zur Nachricht"
+NO_WORDS = "(kein Text)"
 SOMEBODY = "Jemand"
 BASE_MODEL = "Basismodell"
 
 EDIT_TITLE = "Was hätte ich sagen sollen?"
 EDIT_LABEL = "Die Antwort, aus der ich lerne"
 EDIT_TOO_LONG = (
-    "Diese Antwort ist länger als die 4.000 Zeichen, die ein Formular auf Discord fasst, "
-    "und kann hier nicht bearbeitet werden."
+    "Ein Formular auf Discord fasst 4.000 Zeichen. Diese Antwort ist länger und lässt sich hier nicht bearbeiten."
 )
-EDIT_EMPTY = (
-    "Aus einer leeren Antwort lässt sich nichts lernen. Soll diese Antwort nicht ins Training, dann nimm Ablehnen."
-)
+EDIT_EMPTY = "Aus einer leeren Antwort lässt sich nichts lernen. Wenn sie nicht ins Training soll, wähle Ablehnen."
 
-NOT_MY_REPLY = "Das ist keine Antwort von mir. Nimm eine Nachricht, in der ich jemandem geantwortet habe."
+NOT_MY_REPLY = "Das ist keine Antwort von mir. Wähle eine Nachricht, in der ich jemandem geantwortet habe."
 NOT_RECORDED = (
-    "Diese Antwort kenne ich noch nicht. Falls ich noch daran schreibe, versuch es wieder, wenn ich fertig bin."
+    "Diese Antwort ist noch nicht gespeichert. Falls ich noch schreibe, versuch es wieder, wenn ich fertig bin."
 )
-OTHER_SERVER = "Diese Antwort gab es auf einem anderen Server. Nur dessen Moderation kann darüber urteilen."
-OTHER_CHANNEL = (
-    "Diese Antwort gab es in einem Kanal, den du nicht lesen kannst oder nicht moderierst. "
-    "Deshalb kannst du nicht darüber urteilen."
-)
-REPLY_GONE = "Diese Antwort ist nicht mehr gespeichert; es gibt nichts zu beurteilen."
+OTHER_SERVER = "Diese Antwort stammt von einem anderen Server. Nur die Moderation dort kann sie prüfen."
+OTHER_CHANNEL = "Diese Antwort kannst du nicht prüfen, weil du ihren Kanal nicht lesen kannst oder nicht moderierst."
+REPLY_GONE = "Diese Antwort ist nicht mehr gespeichert; es gibt nichts zu prüfen."
 
 RECORDED = {
-    "approve": "Angenommen. Aus dieser Antwort lerne ich.",
+    "approve": "Freigegeben. Aus dieser Antwort lerne ich.",
     "edit": "Gespeichert. Ich lerne deine Fassung; die Nachricht im Kanal bleibt, wie sie ist.",
     "reject": "Abgelehnt. Aus dieser Antwort lerne ich nicht.",
 }
 
 # --- commands ----------------------------------------------------------------------------------------------
 
-TRAINING_STARTED = "Ein Training hat begonnen. Ich antworte weiter und sage dir, wie es ausgeht."
-TRAINING_BUSY = "Es läuft schon ein Training. Sein Ergebnis wird bekanntgegeben, wenn es fertig ist."
-NOTHING_TO_ROLL_BACK = "Es gibt keinen früheren Adapter, zu dem es zurückginge: Schon jetzt antwortet das Basismodell."
+TRAINING_STARTED = "Das Training hat begonnen. Ich antworte weiter und melde mich mit dem Ergebnis."
+TRAINING_BUSY = "Es läuft schon ein Training. Das Ergebnis poste ich, sobald es fertig ist."
+NOTHING_TO_ROLL_BACK = "Es gibt keinen früheren Adapter. Es antwortet schon das Basismodell."
 SERVER_ONLY = "Das geht nur auf einem Server."
-NOT_ADMINISTRATOR = "Das kann nur, wer den Server verwaltet: Es braucht das Recht „Server verwalten“."
-DISK_FULL = "Die Festplatte meines Rechners ist voll, deshalb ist das nicht gespeichert. Bitte sag es meinem Betreiber."
-DATABASE_BROKEN = "Meine Datenbank lässt sich gerade nicht lesen oder schreiben. Bitte sag es meinem Betreiber."
-DATABASE_BUSY = "Meine Datenbank war zu lange beschäftigt. Es ist nichts geschehen; bitte versuch es gleich noch mal."
+NOT_ADMINISTRATOR = "Das geht nur mit dem Recht „Server verwalten“."
+DISK_FULL = "Das wurde nicht gespeichert, weil meine Festplatte voll ist. Bitte sag meinem Betreiber Bescheid."
+DATABASE_BROKEN = "Meine Datenbank funktioniert gerade nicht. Bitte sag meinem Betreiber Bescheid."
+DATABASE_BUSY = (
+    "Meine Datenbank war zu lange beschäftigt. Es wurde nichts geändert; bitte versuch es gleich noch einmal."
+)
 FAILED_COMMAND = (
-    "Da ist etwas schiefgegangen, tut mir leid. Wie viel davon schon geschehen ist, weiß ich nicht: Sieh nach, bevor "
-    "du es noch einmal versuchst. Mehr steht im Protokoll auf meinem Rechner."
+    "Da ist leider etwas schiefgegangen. Ein Teil ist vielleicht schon erledigt; sieh bitte nach, bevor du es noch "
+    "einmal versuchst. Einzelheiten stehen im Log des Bots."
 )
 
 
 def not_moderator(role: str | None) -> str:
     who = f"die Rolle {role} oder das Recht „Nachrichten verwalten“" if role else "das Recht „Nachrichten verwalten“"
-    return f"Das kann nur die Moderation: Es braucht hier {who}."
+    return f"Das kann nur die Moderation. Du brauchst hier {who}."
 
 
 def verdict_line(verdict: str, reviewer: str) -> str:
@@ -125,72 +121,72 @@ def adapter_name(adapter: str | None) -> str:
 
 def adapter_changed(adapter: str | None, kind: str, reason: str, milliseconds: float) -> str:
     how = {
-        "gate": "Ein neu trainierter Adapter hat gewonnen",
-        "use": "Wer mich betreibt, hat einen anderen Adapter gewählt",
-        "rollback": "Es ging zu einem früheren Adapter zurück",
-    }.get(kind, "Der Adapter hat gewechselt")
+        "gate": "Der neue Adapter ist besser",
+        "use": "Der Betreiber hat einen anderen Adapter gewählt",
+        "rollback": "Zurück zu einem früheren Adapter",
+    }.get(kind, "Der Adapter wurde gewechselt")
     why = f"\nGrund: {reason}" if reason else ""
     return f"**{how}.** Ab jetzt antwortet {adapter_name(adapter)} (gewechselt in {milliseconds:.0f} ms).{why}"
 
 
 def adapter_refused(adapter: str | None, sentence: str, answering: str | None = None) -> str:
     who = adapter_name(answering) if answering else "das Basismodell"
-    return f"**{adapter_name(adapter)} ließ sich nicht laden.** Es antwortet weiter {who}. {sentence}"
+    return f"**{adapter_name(adapter)} ließ sich nicht laden.** Weiterhin antwortet {who}. {sentence}"
 
 
 BACKGROUND = {
-    "outbox": "Das Zeigen dessen, was noch nicht auf Discord steht,",
+    "outbox": "Das Nachholen ausstehender Posts",
     "retention": "Das Löschen alter Antworten",
-    "erase": "Das endgültige Löschen entfernter Worte in der Datenbank",
+    "erase": "Das endgültige Löschen entfernter Texte aus der Datenbank",
     "adapter": "Die Suche nach einem neuen Adapter",
-    "deleted": "Die Suche nach Nachrichten, die während meiner Abwesenheit gelöscht wurden,",
+    "deleted": "Die Suche nach Nachrichten, die gelöscht wurden, während ich offline war,",
     "night": "Das nächtliche Training",
 }
 
 
 def background_failed(name: str) -> str:
     return (
-        f"**{BACKGROUND.get(name, name)} ist fehlgeschlagen** und wird später wiederholt. Mehr steht im "
-        "Protokoll auf meinem Rechner."
+        f"**{BACKGROUND.get(name, name)} ist fehlgeschlagen** und wird später wiederholt. Einzelheiten stehen "
+        "im Log des Bots."
     )
 
 
 def engine_failed(sentence: str) -> str:
-    return f"**Die Engine ist ausgefallen** und wird neu gestartet; solange wird nichts beantwortet. {sentence}"
+    return f"**Die Engine ist ausgefallen** und wird neu gestartet. Bis dahin kann ich nicht antworten. {sentence}"
 
 
-ENGINE_BACK = "**Die Engine läuft wieder** und antwortet."
+ENGINE_BACK = "**Die Engine läuft wieder.** Ich kann wieder antworten."
 
 
 def engine_lost(sentence: str) -> str:
     return (
-        "**Die Engine ließ sich nicht neu starten**, deshalb beendet sich der Bot jetzt. Wer ihn betreibt, muss ihn "
-        f"neu starten. {sentence}"
+        "**Die Engine ließ sich nicht neu starten**, deshalb beendet sich der Bot jetzt. Der Betreiber muss ihn neu "
+        f"starten. {sentence}"
     )
 
 
 def training_ended(outcome: str, reason: str) -> str:
     how = {
-        "promoted": "Training beendet: Der neue Adapter hat gewonnen und antwortet.",
-        "kept": "Training beendet: Der neue Adapter wird nicht verwendet.",
-        "skipped": "Das Training wurde ausgelassen.",
-        "failed": "Das Training ist gescheitert.",
+        "promoted": "Training beendet. Der neue Adapter ist besser und antwortet ab jetzt.",
+        "kept": "Training beendet. Der neue Adapter wird nicht verwendet.",
+        "skipped": "Das Training wurde übersprungen.",
+        "failed": "Das Training ist fehlgeschlagen.",
     }.get(outcome, "Training beendet.")
     return f"**{how}** {reason}".rstrip()
 
 
 def rolled_back(adapter: str | None) -> str:
-    return f"Zurückgesetzt: Ab jetzt antwortet {adapter_name(adapter)}."
+    return f"Zurückgesetzt. Ab jetzt antwortet {adapter_name(adapter)}."
 
 
 def rollback_reason(actor: str) -> str:
-    return f"gewünscht von {actor}"
+    return f"auf Wunsch von {actor}"
 
 
 # --- /status -----------------------------------------------------------------------------------------------
 
 STATUS_TITLE = "Nightshift"
-STATUS_FAILED = "⚠️ Die Engine ist ausgefallen und antwortet erst wieder, wenn sie neu gestartet ist."
+STATUS_FAILED = "⚠️ Die Engine ist ausgefallen. Sie antwortet erst nach einem Neustart wieder."
 STATUS_MODEL = "Basismodell"
 STATUS_ADAPTER = "Adapter"
 STATUS_QUEUE = "Antworten"
@@ -202,13 +198,18 @@ STATUS_LAST = "Letztes Training"
 STATUS_NEXT = "Nächstes Training"
 STATUS_LEARNING = "Lernen"
 NOT_LEARNING_HERE = (
-    "Von diesem Server lerne ich nicht: Nichts, was hier gesagt, angenommen oder importiert wird, kommt ins Training. "
-    "Von welchen Servern ich lerne, bestimmt, wer mich betreibt."
+    "Von diesem Server lerne ich nicht: Nichts, was hier gesagt, freigegeben oder importiert wird, kommt ins Training. "
+    "Von welchen Servern ich lerne, bestimmt mein Betreiber."
 )
 RUN_NOW = "läuft gerade"
 NEVER = "noch nie"
 NOT_PLANNED = "nicht geplant"
-_OUTCOMES = {"promoted": "übernommen", "kept": "nicht übernommen", "skipped": "ausgelassen", "failed": "gescheitert"}
+_OUTCOMES = {
+    "promoted": "übernommen",
+    "kept": "verworfen",
+    "skipped": "übersprungen",
+    "failed": "fehlgeschlagen",
+}
 
 
 def queue(active: int, queued: int) -> str:
@@ -216,12 +217,12 @@ def queue(active: int, queued: int) -> str:
 
 
 def pairs(pending: int, approved: int, rejected: int, eligible: int) -> str:
-    return f"{pending} zu beurteilen\n{approved} angenommen\n{rejected} abgelehnt\n{eligible} bereit fürs Training"
+    return f"{pending} zu prüfen\n{approved} freigegeben\n{rejected} abgelehnt\n{eligible} bereit fürs Training"
 
 
 def speed(tokens_per_second: float, slots: int) -> str:
     measured = f"{tokens_per_second:.0f} Tokens/s" if tokens_per_second else "noch nicht gemessen"
-    return f"{measured}\n{slots} zugleich"
+    return f"{measured}\n{slots} gleichzeitig"
 
 
 def memory(bytes_: int) -> str:
@@ -233,39 +234,47 @@ def minutes(count: float) -> str:
 
 
 def swap(adapter: str | None, pause_ms: float, waited_ms: float) -> str:
-    return f"{adapter_name(adapter)}\n{pause_ms:.0f} ms, nach {waited_ms:.0f} ms Warten"
+    return f"{adapter_name(adapter)}\n{pause_ms:.0f} ms, nach {waited_ms:.0f} ms Wartezeit"
 
 
 def last_run(outcome: str | None, when: str, reason: str | None) -> str:
-    text = f"{_OUTCOMES.get(outcome or '', outcome or 'unvollendet')} {when}"
+    text = f"{_OUTCOMES.get(outcome or '', outcome or 'unvollständig')} {when}"
     return f"{text}\n{reason}" if reason else text
 
 
 # --- privacy -----------------------------------------------------------------------------------------------
 
 UNSTORED = (
-    f"{ASIDE}Diese Antwort konnte ich nicht speichern; niemand kann sie beurteilen. "
-    "Wer mich betreibt, findet den Grund im Log."
+    f"{ASIDE}Diese Antwort konnte ich nicht speichern, deshalb kann sie niemand prüfen. "
+    "Der Grund steht im Log des Bots."
 )
-EXPORTED = "Das ist alles, was ich von dir gespeichert habe: deine Nachrichten, meine Antworten und deine Entscheidung."
-FORGET_YES = "Vergiss mich"
-FORGET_NO = "Alles behalten"
-FORGET_KEPT = "Nichts wurde geändert."
-FORGET_TIMED_OUT = "Nichts wurde geändert, denn es kam keine Antwort. Nimm `/privacy forget`, wann immer du magst."
+EXPORTED = (
+    "Das ist alles, was ich über dich gespeichert habe: deine Nachrichten, meine Antworten und deine Entscheidung."
+)
+FORGET_YES = "Meine Daten löschen"
+FORGET_NO = "Abbrechen"
+FORGET_KEPT = "Es wurde nichts gelöscht."
+FORGET_TIMED_OUT = (
+    "Es wurde nichts gelöscht, weil keine Antwort kam. `/privacy forget` kannst du jederzeit wieder verwenden."
+)
 
 
 def exported_part(number: int, parts: int) -> str:
-    return f"{EXPORTED} Für eine Datei ist es zu viel. Teil {number} von {parts}; füge sie so zusammen."
+    return (
+        f"{EXPORTED} Für eine Datei ist es zu viel. Das ist Teil {number} von {parts}; füge die "
+        f"Teile in dieser Reihenfolge zusammen."
+    )
 
 
 def introduction(operator_consents: bool) -> str:
     if operator_consents:
         return (
-            f"{ASIDE}Nachts lerne ich aus Antworten, die die Moderation annimmt. "
-            "Was ich von dir aufhebe und wie du es löschst: `/privacy status`"
+            f"{ASIDE}Nachts lerne ich aus Antworten, die die Moderation freigibt. "
+            "Was ich über dich speichere und wie du es löschst, zeigt `/privacy status`."
         )
     return (
-        f"{ASIDE}Nachts lerne ich aus Antworten, die die Moderation annimmt, aus deinen nur, wenn du es erlaubst: "
+        f"{ASIDE}Nachts lerne ich aus Antworten, die die Moderation freigibt. Deine "
+        f"Nachrichten nutze ich nur, wenn du zustimmst: "
         "`/privacy opt-in` (mehr: `/privacy status`)"
     )
 
@@ -273,24 +282,27 @@ def introduction(operator_consents: bool) -> str:
 def privacy_in(operator_consents: bool) -> str:
     if operator_consents:
         return (
-            "Notiert, danke: Du hast zugestimmt. Wer mich betreibt, hat ohnehin festgelegt, "
-            "dass jede angenommene Antwort verwendet werden darf."
+            "Danke, du hast zugestimmt. Bei diesem Bot darf ohnehin jede freigegebene "
+            "Antwort ins Training; so hat es der "
+            "Betreiber festgelegt."
         )
     return (
-        "Du hast zugestimmt. Antworten an dich, die die Moderation annimmt, dürfen zusammen mit deinen Nachrichten "
-        "davor in mein Training. Mit `/privacy opt-out` kannst du das jederzeit ändern."
+        "Du hast zugestimmt. Ich darf jetzt aus deinen Nachrichten und meinen Antworten "
+        "lernen, sobald die Moderation sie "
+        "freigegeben hat. Mit `/privacy opt-out` kannst du das jederzeit ändern."
     )
 
 
 def privacy_out(operator_consents: bool) -> str:
     if operator_consents:
         return (
-            "Notiert: Du hast widersprochen. Aber wer mich betreibt, hat festgelegt, dass jede angenommene Antwort ins "
-            "Training darf, egal wer gefragt hat. Sprich mit ihnen, oder lösche deine Worte mit `/privacy forget`."
+            "Du hast widersprochen. Bei diesem Bot darf aber jede freigegebene Antwort ins "
+            "Training; so hat es der Betreiber "
+            "festgelegt. Sprich mit ihm oder lösche deine Daten mit `/privacy forget`."
         )
     return (
-        "Du hast widersprochen. Ich antworte dir weiterhin, aber nichts von dir geht in ein weiteres Training. "
-        "Mit `/privacy opt-in` kannst du das jederzeit ändern, mit `/privacy forget` löschen, was gespeichert ist."
+        "Du hast widersprochen. Ich antworte dir weiterhin, aber deine Nachrichten kommen nicht mehr ins Training. "
+        "Mit `/privacy opt-in` kannst du das jederzeit ändern; `/privacy forget` löscht, was gespeichert ist."
     )
 
 
@@ -299,26 +311,27 @@ def privacy_status(
 ) -> str:
     learned = "1 Adapter hat" if adapters == 1 else f"{adapters} Adapter haben"
     lines = [
-        "Ich speichere meine Antworten mit den Nachrichten davor, damit die Moderation sie beurteilen kann.",
+        "Ich speichere meine Antworten und die Nachrichten davor, damit die Moderation sie prüfen kann.",
         f"Von dir habe ich **{_messages(messages)}** und **{_answers(answers)}** an dich. {learned} daraus gelernt.",
     ]
     if operator_consents:
-        lines.append("Wer mich betreibt, hat festgelegt, dass jede angenommene Antwort ins Training darf.")
+        lines.append("Bei diesem Bot darf jede freigegebene Antwort ins Training; so hat es der Betreiber festgelegt.")
     else:
         lines.append(
-            "Ins Training geht eine Antwort nur, wenn die Moderation sie angenommen hat und alle, deren Worte darin "
-            "stehen, zugestimmt haben."
+            "Eine Antwort kommt nur ins Training, wenn die Moderation sie freigegeben hat und alle Beteiligten des "
+            "Gesprächs zugestimmt haben."
         )
         lines.append(
             {
                 True: "Du hast **zugestimmt**. `/privacy opt-out` ändert das.",
                 False: "Du hast **widersprochen**. `/privacy opt-in` ändert das.",
-                None: "Du hast **nicht zugestimmt**; deine Worte werden nicht verwendet. `/privacy opt-in` ändert das.",
+                None: "Du hast **nicht zugestimmt**, also lerne ich nicht von dir. `/privacy opt-in` ändert das.",
             }[opted_in]
         )
     if days:
         lines.append(
-            f"Was niemand beurteilt hat und dem nicht alle darin zugestimmt haben, wird nach {days:g} Tagen gelöscht."
+            f"Antworten werden nach {days:g} Tagen gelöscht, außer sie wurden geprüft oder "
+            f"alle Beteiligten haben zugestimmt."
         )
     lines.append("Mit `/privacy export` bekommst du alles als Datei, mit `/privacy forget` löschst du es.")
     return "\n".join(lines)
@@ -326,23 +339,23 @@ def privacy_status(
 
 def forget_question(messages: int, answers: int) -> str:
     return (
-        f"Das löscht **{_messages(messages)}** von dir und **{_answers(answers)}** an dich aus allem, was ich aufhebe, "
-        "und zwar endgültig, und nimmt deine Zustimmung zurück. Adapter, die daraus gelernt haben, gehen nach dem "
-        "nächsten erfolgreichen Training außer Dienst. Nachrichten auf Discord selbst bleiben; lösche sie dort.\n"
-        "Soll ich?"
+        f"Das löscht **{_messages(messages)}** von dir und **{_answers(answers)}** an dich endgültig aus meinem "
+        "Speicher und nimmt deine Zustimmung zurück. Adapter, die daraus gelernt haben, werden nach dem nächsten "
+        "erfolgreichen Training stillgelegt. Deine Nachrichten auf Discord bleiben; du kannst sie dort löschen.\n"
+        "Möchtest du das?"
     )
 
 
 def forgotten(replies: int, adapters: int) -> str:
     if not replies:
-        return "Erledigt. In dem, was ich aufhebe, war nichts von dir."
+        return "Erledigt. Von dir war nichts gespeichert."
     kept = "1 gespeicherten Antwort" if replies == 1 else f"{replies} gespeicherten Antworten"
-    text = f"Erledigt. Deine Worte sind aus {kept} verschwunden."
+    text = f"Erledigt. Deine Nachrichten sind aus {kept} gelöscht."
     if adapters:
         those = "1 Adapter, der" if adapters == 1 else f"{adapters} Adapter, die"
         learned = "hat" if adapters == 1 else "haben"
-        gone = "geht" if adapters == 1 else "gehen"
-        text += f" {those} daraus gelernt {learned}, {gone} nach dem nächsten Training außer Dienst."
+        will = "wird" if adapters == 1 else "werden"
+        text += f" {those} daraus gelernt {learned}, {will} nach dem nächsten Training stillgelegt."
     return text
 
 

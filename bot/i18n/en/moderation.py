@@ -13,9 +13,9 @@ from storage import quarantine
 
 SKIP = "Skip"
 UNDO = "Undo"
-HELD = "Held back: posted once you approve it"
-REDACTED = "Words were removed: nothing to review"
-RULED = {"approve": "Approved", "edit": "Edited", "reject": "Rejected", "undo": "Taken back"}
+HELD = "On hold: posted once you approve it"
+REDACTED = "Parts were removed: nothing to review"
+RULED = {"approve": "Approved", "edit": "Edited", "reject": "Rejected", "undo": "Undone"}
 REASONS = {
     "wrong": "It is wrong",
     "rude": "It is rude",
@@ -23,14 +23,14 @@ REASONS = {
     "unsafe": "It is unsafe",
     "other": "Something else",
 }
-WHY = "Why? (choose if you like)"
-UNDONE = "Taken back. The reply waits for a verdict again."
-NOTHING_TO_UNDO = "No verdict stands on that reply, so there is nothing to take back."
+WHY = "Why? (optional)"
+UNDONE = "Undone. The reply is waiting for review again."
+NOTHING_TO_UNDO = "That reply has not been reviewed, so there is nothing to undo."
 NOT_REJECTED = "That reply is no longer rejected, so it needs no reason."
 
 
 def skipped(moderator: str) -> str:
-    return f"Skipped by {moderator} \u00b7 still waiting"
+    return f"Skipped by {moderator} \u00b7 still waiting for review"
 
 
 def replaced_by(reply_id: int) -> str:
@@ -39,7 +39,7 @@ def replaced_by(reply_id: int) -> str:
 
 
 def rejected_because(reason: str) -> str:
-    return f"Rejected. Kept with it: {REASONS[reason].lower()}."
+    return f"Rejected. Reason: {REASONS[reason].lower()}."
 
 
 def ruling(verdict: str, reviewer: str, reason: str | None) -> str:
@@ -51,21 +51,21 @@ def ruling(verdict: str, reviewer: str, reason: str | None) -> str:
 def overruled(moderator: str, theirs: str, mine: str, reply_id: int) -> str:
     """What the moderator reads whose verdict no longer stands."""
     return (
-        f"{moderator} has just judged reply {reply_id} too: **{RULED[theirs].lower()}**, where you had said "
-        f"**{RULED[mine].lower()}**. The later verdict stands; yours is kept in the record."
+        f"{moderator} has also reviewed reply {reply_id}: **{RULED[theirs].lower()}**. Your review was "
+        f"**{RULED[mine].lower()}**. The later review counts; yours stays in the history."
     )
 
 
 def overruling(moderator: str, theirs: str) -> str:
     """What the moderator reads whose verdict replaced another's."""
-    return f"{moderator} had said **{RULED[theirs].lower()}** before you; the later verdict, yours, stands."
+    return f"{moderator} reviewed this before you: **{RULED[theirs].lower()}**. Your review is later, so it counts."
 
 
 # --- /review -----------------------------------------------------------------------------------------------
 
-QUEUE_EMPTY = "Nothing waits for a verdict. Thank you!"
+QUEUE_EMPTY = "Nothing is waiting for review. Thank you!"
 QUEUE_START = "Start again"
-ORDERS = {"newest": "newest first", "oldest": "oldest first", "unsure": "unsure first"}
+ORDERS = {"newest": "newest first", "oldest": "oldest first", "unsure": "least sure first"}
 
 
 def queue_title(left: int, order: str) -> str:
@@ -73,8 +73,8 @@ def queue_title(left: int, order: str) -> str:
 
 
 def queue_end(skipped_: int) -> str:
-    noun = "reply still waits" if skipped_ == 1 else "replies still wait"
-    return f"That was the last one. {skipped_} {noun}, which you skipped or which came meanwhile."
+    noun = "reply is" if skipped_ == 1 else "replies are"
+    return f"That was the last one. {skipped_} {noun} still waiting: skipped by you, or new."
 
 
 def queue_done(verdict: str, reply_id: int) -> str:
@@ -83,32 +83,32 @@ def queue_done(verdict: str, reply_id: int) -> str:
 
 # --- held answers ------------------------------------------------------------------------------------------
 
-HELD_NOTICE = texts.NOTICE + "My answer is with the moderators; it will stand here once they have seen it."
+HELD_NOTICE = texts.NOTICE + "A moderator checks my answer first. It will appear here once it is approved."
 HELD_UNSEEN = (
-    texts.NOTICE + "My answer waits for the moderators, but I cannot write in their channel. "
-    "They find it with `/review`; once they have seen it, it will stand here."
+    texts.NOTICE + "A moderator has to check my answer first, but I cannot post in the review channel. "
+    "Moderators can find it with `/review`. It will appear here once it is approved."
 )
-HELD_REFUSED = texts.NOTICE + "The moderators decided not to post my answer."
-HOLD_ON = "From now on my answers in this channel go to the review channel first, and are posted once approved."
+HELD_REFUSED = texts.NOTICE + "A moderator decided not to post my answer."
+HOLD_ON = "From now on, my answers in this channel go to the review channel first. I post them once they are approved."
 HOLD_ON_UNSEEN = (
-    "From now on my answers in this channel wait in `/review`, and are posted once approved. They get no cards: the "
-    "review channel is seen by somebody who cannot read this channel."
+    "From now on, my answers in this channel wait in `/review`. I post them once they are approved. They get no "
+    "cards, because some people in the review channel cannot read this channel."
 )
-HOLD_OFF = "From now on my answers in this channel are posted at once."
-HOLD_NOWHERE = "There is no review channel yet, so nobody would see the drafts. Choose one with `/setup` first."
+HOLD_OFF = "From now on, my answers in this channel are posted right away."
+HOLD_NOWHERE = "There is no review channel yet, so nobody would see the answers. Please choose one with `/setup` first."
 
 # --- what could not be shown ------------------------------------------------------------------------------
 
-NOT_SHOWN_TITLE = "Not shown on Discord yet"
-SHOW_AGAIN = "Show it now"
-SHOWN_NOW = "Done: Discord shows it now."
+NOT_SHOWN_TITLE = "Not posted on Discord yet"
+SHOW_AGAIN = "Post it now"
+SHOWN_NOW = "Done. It is on Discord now."
 NOT_SHOWN = {
-    "unreached": "Discord could not be reached. I keep trying.",
-    "gone": "Its message or its channel is gone.",
-    "forbidden": "I may not write there: look at my permissions in that channel, then press the button.",
-    "refused": "Discord refused it. The log on the bot's machine says why; the button tries it again.",
-    "failed": "Something went wrong. The log on the bot's machine says more; the button tries it again.",
-    "nowhere": "There is no review channel. Choose one with `/setup`.",
+    "unreached": "I cannot reach Discord. I keep trying.",
+    "gone": "The message or its channel was deleted.",
+    "forbidden": "I am not allowed to post there. Please check my permissions in that channel, then press the button.",
+    "refused": "Discord refused it. The reason is in the bot's log. Press the button to try again.",
+    "failed": "Something went wrong. Details are in the bot's log. Press the button to try again.",
+    "nowhere": "There is no review channel. Please choose one with `/setup`.",
 }
 
 
@@ -118,35 +118,35 @@ def reply_number(reply_id: int) -> str:
 
 def not_shown(cause: str) -> str:
     """What a moderator reads whose verdict is stored, but could not be carried out."""
-    return f"\u26a0\ufe0f Your verdict is stored, but the answer could not be changed. {NOT_SHOWN[cause]}"
+    return f"\u26a0\ufe0f Your review is saved, but I could not update the answer. {NOT_SHOWN[cause]}"
 
 
 # --- /train, /adapter --------------------------------------------------------------------------------------
 
 DATABASE_DAMAGED = (
-    "**My database is damaged**, so I did not train tonight. Please tell whoever runs me: "
-    "`nightshift doctor` says more."
+    "**My database is damaged**, so I did not train tonight. Please tell the person who runs me. "
+    "`nightshift doctor` shows details."
 )
-NOT_TRAINING = "No training run is going on."
-CANCELLED = "The training run is being stopped. What it learned is thrown away; the adapter in use stays."
-NOT_CANCELLED = "The training run could not be stopped: it has just ended, or runs where I cannot reach it."
-INTERRUPTED = "No training run is going on. One was interrupted; it goes on at the next start of training."
+NOT_TRAINING = "There is no training run in progress."
+CANCELLED = "Stopping the training run. Its result is discarded, and the adapter in use stays."
+NOT_CANCELLED = "I could not stop the training run. It has just ended, or it runs where I cannot reach it."
+INTERRUPTED = "There is no training run in progress. One was interrupted and resumes when training starts next."
 NO_RUNS = "There has been no training run yet."
-NO_ADAPTERS = "There is no adapter yet: the bare base model answers. The first good training run makes one."
-ADAPTER_GONE = "There is no such adapter. `/adapter list` shows those there are."
-ADAPTER_RETIRED = "That adapter is retired: it learned from words that were withdrawn since."
+NO_ADAPTERS = "There is no adapter yet, so the base model answers. The first successful training run creates one."
+ADAPTER_GONE = "I do not know that adapter. `/adapter list` shows all of them."
+ADAPTER_RETIRED = "That adapter is retired, because it learned from messages that have been withdrawn."
 ADAPTER_DAMAGED = (
-    "That adapter's files are damaged, so it cannot be used. The adapter in use stays; `/adapter use` chooses another."
+    "That adapter's files are damaged, so the adapter in use stays. You can choose another one with `/adapter use`."
 )
 STAGES = {
     "started": "starting",
-    "snapshot": "gathering what was approved",
-    "train": "learning",
-    "prefer": "learning what was preferred",
+    "snapshot": "collecting approved replies",
+    "train": "training",
+    "prefer": "training on preferences",
     "evaluate": "comparing with the adapter in use",
-    "gate": "judging",
+    "gate": "deciding",
     "publish": "publishing",
-    "promote": "taking over",
+    "promote": "switching over",
 }
 OUTCOMES = {"promoted": "promoted", "kept": "not promoted", "skipped": "skipped", "failed": "failed"}
 
@@ -154,16 +154,16 @@ OUTCOMES = {"promoted": "promoted", "kept": "not promoted", "skipped": "skipped"
 def not_server_moderator(role: str | None) -> str:
     """For who moderates a channel, but not the server; `role` is the moderator role's name, where one is set."""
     who = f"the role {role} or the permission Manage Messages" if role else "the permission Manage Messages"
-    return f"That concerns the whole server: it needs {who} on the server itself. Yours is for single channels."
+    return f"This affects the whole server. You need {who} for the server itself; yours is for single channels."
 
 
 def elsewhere(server: str | None) -> str:
     if server is None:
         return (
-            "I serve every server with one adapter. Only moderators of my main server train and choose it, and I am "
-            "not there now. My operator can name another one: `main_server` in `nightshift.toml`."
+            "I use the same adapter on every server. Only moderators of my main server can train or choose it, and I "
+            "am not on that server now. My operator can choose another one: `main_server` in `nightshift.toml`."
         )
-    return f"I serve several servers with one adapter. Only moderators of {server} train and choose it."
+    return f"I use the same adapter on several servers. Only moderators of {server} can train or choose it."
 
 
 def cancelled_by(actor: str) -> str:
@@ -187,13 +187,13 @@ def history_line(when: str, outcome: str | None, pairs: int | None, before: floa
 
 
 def used(adapter: str | None) -> str:
-    return f"{texts.adapter_name(adapter)} answers from now on."
+    return f"{texts.adapter_name(adapter)} is now in use."
 
 
 def not_loaded(adapter: str | None) -> str:
     return (
         f"{texts.adapter_name(adapter)} could not be loaded, so the adapter in use stays. "
-        "The log on the bot's machine says why."
+        "The reason is in the bot's log."
     )
 
 
@@ -202,14 +202,14 @@ RETIRED = "retired"
 
 # --- the morning report ------------------------------------------------------------------------------------
 
-REPORT = "Morning report"
-REPORT_PAIRS = "Learned from"
+REPORT = "Training report"
+REPORT_PAIRS = "Trained on"
 REPORT_LOSS = "Hold-out loss"
 REPORT_ADAPTER = "Adapter"
-REPORT_TIME = "Took"
+REPORT_TIME = "Duration"
 REPORT_BETTER = "lower is better"
 REPORT_HEAD = {
-    "promoted": "A newly trained adapter won and answers from now on.",
+    "promoted": "The new adapter is better and is now in use.",
     "kept": "The new adapter is not used.",
     "skipped": "There was no training tonight.",
     "failed": "Tonight's training failed.",
@@ -217,51 +217,51 @@ REPORT_HEAD = {
 REPORT_KEPT = {
     "worse": "The new adapter did worse, so it is not used.",
     "same": "The new adapter did no better and no worse, so it is not used.",
-    "unproven": "The new adapter may be better, but too little to be sure, so it is not used.",
-    "failed a check": "The new adapter predicts better but failed another check, so it is not used.",
-    "not chosen": "The new adapter won, but another one was chosen by hand meanwhile. That choice stands.",
+    "unproven": "The new adapter may be better, but the difference is too small to be sure, so it is not used.",
+    "failed a check": "The new adapter has a lower loss but failed another check, so it is not used.",
+    "not chosen": "The new adapter is better, but someone has chosen another one by hand. That one stays in use.",
 }
 BLIND_TITLE = "Which answer is better?"
 BLIND_A, BLIND_B, BLIND_TIE = "A is better", "B is better", "No difference"
-BLIND_REMOVED = "This question is no longer stored: words in it were removed."
-BLIND_ELSEWHERE = "That question was not asked on this server, so there is nothing to vote on."
-BLIND_STORED = "Your vote is stored. Vote again to change it."
-BLIND_FOOTER = "One is by the adapter of yesterday, one by tonight's. Nobody is told which."
+BLIND_REMOVED = "This question is no longer stored, because parts of it were removed."
+BLIND_ELSEWHERE = "That question is from another server, so you cannot vote on it here."
+BLIND_STORED = "Your vote is saved. You can vote again to change it."
+BLIND_FOOTER = "One answer is from the old adapter, one from the new. Nobody is told which is which."
 LEARNING = "learning"
 VALIDATION = "validation"
 LOSS_AXIS, STEP_AXIS = "loss (nats per token)", "step"
 
 
 def votes(challenger: int, champion: int, tie: int) -> str:
-    return f"votes: {challenger} for the new, {champion} for the old, {tie} undecided"
+    return f"votes: {challenger} for the new, {champion} for the old, {tie} no difference"
 
 
 def held_out(train: int, held: int) -> str:
-    return f"{train} pairs\n{held} held out to judge by"
+    return f"{train} pairs\n{held} held out for testing"
 
 
 # --- /pairs ------------------------------------------------------------------------------------------------
 
-NO_PAIRS = "No approved pair holds those words."
-PAIR_GONE = "There is no approved pair of this server with that number."
-EXPORT_EMPTY = "There is nothing to export: no reply of this server is approved."
+NO_PAIRS = "No approved pair contains that text."
+PAIR_GONE = "This server has no approved pair with that number."
+EXPORT_EMPTY = "There is nothing to export. No reply from this server is approved yet."
 EXPORT_NONE_ELIGIBLE = (
-    "There is nothing to export: I may learn from none of this server's approved pairs, because somebody in them has "
-    "not opted in or a second moderator has not looked at them."
+    "There is nothing to export. This server has approved pairs, but someone in each of them has not opted in, or a "
+    "second moderator has not checked it yet."
 )
-EXPORT_TOO_LARGE = "The file is larger than Discord takes here. `nightshift export` on the bot's machine has no limit."
+EXPORT_TOO_LARGE = "The file is too large for Discord. `nightshift export` on the bot's machine has no limit."
 IMPORT_TOO_LARGE = "That file is larger than 8 MB. `nightshift import` on the bot's machine has no limit."
-IMPORT_ENDING = "I read `.jsonl`, `.json` and `.csv` files only. A spreadsheet can be saved as CSV (UTF-8)."
+IMPORT_ENDING = "I can only read `.jsonl`, `.json` and `.csv` files. Please save a spreadsheet as CSV (UTF-8)."
 IMPORT_UNREADABLE = (
     'I cannot read that file. A JSONL file has `{"messages": [...]}` on each line; '
     "a CSV file has a column for the prompt and one for the reply."
 )
-IMPORT_PACKED = "That is no text file. If it is a spreadsheet, save it as CSV (UTF-8) and import that."
-IMPORT_TOO_MANY_ROWS = "That file has more than 50,000 rows. Divide it into several files."
+IMPORT_PACKED = "That is not a text file. If it is a spreadsheet, please save it as CSV (UTF-8) and import that."
+IMPORT_TOO_MANY_ROWS = "That file has more than 50,000 rows. Please split it into several files."
 
 
 def removed(reply_id: int) -> str:
-    return f"Pair {reply_id} is removed: I will not learn from it again."
+    return f"Pair {reply_id} is removed. I will not learn from it again."
 
 
 def exported(count: int) -> str:
@@ -276,53 +276,55 @@ def imported(count: int, duplicates: int, bad: list[tuple[int, str]], rejected: 
 
 
 def import_waits(count: int) -> str:
-    pairs = "This pair waits" if count == 1 else f"These {count} pairs wait"
-    return f"{pairs} until a second moderator of this server lets them in: `/pairs quarantine`."
+    pairs = "This pair has" if count == 1 else f"These {count} pairs have"
+    return f"{pairs} to be accepted by a second moderator of this server: `/pairs quarantine`."
 
 
 def import_refused(count: int) -> str:
-    pairs = "1 pair holds" if count == 1 else f"{count} pairs hold"
-    return f"Refused: {pairs} what was said, deleted or forgotten on Discord. Approve the answers there instead."
+    pairs = "1 pair contains" if count == 1 else f"{count} pairs contain"
+    return f"Refused: {pairs} text that was posted or deleted on Discord. Please approve the answers there instead."
 
 
 # --- /pairs quarantine -------------------------------------------------------------------------------------
 
-QUARANTINE_CONFIRM = "Let it in"
-QUARANTINE_DISMISS = "Leave it out"
-QUARANTINE_WHY = "Why it was set aside"
+QUARANTINE_CONFIRM = "Accept"
+QUARANTINE_DISMISS = "Discard"
+QUARANTINE_WHY = "Reason"
 QUARANTINE_BY = "Approved by"
-QUARANTINE_EMPTY = "No pair is set aside."
-QUARANTINE_GONE = "That pair does not wait for a decision any more: it was decided already, or changed since."
-QUARANTINE_OWN = "You approved that pair yourself, so another moderator decides about it."
-REPORT_ASIDE = "Set aside"
+QUARANTINE_EMPTY = "No pair is in quarantine."
+QUARANTINE_GONE = "That pair no longer needs a decision. Someone has already decided, or it has changed."
+QUARANTINE_OWN = "You approved that pair yourself, so another moderator has to decide."
+REPORT_ASIDE = "In quarantine"
 
 
 def quarantine_why(reason: str) -> str:
     """The reason as it is stored, in the reader's language where it is a known one."""
-    return "A moderator imported it; a second one decides." if reason == quarantine.WAITS_SINCE_IMPORT else reason
+    return (
+        "A moderator imported this. Another one has to decide." if reason == quarantine.WAITS_SINCE_IMPORT else reason
+    )
 
 
 def quarantine_title(left: int) -> str:
-    return f"{left} set aside"
+    return f"{left} in quarantine"
 
 
 def quarantine_by(reviewer: str, *, own: bool) -> str:
-    return f"{reviewer} (you: another moderator decides)" if own else reviewer
+    return f"{reviewer} (you, so another moderator has to decide)" if own else reviewer
 
 
 def quarantine_end(left: int) -> str:
-    return f"That was the last one. {_pairs(left)} still set aside."
+    return f"That was the last one. Still in quarantine: {_pairs(left)}."
 
 
 def quarantine_done(reply_id: int, *, confirmed: bool) -> str:
-    return f"Let in: pair {reply_id}" if confirmed else f"Left out: pair {reply_id}"
+    return f"Accepted: pair {reply_id}" if confirmed else f"Discarded: pair {reply_id}"
 
 
 def quarantine_tonight(reasons: list[tuple[str, int]], more: int) -> str:
     """In the morning report: why, and how often; `more` have other reasons."""
     lines = [f"{_pairs(count)}: {reason}" for reason, count in reasons]
     lines += [f"{_pairs(more)} for other reasons"] if more else []
-    return "\n".join([*lines, "A second moderator decides: `/pairs quarantine`"])
+    return "\n".join([*lines, "A second moderator has to decide: `/pairs quarantine`"])
 
 
 def _pairs(count: int) -> str:
@@ -332,7 +334,7 @@ def _pairs(count: int) -> str:
 # --- /stats ------------------------------------------------------------------------------------------------
 
 STATS = "Reviews"
-STATS_NONE = "Nobody has reviewed a reply of mine here yet."
+STATS_NONE = "Nobody has reviewed any of my replies here yet."
 STATS_DAYS = "Reviews by day"
 STATS_ADAPTERS = "Approved, by adapter"
 STATS_APPROVED, STATS_REJECTED = "approved", "rejected"
@@ -345,27 +347,27 @@ def share(name: str, approved: int, reviews: int) -> str:
 # --- /setup ------------------------------------------------------------------------------------------------
 
 SETUP_TITLE = "Setting up"
-SETUP_CHANNEL = "1. Where should cards and reports go? A channel only moderators see."
-SETUP_ROLE = "2. Who reviews, beside everyone with Manage Messages?"
-SETUP_PERSONA = "3. How should I speak?"
-SETUP_CONSENT = "4. Who lets me learn from their words?"
+SETUP_CHANNEL = "1. Where should I post review cards and reports? Choose a channel that only moderators can see."
+SETUP_ROLE = "2. Who can review, besides everyone with Manage Messages?"
+SETUP_PERSONA = "3. How should I talk?"
+SETUP_CONSENT = "4. Whose messages can I learn from?"
 SETUP_PICK_CHANNEL = "Review channel"
 SETUP_PICK_ROLE = "Moderator role"
 SETUP_PERSONA_BUTTON = "Persona"
-SETUP_CONSENT_BUTTON = "Tell members here how to opt in"
+SETUP_CONSENT_BUTTON = "Post how to opt in"
 SETUP_NOT_SET = "not set"
-SETUP_ELSEWHERE = "That is not on this server. Please choose again."
+SETUP_ELSEWHERE = "That does not exist on this server. Please choose again."
 SETUP_SET = "set"
-SETUP_PUBLIC = "\u26a0\ufe0f Everyone can read that channel: members' questions would stand in it."
-SETUP_MUTE = "\u26a0\ufe0f I may not write there: give me View Channel, Send Messages and Embed Links."
+SETUP_PUBLIC = "\u26a0\ufe0f Everyone can read that channel, and members' questions will be posted in it."
+SETUP_MUTE = "\u26a0\ufe0f I cannot post there. Please give me View Channel, Send Messages and Embed Links."
 CONSENT_RULE = {
     "members": "Only from members who opted in with `/privacy opt-in`.",
-    "operator": "My operator has set that every approved reply may be used.",
+    "operator": "My operator uses every approved reply.",
 }
 CONSENT_POST = (
-    "**I learn how this community talks, if you let me.** My answers are reviewed by moderators, and at night I "
-    "learn from those they approve, but only where everyone whose words are in them has opted in. "
-    "`/privacy opt-in` says yes, `/privacy opt-out` says no, `/privacy status` says what I keep."
+    "**I would like to learn how this community talks.** Moderators review my answers, and at night I train on the "
+    "approved ones. I only use a conversation if everyone in it has opted in. "
+    "`/privacy opt-in` means yes, `/privacy opt-out` means no, and `/privacy status` shows what I store about you."
 )
 CONSENT_POSTED = "Posted."
 

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from bot.i18n.language import in_every_language
 
-ONE_TARGET = "Name either a channel or a role, and I will set it for that one."
-NOTHING_GIVEN = "Name what to change: a cooldown, a quota, or a role with its quota."
+ONE_TARGET = "Please choose either a channel or a role, not both."
+NOTHING_GIVEN = "Please say what to change: a cooldown, a quota, or a role with its quota."
 ALLOWED_GONE = (
-    "The last channel or role on the list of those I answer was deleted. The list is empty now and keeps nobody out: "
-    "`/settings access` makes a new one."
+    "The last channel or role on my allow list was deleted. The list is empty now, so I answer everyone. "
+    "You can make a new list with `/settings access`."
 )
-LISTS_EMPTY = "Nothing is on either list any more: I answer everywhere, and everybody."
+LISTS_EMPTY = "Both lists are empty now. I answer everyone, everywhere."
 BACK_TO_DEFAULT = "Back to the default."
 
 PERSONA_TITLE = "Who should I be?"
-PERSONA_LABEL = "What I am told before every conversation"
+PERSONA_LABEL = "Instructions for every conversation"
 PERSONA_HINT = "You are the friendly bot of a woodworking community. Keep it short."
-PERSONA_SET = "I will be that from my next answer on."
+PERSONA_SET = "Saved. I will use this from my next answer on."
 
 TALK = {
-    "off": "I answer in {channel} when I am mentioned or replied to.",
-    "name": "I answer in {channel} also when a message begins or ends with my name.",
-    "always": "I answer every message in {channel} that is not meant for somebody else.",
+    "off": "In {channel}, I answer when someone mentions me or replies to me.",
+    "name": "In {channel}, I also answer messages that begin or end with my name.",
+    "always": "In {channel}, I answer every message that is not meant for someone else.",
 }
 
 SHOWN_TITLE = "My settings here"
@@ -31,23 +31,23 @@ SHOWN_TALK = "This channel"
 SHOWN_LIMITS = "Each member"
 SHOWN_LISTS = "Where and to whom"
 NO_PERSONA = "(none)"
-EVERYWHERE = "everywhere, to everybody"
+EVERYWHERE = "everyone, everywhere"
 
 
 def talk(mode: str, channel: str, cooldown: float) -> str:
-    pause = f" After each such answer I wait {cooldown:g} s." if cooldown and mode != "off" else ""
+    pause = f" After each of these answers I wait {cooldown:g} s." if cooldown and mode != "off" else ""
     return TALK[mode].format(channel=channel) + pause
 
 
 def answers(temperature: float, length: int) -> str:
-    return f"Temperature {temperature:g}, at most {length} tokens an answer."
+    return f"Temperature {temperature:g}, at most {length} tokens per answer."
 
 
 def answer_too_long(length: int, context: int, longest: int) -> str:
     """Why an answer of `length` tokens cannot be set; `context` is what conversation and answer share."""
-    left = f"an answer of {length:,} would leave {max(0, context - length):,} for what was said before"
-    held = f"I can hold {context:,} tokens at a time, conversation and answer together"
-    return f"{held}: {left}. Choose at most {longest:,}."
+    left = f"An answer of {length:,} would leave {max(0, context - length):,} for the conversation"
+    held = f"Conversation and answer share {context:,} tokens"
+    return f"{held}. {left}. Please choose at most {longest:,}."
 
 
 def answers_set(temperature: float, length: int) -> str:
@@ -55,7 +55,7 @@ def answers_set(temperature: float, length: int) -> str:
 
 
 def limits(cooldown: float, quota: int, roles: list[tuple[str, int]]) -> str:
-    lines = [f"Cooldown: {cooldown:g} s" if cooldown else "Cooldown: none", f"Answers a day: {_quota(quota)}"]
+    lines = [f"Cooldown: {cooldown:g} s" if cooldown else "Cooldown: none", f"Answers per day: {_quota(quota)}"]
     lines += [f"{role}: {_quota(number)}" for role, number in roles]
     return "\n".join(lines)
 
@@ -72,9 +72,9 @@ def lists(allowed: list[str], denied: list[str]) -> str:
 
 def access_set(rule: str, what: str) -> str:
     return {
-        "allow": f"{what} is on the list of those I answer; what is not on it, I leave alone.",
-        "deny": f"I leave {what} alone from now on.",
-        "clear": f"{what} is on no list any more.",
+        "allow": f"{what} is on the allow list. I only answer what is on that list.",
+        "deny": f"I no longer answer {what}.",
+        "clear": f"{what} is no longer on a list.",
     }[rule]
 
 

@@ -16,36 +16,36 @@ NOTICE = f"\u26a0\ufe0f{OWN_MARK} "
 
 # --- answers -----------------------------------------------------------------------------------------------
 
-ASK_ME = NOTICE + "Write your question in the same message as my name, and I will answer it."
-BUSY = NOTICE + "I have more questions waiting than I can hold right now. Please ask again in a minute."
-TOO_LONG = NOTICE + "That message is longer than I can read. Please ask with a shorter one."
-CLOSING = NOTICE + "I am shutting down for a moment. Please ask again soon."
-FAILED = NOTICE + "Something went wrong while I was answering, sorry. Please ask again."
-RESTARTING = NOTICE + "I have to restart the part of me that answers. Please ask again in a minute."
-SILENT = NOTICE + "I could not find words for that one. Please try to put it differently."
+ASK_ME = NOTICE + "Put your question in the same message as the mention, and I will answer it."
+BUSY = NOTICE + "Too many questions are waiting right now. Please ask again in a minute."
+TOO_LONG = NOTICE + "That message is too long for me. Please send a shorter one."
+CLOSING = NOTICE + "I am restarting. Please ask again in a moment."
+FAILED = NOTICE + "Sorry, something went wrong while I was answering. Please ask again."
+RESTARTING = NOTICE + "My language model is restarting. Please ask again in a minute."
+SILENT = NOTICE + "My answer came out empty. Please rephrase your question and ask again."
 
-STOPPED = NOTICE + "Stopped. Ask again whenever you like."
+STOPPED = NOTICE + "Stopped. You can ask again at any time."
 INTERRUPTED = NOTICE + "I was interrupted here. Please ask again."
-NOT_TAKEN = NOTICE + "Discord does not let me show my answer here, sorry."
+NOT_TAKEN = NOTICE + "Sorry, Discord does not let me post my answer here."
 STOP = "Stop"
-AGAIN = "Try another"
-MORE = "Go on"
+AGAIN = "Regenerate"
+MORE = "Continue"
 DELETE = "Delete"
-NOT_YOURS = "Only the one who asked, or a moderator, can do that."
-NOT_WRITING = "That answer is no longer being written."
-ALREADY = "I am already writing there. One moment please."
-ANSWER_GONE = "I no longer have what led to that answer. Please ask again."
-NOT_HERE = "I am not set up to answer you in this channel. An administrator can change that with `/settings`."
-NO_DIRECT = "I do not answer direct messages. Please ask me on a server that we share."
+NOT_YOURS = "Only the person who asked, or a moderator, can do that."
+NOT_WRITING = "I have already finished that answer."
+ALREADY = "I am still writing that answer. One moment, please."
+ANSWER_GONE = "I no longer have the question behind that answer. Please ask again."
+NOT_HERE = "I am not allowed to answer you in this channel. An administrator can change that with `/settings`."
+NO_DIRECT = "I do not answer direct messages. Please ask me on a server where we both are."
 _ASKED = "> "  # a line of Discord's quotation
 
 
 def too_soon(seconds: int) -> str:
-    return f"One moment please: you can ask again in {seconds} s."
+    return f"Please wait: you can ask again in {seconds} s."
 
 
 def too_many(at_once: int) -> str:
-    return f"I am still on {at_once} questions of yours. Please ask again when one of them is answered."
+    return f"I am still answering {at_once} of your questions. Please ask again when one is done."
 
 
 CROWDED = BUSY.removeprefix(NOTICE)
@@ -53,14 +53,14 @@ CROWDED = BUSY.removeprefix(NOTICE)
 
 def quota_used(quota: int, until: int) -> str:
     """`until` is a Unix time; Discord shows it in the reader's own time zone."""
-    used = f"You have had today's {quota:,} answers from me."
+    used = f"You have used all {quota:,} of your answers for today."
     if quota == 1:
-        used = "You have used up today's answers from me: there is one a day."
+        used = "You get 1 answer per day, and you have used today's."
     return f"{used} You can ask again <t:{until}:R>."
 
 
 def queue_place(place: int) -> str:
-    return f"{NOTICE}I will get to you: you are number {place} in the queue."
+    return f"{NOTICE}You are number {place} in the queue. Your answer is coming."
 
 
 FORWARDED = "Forwarded message"
@@ -88,55 +88,55 @@ APPROVE = "Approve"
 EDIT = "Edit"
 REJECT = "Reject"
 VERDICTS = {"approve": "Approved", "edit": "Edited", "reject": "Rejected"}
-PENDING = "Waiting for a verdict"
+PENDING = "Waiting for review"
 REMOVED = "No longer stored"
-REMOVED_PARTLY = "Not to be learned from: words in it were removed"
-REMOVED_WHY = "Words in it were removed, so there is nothing left to review."
+REMOVED_PARTLY = "Not used for training: parts of it were removed"
+REMOVED_WHY = "Parts of this were removed, so there is nothing left to review."
 
-CARD_CORRECTED = "Should have said"
+CARD_CORRECTED = "Corrected answer"
 CARD_REPLY = "Reply"
-CARD_JUMP = "Jump to it"
-NO_WORDS = "(no words)"
+CARD_JUMP = "Jump to message"
+NO_WORDS = "(no text)"
 SOMEBODY = "Somebody"
 BASE_MODEL = "base model"
 
 EDIT_TITLE = "What should I have said?"
 EDIT_LABEL = "The answer to learn from"
-EDIT_TOO_LONG = "This reply is longer than the 4,000 characters a Discord form can hold, so it cannot be edited here."
-EDIT_EMPTY = "An empty answer cannot be learned from. To keep this reply out of training, use Reject."
+EDIT_TOO_LONG = "A Discord form holds 4,000 characters. This reply is longer, so it cannot be edited here."
+EDIT_EMPTY = "I cannot learn from an empty answer. To keep this reply out of training, use Reject."
 
-NOT_MY_REPLY = "That is not one of my replies. Use this on a message in which I answered someone."
-NOT_RECORDED = "I have no record of that reply yet. If I am still writing it, try again when I have finished."
-OTHER_SERVER = "That reply was given on another server. Only its own moderators can review it."
-OTHER_CHANNEL = "That reply was given in a channel that you cannot read or do not moderate, so you cannot review it."
+NOT_MY_REPLY = "That is not one of my answers. Use this on a message where I answered someone."
+NOT_RECORDED = "That reply is not stored yet. If I am still writing it, try again when I am done."
+OTHER_SERVER = "That reply is from another server. Only the moderators there can review it."
+OTHER_CHANNEL = "You cannot review that reply, because you cannot read or do not moderate its channel."
 REPLY_GONE = "That reply is no longer stored, so there is nothing to review."
 
 RECORDED = {
     "approve": "Approved. I will learn from this reply.",
-    "edit": "Saved. I will learn your wording; the message in the channel stays as it is.",
+    "edit": "Saved. I will learn your version. The message in the channel does not change.",
     "reject": "Rejected. I will not learn from this reply.",
 }
 
 # --- commands ----------------------------------------------------------------------------------------------
 
-TRAINING_STARTED = "A training run has started. I keep answering meanwhile and tell you how it ends."
-TRAINING_BUSY = "A training run is already going on. Its result will be announced when it ends."
-NOTHING_TO_ROLL_BACK = "There is no earlier adapter to go back to: the bare base model is already answering."
+TRAINING_STARTED = "Training has started. I keep answering in the meantime and will tell you the result."
+TRAINING_BUSY = "A training run is already in progress. I will post the result when it is done."
+NOTHING_TO_ROLL_BACK = "There is no earlier adapter to go back to. The base model is already answering."
 SERVER_ONLY = "This works only on a server."
-NOT_ADMINISTRATOR = "Only administrators can do that: it needs the permission Manage Server."
-DISK_FULL = "The disk of the machine I run on is full, so this was not stored. Please tell whoever runs me."
-DATABASE_BROKEN = "My database cannot be read or written at the moment. Please tell whoever runs me."
-DATABASE_BUSY = "My database was busy for too long, so this was not done. Please try again in a minute."
+NOT_ADMINISTRATOR = "Only administrators can do that. You need the permission Manage Server."
+DISK_FULL = "This was not saved because my disk is full. Please tell the person who runs me."
+DATABASE_BROKEN = "My database does not work at the moment. Please tell the person who runs me."
+DATABASE_BUSY = "My database was busy, so nothing was changed. Please try again in a minute."
 FAILED_COMMAND = (
-    "Something went wrong, sorry. I cannot say how much of it was done, so look before you try again; "
-    "the log on the bot's machine says more."
+    "Sorry, something went wrong. Part of it may already be done, so please check before you try again. "
+    "Details are in the bot's log."
 )
 
 
 def not_moderator(role: str | None) -> str:
     """Why a member may not review; `role` is the moderator role's name, where one is set."""
     who = f"the role {role} or the permission Manage Messages" if role else "the permission Manage Messages"
-    return f"Only moderators can do that: it needs {who} here."
+    return f"Only moderators can do that. You need {who} here."
 
 
 def verdict_line(verdict: str, reviewer: str) -> str:
@@ -150,70 +150,71 @@ def adapter_name(adapter: str | None) -> str:
 def adapter_changed(adapter: str | None, kind: str, reason: str, milliseconds: float) -> str:
     """The notice that another adapter answers from now on. `kind` is the promotion's kind."""
     how = {
-        "gate": "A newly trained adapter won",
-        "use": "An operator chose another adapter",
-        "rollback": "An adapter was rolled back",
-    }.get(kind, "The adapter changed")
+        "gate": "The new adapter is better",
+        "use": "The operator chose another adapter",
+        "rollback": "Rolled back to an earlier adapter",
+    }.get(kind, "The adapter has changed")
     why = f"\nReason: {reason}" if reason else ""
-    return f"**{how}.** {adapter_name(adapter)} answers from now on (swapped in {milliseconds:.0f} ms).{why}"
+    return f"**{how}.** {adapter_name(adapter)} is now in use (swapped in {milliseconds:.0f} ms).{why}"
 
 
 def adapter_refused(adapter: str | None, sentence: str, answering: str | None = None) -> str:
     """The notice that the adapter chosen last does not answer; `answering` is the one that does (None: the base)."""
     who = adapter_name(answering) if answering else "The base model"
-    return f"**{adapter_name(adapter)} could not be loaded.** {who} goes on answering. {sentence}"
+    return f"**{adapter_name(adapter)} could not be loaded.** {who} stays in use. {sentence}"
 
 
 BACKGROUND = {
-    "outbox": "Showing on Discord what is not shown there yet",
-    "retention": "Deleting replies that are too old",
-    "erase": "Erasing removed words from the database file",
-    "adapter": "Looking for a new adapter",
-    "deleted": "Looking for messages that were deleted while I was away",
+    "outbox": "Posting what is not on Discord yet",
+    "retention": "Deleting old replies",
+    "erase": "Erasing removed text from the database file",
+    "adapter": "Checking for a new adapter",
+    "deleted": "Checking for messages that were deleted while I was offline",
     "night": "The nightly training",
 }
 
 
 def background_failed(name: str) -> str:
-    return f"**{BACKGROUND.get(name, name)} failed**, and is tried again later. The log on the bot's machine says more."
+    return f"**{BACKGROUND.get(name, name)} failed.** I will try again later. Details are in the bot's log."
 
 
 def engine_failed(sentence: str) -> str:
-    return f"**The engine failed** and is being started again; nothing is answered meanwhile. {sentence}"
+    return f"**The engine failed** and is restarting. I cannot answer until it is back. {sentence}"
 
 
-ENGINE_BACK = "**The engine is back** and answers again."
+ENGINE_BACK = "**The engine is back.** I can answer again."
 
 
 def engine_lost(sentence: str) -> str:
     return (
-        "**The engine could not be started again**, so the bot ends now. Whoever runs it has to start it again. "
+        "**The engine could not be restarted**, so the bot is shutting down. The person who runs it has to start it "
+        "again. "
         f"{sentence}"
     )
 
 
 def training_ended(outcome: str, reason: str) -> str:
     how = {
-        "promoted": "Training ended: the new adapter won and is in use.",
-        "kept": "Training ended: the new adapter is not used.",
+        "promoted": "Training finished. The new adapter is better and is now in use.",
+        "kept": "Training finished. The new adapter is not used.",
         "skipped": "Training was skipped.",
         "failed": "Training failed.",
-    }.get(outcome, "Training ended.")
+    }.get(outcome, "Training finished.")
     return f"**{how}** {reason}".rstrip()
 
 
 def rolled_back(adapter: str | None) -> str:
-    return f"Rolled back: {adapter_name(adapter)} answers from now on."
+    return f"Rolled back. {adapter_name(adapter)} is now in use."
 
 
 def rollback_reason(actor: str) -> str:
-    return f"asked for by {actor}"
+    return f"requested by {actor}"
 
 
 # --- /status -----------------------------------------------------------------------------------------------
 
 STATUS_TITLE = "Nightshift"
-STATUS_FAILED = "⚠️ The engine failed and answers nothing until it is started again."
+STATUS_FAILED = "⚠️ The engine failed. It cannot answer until it is restarted."
 STATUS_MODEL = "Base model"
 STATUS_ADAPTER = "Adapter"
 STATUS_QUEUE = "Answers"
@@ -225,12 +226,12 @@ STATUS_MEMORY = "Memory"
 STATUS_SWAP = "Last swap"
 STATUS_LEARNING = "Learning"
 NOT_LEARNING_HERE = (
-    "I do not learn from this server: nothing said, approved or imported here is used for training. Whoever runs me "
-    "names the servers I learn from."
+    "I do not learn from this server. Nothing said, approved or imported here is used for training. The person who "
+    "runs me chooses the servers I learn from."
 )
 RUN_NOW = "running now"
 NEVER = "never"
-NOT_PLANNED = "not planned"
+NOT_PLANNED = "not scheduled"
 
 
 def queue(active: int, queued: int) -> str:
@@ -255,7 +256,7 @@ def minutes(count: float) -> str:
 
 
 def swap(adapter: str | None, pause_ms: float, waited_ms: float) -> str:
-    return f"{adapter_name(adapter)}\n{pause_ms:.0f} ms, after waiting {waited_ms:.0f} ms"
+    return f"{adapter_name(adapter)}\n{pause_ms:.0f} ms, after a wait of {waited_ms:.0f} ms"
 
 
 def last_run(outcome: str | None, when: str, reason: str | None) -> str:
@@ -277,17 +278,17 @@ def without_aside(content: str) -> tuple[str, str]:
     return text, mark + line
 
 
-UNSTORED = f"{ASIDE}I could not keep this answer, so nobody can review it. Whoever runs me finds the reason in the log."
-EXPORTED = "This is everything I have stored of you: your messages, my answers to them, and what you decided."
-FORGET_YES = "Forget me"
-FORGET_NO = "Keep everything"
-FORGET_KEPT = "Nothing was changed."
-FORGET_TIMED_OUT = "Nothing was changed: there was no answer. Use `/privacy forget` again whenever you like."
+UNSTORED = f"{ASIDE}I could not save this answer, so nobody can review it. The reason is in the bot's log."
+EXPORTED = "This is everything I have stored about you: your messages, my answers, and your choice about training."
+FORGET_YES = "Delete my data"
+FORGET_NO = "Cancel"
+FORGET_KEPT = "Nothing was deleted."
+FORGET_TIMED_OUT = "Nothing was deleted because you did not answer. You can use `/privacy forget` again at any time."
 
 
 def exported_part(number: int, parts: int) -> str:
     """Where the file is larger than Discord takes."""
-    return f"{EXPORTED} It is too large for one file. Part {number} of {parts}: put them together in this order."
+    return f"{EXPORTED} It is too large for one file. This is part {number} of {parts}; join the parts in this order."
 
 
 def introduction(operator_consents: bool) -> str:
@@ -295,32 +296,32 @@ def introduction(operator_consents: bool) -> str:
     if operator_consents:
         return (
             f"{ASIDE}I learn overnight from answers that moderators approve. "
-            "What I keep of yours, and how to remove it: `/privacy status`"
+            "`/privacy status` shows what I store about you and how to delete it."
         )
     return (
-        f"{ASIDE}I learn overnight from answers that moderators approve, yours only if you allow it: "
-        "`/privacy opt-in` (more: `/privacy status`)"
+        f"{ASIDE}I learn overnight from answers that moderators approve. Your messages are only used if you opt in: "
+        "`/privacy opt-in` (details: `/privacy status`)"
     )
 
 
 def privacy_in(operator_consents: bool) -> str:
     if operator_consents:
-        return "Noted, thank you: you opted in. The operator has set that every approved reply may be used anyway."
+        return "You opted in, thank you. On this bot, the operator uses every approved reply for training anyway."
     return (
-        "You opted in. Replies to you that moderators approve may be used to train me, together with your "
-        "messages that led to them. Change your mind at any time with `/privacy opt-out`."
+        "You opted in. I can now learn from your messages and my answers to you, once a moderator has approved them. "
+        "You can change this at any time with `/privacy opt-out`."
     )
 
 
 def privacy_out(operator_consents: bool) -> str:
     if operator_consents:
         return (
-            "Noted: you opted out. But the operator of this bot has set that every approved reply may be used for "
-            "training, whoever asked. Talk to them, or remove your words with `/privacy forget`."
+            "You opted out. But on this bot, the operator uses every approved reply for training. "
+            "Please talk to them, or delete your data with `/privacy forget`."
         )
     return (
-        "You opted out. I still answer you, but nothing you wrote is used in any further training run. "
-        "Change your mind at any time with `/privacy opt-in`; remove what is stored with `/privacy forget`."
+        "You opted out. I still answer you, but I will not train on your messages any more. "
+        "`/privacy opt-in` changes this at any time, and `/privacy forget` deletes what is stored."
     )
 
 
@@ -329,45 +330,44 @@ def privacy_status(
 ) -> str:
     """What is stored of a member. `adapters` learned from it; `days` is how long the rest is kept, 0 for ever."""
     lines = [
-        "I store my replies with the messages I was shown, so that moderators can review them.",
+        "I store my answers and the messages that I saw for them, so that moderators can review them.",
         (
-            f"Of you I have **{_count(messages, 'message')}** and **{_count(answers, 'answer')}** to you. "
+            f"I have stored **{_count(messages, 'message')}** from you and **{_count(answers, 'answer')}** to you. "
             f"{_count(adapters, 'adapter')} learned from them."
         ),
     ]
     if operator_consents:
-        lines.append("The operator of this bot has set that every approved reply may be used for training.")
+        lines.append("On this bot, the operator uses every approved reply for training.")
     else:
         lines.append(
-            "A reply is used for training only when a moderator approved it and everyone whose words are in it has "
-            "opted in."
+            "I train on a reply only if a moderator approved it and everyone in the conversation has opted in."
         )
         lines.append(
             {
                 True: "You have **opted in**. `/privacy opt-out` changes that.",
                 False: "You have **opted out**. `/privacy opt-in` changes that.",
-                None: "You have **not opted in**, so your words are not used. `/privacy opt-in` changes that.",
+                None: "You have **not opted in**, so I do not train on your messages. `/privacy opt-in` changes that.",
             }[opted_in]
         )
     if days:
-        lines.append(f"What nobody reviewed, and not everyone in it opted in to, is deleted after {days:g} days.")
-    lines.append("`/privacy export` gives you all of it as a file, `/privacy forget` removes it.")
+        lines.append(f"Replies are deleted after {days:g} days, unless reviewed or everyone in them has opted in.")
+    lines.append("`/privacy export` sends you everything as a file. `/privacy forget` deletes it.")
     return "\n".join(lines)
 
 
 def forget_question(messages: int, answers: int) -> str:
     return (
-        f"This removes **{_count(messages, 'message')}** of yours and **{_count(answers, 'answer')}** to you from "
-        "everything I keep, for good, and takes back your opt-in. Adapters that learned from them are retired after "
-        "the next successful training. Messages on Discord itself stay; delete those there.\nShall I?"
+        f"This deletes **{_count(messages, 'message')}** from you and **{_count(answers, 'answer')}** to you from my "
+        "storage for good, and opts you out. Adapters that learned from them are retired after the next successful "
+        "training. Your messages on Discord stay; you can delete them there.\nDo you want to go ahead?"
     )
 
 
 def forgotten(replies: int, adapters: int) -> str:
     """What was done: `replies` redacted, `adapters` marked."""
     if not replies:
-        return "Done. There was nothing of yours in what I keep."
-    text = f"Done. Your words are gone from {_count(replies, 'stored reply', 'stored replies')}."
+        return "Done. I had nothing stored about you."
+    text = f"Done. Your messages are deleted from {_count(replies, 'stored reply', 'stored replies')}."
     if adapters:
         text += f" {_count(adapters, 'adapter')} that learned from them will be retired after the next training."
     return text

@@ -1,4 +1,4 @@
-"""Try another and Go on: the answer that stands there is replaced, or goes on, in its own message."""
+"""Regenerate and Continue: the answer is replaced, or grows, in its own message."""
 
 from __future__ import annotations
 
