@@ -44,8 +44,8 @@ class PairCommands(ModeratorGroup, name="pairs", description="What I learn from"
         super().__init__(moderators.require_server)
         self._moderators = moderators
 
-    @app_commands.command(name="search", description="Approved pairs that hold certain words")
-    @app_commands.describe(text="Words in the question or in the answer")
+    @app_commands.command(name="search", description="Search the approved pairs")
+    @app_commands.describe(text="Text from the question or the answer")
     async def search(self, interaction: Interaction, text: str) -> None:
         pairs = await in_time(interaction, self._found(interaction, text, _FOUND))
         if not pairs:
@@ -54,8 +54,8 @@ class PairCommands(ModeratorGroup, name="pairs", description="What I learn from"
         told = None if self._moderators.training_servers.learns_from(interaction.guild_id) else texts.NOT_LEARNING_HERE
         await respond(interaction, content=told, embed=embed)
 
-    @app_commands.command(name="remove", description="Keep a pair out of training from now on")
-    @app_commands.describe(pair="Type words of it, or its number")
+    @app_commands.command(name="remove", description="Remove a pair from training")
+    @app_commands.describe(pair="Its number, or some of its text")
     async def remove(self, interaction: Interaction, pair: str) -> None:
         guild = self._moderators.require_server(interaction)
         imports_of = self._moderators.training_servers.imports_shown_to(guild.id)
@@ -81,17 +81,15 @@ class PairCommands(ModeratorGroup, name="pairs", description="What I learn from"
             return []
         return [app_commands.Choice(name=_choice(one), value=str(one.reply_id)) for one in pairs]
 
-    @app_commands.command(
-        name="quarantine", description="Pairs that wait for a second moderator: imported here, or set aside by a night"
-    )
+    @app_commands.command(name="quarantine", description="Check pairs that were imported here or look unusual")
     async def quarantine(self, interaction: Interaction) -> None:
         await show_quarantine(interaction, self._moderators)
 
-    @app_commands.command(name="export", description="The pairs of this server that I may learn from, as a JSONL file")
+    @app_commands.command(name="export", description="Get this server's training pairs as a JSONL file")
     async def export(self, interaction: Interaction) -> None:
         await export_pairs(interaction, self._moderators)
 
-    @app_commands.command(name="import", description="Take in pairs from a JSONL or CSV file")
+    @app_commands.command(name="import", description="Import pairs from a JSONL or CSV file")
     @app_commands.describe(file="JSONL with messages on each line, or CSV with a prompt and a reply column")
     async def import_(self, interaction: Interaction, file: discord.Attachment) -> None:
         await import_pairs(interaction, self._moderators, file)

@@ -42,9 +42,9 @@ def privacy_commands(
 
     operator = settings.consent == "operator"
     days = settings.privacy.retention_days
-    group = app_commands.Group(name="privacy", description="What I keep of your words, and your say in it")
+    group = app_commands.Group(name="privacy", description="Your data: what I store, and whether I may learn from it")
 
-    @group.command(name="status", description="What is stored of you, and whether your words may be used for training")
+    @group.command(name="status", description="See what I have stored about you, and whether I may train on it")
     async def status(interaction: discord.Interaction) -> None:
         held = await in_time(interaction, store.read(Store.member_data, interaction.user.id))
         text = texts.privacy_status(
@@ -57,19 +57,19 @@ def privacy_commands(
         )
         await respond(interaction, content=with_place(text, interaction.guild_id))
 
-    @group.command(name="opt-in", description="Let me learn from approved replies to you")
+    @group.command(name="opt-in", description="Let me learn from your messages and my approved answers to you")
     async def opt_in(interaction: discord.Interaction) -> None:
         await store.call(Store.set_consent, interaction.user.id, True)
         await interaction.response.send_message(
             with_place(texts.privacy_in(operator), interaction.guild_id), ephemeral=True
         )
 
-    @group.command(name="opt-out", description="Keep your words out of training")
+    @group.command(name="opt-out", description="Keep your messages out of training")
     async def opt_out(interaction: discord.Interaction) -> None:
         await store.call(Store.set_consent, interaction.user.id, False)
         await interaction.response.send_message(texts.privacy_out(operator), ephemeral=True)
 
-    @group.command(name="export", description="Get everything that is stored of you, as a file")
+    @group.command(name="export", description="Get everything I have stored about you as a file")
     async def export(interaction: discord.Interaction) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         held = await store.read(Store.export_member, interaction.user.id)
@@ -82,7 +82,7 @@ def privacy_commands(
             said = texts.EXPORTED if len(parts) == 1 else texts.exported_part(number, len(parts))
             await interaction.followup.send(said, file=file, ephemeral=True)
 
-    @group.command(name="forget", description="Remove your words and my answers to you from everything I keep")
+    @group.command(name="forget", description="Delete your messages and my answers to you from my storage")
     async def forget(interaction: discord.Interaction) -> None:
         held = await in_time(interaction, store.read(Store.member_data, interaction.user.id))
         view = _Confirmation(interaction, store, redacted)

@@ -200,8 +200,8 @@ class QueueButton(
 def review_command(queue: ReviewQueue) -> app_commands.Command[app_commands.Group, ..., None]:
     """The slash command that opens a queue."""
 
-    @app_commands.command(name="review", description="Review my answers one after another, privately")
-    @app_commands.describe(order="Which come first")
+    @app_commands.command(name="review", description="Review my answers one by one, visible only to you")
+    @app_commands.describe(order="Which answers come first")
     @app_commands.guild_only()
     async def review(interaction: Interaction, order: Literal["newest", "oldest", "unsure"] = "newest") -> None:
         await queue.start(interaction, order)

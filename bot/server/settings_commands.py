@@ -39,17 +39,17 @@ class SettingsCommands(app_commands.Group):
         )
         self._guild_settings = guild_settings
 
-    @app_commands.command(name="show", description="What is set here")
+    @app_commands.command(name="show", description="Show the settings for this channel")
     async def show(self, interaction: discord.Interaction) -> None:
         guild = require_administrator(interaction)
         held = self._guild_settings.of(guild.id, *places_of(interaction.channel))
         await interaction.response.send_message(embed=_shown(guild, held, interaction.channel), ephemeral=True)
 
-    @app_commands.command(name="channel", description="When I speak up in a channel without being mentioned")
+    @app_commands.command(name="channel", description="When I answer in a channel without being mentioned")
     @app_commands.describe(
-        answer="off: only when mentioned; name: when my name is said; always: to every message",
-        cooldown="Seconds between two such answers",
-        channel="Which channel; this one if you name none",
+        answer="off: only when mentioned; name: when someone uses my name; always: every message",
+        cooldown="Seconds to wait between these answers",
+        channel="Which channel (default: this one)",
     )
     async def channel_(
         self,
@@ -62,8 +62,8 @@ class SettingsCommands(app_commands.Group):
         await self._change(interaction, place.id, {"talk": answer, "talk_cooldown": float(cooldown)})
         await _say(interaction, texts.talk(answer, place.mention, cooldown))
 
-    @app_commands.command(name="persona", description="Who I am: what I am told before every conversation")
-    @app_commands.describe(where="On the whole server, or only in this channel")
+    @app_commands.command(name="persona", description="Who I am: my instructions for every conversation")
+    @app_commands.describe(where="For the whole server, or only for this channel")
     async def persona(self, interaction: discord.Interaction, where: Where = "server") -> None:
         guild = require_administrator(interaction)
         place = _place(interaction, where)
@@ -77,11 +77,11 @@ class SettingsCommands(app_commands.Group):
         ).persona
         await interaction.response.send_modal(persona_form(current, save))
 
-    @app_commands.command(name="answers", description="How freely and how long I answer (name neither: default)")
+    @app_commands.command(name="answers", description="How creative and how long my answers are (empty: default)")
     @app_commands.describe(
-        temperature="0 is always the likeliest word; 1 is free",
+        temperature="0 always picks the most likely word; 1 is more creative",
         length="Longest answer, in tokens (a token is about four letters)",
-        where="On the whole server, or only in this channel",
+        where="For the whole server, or only for this channel",
     )
     async def answers(
         self,
@@ -100,11 +100,11 @@ class SettingsCommands(app_commands.Group):
         held = await self._change(interaction, _place(interaction, where), chosen)
         await _say(interaction, texts.answers_set(held.temperature, held.max_new_tokens))
 
-    @app_commands.command(name="limits", description="How often one member may ask")
+    @app_commands.command(name="limits", description="How often each member can ask")
     @app_commands.describe(
-        cooldown="Seconds between two questions of one member",
-        quota="Answers a member gets in a day; 0 is no limit",
-        role="The quota is for members with this role; leave the quota out to take it back",
+        cooldown="Seconds between two questions from the same member",
+        quota="Answers per member per day; 0 means no limit",
+        role="Apply the quota to this role; leave the quota empty to remove it",
     )
     async def limits(
         self,
@@ -129,7 +129,7 @@ class SettingsCommands(app_commands.Group):
 
     @app_commands.command(name="access", description="In which channels and to which roles I answer")
     @app_commands.describe(
-        rule="allow: only these; deny: all but these; clear: off both lists (nothing named: empties both)",
+        rule="allow: only these; deny: all but these; clear: remove from both lists (empty: clear both)",
         channel="The channel to allow or deny",
         role="The role to allow or deny",
     )

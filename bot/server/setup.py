@@ -173,10 +173,8 @@ def setup_command(setup: SetupForm) -> app_commands.Command[Any, ..., None]:
 def hold_command(moderators: Moderators) -> app_commands.Command[Any, ..., None]:
     """The slash command that holds a channel's answers back, or lets them go."""
 
-    @app_commands.command(
-        name="hold", description="Let moderators see my answers in this channel before they are posted"
-    )
-    @app_commands.describe(on="Whether they are held back")
+    @app_commands.command(name="hold", description="Hold my answers in this channel until a moderator approves them")
+    @app_commands.describe(on="Whether to hold answers")
     async def hold(interaction: discord.Interaction, on: bool) -> None:
         guild = moderators.require(interaction)
         if on and moderators.review_channel(guild) is None:

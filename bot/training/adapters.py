@@ -33,7 +33,7 @@ class AdapterCommands(ModeratorGroup, name="adapter", description="Adapters"):
         self._operations = operations
         self._moderators = moderators
 
-    @app_commands.command(name="list", description="The adapters there are, and which one answers")
+    @app_commands.command(name="list", description="List all adapters and show which one is in use")
     async def list_(self, interaction: Interaction) -> None:
         adapters, champion = await self._moderators.store.call(_adapters)
         lines = [_line(one, in_use=one.id == champion) for one in reversed(adapters[-_SHOWN:])]
@@ -42,8 +42,8 @@ class AdapterCommands(ModeratorGroup, name="adapter", description="Adapters"):
         embed = limits.Embed(description=text, colour=discord.Colour.blurple())
         await interaction.response.send_message(embed=embed, ephemeral=True)
 
-    @app_commands.command(name="use", description="Answer with another adapter from now on")
-    @app_commands.describe(adapter="Which one")
+    @app_commands.command(name="use", description="Switch to another adapter")
+    @app_commands.describe(adapter="Which adapter")
     async def use(self, interaction: Interaction, adapter: str) -> None:
         # The swap waits for the answers being written, which may take longer than the 3 s an interaction has.
         await interaction.response.defer(ephemeral=True, thinking=True)
@@ -70,7 +70,7 @@ class AdapterCommands(ModeratorGroup, name="adapter", description="Adapters"):
             for one in limits.choices(found)
         ]
 
-    @app_commands.command(name="rollback", description="Go back to the adapter that answered before this one")
+    @app_commands.command(name="rollback", description="Go back to the previous adapter")
     async def rollback(self, interaction: Interaction) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         name = interaction.user.display_name

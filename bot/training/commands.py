@@ -92,8 +92,8 @@ class TrainCommands(ModeratorGroup, name="train", description="Training"):
         self._operations = operations
         self._moderators = moderators
 
-    @app_commands.command(name="now", description="Train a new adapter on the approved replies now")
-    @app_commands.describe(force="Even if little is new since the last run")
+    @app_commands.command(name="now", description="Start training a new adapter now")
+    @app_commands.describe(force="Train even if there is little new data")
     async def now(self, interaction: Interaction, force: bool = False) -> None:
         if self._operations.training:
             raise TrainingUnderway
@@ -113,14 +113,14 @@ class TrainCommands(ModeratorGroup, name="train", description="Training"):
             said = limits.content(texts.training_ended(result.outcome, result.reason))
             await interaction.followup.send(said, ephemeral=True)
 
-    @app_commands.command(name="status", description="How far the training run is")
+    @app_commands.command(name="status", description="Progress of the current training run")
     async def status(self, interaction: Interaction) -> None:
         await self._require_run()
         progress = self._progress(interaction, "")
         await interaction.response.send_message(await progress.text() or texts.RUN_NOW, ephemeral=True)
         progress.start()
 
-    @app_commands.command(name="cancel", description="Stop the training run")
+    @app_commands.command(name="cancel", description="Cancel the current training run")
     async def cancel(self, interaction: Interaction) -> None:
         await self._require_run()
         await interaction.response.defer(ephemeral=True, thinking=True)
@@ -129,7 +129,7 @@ class TrainCommands(ModeratorGroup, name="train", description="Training"):
             raise Refused(words.NOT_CANCELLED)
         await interaction.edit_original_response(content=words.CANCELLED)
 
-    @app_commands.command(name="history", description="What the last training runs came to")
+    @app_commands.command(name="history", description="Results of recent training runs")
     async def history(self, interaction: Interaction) -> None:
         runs = await self._moderators.store.call(_with_votes, interaction.guild_id or 0)
         text = "\n".join(_line(run, votes) for run, votes in runs) or words.NO_RUNS

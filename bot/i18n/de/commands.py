@@ -7,91 +7,97 @@ COMMANDS = {
     "Ask me something": "Frag mich etwas",
     "What you would like to know": "Was du wissen möchtest",
     "What I am running on, and what comes next": "Womit ich laufe und was als Nächstes kommt",
-    "What I keep of your words, and your say in it": "Was ich von deinen Worten aufhebe und was du dazu sagst",
-    "What is stored of you, and whether your words may be used for training": (
-        "Was von dir gespeichert ist und ob deine Worte ins Training dürfen"
+    "Your data: what I store, and whether I may learn from it": (
+        "Deine Daten: was ich speichere und ob ich daraus lernen darf"
     ),
-    "Let me learn from approved replies to you": "Lass mich aus freigegebenen Antworten an dich lernen",
-    "Keep your words out of training": "Halte deine Worte aus dem Training heraus",
-    "Get everything that is stored of you, as a file": "Alles, was von dir gespeichert ist, als Datei",
-    "Remove your words and my answers to you from everything I keep": (
-        "Lösche deine Worte und meine Antworten an dich aus allem, was ich aufhebe"
+    "See what I have stored about you, and whether I may train on it": (
+        "Zeigt, was ich über dich gespeichert habe und ob ich daraus lernen darf"
+    ),
+    "Let me learn from your messages and my approved answers to you": (
+        "Erlaubt mir, aus deinen Nachrichten und meinen freigegebenen Antworten zu lernen"
+    ),
+    "Keep your messages out of training": "Hält deine Nachrichten aus dem Training heraus",
+    "Get everything I have stored about you as a file": (
+        "Schickt dir alles, was ich über dich gespeichert habe, als Datei"
+    ),
+    "Delete your messages and my answers to you from my storage": (
+        "Löscht deine Nachrichten und meine Antworten an dich aus meinem Speicher"
     ),
     # Review
     "Approve": "Freigeben",
     "Edit": "Bearbeiten",
     "Reject": "Ablehnen",
-    "Review my answers one after another, privately": "Beurteile meine Antworten nacheinander, nur für dich sichtbar",
-    "Which come first": "Welche zuerst kommen",
+    "Review my answers one by one, visible only to you": "Prüfe meine Antworten nacheinander, nur für dich sichtbar",
+    "Which answers come first": "Welche Antworten zuerst kommen",
     "newest": "neueste",
     "oldest": "älteste",
     "unsure": "unsichere",
-    "Let moderators see my answers in this channel before they are posted": (
-        "Zeig der Moderation meine Antworten in diesem Kanal, bevor sie veröffentlicht werden"
+    "Hold my answers in this channel until a moderator approves them": (
+        "Hält meine Antworten in diesem Kanal zurück, bis die Moderation sie freigibt"
     ),
-    "Whether they are held back": "Ob sie zurückgehalten werden",
-    "Reviews and approval rate, by day and by adapter": "Urteile und Anteil der freigegebenen, nach Tag und Adapter",
+    "Whether to hold answers": "Ob Antworten zurückgehalten werden",
+    "Reviews and approval rate, by day and by adapter": "Prüfungen und Anteil der Freigaben, nach Tag und Adapter",
     "How many days back": "Wie viele Tage zurück",
     # Training and adapters
     "Training": "Training",
-    "Train a new adapter on the approved replies now": "Jetzt einen Adapter mit den freigegebenen Antworten trainieren",
-    "Even if little is new since the last run": "Auch wenn seit dem letzten Mal wenig neu ist",
-    "How far the training run is": "Wie weit das Training ist",
-    "Stop the training run": "Das Training anhalten",
-    "What the last training runs came to": "Was bei den letzten Trainings herauskam",
+    "Start training a new adapter now": "Startet jetzt das Training eines neuen Adapters",
+    "Train even if there is little new data": "Auch wenn es wenig neue Daten gibt",
+    "Progress of the current training run": "Fortschritt des laufenden Trainings",
+    "Cancel the current training run": "Bricht das laufende Training ab",
+    "Results of recent training runs": "Ergebnisse der letzten Trainings",
     "Adapters": "Adapter",
-    "The adapters there are, and which one answers": "Welche Adapter es gibt und welcher antwortet",
-    "Answer with another adapter from now on": "Ab jetzt mit einem anderen Adapter antworten",
-    "Which one": "Mit welchem",
-    "Go back to the adapter that answered before this one": "Zurück zu dem Adapter, der vor diesem geantwortet hat",
+    "List all adapters and show which one is in use": "Zeigt alle Adapter und welcher gerade antwortet",
+    "Switch to another adapter": "Wechselt zu einem anderen Adapter",
+    "Which adapter": "Welcher Adapter",
+    "Go back to the previous adapter": "Zurück zum vorherigen Adapter",
     # Pairs
     "What I learn from": "Woraus ich lerne",
-    "Approved pairs that hold certain words": "Freigegebene Paare, die bestimmte Worte enthalten",
-    "Words in the question or in the answer": "Worte aus der Frage oder der Antwort",
-    "Keep a pair out of training from now on": "Ein Paar ab jetzt aus dem Training heraushalten",
-    "Type words of it, or its number": "Tippe Worte daraus oder seine Nummer",
-    "Pairs that wait for a second moderator: imported here, or set aside by a night": (
-        "Paare, die auf jemand zweites aus der Moderation warten: importiert oder nachts beiseitegelegt"
+    "Search the approved pairs": "Durchsucht die freigegebenen Paare",
+    "Text from the question or the answer": "Text aus der Frage oder der Antwort",
+    "Remove a pair from training": "Nimmt ein Paar aus dem Training",
+    "Its number, or some of its text": "Die Nummer oder ein Stück Text daraus",
+    "Check pairs that were imported here or look unusual": (
+        "Prüft Paare, die hier importiert wurden oder ungewöhnlich aussehen"
     ),
-    "The pairs of this server that I may learn from, as a JSONL file": (
-        "Die Paare dieses Servers, aus denen ich lernen darf, als JSONL-Datei"
-    ),
-    "Take in pairs from a JSONL or CSV file": "Paare aus einer JSONL- oder CSV-Datei aufnehmen",
+    "Get this server's training pairs as a JSONL file": "Gibt dir die Trainingspaare dieses Servers als JSONL-Datei",
+    "Import pairs from a JSONL or CSV file": "Importiert Paare aus einer JSONL- oder CSV-Datei",
     "JSONL with messages on each line, or CSV with a prompt and a reply column": (
         "JSONL mit messages in jeder Zeile oder CSV mit einer Spalte für Frage und Antwort"
     ),
     # Setting up
     "Set me up on this server, step by step": "Richte mich auf diesem Server ein, Schritt für Schritt",
     "How I behave on this server": "Wie ich mich auf diesem Server verhalte",
-    "What is set here": "Was hier eingestellt ist",
-    "When I speak up in a channel without being mentioned": "Wann ich in einem Kanal unerwähnt mitrede",
-    "off: only when mentioned; name: when my name is said; always: to every message": (
-        "aus: nur erwähnt; Name: wenn mein Name fällt; immer: auf jede Nachricht"
+    "Show the settings for this channel": "Zeigt die Einstellungen für diesen Kanal",
+    "When I answer in a channel without being mentioned": "Wann ich in einem Kanal antworte, ohne erwähnt zu werden",
+    "off: only when mentioned; name: when someone uses my name; always: every message": (
+        "aus: nur bei Erwähnung; Name: wenn mein Name fällt; immer: auf jede Nachricht"
     ),
     "off": "aus",
     "name": "Name",
     "always": "immer",
-    "Seconds between two such answers": "Sekunden zwischen zwei solchen Antworten",
-    "Which channel; this one if you name none": "Welcher Kanal; dieser, wenn du keinen nennst",
-    "Who I am: what I am told before every conversation": "Wer ich bin: was mir vor jedem Gespräch gesagt wird",
-    "On the whole server, or only in this channel": "Auf dem ganzen Server oder nur in diesem Kanal",
+    "Seconds to wait between these answers": "Sekunden Pause zwischen diesen Antworten",
+    "Which channel (default: this one)": "Welcher Kanal (Standard: dieser)",
+    "Who I am: my instructions for every conversation": "Wer ich bin: meine Anweisung für jedes Gespräch",
+    "For the whole server, or only for this channel": "Für den ganzen Server oder nur für diesen Kanal",
     "server": "Server",
     "channel": "Kanal",
-    "How freely and how long I answer (name neither: default)": (
-        "Wie frei und wie lang ich antworte (ohne beides: Voreinstellung)"
+    "How creative and how long my answers are (empty: default)": (
+        "Wie kreativ und wie lang meine Antworten sind (ohne Angabe: Standard)"
     ),
-    "0 is always the likeliest word; 1 is free": "0 ist stets das wahrscheinlichste Wort; 1 ist frei",
+    "0 always picks the most likely word; 1 is more creative": (
+        "0 nimmt immer das wahrscheinlichste Wort; 1 ist kreativer"
+    ),
     "Longest answer, in tokens (a token is about four letters)": (
         "Längste Antwort in Tokens (ein Token sind etwa vier Buchstaben)"
     ),
-    "How often one member may ask": "Wie oft ein Mitglied fragen darf",
-    "Seconds between two questions of one member": "Sekunden zwischen zwei Fragen eines Mitglieds",
-    "Answers a member gets in a day; 0 is no limit": "Antworten für ein Mitglied am Tag; 0 ist unbegrenzt",
-    "The quota is for members with this role; leave the quota out to take it back": (
-        "Die Höchstzahl gilt für diese Rolle; ohne Höchstzahl wird sie zurückgenommen"
+    "How often each member can ask": "Wie oft jedes Mitglied fragen darf",
+    "Seconds between two questions from the same member": "Sekunden zwischen zwei Fragen desselben Mitglieds",
+    "Answers per member per day; 0 means no limit": "Antworten pro Mitglied und Tag; 0 heißt unbegrenzt",
+    "Apply the quota to this role; leave the quota empty to remove it": (
+        "Das Tageslimit gilt für diese Rolle; ohne Tageslimit wird es entfernt"
     ),
     "In which channels and to which roles I answer": "In welchen Kanälen und welchen Rollen ich antworte",
-    "allow: only these; deny: all but these; clear: off both lists (nothing named: empties both)": (
+    "allow: only these; deny: all but these; clear: remove from both lists (empty: clear both)": (
         "erlauben: nur diese; sperren: alle außer diesen; streichen: von beiden Listen (ohne Angabe: alles)"
     ),
     "allow": "erlauben",
