@@ -34,7 +34,8 @@ class AdapterUnfit(BotError):
 
     def __init__(self, adapter: str, why: str) -> None:
         super().__init__(
-            f"Adapter {adapter} cannot be used with this base ({why}): choose another with --adapter, or `base`."
+            f"Adapter {adapter} cannot be used with this base model ({why}): choose another one "
+            "with --adapter, or none with `--adapter base`."
         )
         self.adapter = adapter
 
@@ -44,8 +45,8 @@ class TokenMissing(BotError):
 
     def __init__(self) -> None:
         super().__init__(
-            "No Discord token: put it in the environment variable DISCORD_TOKEN "
-            "(Developer Portal, your application, Bot, Reset Token), or try `nightshift playground` without one."
+            "No Discord token: set the environment variable DISCORD_TOKEN (Developer Portal, your application, Bot, "
+            "Reset Token), or try `nightshift playground`, which needs no token."
         )
 
 
@@ -73,9 +74,7 @@ class DiscordUnreachable(BotError):
     """Nothing answers where Discord should be."""
 
     def __init__(self) -> None:
-        super().__init__(
-            "Discord cannot be reached: check this machine's network and discordstatus.com, then try again."
-        )
+        super().__init__("Discord cannot be reached: check your network and discordstatus.com, then try again.")
 
 
 class DiscordRefuses(BotError):
@@ -83,8 +82,8 @@ class DiscordRefuses(BotError):
 
     def __init__(self, status: int) -> None:
         super().__init__(
-            f"Discord does not let this machine log in at the moment (it answers {status}): look at discordstatus.com, "
-            "wait a quarter of an hour, and start Nightshift again."
+            f"Discord refuses logins from this machine at the moment (status {status}): check discordstatus.com, "
+            "wait 15 minutes, and start Nightshift again."
         )
         self.status = status
 
@@ -94,8 +93,8 @@ class TokenReset(BotError):
 
     def __init__(self) -> None:
         super().__init__(
-            "Discord does not accept the bot's token any more, so it was reset: copy the new one from the Developer "
-            "Portal (your application, Bot, Reset Token) into DISCORD_TOKEN and start Nightshift again."
+            "Discord no longer accepts the bot's token. Copy a new one from the Developer Portal (your application, "
+            "Bot, Reset Token) into DISCORD_TOKEN and start Nightshift again."
         )
 
 
@@ -103,10 +102,7 @@ class ConnectionRefused(BotError):
     """Discord closed the connection for good."""
 
     def __init__(self, code: int) -> None:
-        super().__init__(
-            f"Discord closed the connection and does not want it back (code {code}): update Nightshift, "
-            "and start it again."
-        )
+        super().__init__(f"Discord closed the connection for good (code {code}): update Nightshift and start it again.")
         self.code = code
 
 
@@ -115,8 +111,8 @@ class EngineLost(BotError):
 
     def __init__(self, why: str) -> None:
         super().__init__(
-            f"The engine failed and could not be started again, so the bot ends. {why} Start Nightshift again; "
-            "`nightshift doctor` looks for what is broken."
+            f"The engine failed and could not be restarted, so the bot is shutting down. {why} Start Nightshift again; "
+            "`nightshift doctor` shows what is broken."
         )
 
 

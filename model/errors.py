@@ -41,7 +41,7 @@ class BaseUnsuitable(ModelError):
     def __init__(self, name: str, why: str) -> None:
         super().__init__(
             f"The base model {name!r} cannot be used: {why}. Choose another one under [model] base; "
-            "docs/performance.md names families that work."
+            "docs/models.md lists model families that work."
         )
         self.name, self.why = name, why
 
@@ -51,7 +51,7 @@ class DoesNotFit(ModelError):
 
     def __init__(self, needed_bytes: int, free_bytes: int, what: str) -> None:
         super().__init__(
-            f"{what} needs about {needed_bytes / 1e9:.1f} GB but only {free_bytes / 1e9:.1f} GB is free: "
+            f"{what} needs about {needed_bytes / 1e9:.1f} GB but only {free_bytes / 1e9:.1f} GB are free: "
             "choose a smaller base, fewer slots or a shorter context_tokens under [model]."
         )
         self.needed_bytes, self.free_bytes = needed_bytes, free_bytes
@@ -62,7 +62,7 @@ class OutOfMemory(ModelError):
 
     def __init__(self, what: str, where: str) -> None:
         super().__init__(
-            f"Memory ran out while {what} on {where}: close other programs that use it, or choose a smaller base, "
+            f"Memory ran out while {what} on {where}: close other programs, or choose a smaller base, "
             "fewer slots or a shorter context_tokens under [model]."
         )
 
@@ -79,7 +79,7 @@ class QueueFull(ModelError):
     """The engine's bounded queue has no place left."""
 
     def __init__(self, length: int) -> None:
-        super().__init__(f"{length} requests are waiting already: try again in a moment.")
+        super().__init__(f"{length} requests are already waiting: try again in a moment.")
         self.length = length
 
 
@@ -87,14 +87,14 @@ class EngineClosed(ModelError):
     """The engine is shutting down, or was never started."""
 
     def __init__(self) -> None:
-        super().__init__("The engine is closed and answers no more requests.")
+        super().__init__("The engine is shut down and takes no more requests.")
 
 
 class EngineFailed(ModelError):
     """The engine met an error that it cannot go on after; it answers nothing until it is started again."""
 
     def __init__(self, why: str) -> None:
-        super().__init__(f"The engine stopped after an error ({why}) and has to be started again; the log says more.")
+        super().__init__(f"The engine stopped after an error ({why}) and has to be restarted; see the log for details.")
         self.why = why
 
 
@@ -102,7 +102,7 @@ class WakeFailed(ModelError):
     """The engine sleeps on: it could not be loaded again."""
 
     def __init__(self, why: str) -> None:
-        super().__init__(f"The engine could not be woken ({why}); its requests wait, and the log says more.")
+        super().__init__(f"The engine could not be loaded again ({why}); requests keep waiting. See the log.")
         self.why = why
 
 
@@ -118,5 +118,5 @@ class GenerationFailed(ModelError):
     """One generation failed inside the engine; the others went on."""
 
     def __init__(self, why: str) -> None:
-        super().__init__(f"The reply could not be generated ({why}): try again, and see the log if it happens twice.")
+        super().__init__(f"The reply could not be generated ({why}): try again, and check the log if it keeps failing.")
         self.why = why

@@ -19,7 +19,7 @@ class HomeUnwritable(StorageError):
     def __init__(self, path: Path, cause: str) -> None:
         super().__init__(
             f"The home {path} cannot be written ({cause}): choose another with --home or NIGHTSHIFT_HOME, "
-            "or give this user the right to write there."
+            "or give this user write permission."
         )
         self.path = path
 
@@ -30,8 +30,7 @@ class HomeOccupied(StorageError):
     def __init__(self, path: Path, pid: int | None) -> None:
         who = f" (process {pid})" if pid else ""
         super().__init__(
-            f"Another Nightshift{who} runs on the home {path}: stop it first, or give this one a home of its own "
-            "with --home."
+            f"Another Nightshift{who} is using the home {path}: stop it first, or choose another home with --home."
         )
         self.path = path
         self.pid = pid
@@ -42,7 +41,7 @@ class DatabaseUnreadable(StorageError):
 
     def __init__(self, path: Path, cause: str) -> None:
         super().__init__(
-            f"The database {path} cannot be opened ({cause}): restore it from a copy, or move it away to start anew."
+            f"The database {path} cannot be opened ({cause}): restore it from a backup, or move it away to start again."
         )
         self.path = path
 
@@ -52,8 +51,8 @@ class DatabaseNewer(StorageError):
 
     def __init__(self, path: Path, unknown: Sequence[str]) -> None:
         super().__init__(
-            f"The database {path} was written by a newer Nightshift (it knows {', '.join(unknown)}): "
-            "update this one, or use another home."
+            f"The database {path} was written by a newer Nightshift (with {', '.join(unknown)}): "
+            "update Nightshift, or use another home."
         )
         self.path = path
         self.unknown = tuple(unknown)
@@ -63,9 +62,7 @@ class DatabaseBusy(StorageError):
     """Another process held the database for longer than a writer waits."""
 
     def __init__(self, waited_s: float) -> None:
-        super().__init__(
-            f"Another process kept the database locked for more than {waited_s:g} s: try again when it is finished."
-        )
+        super().__init__(f"Another process kept the database locked for more than {waited_s:g} s: try again later.")
         self.waited_s = waited_s
 
 
@@ -75,8 +72,8 @@ class DatabaseDamaged(StorageError):
     def __init__(self, path: Path | None, cause: str) -> None:
         name = f"The database {path}" if path is not None else "The database"
         super().__init__(
-            f"{name} is damaged ({cause}): stop Nightshift, keep the file, and put a copy from before in its place, "
-            "or save what can be read with sqlite3's .recover."
+            f"{name} is damaged ({cause}): stop Nightshift, keep the file, and restore a backup, "
+            "or rescue what can be read with sqlite3's .recover."
         )
         self.path = path
 
@@ -86,7 +83,7 @@ class DatabaseUnwritable(StorageError):
 
     def __init__(self, cause: str) -> None:
         super().__init__(
-            f"The database cannot be read or written ({cause}): look at the disk and at the rights of the home."
+            f"The database cannot be read or written ({cause}): check the disk and the permissions of the home."
         )
 
 
@@ -95,8 +92,7 @@ class DiskFull(StorageError):
 
     def __init__(self) -> None:
         super().__init__(
-            "The disk is full (or a limit on the size of files is reached), so this was not written: make room, then "
-            "do it again."
+            "The disk is full or a file size limit is reached, so nothing was written: free some space and try again."
         )
 
 
@@ -111,7 +107,7 @@ class ReplyNotFound(StorageError):
     """No reply has this number."""
 
     def __init__(self, reply_id: int) -> None:
-        super().__init__(f"There is no reply {reply_id}: it was never stored here, or has been purged.")
+        super().__init__(f"There is no reply {reply_id}: it was never stored, or has been deleted.")
         self.reply_id = reply_id
 
 
@@ -120,7 +116,7 @@ class ReplyRedacted(StorageError):
 
     def __init__(self, reply_id: int) -> None:
         super().__init__(
-            f"Reply {reply_id} cannot be reviewed: words were removed from it, so nothing is learned from it."
+            f"Reply {reply_id} cannot be reviewed: parts of it were removed, so it is not used for training."
         )
         self.reply_id = reply_id
 
@@ -129,7 +125,7 @@ class EditEmpty(StorageError):
     """An edit without any text."""
 
     def __init__(self, reply_id: int) -> None:
-        super().__init__("An edit needs the text the bot should have said: write one, or reject the reply.")
+        super().__init__("An edit needs a corrected answer: write one, or reject the reply.")
         self.reply_id = reply_id
 
 
@@ -137,7 +133,7 @@ class NothingToUndo(StorageError):
     """A verdict was to be taken back where none stands."""
 
     def __init__(self, reply_id: int) -> None:
-        super().__init__(f"Reply {reply_id} has no verdict to take back: it waits for one.")
+        super().__init__(f"Reply {reply_id} has no review to undo: it is still waiting for one.")
         self.reply_id = reply_id
 
 
@@ -146,7 +142,7 @@ class NotInQuarantine(StorageError):
 
     def __init__(self, reply_id: int) -> None:
         super().__init__(
-            f"Reply {reply_id} does not wait in quarantine: it was decided already, changed since, or never set aside."
+            f"Reply {reply_id} is not waiting in quarantine: it was already decided, has changed, or was never there."
         )
         self.reply_id = reply_id
 
@@ -156,8 +152,8 @@ class SecondModeratorNeeded(StorageError):
 
     def __init__(self, reply_id: int) -> None:
         super().__init__(
-            f"Reply {reply_id} was approved by you: another moderator, or the operator with `nightshift quarantine`, "
-            "decides about it."
+            f"Reply {reply_id} was approved by you: another moderator has to decide, or the operator with "
+            "`nightshift quarantine`."
         )
         self.reply_id = reply_id
 
@@ -166,7 +162,7 @@ class RunNotFound(StorageError):
     """No run has this id."""
 
     def __init__(self, run_id: str) -> None:
-        super().__init__(f"There is no run {run_id}: `nightshift runs` lists those there are.")
+        super().__init__(f"There is no run {run_id}: `nightshift runs` lists all of them.")
         self.run_id = run_id
 
 
@@ -174,7 +170,7 @@ class AdapterMissing(StorageError):
     """No adapter has this id, in the database or the adapter directory."""
 
     def __init__(self, adapter: str) -> None:
-        super().__init__(f"There is no adapter {adapter}: `nightshift adapters` lists those there are.")
+        super().__init__(f"There is no adapter {adapter}: `nightshift adapters` lists all of them.")
         self.adapter = adapter
 
 
@@ -184,7 +180,7 @@ class AdapterDamaged(StorageError):
     def __init__(self, adapter: str, problem: str) -> None:
         super().__init__(
             f"Adapter {adapter} is damaged ({problem}): use another with `nightshift adapters use`, "
-            "or restore its directory from a copy."
+            "or restore its directory from a backup."
         )
         self.adapter = adapter
         self.problem = problem
@@ -194,7 +190,7 @@ class AdapterExists(StorageError):
     """A published adapter is never written again."""
 
     def __init__(self, adapter: str) -> None:
-        super().__init__(f"Adapter {adapter} exists already: publish under a new id.")
+        super().__init__(f"Adapter {adapter} already exists: publish under a new id.")
         self.adapter = adapter
 
 
@@ -202,7 +198,7 @@ class AdapterRetired(StorageError):
     """A retired adapter was asked to be the champion."""
 
     def __init__(self, adapter: str) -> None:
-        super().__init__(f"Adapter {adapter} is retired (it learned from words since withdrawn): choose another one.")
+        super().__init__(f"Adapter {adapter} is retired (it learned from withdrawn messages): choose another one.")
         self.adapter = adapter
 
 
@@ -210,7 +206,7 @@ class AdapterUnpublished(StorageError):
     """An adapter could not be published; nothing of it is left behind."""
 
     def __init__(self, adapter: str, problem: str) -> None:
-        super().__init__(f"Adapter {adapter} was not published ({problem}): mend that and train again.")
+        super().__init__(f"Adapter {adapter} was not published ({problem}): fix that and train again.")
         self.adapter = adapter
         self.problem = problem
 
@@ -219,7 +215,7 @@ class NothingToRollBack(StorageError):
     """There is no earlier champion."""
 
     def __init__(self) -> None:
-        super().__init__("There is nothing to roll back: the bare base is in use and nothing came before it.")
+        super().__init__("There is nothing to roll back: the base model is in use and no adapter was used before it.")
 
 
 class ChampionChanged(StorageError):
@@ -231,7 +227,7 @@ class ChampionChanged(StorageError):
 
     def __init__(self, champion: str | None) -> None:
         super().__init__(
-            f"The adapter in use was changed meanwhile (it is {champion or 'the bare base'} now): look at it, "
+            f"The adapter in use has just been changed (now: {champion or 'the base model'}): check it "
             "and choose again."
         )
         self.champion = champion

@@ -62,7 +62,7 @@ class RunStopped(TrainerError):
 
     def __init__(self, *, goes_on: bool = False) -> None:
         self.goes_on = goes_on
-        rest = " and goes on at the next start." if goes_on else "."
+        rest = " and will resume at the next start." if goes_on else "."
         super().__init__(f"The run was stopped before it finished{rest}")
 
 
@@ -75,7 +75,7 @@ class RunInterrupted(TrainerError):
 
     def __init__(self, step: int) -> None:
         self.step = step
-        super().__init__(f"The run was stopped at step {step} and goes on from there at the next start.")
+        super().__init__(f"The run was stopped at step {step} and will resume from there at the next start.")
 
 
 class MemoryShort(TrainerError):
@@ -88,7 +88,7 @@ class MemoryShort(TrainerError):
     def __init__(self, tokens: int) -> None:
         self.tokens = tokens
         super().__init__(
-            f"Memory ran out in training with a single pair of {tokens} tokens: lower training.max_tokens, "
+            f"Training ran out of memory on a single pair of {tokens} tokens: lower training.max_tokens, "
             f"or choose a smaller base model."
         )
 
@@ -102,8 +102,8 @@ class OutOfSpace(TrainerError):
 
     def __init__(self, home: Path, *, goes_on: bool) -> None:
         self.goes_on = goes_on
-        rest = "the run goes on where it stopped at the next start" if goes_on else "then train again"
-        super().__init__(f"The disk of {home} is full: make room there, and {rest}.")
+        rest = "the run will resume at the next start" if goes_on else "train again"
+        super().__init__(f"The disk of {home} is full: free some space, and {rest}.")
 
 
 class TooFewFit(TrainerError):
@@ -135,18 +135,18 @@ class SnapshotGone(TrainerError):
     def __init__(self, reply_ids: tuple[int, ...]) -> None:
         self.reply_ids = reply_ids
         what = (
-            f"{len(reply_ids)} of its pairs were withdrawn, edited or set aside since"
+            f"{len(reply_ids)} of its pairs were withdrawn, edited or quarantined"
             if reply_ids
-            else "its manifest was changed"
+            else "its manifest has changed"
         )
-        super().__init__(f"That snapshot is gone ({what}): take a new one with `nightshift train`.")
+        super().__init__(f"That snapshot can no longer be used ({what}): take a new one with `nightshift train`.")
 
 
 class TrainingDiverged(TrainerError):
     """The loss was no number any more."""
 
     def __init__(self) -> None:
-        super().__init__("Training diverged, the loss was not a number: lower training.learning_rate.")
+        super().__init__("Training diverged (the loss is not a number): lower training.learning_rate.")
 
 
 class AdoptionRefused(TrainerError):

@@ -138,7 +138,7 @@ def _close_dead_run(home: Path, pid: int, how: str) -> RunResult:
                 return result_of(run)  # it died when all was done
             if run.pid == pid:
                 if can_go_on(Home(home), run.id):
-                    reason = f"The training process {how}; the run goes on at the next start."
+                    reason = f"The training process {how}; the run will resume at the next start."
                     return RunResult(run.id, "failed", reason)
                 store.finish_run(run.id, "failed", reason)
                 return RunResult(run.id, "failed", reason)

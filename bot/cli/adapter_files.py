@@ -26,15 +26,15 @@ def register(group: typer.Typer) -> None:
 def adopt(
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="A directory, or a Hugging Face id (owner/name).")],
     adapter_id: Annotated[
-        str | None, typer.Option("--id", metavar="ID", help="Its id here (default: its name and six digits).")
+        str | None, typer.Option("--id", metavar="ID", help="Its new id (default: its name and six digits).")
     ] = None,
     base_matches: Annotated[
         bool,
-        typer.Option("--base-matches", help="Vouch that its base and chat template are the configured ones."),
+        typer.Option("--base-matches", help="Confirm that its base and chat template are the configured ones."),
     ] = False,
     home: HomeOption = None,
 ) -> None:
-    """Take in a LoRA adapter that PEFT saved elsewhere, without putting it to use."""
+    """Add a LoRA adapter saved by PEFT. It is not used until you choose it."""
     place, model = _settled(home)
     with only_replies_on_stdout():
         from trainer.interchange.adoption import adopt as adopt_it
@@ -56,7 +56,7 @@ def export(
     ] = None,
     home: HomeOption = None,
 ) -> None:
-    """Write an adapter in a form that other programs take."""
+    """Export an adapter for other programs."""
     if gguf is None and merged is None:
         raise typer.BadParameter("say what to write: --gguf FILE or --merged DIRECTORY")
     place, model = _settled(home)

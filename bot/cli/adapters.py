@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
-ReasonOption = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the history.")]
+ReasonOption = Annotated[str, typer.Option("--reason", metavar="TEXT", help="The reason, kept in the history.")]
 
 group = typer.Typer(help="List, choose, check, adopt, export and remove adapters.", invoke_without_command=True)
 interchange.register(group)
@@ -67,7 +67,7 @@ def use(
     reason: ReasonOption = "chosen on the command line",
     home: HomeOption = None,
 ) -> None:
-    """Make an adapter the one in use; a running bot swaps to it within seconds."""
+    """Switch to another adapter. A running bot swaps within seconds."""
     from storage.files.adapter_directory import AdapterDirectory
     from storage.files.home import find_home
     from storage.store import Store
@@ -83,7 +83,7 @@ def use(
 
 @group.command()
 def rollback(reason: ReasonOption = "rolled back on the command line", home: HomeOption = None) -> None:
-    """Go back to the adapter that was in use before."""
+    """Go back to the previous adapter."""
     from storage.files.adapter_directory import AdapterDirectory
     from storage.files.home import find_home
     from storage.store import Store
@@ -102,7 +102,7 @@ def verify(
     adapters: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Default: all of them.")] = None,
     home: HomeOption = None,
 ) -> None:
-    """Read every file again and compare it with its manifest; exit code 1 if one is damaged."""
+    """Compare every file with its manifest. The exit code is 1 if one is damaged."""
     from storage.errors import StorageError
     from storage.files.adapter_directory import AdapterDirectory
     from storage.files.home import find_home
@@ -121,18 +121,18 @@ def verify(
             damaged += 1
             print(error, file=sys.stderr)
         else:
-            print(f"{adapter} is whole.")
+            print(f"{adapter} is intact.")
     if damaged:
         raise typer.Exit(1)
 
 
 @group.command()
 def prune(
-    keep: Annotated[int, typer.Option("--keep", min=0, help="How many of the newest to keep besides.")] = 3,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+    keep: Annotated[int, typer.Option("--keep", min=0, help="How many of the newest adapters to keep as well.")] = 3,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be removed.")] = False,
     home: HomeOption = None,
 ) -> None:
-    """Remove old adapters for good, never the one in use nor those that a rollback leads to."""
+    """Delete old adapters. Keeps the one in use and those you can roll back to."""
     from storage.files.adapter_directory import AdapterDirectory
     from storage.files.home import find_home
     from storage.store import Store

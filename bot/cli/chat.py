@@ -31,13 +31,13 @@ def register(app: typer.Typer) -> None:
 
 def chat(
     once: Annotated[
-        str | None, typer.Option("--once", metavar="TEXT", help="Answer this and exit; stdout is the reply alone.")
+        str | None, typer.Option("--once", metavar="TEXT", help="Answer this and exit. Prints only the reply.")
     ] = None,
     adapter: Annotated[
-        str | None, typer.Option("--adapter", metavar="ID|base", help="Answer with this adapter, not the one in use.")
+        str | None, typer.Option("--adapter", metavar="ID|base", help="Use this adapter instead of the one in use.")
     ] = None,
     greedy: Annotated[
-        bool, typer.Option("--greedy", help="Always take the likeliest word, so replies repeat.")
+        bool, typer.Option("--greedy", help="Always pick the most likely word, so replies are repeatable.")
     ] = False,
     home: HomeOption = None,
 ) -> None:

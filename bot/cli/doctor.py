@@ -1,4 +1,4 @@
-"""`doctor`: looks at everything Nightshift needs and says how to mend what is broken. Changes nothing."""
+"""`doctor`: looks at everything Nightshift needs and says how to fix what is broken. Changes nothing."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(home: HomeOption = None) -> None:
-    """Check this installation and say how to mend it.
+    """Check this installation and say how to fix problems.
 
     Looks at home, disk, settings, database, adapter, model files, device, 4-bit kernels, token and intents.
     """
@@ -55,7 +55,7 @@ def doctor(home: HomeOption = None) -> None:
         broken += finding.state == "broken"
         print(f"{_MARKS[finding.state]}  {finding.subject:<9}{finding.text}", flush=True)
     if broken:
-        print(f"\n{broken} thing{'s' if broken > 1 else ''} to mend before Nightshift can work.")
+        print(f"\n{broken} problem{'s' if broken > 1 else ''} to fix before Nightshift can run.")
         raise typer.Exit(1)
     print("\nNightshift can work here.")
 
@@ -118,7 +118,7 @@ def _disk(home: Home) -> Finding:
     free = shutil.disk_usage(place).free
     said = f"{free / 1e9:.1f} GB free"
     if free < _FULL_DISK:
-        return Finding("broken", "disk", f"{said}: make room, or choose another --home.")
+        return Finding("broken", "disk", f"{said}: free some space, or choose another --home.")
     if free < _LOW_DISK:
         return Finding("note", "disk", f"{said}: enough for the embedded model, little for a large one.")
     return Finding("good", "disk", said)
@@ -144,13 +144,13 @@ def _adapter(home: Home) -> Finding:
     from storage.store import Store
 
     if not home.db.exists():
-        return Finding("good", "adapter", "none yet, the bare base answers")
+        return Finding("good", "adapter", "none yet, the base model answers")
     with Store.open(home.db) as store:
         champion = store.champion()
     if champion is None:
-        return Finding("good", "adapter", "none in use, the bare base answers")
+        return Finding("good", "adapter", "none in use, the base model answers")
     AdapterDirectory(home.adapters).verify(champion)
-    return Finding("good", "adapter", f"{champion} is whole")
+    return Finding("good", "adapter", f"{champion} is intact")
 
 
 def _model(home: Home, settings: Settings) -> Finding:

@@ -36,10 +36,11 @@ def estimate(
     tokens: Annotated[int, typer.Option("--tokens", min=1, help="Tokens in each example.")] = 512,
     rank: Annotated[int, typer.Option("--rank", min=1, help="Rank of the adapter.")] = 16,
     checkpointing: Annotated[
-        bool, typer.Option("--checkpointing/--no-checkpointing", help="Keep fewer activations and compute them again.")
+        bool, typer.Option("--checkpointing/--no-checkpointing", help="Keep fewer activations and recompute them.")
     ] = True,
     picture: Annotated[
-        Path | None, typer.Option("--plot", metavar="FILE", help="Draw the parts as bars into a PNG file, too.")
+        Path | None,
+        typer.Option("--plot", metavar="FILE", help="Also draw the parts as a bar chart (PNG)."),
     ] = None,
     home: HomeOption = None,
 ) -> None:
@@ -106,7 +107,7 @@ def _shape(name: str) -> ModelShape:
     except OSError as error:
         raise BaseNotFound(name, "it has no config.json") from error
     except (ValueError, TypeError, KeyError) as error:
-        raise BaseNotFound(name, "its config.json has not the sizes of a Llama-like model") from error
+        raise BaseNotFound(name, "its config.json lacks the sizes of a Llama-like model") from error
 
 
 def _config_file(name: str) -> Path:

@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command; gives the exit code: 0 done, 1 failed, 2 used wrongly, 130 interrupted."""
+    """Run one command; gives the exit code: 0 done, 1 failed, 2 invalid usage, 130 interrupted."""
     try:
         result = app(args=list(arguments), prog_name="nightshift", standalone_mode=False)
     except typer.TyperException as error:

@@ -24,7 +24,7 @@ HomeOption = Annotated[
         "--home",
         metavar="DIRECTORY",
         callback=_nearest_home,
-        help="Where all state lives (default: $NIGHTSHIFT_HOME, else ./nightshift-data).",
+        help="Where everything is stored (default: $NIGHTSHIFT_HOME, else ./nightshift-data).",
     ),
 ]
 

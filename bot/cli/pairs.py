@@ -29,12 +29,10 @@ def register(app: typer.Typer) -> None:
 def take_in(
     file: Annotated[
         Path,
-        typer.Argument(
-            metavar="FILE", exists=True, dir_okay=False, help="Pairs as .jsonl, .json or .csv, see the docs."
-        ),
+        typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="A .jsonl, .json or .csv file with pairs."),
     ],
     approved_by: Annotated[
-        str | None, typer.Option("--approved-by", metavar="NAME", help="Who stands for these pairs (default: you).")
+        str | None, typer.Option("--approved-by", metavar="NAME", help="Who approved these pairs (default: you).")
     ] = None,
     prompt_column: Annotated[
         str | None, typer.Option("--prompt-column", metavar="NAME", help="The CSV column with the prompts.")
@@ -47,7 +45,7 @@ def take_in(
     ] = "",
     home: HomeOption = None,
 ) -> None:
-    """Take in pairs from a file, each once, as approved.
+    """Import pairs from a file as approved. Duplicates are skipped.
 
     Rows that cannot be used are named with their number and the reason; the others are kept. Exit code 1 if no row can
     be used.

@@ -17,7 +17,7 @@ WIDTH = 100
 
 IdsArgument = Annotated[list[int], typer.Argument(metavar="ID...", help="Reply numbers, as the list shows them.")]
 
-group = typer.Typer(help="See and decide what a night set aside.", invoke_without_command=True)
+group = typer.Typer(help="See pairs in quarantine and decide about them.", invoke_without_command=True)
 
 
 def register(app: typer.Typer) -> None:
@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
 
 @group.callback()
 def listing_by_default(ctx: typer.Context, as_json: JsonOption = False, home: HomeOption = None) -> None:
-    """See and decide what a night set aside."""
+    """See pairs in quarantine and decide about them."""
     if ctx.invoked_subcommand is None:
         show(as_json=as_json, home=home)
     elif as_json:
@@ -36,7 +36,7 @@ def listing_by_default(ctx: typer.Context, as_json: JsonOption = False, home: Ho
 
 @group.command("list")
 def show(as_json: JsonOption = False, home: HomeOption = None) -> None:
-    """List the pairs that wait for a decision, the longest waiting first. This is what `nightshift quarantine` does."""
+    """List the pairs waiting for a decision, the oldest first. This is what `nightshift quarantine` does."""
     from storage.files.home import find_home
     from storage.store import Store
 
@@ -54,13 +54,13 @@ def show(as_json: JsonOption = False, home: HomeOption = None) -> None:
 
 @group.command()
 def confirm(ids: IdsArgument, home: HomeOption = None) -> None:
-    """Let pairs in: they are learned from, and never set aside again."""
+    """Accept pairs for training. They are not quarantined again."""
     _decide(ids, home, confirmed=True)
 
 
 @group.command()
 def dismiss(ids: IdsArgument, home: HomeOption = None) -> None:
-    """Keep pairs out for good."""
+    """Discard pairs for good."""
     _decide(ids, home, confirmed=False)
 
 

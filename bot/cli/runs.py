@@ -22,7 +22,7 @@ WIDTH = 400
 
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or `last` for the newest that trained.")]
 
-group = typer.Typer(help="See what the training runs came to.", invoke_without_command=True)
+group = typer.Typer(help="See the results of training runs.", invoke_without_command=True)
 
 
 def register(app: typer.Typer) -> None:
@@ -32,7 +32,7 @@ def register(app: typer.Typer) -> None:
 
 @group.callback()
 def listing_by_default(ctx: typer.Context, as_json: JsonOption = False, home: HomeOption = None) -> None:
-    """See what the training runs came to."""
+    """See the results of training runs."""
     if ctx.invoked_subcommand is None:
         listing(as_json=as_json, home=home)
     elif as_json:
@@ -66,7 +66,7 @@ def listing(
 
 @group.command()
 def show(run: RunArgument, as_json: JsonOption = False, home: HomeOption = None) -> None:
-    """Show one run: every check of the gate in words, and replies to held-out prompts before and after."""
+    """Show the checks of one run, and replies to held-out prompts before and after."""
     found = _find(run, home)
     if as_json:
         print(json.dumps(asdict(found)))

@@ -91,7 +91,7 @@ def _in_words(facts: dict[str, Any], home: Home) -> str:
     rows = {
         "Home": home.root,
         "Base model": facts["base_model"],
-        "Adapter": facts["adapter"] or "none, the bare base",
+        "Adapter": facts["adapter"] or "none (base model)",
         "Pairs": ", ".join(f"{count} {name}" for name, count in pairs.items()),
         "Last run": ended,
         "Next run": facts["next_run"] or "not scheduled",

@@ -32,7 +32,7 @@ def test_adopt_says_what_it_took_and_how_to_use_it(nightshift, store, voice):
     ]
     assert store.champion() is None
     assert nightshift("adapters", "use", "guest").out == "In use now: guest\n"
-    nightshift("adapters", "adopt", voice, "--id", "guest").fails_with(1, "exists already")
+    nightshift("adapters", "adopt", voice, "--id", "guest").fails_with(1, "already exists")
     nightshift("adapters", "adopt", "./nowhere").fails_with(1, "cannot be adopted: there is no such directory")
 
 

@@ -65,11 +65,11 @@ def test_verify_reads_every_file_and_fails_for_a_damaged_one(nightshift, publish
     """The whole ones are named on stdout, the damaged ones on stderr."""
     publish("first")
     publish("second")
-    assert nightshift("adapters", "verify").out == "first is whole.\nsecond is whole.\n"
+    assert nightshift("adapters", "verify").out == "first is intact.\nsecond is intact.\n"
     (home.adapters / "first" / "adapter_config.json").unlink()
     said = nightshift("adapters", "verify")
     said.fails_with(1, "first is damaged")
-    assert said.out == "second is whole.\n"
+    assert said.out == "second is intact.\n"
     assert nightshift("adapters", "verify", "second").code == 0
     nightshift("adapters", "verify", "nobody").fails_with(1, "no adapter nobody")
 

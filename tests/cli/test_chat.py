@@ -60,7 +60,7 @@ def test_after_a_change_of_base_the_base_answers_alone(nightshift, small, publis
     assert (said.code, said.out) == (0, bare)
     assert said.err.startswith("The adapter in use, first, does not go with this base (")
     assert "The adapter in use stays" not in said.err
-    nightshift("chat", "--once", "hi", "--adapter", "first").fails_with(1, "choose another with --adapter")
+    nightshift("chat", "--once", "hi", "--adapter", "first").fails_with(1, "choose another one with --adapter")
 
 
 def test_an_unknown_or_damaged_adapter_is_one_sentence(nightshift, small, publish, home, tiny):

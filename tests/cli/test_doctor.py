@@ -1,4 +1,4 @@
-"""`doctor`: what is broken is named, with the way to mend it, and does not hide the rest."""
+"""`doctor`: what is broken is named, with the way to fix it, and does not hide the rest."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def test_a_missing_model_fails_and_the_rest_is_still_looked_at(nightshift, monke
     assert "FAIL  model" in said.out
     assert "local model directory" in said.out
     assert "4-bit packing works" in said.out
-    assert "1 thing to mend" in said.out
+    assert "1 problem to fix" in said.out
 
 
 def test_a_damaged_champion_fails(nightshift, publish, home):
     """Before the bot would find out at night."""
     nightshift("adapters", "use", publish("first"))
-    assert "first is whole" in nightshift("doctor").out
+    assert "first is intact" in nightshift("doctor").out
     (home.adapters / "first" / "adapter_model.safetensors").write_bytes(b"")
     said = nightshift("doctor")
     assert said.code == 1

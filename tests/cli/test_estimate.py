@@ -49,7 +49,7 @@ def test_a_model_that_is_not_there_or_not_of_the_family_is_one_sentence(nightshi
     nightshift("estimate", "nonsense").fails_with(1, "'nonsense' cannot be loaded")
     nightshift("estimate", tmp_path).fails_with(1, "no config.json")
     (tmp_path / "config.json").write_text('{"d_model": 512}')
-    nightshift("estimate", tmp_path).fails_with(1, "not the sizes of a Llama-like model")
+    nightshift("estimate", tmp_path).fails_with(1, "lacks the sizes of a Llama-like model")
     (tmp_path / "config.json").write_text("{")
     nightshift("estimate", tmp_path).fails_with(1, "config.json")
 

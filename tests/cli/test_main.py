@@ -132,7 +132,7 @@ def program(*arguments, home):
 
 
 def test_the_program_gives_the_shell_its_exit_codes(tmp_path):
-    """0 done, 1 failed, 2 used wrongly, as scripts see them."""
+    """0 done, 1 failed, 2 invalid usage, as scripts see them."""
     codes = [program(*words, home=tmp_path).returncode for words in (["--help"], ["adapters", "rollback"], ["bogus"])]
     assert codes == [0, 1, 2]
 

@@ -40,4 +40,4 @@ def test_the_operator_decides_several_at_once(nightshift, store, held):
 
 def test_what_does_not_wait_is_one_sentence(nightshift, held):
     """A wrong number harms nothing."""
-    nightshift("quarantine", "confirm", "99").fails_with(1, "Reply 99 does not wait in quarantine")
+    nightshift("quarantine", "confirm", "99").fails_with(1, "Reply 99 is not waiting in quarantine")

@@ -79,7 +79,7 @@ def test_a_full_disk_ends_a_write_with_a_sentence_and_keeps_what_was(filled):
     with Store.open(filled) as store:
         full(store)
         pairs = [NewPair((Turn("user", f"Question {number}?"),), "word " * 500) for number in range(200)]
-        with pytest.raises(DiskFull, match="make room"):
+        with pytest.raises(DiskFull, match="free some space"):
             store.import_pairs(pairs, "op")
         assert store.counts().approved == 0
         store._db.execute("pragma max_page_count = 1073741823")

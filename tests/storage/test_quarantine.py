@@ -139,7 +139,7 @@ def test_a_decision_stands_but_the_operator_may_change_it(store, run, approved):
     """Two moderators who click at once make one decision."""
     store.quarantine(run, [(approved[0], WHY)])
     dismiss(store, approved[0])
-    with pytest.raises(NotInQuarantine, match="decided already"):
+    with pytest.raises(NotInQuarantine, match="already decided"):
         confirm(store, approved[0], 503)
     confirm(store, approved[0], None)
     assert eligible(store) == approved

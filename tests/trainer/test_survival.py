@@ -126,7 +126,7 @@ def test_a_run_that_was_stopped_goes_on_at_the_next_start(place):
     """The same row, the same pairs although more were approved since, the metrics of every step once, one adapter."""
     result, row = stop_at(place, 5)
     assert (result.outcome, row.outcome) == ("failed", None)
-    assert result.reason == "The run was stopped at step 6 and goes on from there at the next start."
+    assert result.reason == "The run was stopped at step 6 and will resume from there at the next start."
     with place.store() as store:
         store.import_pairs(new_pairs(90)[60:], approved_by="operator")
     again = place.run()
@@ -264,7 +264,7 @@ async def test_a_killed_child_goes_on_and_learns_what_it_would_have_learned(chil
     os.kill(run.pid, signal.SIGKILL)
     killed = await task
     assert "was killed" in killed.reason
-    assert "goes on at the next start" in killed.reason
+    assert "will resume at the next start" in killed.reason
     settings = load_trainer_settings(place.home)
     other = Home(tmp_path / "other").ensure()
     other.models.rmdir()

@@ -118,7 +118,7 @@ async def test_an_engine_that_cannot_be_started_again_ends_what_runs(watched):
     with pytest.raises(EngineLost, match="The base model needs"):
         await asyncio.wait_for(guarded, 10)
     assert closed.is_set()
-    assert "could not be started again" in supervisor.said[-1]
+    assert "could not be restarted" in supervisor.said[-1]
 
 
 async def test_an_engine_that_fails_again_and_again_is_lost(watched):

@@ -148,7 +148,7 @@ def test_why_a_new_adapter_is_not_used(run, why):
 
 
 @pytest.mark.parametrize(
-    ("locale", "said_so"), [("en", "goes on answering"), ("de", "Es antwortet weiter das Basismodell")]
+    ("locale", "said_so"), [("en", "stays in use"), ("de", "Weiterhin antwortet das Basismodell")]
 )
 async def test_after_a_change_of_base_it_is_said_who_answers(stage, tmp_path, locale, said_so):
     """No adapter is in use then, so none stays."""
@@ -159,7 +159,7 @@ async def test_after_a_change_of_base_it_is_said_who_answers(stage, tmp_path, lo
     stage.engine.refuse_swap = AdapterMismatch(tmp_path / "first", "it was made for another base")
     await stage.env.advance_time(6)
     notice = stage.card.embeds[0].description
-    assert "The base model goes on answering. It was made for another base." in notice
+    assert "The base model stays in use. It was made for another base." in notice
     assert "stays" not in notice
     with speaking(locale):
         assert said_so in texts.adapter_refused("first", "Why.", None)

@@ -70,7 +70,7 @@ def test_an_adapter_is_never_written_again(directory, source):
     """Not even by the same run."""
     directory.publish("v1", source, {})
     (source / "adapter_config.json").write_text("{}")
-    with pytest.raises(AdapterExists, match="v1 exists already"):
+    with pytest.raises(AdapterExists, match="v1 already exists"):
         directory.publish("v1", source, {})
     assert directory.verify("v1")
     assert _leftovers(directory) == []

@@ -51,8 +51,8 @@ def test_a_full_disk_ends_a_run_with_a_sentence_and_it_goes_on_later(place, fill
     result = place.run(training=often)
     monkeypatch.undo()
     assert result.outcome == "failed"
-    assert result.reason.startswith(f"The disk of {place.home.root} is full: make room there")
-    assert "goes on where it stopped" in result.reason
+    assert result.reason.startswith(f"The disk of {place.home.root} is full: free some space")
+    assert "will resume at the next start" in result.reason
     again = place.run(training=often)
     assert (again.run, again.outcome) == (result.run, "promoted")
 
@@ -61,7 +61,7 @@ def test_a_full_disk_before_there_is_anything_to_go_on_from_closes_the_run(place
     """Then the night starts anew."""
     filling("trainer.run.write_manifest")
     result = place.run()
-    assert result.reason == f"The disk of {place.home.root} is full: make room there, and then train again."
+    assert result.reason == f"The disk of {place.home.root} is full: free some space, and train again."
     monkeypatch.undo()
     again = place.run()
     assert (again.outcome, again.run != result.run) == ("promoted", True)
