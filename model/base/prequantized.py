@@ -36,7 +36,7 @@ def comes_packed(ref: BaseRef) -> bool:
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         why = f"its weights are packed with GPTQ, which needs {' and '.join(missing)}"
-        raise BaseNotFound(ref.id, f"{why} (docs/performance.md says how to install)")
+        raise BaseNotFound(ref.id, f"{why} (docs/models.md says how to install)")
     return True
 
 

@@ -29,7 +29,7 @@ def training_dtype(device: torch.device, asked: DtypeName) -> DtypeName:
     """
     if asked != "auto" or device.type != "cpu":
         return asked
-    # A step takes a third less time than in fp32 (docs/learning.md).
+    # A step takes a third less time than in fp32 (docs/lab/learning.md).
     return "bfloat16" if torch.cpu._is_avx512_bf16_supported() else "float32"  # noqa: SLF001 - no public name
 
 

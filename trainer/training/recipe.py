@@ -11,7 +11,7 @@ Pure: figures in, figures out. Defaults follow the size of the data and of the b
 - **NEFTune and rsLoRA off.** Noise on the embeddings (Jain et al. 2023, arXiv:2310.05914; `neftune` is its alpha, 5 is
   usual) and the factor alpha / sqrt(r) instead of alpha / r (Kalajdzievski 2023, arXiv:2312.03732) are there to try.
 
-The figures behind the defaults are in docs/learning.md.
+The figures behind the defaults are in docs/lab/learning.md.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ CROWDED = BUSY.removeprefix(NOTICE)
 
 def quota_used(quota: int, until: int) -> str:
     """`until` is a Unix time; Discord shows it in the reader's own time zone."""
-    used = f"You have used all {quota:,} of your answers for today."
+    used = f"You have used all {quota:,} answers for today."
     if quota == 1:
         used = "You get 1 answer per day, and you have used today's."
     return f"{used} You can ask again <t:{until}:R>."

@@ -69,7 +69,7 @@ async def test_a_restart_forgives_no_quota(stage):
     await limit(stage, daily_quota=1)
     await stage.ask("One?")
     await stage.env.restart_bot(stage.app.new_client())
-    assert "answers from me" in (await stage.ask("Two?")).content
+    assert "1 answer per day" in (await stage.ask("Two?")).content
 
 
 async def test_a_role_has_its_own_quota(stage):
@@ -165,7 +165,7 @@ async def test_one_server_s_crowd_leaves_room_for_others(home):
         with ExitStack() as stack:
             for person in range(52):
                 stack.enter_context(await rate_limits.admit(1, person, (), settings))
-            with pytest.raises(TooMany, match="more questions waiting"):
+            with pytest.raises(TooMany, match="Too many questions"):
                 await rate_limits.admit(1, 100, (), settings)
             for person in range(200, 208):
                 stack.enter_context(await rate_limits.admit(2, person, (), settings))
@@ -209,7 +209,7 @@ async def test_going_on_is_no_new_answer(stage):
     assert len(stage.engine.seen) == 2
 
 
-@pytest.mark.parametrize(("quota", "said"), [(1, "one a day"), (2, "2 answers"), (1500, "1,500 answers")])
+@pytest.mark.parametrize(("quota", "said"), [(1, "1 answer per day"), (2, "2 answers"), (1500, "1,500 answers")])
 def test_a_used_quota_is_said_in_english(quota, said):
     """Also when it is one."""
     assert said in texts.quota_used(quota, 0)

@@ -24,7 +24,7 @@ from tests.tiny import make_tiny_adapter, make_tiny_base
 GROUP = 32
 needs_gptq = pytest.mark.skipif(
     not all(importlib.util.find_spec(name) for name in ("gptqmodel", "optimum")),
-    reason="gptqmodel and optimum are not installed (they want another numpy; docs/performance.md)",
+    reason="gptqmodel and optimum are not installed (they want another numpy; docs/models.md)",
 )
 
 
@@ -66,7 +66,7 @@ def test_gptq_without_its_package_is_a_sentence(tmp_path, monkeypatch):
     """It names what is missing and where it says how to install that."""
     monkeypatch.setattr(prequantised, "_NEEDED", ("no_such_package",))
     base = claim(make_tiny_base(tmp_path / "base"), "gptq")
-    with pytest.raises(BaseNotFound, match=r"packed with GPTQ, which needs no_such_package \(docs/performance.md"):
+    with pytest.raises(BaseNotFound, match=r"packed with GPTQ, which needs no_such_package \(docs/models.md"):
         load_base(ModelConfig(base=str(base), device="cpu"), tmp_path / "models")
 
 
