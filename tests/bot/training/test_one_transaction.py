@@ -147,9 +147,7 @@ def test_why_a_new_adapter_is_not_used(run, why):
             assert words.REPORT_KEPT[why]
 
 
-@pytest.mark.parametrize(
-    ("locale", "said_so"), [("en", "stays in use"), ("de", "Weiterhin antwortet das Basismodell")]
-)
+@pytest.mark.parametrize(("locale", "said_so"), [("en", "stays in use"), ("de", "Weiterhin antwortet das Basismodell")])
 async def test_after_a_change_of_base_it_is_said_who_answers(stage, tmp_path, locale, said_so):
     """No adapter is in use then, so none stays."""
     from bot.i18n.language import speaking
