@@ -1,4 +1,4 @@
-"""The registry: a row for each published adapter. Its files are the adapter directory's business."""
+"""Adapters: a row for each one that was published. The adapter directory keeps its files."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def every(db: Connection) -> list[Adapter]:
 
 
 def retire(db: Connection, adapter_id: str) -> None:
-    """Take an adapter out of use for good: it is never champion again. Twice is as once. Raises AdapterMissing."""
+    """Take an adapter out of use for good; a second call changes nothing. Raises AdapterMissing."""
     with writing(db):
         get(db, adapter_id)
         db.execute("update adapters set retired_at = ? where id = ? and retired_at is null", [now(), adapter_id])

@@ -1,7 +1,7 @@
-"""Answers: all Discord messages in which a reply stands, and so whom a message of the bot's answered.
+"""Answers: the Discord messages that show a reply, and so whom a message of the bot's answered.
 
-A long answer has several messages, and several replies may have stood in one, one after the other. A message of the
-bot may quote whoever it answered; one that cannot be traced to them has nobody whose leave could be asked.
+A long answer has several messages, and one message may show several replies, one after the other. A message of the bot
+may quote the person it answered. If that person is not known, nobody can be asked for consent.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from storage.records import Turn
 
 
 def add_messages(db: Connection, reply_id: int, message_ids: Iterable[int]) -> None:
-    """Write down that a reply stands in these messages, besides those that are known."""
+    """Store that these messages show a reply, besides those that are known."""
     db.executemany(
         "insert or ignore into answer_messages (message_id, reply_id) values (?, ?)",
         [(message_id, reply_id) for message_id in message_ids],
@@ -21,7 +21,7 @@ def add_messages(db: Connection, reply_id: int, message_ids: Iterable[int]) -> N
 
 
 def messages(db: Connection, reply_id: int) -> list[int]:
-    """The messages in which a reply stands or stood."""
+    """All Discord messages that show a reply, or did."""
     rows = db.execute("select message_id from answer_messages where reply_id = ? order by message_id", [reply_id])
     return [int(row[0]) for row in rows]
 
@@ -30,7 +30,7 @@ def askers(db: Connection, turns: Iterable[Turn]) -> tuple[set[int], bool]:
     """Whom the bot's turns among these answered, and whether that is known of each of them.
 
     It is not known of the bot's messages of an earlier home, nor of answers whose asker was forgotten or whose words
-    were let go or withdrawn.
+    were deleted or withdrawn.
     """
     found: set[int] = set()
     all_known = True

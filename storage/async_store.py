@@ -1,6 +1,6 @@
-"""The bot's door to the store: a writer thread and a reader thread, so that the event loop never waits for a disk.
+"""The store for the event loop, which never waits for a disk: a thread that writes and a thread that reads.
 
-Knows asyncio and the store, nothing of what is asked of it.
+Knows asyncio and the store, but none of its methods.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ T = TypeVar("T")
 class AsyncStore:
     """`store = await AsyncStore.open(path)`, then `await store.call(Store.add_reply, new)`.
 
-    `call` writes, or reads what is quick; `read` only reads, on a thread and a connection of its own, so that no answer
-    waits to be stored while a question takes seconds.
+    `call` writes, or reads what is quick. `read` only reads and has its own thread and connection, so that no answer
+    waits to be stored while a query takes seconds.
     """
 
     def __init__(self, thread: ThreadPoolExecutor, store: Store, path: Path) -> None:
@@ -34,7 +34,7 @@ class AsyncStore:
         self._store = store
         self._path = path
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="store-reader")
-        self._reading: Store | None = None  # opened by the first look, on its thread
+        self._reading: Store | None = None  # opened by the first read, on its thread
         self._closed = False
 
     @classmethod
@@ -62,14 +62,14 @@ class AsyncStore:
         return await self._run(self._thread, lambda: fn(self._store, *args, **kwargs))
 
     async def read(self, fn: Callable[Concatenate[Store, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """The same for a question that may take long and writes nothing, beside the writes: it sees all made before it.
+        """Like `call`, for what only reads and may take long. It sees all writes that were made before it.
 
         Raises what `call` raises.
         """
         return await self._run(self._reader, lambda: fn(self._read_store(), *args, **kwargs))
 
     async def close(self) -> None:
-        """Finish what has been asked, then close. Twice is as once."""
+        """Finish what has been asked, then close. A second call changes nothing."""
         if self._closed:
             return
         self._closed = True
@@ -82,7 +82,7 @@ class AsyncStore:
     async def _run(self, thread: ThreadPoolExecutor, ask: Callable[[], T]) -> T:
         if self._closed:
             raise StoreClosed
-        work = functools.partial(_asked, ask)
+        work = functools.partial(_result, ask)
         return await asyncio.shield(asyncio.get_running_loop().run_in_executor(thread, work))
 
     def _read_store(self) -> Store:
@@ -103,8 +103,8 @@ class AsyncStore:
         await self.close()
 
 
-def _asked(ask: Callable[[], T]) -> T:
-    """What a question is answered with, on the store's thread; failures of the disk as errors of the store."""
+def _result(ask: Callable[[], T]) -> T:
+    """The result of a call on the store's thread; failures of the disk become errors of the store."""
     try:
         result = ask()
     except (sqlite3.Error, OSError) as error:

@@ -1,7 +1,7 @@
 """How a run that has a winner ends: its adapter's row, the promotion, what that retires, and the outcome, at once.
 
-One transaction. Whoever reads the database finds a run that goes on, or all that came of it; and a choice that
-somebody made by hand meanwhile stands.
+One transaction: a reader finds either a run in progress or its whole result. A champion that somebody chose by hand
+meanwhile stays.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ def request(db: sqlite3.Connection) -> None:
 
 
 def carry_out(db: sqlite3.Connection, *, at_most: int | None = AT_ONCE) -> bool:
-    """Erase what removals left in the files; gives whether nothing is left to do.
+    """Erase what removals left in the files; returns whether nothing is left to do.
 
     Args:
         db: an open database, in no transaction.

@@ -130,7 +130,7 @@ class EditEmpty(StorageError):
 
 
 class NothingToUndo(StorageError):
-    """A verdict was to be taken back where none stands."""
+    """A verdict was to be taken back where there is none."""
 
     def __init__(self, reply_id: int) -> None:
         super().__init__(f"Reply {reply_id} has no review to undo: it is still waiting for one.")

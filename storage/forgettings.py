@@ -1,6 +1,6 @@
 """Forgettings: of whom nothing that was said before a certain Discord message is stored again.
 
-Their messages may still stand on Discord, and an answer may be in the making while they are forgotten. Discord's
+Their messages may still be on Discord, and an answer may be in progress while they are forgotten. Discord's
 numbers grow with time, so the number of the request to forget parts what was said before from what is said after. A
 person is known by a keyed hash here: their number is asked for, and cannot be read from it.
 """
@@ -18,7 +18,7 @@ __all__ = ["is_forgotten", "limits", "record", "withdrawn_answers", "withheld"]
 
 
 def record(db: Connection, user_id: int, before: int) -> None:
-    """Store nothing of a person again that stands in a message with a number up to `before`."""
+    """Store nothing of a person again whose message has a number up to `before`."""
     db.execute(
         """
         insert into forgettings (person, before) values (?, ?)

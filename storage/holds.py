@@ -11,7 +11,7 @@ from storage.database import writing
 
 
 def put(db: Connection, reply_id: int, message_ids: Sequence[int]) -> None:
-    """Hold a reply, or say in which messages it stands now, first to last."""
+    """Hold a reply, or store which messages show it now, first to last."""
     with writing(db):
         db.execute(
             """
@@ -24,7 +24,7 @@ def put(db: Connection, reply_id: int, message_ids: Sequence[int]) -> None:
 
 
 def messages(db: Connection, reply_id: int) -> tuple[int, ...] | None:
-    """The messages that stand for a held reply on Discord; None when it is not held."""
+    """The Discord messages of a held reply; None when it is not held."""
     for (text,) in db.execute("select message_ids from holds where reply_id = ?", [reply_id]):
         return tuple(json.loads(text))
     return None

@@ -74,7 +74,7 @@ def add(
 
 
 def _prepare(db: Connection, pairs: Iterable[NewPair], guild_id: int | None) -> int:
-    """Write the pairs into the temporary tables; gives how many there were."""
+    """Write the pairs into the temporary tables; returns how many there were."""
     key = word_hashes.key(db)
     offered = 0
     for offered, pair in enumerate(pairs, start=1):
@@ -101,7 +101,7 @@ def _prepare(db: Connection, pairs: Iterable[NewPair], guild_id: int | None) -> 
 
 
 def _take_in(db: Connection, approved_by: str, guild_id: int | None, by: int | None) -> tuple[int, int]:
-    """Copy the prepared rows; gives how many were new, and how many were refused."""
+    """Copy the prepared rows; returns how many were new, and how many were refused."""
     moment = now()
     with writing(db):
         before = replies.last_number(db)

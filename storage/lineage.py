@@ -39,7 +39,7 @@ def marked(db: Connection) -> list[str]:
 
 
 def retire_marked(db: Connection, keep: str | None = None) -> list[str]:
-    """Retire the marked adapters for good, but for `keep`; gives their ids."""
+    """Retire the marked adapters for good, but for `keep`; returns their ids."""
     with writing(db):
         found = [adapter for adapter in marked(db) if adapter != keep]
         db.executemany("update adapters set retired_at = ? where id = ?", [(now(), adapter) for adapter in found])

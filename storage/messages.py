@@ -1,4 +1,4 @@
-"""Messages: where on Discord the words stand that the store holds, to look whether they still stand there."""
+"""Messages: where on Discord the stored words were written, to find those that were deleted there."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def in_channel(db: Connection, channel_id: int) -> list[int]:
 
 
 def channels(db: Connection, guild_id: int) -> list[int]:
-    """The channels and threads of a server in which words stand that are stored, newest first."""
+    """The channels and threads of a server whose words are stored, newest first."""
     rows = db.execute(
         """
         select channel_id from replies

@@ -5,7 +5,7 @@ left was not shown yet, whatever became of the process. A row says that somethin
 what is shown is read from the store when it is done, so doing it twice does no harm. There is one row for each reply
 and kind; a newer reason takes the place of an older one under a number of its own.
 
-Beside it, the answers that are being written: where on Discord their unfinished messages stand.
+Next to it, the messages of answers that are still being written.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def failed(db: Connection, delivery_id: int, error: str | None) -> None:
 
 
 def shown(db: Connection, reply_id: int, message_ids: Sequence[int], answer: int | None) -> None:
-    """A reply stands in these messages now, first to last; `answer` is the row that asked for it, if one did."""
+    """These messages show a reply now, first to last; `answer` is the row that asked for it, if one did."""
     with writing(db):
         replies.set_message_id(db, reply_id, message_ids[0])
         answers.add_messages(db, reply_id, message_ids)
@@ -74,7 +74,7 @@ def withdraw(db: Connection, reply_id: int) -> None:
 
 
 def add_unfinished(db: Connection, answer: UnfinishedAnswer) -> None:
-    """An answer is being written, and stands unfinished in these messages so far."""
+    """An answer is being written; these messages show what there is of it."""
     with writing(db):
         db.execute(
             "insert or replace into growing (question_id, channel_id, message_ids) values (?, ?, ?)",
@@ -83,7 +83,7 @@ def add_unfinished(db: Connection, answer: UnfinishedAnswer) -> None:
 
 
 def remove_unfinished(db: Connection, question_id: int) -> None:
-    """Nothing unfinished stands on Discord for this question any more."""
+    """This request has no unfinished answer on Discord any more."""
     with writing(db):
         db.execute("delete from growing where question_id = ?", [question_id])
 

@@ -90,7 +90,7 @@ def search(
 ) -> list[Pair]:
     """Approved pairs of one server that hold `text` in any message or the reply, newest first.
 
-    `imports_of` adds what reached the voice of a server without being said there: imports of the operator and of these
+    `imports_of` adds what is trained on for a server without being said there: imports of the operator and of these
     servers. With `places`, of what was said on Discord only what was said in these channels.
     """
     pattern = "%" + text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
@@ -106,7 +106,7 @@ def search(
 
 
 def counts(db: Connection, consent: ConsentRule = "members", *, servers: Sequence[int] = ()) -> PairCounts:
-    """How many replies stand where. Redacted ones count nowhere."""
+    """How many replies wait, were approved or rejected, and are eligible. Redacted ones count nowhere."""
     pending = f"select count(*) from replies where {WAITING}"  # noqa: S608
     judged = """
         select standing <> 'reject', count(*) from replies where redacted = 0 and standing is not null group by standing

@@ -1,6 +1,6 @@
 """Posts: where on Discord the bot showed stored words to moderators, so that those can be taken back there, too.
 
-A card shows a reply, a question of a morning report a sample of a run, a report the reasons for which pairs were set
+A card shows a reply, a question of a report a sample of a run, a report the reasons for which pairs were set
 aside, and an answer to /ask what a member typed. A post is **due** from the moment its words are removed, in the same
 transaction, until the bot has blanked it; then it is no longer known. Nothing is asked of a reply's row, which may be
 gone.
@@ -36,7 +36,7 @@ _REMOVED = {
 
 
 def add(db: Connection, post: Post) -> bool:
-    """Keep where something was posted; gives whether it is to be blanked again: its words were removed meanwhile."""
+    """Keep where something was posted; returns whether it is to be blanked again: its words were removed meanwhile."""
     with writing(db):
         values = {"reply": post.reply_id, "run": post.run_id, "sample": post.sample}
         row = db.execute(_REMOVED[post.kind], values).fetchone()
@@ -46,7 +46,7 @@ def add(db: Connection, post: Post) -> bool:
 
 
 def card(db: Connection, reply_id: int) -> Post | None:
-    """The card of a reply, if it is known where it stands."""
+    """The card of a reply, if its message is known."""
     for post in _read(db, "kind = 'card' and reply_id = ? order by message_id desc limit 1", reply_id):
         return post
     return None

@@ -52,7 +52,7 @@ _CURRENT = f"""
 
 
 def put(db: Connection, run_id: str, outliers: Iterable[tuple[int, str]]) -> int:
-    """Set pairs aside, each with the sentence that says why; gives how many are held now that were not before.
+    """Set pairs aside, each with the sentence that says why; returns how many are held now that were not before.
 
     What has been decided about the same words after a night stays decided; that an import was let in is no such
     decision. What is no pair any more is passed over.
@@ -102,7 +102,7 @@ def held(
 ) -> list[Quarantined]:
     """Pairs that wait for a decision, the longest waiting first; of one server, or (None) all there are.
 
-    `imports_of` adds what reached the voice of a server without being said there: the operator's imports, and those of
+    `imports_of` adds what is trained on for a server without being said there: the operator's imports, and those of
     these servers that a night set aside. With `places`, of what was said on Discord only what was said in these
     channels.
     """

@@ -1,4 +1,4 @@
-"""The records the store takes and gives: plain frozen values, in the project's words.
+"""The records that the store takes and returns: plain frozen values.
 
 Knows nothing of SQLite, files, Discord or torch. Times are UTC in ISO 8601 with milliseconds
 ("2026-11-23T04:00:00.000+00:00"), so that they sort as text. Identifiers of people, channels and messages are
@@ -14,7 +14,7 @@ from typing import Any, Literal
 Role = Literal["system", "user", "assistant"]
 Source = Literal["discord", "import", "chat"]
 Verdict = Literal["approve", "edit", "reject", "undo"]
-"""What a moderator says about a reply; "undo" takes back the verdict that stands, so that the reply waits again."""
+"""What a moderator says about a reply; "undo" takes back the latest verdict, so that the reply waits again."""
 Reason = Literal["wrong", "rude", "off-topic", "unsafe", "other"]
 QueueOrder = Literal["newest", "oldest", "unsure"]
 Preference = Literal["champion", "challenger", "tie"]
@@ -67,7 +67,7 @@ class Reply(NewReply):
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """One moderator's verdict on a reply. Append-only: the latest one stands."""
+    """One moderator's verdict on a reply. Append-only: the latest one counts."""
 
     id: int
     reply_id: int
@@ -92,7 +92,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class UnfinishedAnswer:
-    """An answer that is being written: to which question, and its messages so far (those it takes the place of too)."""
+    """An answer that is being written: its request and its messages so far, with those that it replaces."""
 
     question_id: int
     channel_id: int
@@ -117,7 +117,7 @@ class QueueCard:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How often a day's verdicts, or those that stand on an adapter's replies, were kind. `name`: the day, the id."""
+    """Verdicts of a day or on an adapter's replies, and how many approved. `name`: the day or the adapter's id."""
 
     name: str
     reviews: int
@@ -347,7 +347,7 @@ class Forgotten:
 
 @dataclass(frozen=True, slots=True)
 class Purge:
-    """One step of letting go what is too old: `seen_to` is the number of the last reply looked at."""
+    """One step of deleting what is too old: `seen_to` is the number of the last reply looked at."""
 
     deleted: int
     seen_to: int

@@ -39,7 +39,7 @@ def forget(db: Connection, user_id: int, before: int | None = None) -> Forgotten
         db: an open database.
         user_id: the person.
         before: number of the Discord message or interaction that asks for it. What they said before is not stored
-            again, though it may still stand there. None: the newest of their messages that is stored.
+            again, though it may still be there. None: the newest of their messages that is stored.
     """
     with writing(db):
         marked = set(lineage.marked(db))
@@ -72,7 +72,7 @@ def forget(db: Connection, user_id: int, before: int | None = None) -> Forgotten
 
 
 def redact_messages(db: Connection, message_ids: Iterable[int]) -> list[int]:
-    """Remove the words of Discord messages, be they somebody's or the bot's. Gives the replies redacted, by number."""
+    """Remove the words of Discord messages, a person's or the bot's. Returns the numbers of the redacted replies."""
     act = _Withdrawal()
     with writing(db):
         _redact_in(db, set(message_ids), act)
@@ -110,7 +110,7 @@ def _redact_in(db: Connection, message_ids: set[int], act: _Withdrawal) -> None:
     act.touched |= found.keys()
     for reply_id in sorted(found):
         reply, gone = replies.get(db, reply_id), found[reply_id]
-        # Only its first message stands for an answer: the bot itself deletes further ones when it writes a shorter one.
+        # Only the first message counts for an answer: the bot itself deletes further ones when it writes a shorter one.
         answer_gone = not gone.isdisjoint({reply.message_id, reply.prompt_message_id})
         prompt = reply.turns[-1] if reply.prompt_message_id in gone else None
         _redact(db, reply, act, gone=_in_messages(gone, prompt), answer_gone=answer_gone)
@@ -165,7 +165,7 @@ def _numbers(reply: Reply, user_id: int) -> list[int]:
 
 
 def _in_messages(message_ids: set[int], prompt: Turn | None) -> Callable[[Turn], bool]:
-    """Whether a turn's words stand in one of these messages, or are the `prompt`, which is known to."""
+    """Whether a turn is one of these messages, or the `prompt`, which is known to be."""
     return lambda turn: turn.message_id in message_ids or turn is prompt
 
 
@@ -181,7 +181,7 @@ def _of(user_id: int, answers_to_others: set[int] | None) -> Callable[[Turn], bo
 
 
 def _answers_to_others(db: Connection, reply: Reply, user_id: int) -> set[int] | None:
-    """Messages of the bot in a reply's turns that answer others; None if the person's own words stand in it.
+    """Messages of the bot in a reply's turns that answer others; None if it holds the person's own words.
 
     Where theirs do not, they are among its people for an answer to them alone, whose own row may be gone.
     """

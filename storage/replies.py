@@ -18,9 +18,9 @@ from storage.turns import authors_are_known, authors_of, decode_turns, encode_tu
 
 
 def add(db: Connection, new: NewReply, shown_in: Sequence[int] = ()) -> int:
-    """Store a reply; it waits for a verdict. Gives its number.
+    """Store a reply; it waits for a verdict. Returns its number.
 
-    `shown_in` are all Discord messages in which it stands, where there is more than the first. Words of somebody who
+    `shown_in` are all Discord messages that show it, where there is more than the first. Words of somebody who
     was forgotten since they said them are not stored: the reply is redacted from the start.
 
     Raises:
@@ -112,7 +112,7 @@ def get(db: Connection, reply_id: int) -> Reply:
 
 
 def by_message(db: Connection, message_id: int) -> Reply | None:
-    """The reply that stands in this Discord message, if one does: the newest, where others stood there before it."""
+    """The reply that this Discord message shows: the newest, where it showed others before."""
     sql = """
         select replies.* from answer_messages join replies on replies.id = answer_messages.reply_id
         where answer_messages.message_id = ? order by replies.id desc limit 1
@@ -135,7 +135,7 @@ def extend(
     """Let a reply that broke off say `text` from now on, the whole of it.
 
     Only while it waits for its first verdict and was made by the same adapter: a verdict is about the words that were
-    read, and one reply has one adapter. Gives whether it was done.
+    read, and one reply has one adapter. Returns whether it was done.
     """
     with writing(db):
         row = db.execute(

@@ -4,7 +4,7 @@ A moderator's verdict keeps a reply (it is training material, or the memory that
 consent of everybody in it. An operator's setting is no consent here: `consent = "operator"` keeps nothing longer.
 
 What an adapter has seen is emptied, not deleted: the row has no words and still says whose they were, so that the
-adapter is retired if they ask to be forgotten. Nor is a withdrawn answer, whose message may still stand on Discord.
+adapter is retired if they ask to be forgotten. Nor is a withdrawn answer, whose message may still be on Discord.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from storage.pairs import CONSENTED
 from storage.records import Purge
 from storage.redaction_rules import REDACTED
 
-# What an adapter in use or in reserve has seen, or may yet have when a run that is going on ends.
+# What an adapter in use or in reserve has seen, or may have seen when a run in progress ends.
 _SEEN = """
     exists (
         select 1 from run_replies join runs on runs.id = run_replies.run_id
@@ -28,13 +28,13 @@ _SEEN = """
 """
 
 # An answer that was withdrawn and may still be read on Discord: its number is what keeps it from being stored again.
-_STANDS = """
+_SHOWN = """
     (redacted & 1 and exists (select 1 from answer_messages where answer_messages.reply_id = replies.id))
 """
 
 
 def purge(db: Connection, before: str, *, after: int = 0, batch: int = 500) -> Purge:
-    """Look at up to `batch` replies stored before a moment, from number `after` on, and delete those to be let go.
+    """Check up to `batch` replies stored before a moment, from number `after` on, and delete what need not stay.
 
     One short transaction, so that the bot's own writes fit in between: call it again with `after=result.seen_to`
     until `result.done`.
@@ -65,21 +65,21 @@ def purge(db: Connection, before: str, *, after: int = 0, batch: int = 500) -> P
 
 
 def _delete_old(db: Connection, first: int, last: int, before: str) -> list[int]:
-    """Delete or empty what is to go among the replies with these numbers; gives theirs."""
-    # `CONSENTED`, `_SEEN` and `_STANDS` are constants, never a caller's text.
+    """Delete or empty what is to go among the replies with these numbers; returns theirs."""
+    # `CONSENTED`, `_SEEN` and `_SHOWN` are constants, never a caller's text.
     rows = db.execute(
         f"""
-        select id, {_SEEN}, {_STANDS} from replies
+        select id, {_SEEN}, {_SHOWN} from replies
         where source = 'discord' and id between ? and ? and created_at < ?
-            and (redacted & 2 = 0 or not ({_SEEN} or {_STANDS}))
+            and (redacted & 2 = 0 or not ({_SEEN} or {_SHOWN}))
             and standing is null
             and (redacted <> 0 or not {CONSENTED})
         """,  # noqa: S608
         [first, last, before],
     ).fetchall()
-    for reply_id, seen, stands in rows:
+    for reply_id, seen, shown in rows:
         posts.withdraw_card(db, reply_id)
-        if seen or stands:
+        if seen or shown:
             _empty(db, reply_id)
             if not seen:
                 db.execute("delete from reply_authors where reply_id = ?", [reply_id])

@@ -1,4 +1,4 @@
-"""Reviews: moderators' verdicts on replies. Rows are only added; the latest stands, unless it takes one back."""
+"""Reviews: moderators' verdicts on replies. Rows are only added; the latest counts, unless it takes one back."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def add(
     edited_text: str | None = None,
     reason: str | None = None,
 ) -> Review:
-    """Add a verdict; it stands until a later one. What follows from it on Discord is put in the outbox with it.
+    """Add a verdict; it counts until a later one. What it changes on Discord is put in the outbox with it.
 
     Raises:
         ReplyNotFound: there is no such reply.
         ReplyRedacted: words were removed from it, so nothing can be learned from it.
         EditEmpty: an edit without text.
-        NothingToUndo: no verdict stands that could be taken back.
+        NothingToUndo: there is no verdict to take back.
         ValueError: an unknown verdict, or text with a verdict that is not an edit.
     """
     if verdict not in get_args(Verdict):
@@ -70,7 +70,7 @@ def judge(
     edited_text: str | None = None,
     reason: str | None = None,
 ) -> tuple[Review | None, Review]:
-    """Add a verdict; returns the one that stood before it, and the new one. Raises what `add` does."""
+    """Add a verdict; returns the one before it, and the new one. Raises what `add` does."""
     with writing(db):
         before = latest(db, reply_id)
         return before, add(
@@ -85,7 +85,7 @@ def judge(
 
 
 def latest(db: Connection, reply_id: int) -> Review | None:
-    """The verdict that stands, if there is one: none was given, or the last was taken back."""
+    """The verdict on a reply; None if there was none, or the last was taken back."""
     sql = "select * from reviews where reply_id = ? order by id desc limit 1"
     for row in db.execute(sql, [reply_id]):
         return _review(row) if row["verdict"] != "undo" else None

@@ -60,7 +60,7 @@ def update(db: Connection, /, run_id: str, **changes: Any) -> None:
         if changes:
             # The names were checked against the record's fields above.
             db.execute(f"update runs set {assignments} where id = ?", [*values, run_id])  # noqa: S608
-        # Words may have gone while the run was going on.
+        # Words may have been withdrawn during the run.
         withdrawn = "details" in changes and samples.withdraw_new(db, run_id)
         if withdrawn:
             erasure.request(db)
@@ -74,7 +74,7 @@ def finish(db: Connection, /, run_id: str, outcome: Outcome, reason: str, **chan
 
 
 def mark_reported(db: Connection, run_id: str) -> None:
-    """Note that people were told how a run ended; one that goes on has not."""
+    """Note that people were told how a run ended; one in progress is left alone."""
     with writing(db):
         db.execute(
             "update runs set reported_at = ? where id = ? and reported_at is null and outcome is not null",
@@ -111,7 +111,7 @@ def last(db: Connection) -> Run | None:
 
 
 def nights(db: Connection) -> list[str]:
-    """Local dates of the scheduled runs that are over; one that was stopped is due again, and goes on."""
+    """Local dates of the scheduled runs that are over; one that was stopped is due again, and resumes."""
     rows = db.execute("select distinct local_date from runs where started_by = 'schedule' and outcome is not null")
     return [str(row[0]) for row in rows]
 

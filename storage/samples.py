@@ -1,6 +1,6 @@
 """Samples: the held-out questions and answers that a run keeps in its details, for people to judge adapters by.
 
-They are members' words outside the replies, so what is withdrawn or let go there goes here too: a sample that names
+They are members' words outside the replies, so what is withdrawn or deleted there goes here too: a sample that names
 its reply (`reply_id`) when that reply is redacted or gone, one that does not when any reply its run saw is, and every
 sample that recites withdrawn words. Its place stays, empty, for votes know a sample by its number.
 """
@@ -34,7 +34,7 @@ _CONCERNED = """
 
 
 def withdraw(db: Connection, words: RemovedWords | None = None) -> bool:
-    """Take out the samples whose words were withdrawn or let go; gives whether there were any.
+    """Take out the samples whose words were withdrawn or deleted; returns whether there were any.
 
     Part of the transaction that does so. `words` are those that were withdrawn: what recites them goes, too.
     """
@@ -53,9 +53,9 @@ def withdraw(db: Connection, words: RemovedWords | None = None) -> bool:
 
 
 def withdraw_new(db: Connection, run_id: str) -> bool:
-    """Take out what may not stay of the samples that a run records just now; gives whether there was anything.
+    """Take out what may not stay of the samples that a run records just now; returns whether there was anything.
 
-    If words that it learned from were withdrawn while it was going on, that is all of them: nobody knows any more which
+    If words that it learned from were withdrawn during the run, that is all of them: nobody knows any more which
     words those were, and its answers may recite them. Part of the transaction that stores them.
     """
     saw_withdrawn = """

@@ -25,7 +25,7 @@ def home(db: Connection) -> int | None:
 
 
 def remember_home(db: Connection, joined: Sequence[int]) -> int | None:
-    """Remember the first server, unless one is remembered: one of those `joined`, the earliest first. Gives it."""
+    """Remember the first server, unless one is remembered: one of those `joined`, the earliest first. Returns it."""
     with writing(db):
         first = home(db) or next(iter(joined), None)
         if first is not None:

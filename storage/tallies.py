@@ -1,4 +1,4 @@
-"""Tallies of reviews on one server: by day, as they stood at its end; by adapter, as they stand now."""
+"""Tallies of reviews on one server: by day, as they were at its end; by adapter, as they are now."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def by_day(db: Connection, guild_id: int, since: str) -> list[Tally]:
 
 
 def by_adapter(db: Connection, guild_id: int) -> list[Tally]:
-    """Standing verdicts on the replies of each adapter ("": the bare base), in order of appearance."""
+    """Latest verdicts on the replies of each adapter ("": the bare base), in order of appearance."""
     rows = db.execute(
         """
         select coalesce(adapter, ''), count(*), sum(standing in ('approve', 'edit')) from replies

@@ -1,4 +1,4 @@
-"""Wordings: what counts as the same words, whatever their spelling, punctuation and place. Pure.
+"""Text variants: what counts as the same words, whatever their spelling, punctuation and place. Pure.
 
 For recognising in a file what was said on Discord. A whole message counts, with and without its speaker's label; so
 does each of its sentences that is long enough to be nobody else's by chance.

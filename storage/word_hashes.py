@@ -1,4 +1,4 @@
-"""Words said here: keyed hashes of what was said on Discord, so that no file brings it back as somebody else's.
+"""Word hashes: keyed hashes of what was said on Discord, so that no file brings it back as somebody else's.
 
 Kept when a reply is stored and when words are removed, and for good: it is how forgotten words are known again without
 being kept. Nobody can read a word from them, or try one out without the key, which lies in the database of the home.

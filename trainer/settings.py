@@ -126,11 +126,11 @@ class TrainingConfig:
     checkpointing: Literal["auto", "on", "off"] = "auto"
     """Activation checkpointing: less memory for about a third more time."""
     checkpoint_minutes: Annotated[float, Field(ge=0.0, le=10_000.0)] = 3.0
-    """How often a run keeps what it would go on from if it were killed; 0 does so at every step."""
+    """Minutes between two checkpoints, from which a killed run resumes; 0 writes one at every step."""
     preferences: bool = True
     """Train on by what people preferred (edits, rejections, votes), if the extra `dpo` is installed."""
     preference_pairs: Count = 200
-    """Fewer preferences to learn from than this and the supervised adapter stands."""
+    """With fewer preferences than this, the supervised adapter is kept."""
     preference_beta: Annotated[float, Field(ge=1e-4, le=100.0)] = 0.1
     """DPO's beta: how much a step away from the supervised adapter counts."""
     preference_learning_rate: Rate | None = None

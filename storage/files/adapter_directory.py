@@ -52,7 +52,7 @@ class AdapterDirectory:
         )
 
     def publish(self, adapter_id: str, source: Path, manifest: Mapping[str, Any]) -> Path:
-        """Copy the files of `source` (not its folders) to a new adapter; gives its directory.
+        """Copy the files of `source` (not its folders) to a new adapter; returns its directory.
 
         `manifest` is kept as it is, with "adapter" (the id), "files" (name to SHA-256) and "seal" (a SHA-256 of all
         the others) added.
@@ -92,7 +92,7 @@ class AdapterDirectory:
         return manifest
 
     def verify(self, adapter_id: str, published: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Read every file again and compare; gives the manifest.
+        """Read every file again and compare; returns the manifest.
 
         Args:
             adapter_id: the adapter.
@@ -126,7 +126,7 @@ class AdapterDirectory:
         return manifest
 
     def prune(self, keep: set[str]) -> list[str]:
-        """Remove every adapter that is not in `keep`; gives their ids."""
+        """Remove every adapter that is not in `keep`; returns their ids."""
         removed = [adapter_id for adapter_id in self.ids() if adapter_id not in keep]
         if removed:
             with self._lock(fcntl.LOCK_SH):
@@ -138,7 +138,7 @@ class AdapterDirectory:
         return removed
 
     def sweep(self) -> list[str]:
-        """Remove what a killed process left half-written or half-removed; gives the names. Waits for nobody."""
+        """Remove what a killed process left half-written or half-removed; returns the names. Waits for nobody."""
         if not self._root.is_dir():
             return []
         try:
@@ -175,7 +175,7 @@ class AdapterDirectory:
 
     @contextmanager
     def _lock(self, how: int) -> Iterator[None]:
-        """Publishers share the lock, a sweep has it alone; a killed process lets go of it."""
+        """Publishers share the lock, a sweep has it alone; a killed process releases it."""
         descriptor = os.open(self._root / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.flock(descriptor, how)
@@ -207,7 +207,7 @@ def _canonical(manifest: Mapping[str, Any]) -> str:
 
 
 def _copy(source: Path, target: Path) -> str:
-    """Copy one file down to the disk; gives its SHA-256."""
+    """Copy one file down to the disk; returns its SHA-256."""
     with source.open("rb") as incoming, target.open("wb") as outgoing:
         digest = _digest(lambda: incoming.read(_CHUNK), outgoing.write)
         outgoing.flush()

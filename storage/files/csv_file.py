@@ -42,7 +42,7 @@ _FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Where things stand in a row, by position from 0.
+    """The columns of a row, by position from 0.
 
     Attributes:
         beside: columns that belong to the prompt, as an instruction's input.
@@ -83,7 +83,7 @@ def read(path: Path, columns: Columns, rules: RowRules) -> Iterator[NewPair | Ba
 
 
 def find_columns(path: Path, prompt_column: str | None, reply_column: str | None) -> Columns:
-    """Where prompt and reply stand, by the header: the columns named, or those with a common name.
+    """The columns of prompt and reply, by the header: the columns named, or those with a common name.
 
     Raises:
         FileUnusable: there is no such column, or more than one could be meant.
@@ -129,7 +129,7 @@ def _columns(path: Path, header: Sequence[str], delimiter: str, found: tuple[int
 
 
 def write(file: IO[str], pairs: Iterable[Pair | NewPair]) -> int:
-    """A header and one row a pair; gives their number."""
+    """A header and one row a pair; returns their number."""
     # Before Python 3.13 a lone carriage return is not quoted by itself.
     writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
     writer.writerow(_HEADER)

@@ -110,7 +110,7 @@ class _Row:
         return True
 
     def _end_of_quoted(self, line: str, at: int) -> int | None:
-        """Read on in a quoted cell; gives where it ends, None if it does not end in this line."""
+        """Continue a quoted cell; returns where it ends, None if it does not end in this line."""
         parts = self._quoted or []
         while (mark := line.find('"', at)) >= 0:
             if not line.startswith('"', mark + 1):
@@ -128,7 +128,7 @@ class _Row:
         return None
 
     def _cell(self, line: str, at: int, end: int) -> int | None:
-        """Read a cell from its first sign; gives where the next begins, None if it was the last, or the quoted text."""
+        """Read a cell from its first sign; returns where the next begins, None if it was the last or is quoted."""
         if line.startswith('"', at) and at < end:
             self._quoted = []
             return at + 1

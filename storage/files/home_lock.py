@@ -1,4 +1,4 @@
-"""One bot at a time on a home: an advisory lock on a file, which the kernel lets go of when its holder dies."""
+"""One bot at a time on a home: an advisory lock on a file, which the kernel releases when its holder dies."""
 
 from __future__ import annotations
 

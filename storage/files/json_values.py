@@ -22,7 +22,7 @@ _decoder = json.JSONDecoder()
 
 
 def json_values(file: IO[str]) -> Iterator[tuple[int, object]]:
-    """Each value with the line it begins on; those of a list that stands at the top are given one by one.
+    """Each value with the line it begins on; a list at the top yields its values one by one.
 
     The last is a RowRefused where the rest of the file cannot be read.
     """

@@ -39,7 +39,7 @@ def read(path: Path, rules: JsonRules) -> Iterator[NewPair | BadRow | None]:
 
 
 def write(file: IO[str], pairs: Iterable[Pair | NewPair]) -> int:
-    """One line a pair; gives their number."""
+    """One line a pair; returns their number."""
     count = 0
     for pair in pairs:
         messages = [{"role": turn.role, "content": turn.content} for turn in pair.turns]

@@ -68,7 +68,7 @@ def _counted(path: Path, rows: Iterable[NewPair | BadRow | None], most: int | No
 
 
 def write_pairs(path: Path, pairs: Iterable[Pair | NewPair]) -> int:
-    """Write pairs to a file, which appears whole or not at all; gives their number.
+    """Write pairs to a file, which appears whole or not at all; returns their number.
 
     Raises:
         FileUnusable: the ending is unknown or the file cannot be written.
