@@ -30,13 +30,13 @@ _UNREACHED = (aiohttp.ClientError, TimeoutError, OSError)
 T = TypeVar("T")
 
 
-async def check_login(token: str, *, message_content: bool, patient: bool = True) -> str:
+async def check_login(token: str, *, message_content: bool, retry: bool = True) -> str:
     """Ask Discord whether this token and the intents will do; gives the bot's name.
 
     Args:
         token: the bot's token.
         message_content: whether the Message Content intent is wanted.
-        patient: whether to ask again where Discord fails for a moment.
+        retry: whether to ask again where Discord fails for a moment.
 
     Raises:
         TokenRefused: Discord does not know the token.
@@ -54,7 +54,7 @@ async def check_login(token: str, *, message_content: bool, patient: bool = True
                 raise IntentMissing
             return str(client.user)
 
-    return await _again_and_again(ask, _PAUSES if patient else ())
+    return await _with_retries(ask, _PAUSES if retry else ())
 
 
 def settle_down() -> None:
@@ -86,7 +86,7 @@ async def serve(home: Home, settings: Settings) -> None:
                 await client.start(token)
             _require_token(client)
 
-        await app.supervisor.guard(_again_and_again(connect, _PAUSES))
+        await app.supervisor.guard(_with_retries(connect, _PAUSES))
 
 
 def _require_token(client: NightshiftClient) -> None:
@@ -95,7 +95,7 @@ def _require_token(client: NightshiftClient) -> None:
         raise TokenReset
 
 
-async def _again_and_again(attempt: Callable[[], Awaitable[T]], pauses: Sequence[float]) -> T:
+async def _with_retries(attempt: Callable[[], Awaitable[T]], pauses: Sequence[float]) -> T:
     """Do it, once more after each pause while Discord fails; raises the sentence of the last failure."""
     for pause in (*pauses, None):
         try:

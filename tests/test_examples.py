@@ -8,7 +8,7 @@ from difflib import SequenceMatcher
 
 import pytest
 
-from bot.simulation.example_voice import EXAMPLES, load_examples, shared_signature
+from bot.simulation.example_data import EXAMPLES, load_examples, shared_signature
 
 VOICE = load_examples("voice")
 HELD_OUT = load_examples("held-out")

@@ -142,7 +142,7 @@ class Answering:
             if not generation.stored and not stream.messages:
                 self.unfinished.note(request, [])
             message = await request.send(*args, **extras)
-            self._typing_indicator.spoke(request.channel.id)
+            self._typing_indicator.message_sent(request.channel.id)
             if not generation.stored:
                 self.unfinished.note(request, [*(one.id for one in stream.messages), message.id])
             return message

@@ -232,7 +232,7 @@ def _discord(settings: Settings) -> Finding:
 
     async def ask() -> str:
         async with asyncio.timeout(_DISCORD_S):
-            return await check_login(discord_token(), message_content=settings.discord.message_content, patient=False)
+            return await check_login(discord_token(), message_content=settings.discord.message_content, retry=False)
 
     try:
         name = asyncio.run(ask())

@@ -27,7 +27,7 @@ def demo(home: HomeOption = None) -> None:
 
     Chat, review, train, gate, swap: unattended, on the embedded model, without a token. Writes report.json in the home.
     """
-    _wait_at_rest()
+    _let_threads_sleep()
     from bot.settings import load_settings
     from storage.files.home import find_home
 
@@ -50,7 +50,7 @@ def playground(
 
     Needs no token. Prints the address to open; Ctrl-C ends it.
     """
-    _wait_at_rest()
+    _let_threads_sleep()
     silence_libraries()
     from bot.settings import load_settings
     from bot.simulation.playground import serve_playground
@@ -65,7 +65,7 @@ def run(home: HomeOption = None) -> None:
 
     The token comes from the environment variable DISCORD_TOKEN. Ctrl-C or SIGTERM ends it.
     """
-    _wait_at_rest()
+    _let_threads_sleep()
     from bot.login import serve
     from bot.settings import discord_token, load_settings
     from storage.files.home import find_home
@@ -77,7 +77,7 @@ def run(home: HomeOption = None) -> None:
     until_stopped(serve(place, load_settings(place)))
 
 
-def _wait_at_rest() -> None:
+def _let_threads_sleep() -> None:
     """Let the model's threads sleep when they wait for each other, before the libraries that read this are loaded.
 
     By default OpenMP's threads wait at full speed, between two products and for a while after the last: on a machine

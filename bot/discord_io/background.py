@@ -1,4 +1,4 @@
-"""Work in the background that may fail: the log hears of each failure, the operator of the first in a row."""
+"""Work in the background that may fail: each failure is logged, and the first in a row is announced."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class BackgroundTask:
     Args:
         name: a key of `texts.BACKGROUND`.
         work: done by each call.
-        announce: tells the operator; gives whether anybody could be told.
+        announce: tells the operator; returns whether anybody could be told.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """The upload of the bot's commands to Discord: only when something changed, and never in the way of the bot itself.
 
 Discord keeps an application's commands, also while the bot is away. So a failed upload costs nobody more than what is
-new: the bot goes on with the commands that are there, and tries again.
+new: the bot uses the commands that are there, and tries again.
 """
 
 from __future__ import annotations

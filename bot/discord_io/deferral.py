@@ -1,7 +1,6 @@
 """Answering an interaction in time: Discord waits three seconds for the first sign, and a question may take longer.
 
-What is quick is answered at once, as if nothing were here. What is not shows the person that it is being worked on, and
-is put in that place when it is there.
+What is quick is answered at once. Otherwise Discord shows that the bot is thinking, until the answer takes that place.
 """
 
 from __future__ import annotations
@@ -18,16 +17,16 @@ from bot.discord_io.retry import UNSENT
 __all__ = ["in_time", "redraw", "respond"]
 
 T = TypeVar("T")
-_PATIENCE_S = 1.5  # of the three seconds; the rest is for the way to Discord
+_DEFER_AFTER_S = 1.5  # of the three seconds; the rest is for the way to Discord
 
 
 async def in_time(interaction: discord.Interaction, work: Coroutine[Any, Any, T]) -> T:
-    """What `work` comes to. The interaction is deferred if that takes long; `respond` and `redraw` know both cases."""
+    """The result of `work`. The interaction is deferred if that takes long; `respond` and `redraw` know both cases."""
     task = asyncio.ensure_future(work)
     try:
-        done, _ = await asyncio.wait([task], timeout=_PATIENCE_S)
+        done, _ = await asyncio.wait([task], timeout=_DEFER_AFTER_S)
         if not done and not interaction.response.is_done():
-            with contextlib.suppress(*UNSENT):  # the work goes on, whoever hears of it
+            with contextlib.suppress(*UNSENT):  # the work is done anyway
                 if interaction.type is discord.InteractionType.application_command:
                     await interaction.response.defer(ephemeral=True, thinking=True)
                 else:

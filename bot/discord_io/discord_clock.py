@@ -1,4 +1,4 @@
-"""What time it is where words are let go: never later than Discord's own clock says.
+"""The time by which retention is reckoned: never later than Discord's own clock.
 
 A host whose clock is a year ahead would take every stored reply for a year old. Discord's answers carry the time, so
 the bot need not believe its host alone.
@@ -28,7 +28,7 @@ class DiscordClock:
         self._said = False
 
     def listen(self, trace: aiohttp.TraceConfig) -> None:
-        """Hear what the requests of this trace are answered with."""
+        """Read the time from the answers to the requests of this trace."""
         trace.on_request_end.append(self._ended)
 
     def now(self) -> datetime:

@@ -34,7 +34,7 @@ class EditBudget:
         return self._left
 
     @property
-    def room(self) -> bool:
+    def has_spare(self) -> bool:
         """Whether an edit that could as well be left out may be made: one must stay free for an answer's last."""
         return self._refill() >= 1 + 1
 

@@ -1,4 +1,4 @@
-"""Sending so that nothing is lost and nothing is posted twice, whatever becomes of the connection to Discord.
+"""Retries: nothing is lost and nothing is posted twice when the connection to Discord fails.
 
 discord.py waits out rate limits and tries again after most failures of Discord's. What it gives up on, and a network
 that breaks in the middle, is met here. Sending again is safe: an edit can be repeated, and a new message carries a
@@ -44,7 +44,7 @@ def unreached(error: BaseException) -> bool:
 
 
 async def with_retry(attempt: Callable[[], Awaitable[T]]) -> T:
-    """Do what can be done twice, again where Discord was not reached; raises what the last attempt raised."""
+    """Make an attempt, and repeat it where Discord was not reached. Raises what the last attempt raised."""
     for pause in _PAUSES:
         try:
             return await attempt()

@@ -120,7 +120,7 @@ class MessageStream:
         now = self._clock()
         if now < self._quiet_until or (self._last_write is not None and now - self._last_write < self._interval):
             return
-        if self._has_room():
+        if self._may_edit():
             try:
                 await self._show(_parts(text, self._controls))
             except BaseException:
@@ -129,10 +129,10 @@ class MessageStream:
 
     async def notice(self, text: str) -> None:
         """Show `text` for as long as there is no answer; the answer takes its place."""
-        if self._has_room():
+        if self._may_edit():
             await self._show(_parts(text, self._controls))
 
-    def _has_room(self) -> bool:
+    def _may_edit(self) -> bool:
         """Whether the channel's edit budget allows showing unfinished text.
 
         What is begun needs an edit to be ended, and that one is paid for at once: of many answers in one channel, the
@@ -140,10 +140,10 @@ class MessageStream:
         """
         if self._edit_budget is None:
             return True
-        room = self._edit_budget.room
-        if room and self._last_write is None:
+        spare = self._edit_budget.has_spare
+        if spare and self._last_write is None:
             self._last_is_paid = self._edit_budget.take() == 0
-        return room
+        return spare
 
     async def finish(self, text: str, controls: Any = None) -> None:
         """Show the whole of `text`, waiting for the next edit's turn if the last was a moment ago."""

@@ -1,7 +1,7 @@
-"""The sign of life before the first word: "typing" is shown where answers are being written.
+"""The typing indicator: Discord shows "typing" in channels where answers are being written.
 
-One for each channel, however many answers are under way there. Knows how to show it, not what is being written. The
-sign is a nicety: that it cannot be shown, or takes long, keeps nobody from an answer.
+A channel has one, however many answers are being written there. An answer never fails or waits long because the
+indicator cannot be shown.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ __all__ = ["TypingIndicator"]
 
 _log = logging.getLogger(__name__)
 _AGAIN = 5.0  # seconds; Discord shows it for ten
-_MOMENT = 0.3  # seconds that an answer waits for it, so that it is seen before the first word
-_PAUSE = 1.0  # seconds before it is shown again to those who waited when a message of the bot's ended it
+_MOMENT = 0.3  # seconds that an answer waits for it, so that it shows before the first word
+_PAUSE = 1.0  # seconds before it is shown again after a message of the bot's ended it
 
 
 @dataclass
-class _Desk:
+class _Typing:
     """A channel where answers are being written."""
 
     channel: Any
     answers: int = 0
-    keeper: asyncio.Task[None] | None = None
+    task: asyncio.Task[None] | None = None
     shown: bool = False
     shown_at: float = 0.0
     tried: asyncio.Event = field(default_factory=asyncio.Event)
@@ -41,58 +41,58 @@ class TypingIndicator:
     """`async with typing_indicator.at(channel):` shows that the bot types there until the block ends."""
 
     def __init__(self) -> None:
-        self._desks: dict[int, _Desk] = {}
+        self._channels: dict[int, _Typing] = {}
 
     @asynccontextmanager
     async def at(self, channel: Any) -> AsyncIterator[None]:
-        desk = self._desks.setdefault(channel.id, _Desk(channel))
-        desk.answers += 1
+        typing = self._channels.setdefault(channel.id, _Typing(channel))
+        typing.answers += 1
         try:
-            if not desk.shown:
-                self._keep(desk, 0.0)
+            if not typing.shown:
+                self._restart(typing, 0.0)
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(desk.tried.wait(), _MOMENT)
+                    await asyncio.wait_for(typing.tried.wait(), _MOMENT)
             yield
         finally:
-            desk.answers -= 1
-            if not desk.answers:
-                self._desks.pop(channel.id, None)
-                if desk.keeper is not None:
-                    desk.keeper.cancel()
+            typing.answers -= 1
+            if not typing.answers:
+                self._channels.pop(channel.id, None)
+                if typing.task is not None:
+                    typing.task.cancel()
 
-    def spoke(self, channel_id: int) -> None:
-        """The bot sent a message there, which ends the sign for everybody who still waits."""
-        desk = self._desks.get(channel_id)
-        if desk is not None:
-            desk.shown = False
-            self._keep(desk, max(0.0, desk.shown_at + _PAUSE - time.monotonic()))
+    def message_sent(self, channel_id: int) -> None:
+        """The bot sent a message there, which ended the indicator. Show it again if answers are still being written."""
+        typing = self._channels.get(channel_id)
+        if typing is not None:
+            typing.shown = False
+            self._restart(typing, max(0.0, typing.shown_at + _PAUSE - time.monotonic()))
 
-    def _keep(self, desk: _Desk, pause: float) -> None:
-        if desk.keeper is not None:
-            desk.keeper.cancel()
-        desk.tried.clear()
-        desk.keeper = asyncio.create_task(_keep(desk, pause))
+    def _restart(self, typing: _Typing, pause: float) -> None:
+        if typing.task is not None:
+            typing.task.cancel()
+        typing.tried.clear()
+        typing.task = asyncio.create_task(_keep_showing(typing, pause))
 
 
-async def _keep(desk: _Desk, pause: float) -> None:
+async def _keep_showing(typing: _Typing, pause: float) -> None:
     while True:
         await asyncio.sleep(pause)
         try:
-            await _show(desk)
-        except discord.Forbidden:  # and so it will be next time
-            _log.info("May not show the typing sign in channel %s", desk.channel.id)
+            await _show(typing)
+        except discord.Forbidden:  # the next try would fail too
+            _log.info("May not show the typing indicator in channel %s", typing.channel.id)
             return
-        except Exception:  # noqa: BLE001  (whatever it was, the answer goes on)
-            _log.info("Could not show the typing sign in channel %s", desk.channel.id, exc_info=True)
+        except Exception:  # noqa: BLE001  (the answer is written anyway)
+            _log.info("Could not show the typing indicator in channel %s", typing.channel.id, exc_info=True)
         finally:
-            desk.tried.set()
+            typing.tried.set()
         pause = _AGAIN
 
 
-async def _show(desk: _Desk) -> None:
-    desk.shown, desk.shown_at = True, time.monotonic()
+async def _show(typing: _Typing) -> None:
+    typing.shown, typing.shown_at = True, time.monotonic()
     try:
-        await desk.channel.typing()
+        await typing.channel.typing()
     except BaseException:
-        desk.shown = False
+        typing.shown = False
         raise

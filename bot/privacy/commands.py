@@ -33,7 +33,7 @@ Forgotten = Callable[[tuple[int, ...]], Awaitable[None]]
 def privacy_commands(
     store: AsyncStore, settings: Settings, redacted: Forgotten, training_servers: TrainingServers
 ) -> app_commands.Group:
-    """The group, ready for the tree. `redacted` hears of replies whose words were removed."""
+    """The group, ready for the tree. `redacted` gets the replies whose words were removed."""
 
     def with_place(text: str, guild_id: int | None) -> str:
         """The text, and that the server at hand does not teach where that is so."""

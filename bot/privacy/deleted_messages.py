@@ -1,7 +1,7 @@
-"""Looking back: messages that were deleted while the bot was away are taken out of the store when it is back.
+"""Messages that were deleted while the bot was offline: they are removed from the store when it is back.
 
 Discord tells a bot of a deletion only while it listens. So after each start, and after a connection that could not be
-resumed, the newest stored conversations are compared with what still stands on Discord, a hundred messages with each
+resumed, the newest stored conversations are compared with what still exists on Discord, a hundred messages with each
 request and a limited number of requests.
 """
 
@@ -29,7 +29,7 @@ _PAGE = 100  # messages; Discord gives no more at once
 async def deleted_while_offline(
     client: discord.Client, store: AsyncStore, days: float, now: datetime | None = None
 ) -> list[int]:
-    """Messages of stored conversations that stand on Discord no longer.
+    """Messages of stored conversations that no longer exist on Discord.
 
     Args:
         client: connected; only servers it is on, and direct messages, are looked at.
@@ -50,7 +50,7 @@ async def deleted_while_offline(
             break
         try:
             missing, spent = await _missing(client, channel_id, ids, left)
-        except discord.Forbidden:  # whether they stand there is not ours to see any more
+        except discord.Forbidden:  # the bot may no longer read there
             left -= 1
             continue
         except UNSENT:
@@ -60,7 +60,7 @@ async def deleted_while_offline(
         gone += missing
         left -= spent
     if gone:
-        _log.info("%d messages were deleted while nobody listened", len(gone))
+        _log.info("%d messages were deleted while the bot was offline", len(gone))
     return gone
 
 

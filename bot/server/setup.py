@@ -79,7 +79,7 @@ class SetupForm:
         await interaction.response.edit_message(embed=embed, view=view)
 
     def _form(self, guild: discord.Guild) -> tuple[discord.Embed, discord.ui.View]:
-        """The form as it stands."""
+        """The form with the present settings."""
         moderators = self._moderators
         channel = moderators.review_channel(guild)
         wanted = moderators.role(guild.id)

@@ -20,7 +20,7 @@ from rich.console import Console
 from bot.app import Nightshift
 from bot.settings import Settings
 from bot.simulation.demo_report import Report
-from bot.simulation.example_voice import EXAMPLES, Example, load_examples, shared_signature
+from bot.simulation.example_data import EXAMPLES, Example, load_examples, shared_signature
 from bot.simulation.server import BOT_NAME, World, post, simulate, simulated
 from storage.files.home import Home
 from storage.files.pair_files import BadRow, read_pairs

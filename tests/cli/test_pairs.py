@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from bot.simulation.example_voice import EXAMPLES
+from bot.simulation.example_data import EXAMPLES
 from storage import database
 from storage.store import Store
 

@@ -18,7 +18,7 @@ from tests.storage.conftest import a_reply
 @pytest.fixture
 def slow(stage, monkeypatch):
     """Every look at the store takes longer than a command waits before it defers."""
-    monkeypatch.setattr(deferral, "_PATIENCE_S", 0.05)
+    monkeypatch.setattr(deferral, "_DEFER_AFTER_S", 0.05)
     look = AsyncStore.read
 
     async def late(self, fn, *args, **kwargs):

@@ -27,9 +27,9 @@ def test_an_edit_that_can_be_left_out_leaves_one_for_a_last_one():
     """Growing answers do not delay finished ones."""
     edit_budget = EditBudget(clock=Clock())
     for _ in range(4):
-        assert edit_budget.room
+        assert edit_budget.has_spare
         edit_budget.take()
-    assert not edit_budget.room
+    assert not edit_budget.has_spare
     assert edit_budget.take() == 0
 
 
@@ -49,8 +49,8 @@ def test_each_channel_has_its_own_budget():
     edit_budgets = EditBudgets(clock=Clock())
     for _ in range(5):
         edit_budgets.of(1).take()
-    assert not edit_budgets.of(1).room
-    assert edit_budgets.of(2).room
+    assert not edit_budgets.of(1).has_spare
+    assert edit_budgets.of(2).has_spare
 
 
 class Post:

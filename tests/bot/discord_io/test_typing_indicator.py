@@ -44,7 +44,7 @@ async def test_whoever_asks_after_a_message_of_the_bot_s_sees_it_again_at_once(t
     """The message ended the sign on Discord."""
     channel = Channel()
     async with typing_indicator.at(channel):
-        typing_indicator.spoke(channel.id)
+        typing_indicator.message_sent(channel.id)
         async with typing_indicator.at(channel):
             assert channel.shown == 2
 
@@ -54,7 +54,7 @@ async def test_those_who_still_wait_see_it_again_a_moment_later(typing_indicator
     monkeypatch.setattr("bot.discord_io.typing_indicator._PAUSE", 0.02)
     channel = Channel()
     async with typing_indicator.at(channel):
-        typing_indicator.spoke(channel.id)
+        typing_indicator.message_sent(channel.id)
         assert channel.shown == 1
         await asyncio.sleep(0.05)
         assert channel.shown == 2

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bot.simulation.example_voice import EXAMPLES
+from bot.simulation.example_data import EXAMPLES
 from storage.files.pair_files import read_pairs
 from storage.records import NewPair, Turn
 from tests.trainer.pairs import a_pair

@@ -1,4 +1,4 @@
-"""The example voice that ships with Nightshift: its pairs, its held-out questions and its signature.
+"""The example data that ships with Nightshift: its pairs, its held-out questions and its signature.
 
 `examples/` at the root of the repository is linked here as `bot/examples`, so the same files are found in a
 clone and in an installed wheel. This file only reads them; it knows nothing of Discord, models or the store.
@@ -20,7 +20,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 
 @dataclass(frozen=True)
 class Example:
-    """One question and the answer to it in the example voice."""
+    """One question of the example data and its answer."""
 
     prompt: str
     reply: str
