@@ -8,6 +8,7 @@ bot/review/cards.py.
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
 from typing import Protocol, cast
 
 import discord
@@ -28,7 +29,7 @@ from bot.server.moderators import Moderators, server_of
 from storage.records import QueueOrder, Reason, Reply, Verdict
 from storage.store import Store
 
-__all__ = ["ReviewService", "message_commands"]
+__all__ = ["ReviewService", "edit_form", "message_commands"]
 
 _log = logging.getLogger(__name__)
 
@@ -85,15 +86,7 @@ class ReviewService:
                 raise Refused(texts.EDIT_EMPTY)
             await self._record(submitted, reply, "edit", surface, text.strip())
 
-        form = TextForm(
-            submit,
-            title=texts.EDIT_TITLE,
-            label=texts.EDIT_LABEL,
-            custom_id="answer",
-            default=await self._text_to_edit(reply),
-            max_length=FORM_LIMIT,
-        )
-        await interaction.response.send_modal(form)
+        await interaction.response.send_modal(edit_form(await self._text_to_edit(reply), submit))
 
     async def _text_to_edit(self, reply: Reply) -> str:
         """What the form begins with: the last edit, else the reply. Raises Refused where no form can hold it."""
@@ -186,6 +179,18 @@ class ReviewService:
             raise Refused(texts.NOT_MY_REPLY)
         embed, view = await self.cards.draw(guild, reply, card_asker(message), skipped_by=interaction.user.display_name)
         await interaction.response.edit_message(embed=embed, view=view)
+
+
+def edit_form(text: str, submit: Callable[[Interaction, str], Awaitable[None]]) -> TextForm:
+    """The form in which a moderator edits a reply."""
+    return TextForm(
+        submit,
+        title=texts.EDIT_TITLE,
+        label=texts.EDIT_LABEL,
+        custom_id="answer",
+        default=text,
+        max_length=FORM_LIMIT,
+    )
 
 
 def message_commands(review: ReviewService, *, hidden: bool) -> list[app_commands.ContextMenu]:

@@ -24,11 +24,12 @@ from bot.i18n.en import texts
 from bot.i18n.language import speaking
 from bot.pairs.quarantine import _page
 from bot.review.blind_vote import BlindVote, vote_buttons, vote_embed
-from bot.review.cards import CorrectionForm, ReasonMenu, card, card_buttons
+from bot.review.cards import ReasonMenu, card, card_buttons
+from bot.review.service import edit_form
 from bot.server.guild_settings import GuildSettings
-from bot.server.persona import PersonaForm
+from bot.server.persona import persona_form
 from bot.server.settings_commands import _shown
-from bot.server.setup import SetupChannel, SetupRole, SetupStep, _PersonaForm
+from bot.server.setup import SetupChannel, SetupRole, SetupStep
 from bot.slash_commands import status_embed
 from bot.training.operations import Status
 from bot.training.report import report_embed
@@ -160,8 +161,7 @@ async def nothing(*_):
 def test_every_form_fits(language, text):
     """Title, label, hint and what stands in the field."""
     with speaking(language):
-        forms = [PersonaForm(text[:2000], nothing), _PersonaForm(text, nothing), CorrectionForm(text[:4000], nothing)]
-        for form in forms:
+        for form in (persona_form(text, nothing), edit_form(text[:4000], nothing)):
             sent = form.to_dict()
             assert 1 <= len(sent["title"]) <= 45
             for label in sent["components"]:
