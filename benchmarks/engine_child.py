@@ -22,7 +22,8 @@ from transformers import AutoTokenizer, ContinuousBatchingConfig, GenerationConf
 from benchmarks.engine_models import CONTEXT, Prepare
 from benchmarks.engine_swaps import Judge, SwapTrial
 from model.adapter.base_shapes import read_skeleton
-from model.base.loading import convert_base, load_base
+from model.base.conversion import convert_base
+from model.base.loading import load_base
 from model.chat import Message, encode_prompt
 from model.config import ModelConfig
 from model.engine import Engine

@@ -14,8 +14,9 @@ from benchmarks.random_base import random_7b
 from model.adapter.base_shapes import read_skeleton
 from model.adapter.files import read_adapter
 from model.adapter.gguf import write_gguf_adapter
+from model.base.conversion import unpack_gguf
 from model.base.files import resolve_base
-from model.base.loading import load_base, unpack_gguf
+from model.base.loading import load_base
 from model.config import ModelConfig
 
 __all__ = ["CONTEXT", "Prepare"]

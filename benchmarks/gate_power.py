@@ -20,7 +20,8 @@ import torch
 
 from benchmarks.learning.conversations import Exchange, corpus, shuffled
 from benchmarks.learning.home import Plan, as_pair
-from model.base.loading import load_base, pick_device
+from model.base.device import pick_device
+from model.base.loading import load_base
 from model.config import ModelConfig
 from storage.files.home import find_home
 from trainer.evaluation.evaluate import nlls_of

@@ -81,7 +81,7 @@ def arguments() -> argparse.Namespace:
 
 def convert(options: argparse.Namespace) -> None:
     """Make the 4-bit base once, before many processes want it."""
-    from model.base.loading import convert_base
+    from model.base.conversion import convert_base
     from model.config import ModelConfig
 
     (options.work / "models").mkdir(exist_ok=True)  # a base that is 4-bit already is not converted into it

@@ -153,7 +153,8 @@ def _pair(number: int, question: str, answer: str) -> Pair:
 
 
 def _base() -> LoadedBase:
-    from model.base.loading import load_base, pick_device
+    from model.base.device import pick_device
+    from model.base.loading import load_base
     from trainer.training import base as frozen
 
     config = TrainerSettings().model

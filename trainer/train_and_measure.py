@@ -15,7 +15,8 @@ from typing import Any
 
 from transformers import AutoConfig
 
-from model.base.loading import LoadedBase, convert_base
+from model.base.conversion import convert_base
+from model.base.loading import LoadedBase
 from model.serving.suitability import check_suitable
 from storage.records import Choice, Pair
 from trainer.evaluation import evaluate

@@ -16,7 +16,8 @@ from typing import Any, Self
 import torch
 
 from benchmarks.learning.conversations import Exchange, conversation
-from model.base.loading import load_base, pick_device
+from model.base.device import pick_device
+from model.base.loading import load_base
 from model.config import ModelConfig
 from storage.files.home import Home
 from storage.records import NewReply, Pair, Turn

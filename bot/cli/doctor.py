@@ -191,7 +191,7 @@ def _how_served(base: BaseRef, converted: Path, settings: Settings) -> str:
 
 
 def _device(settings: Settings) -> Finding:
-    from model.base.loading import pick_device
+    from model.base.device import pick_device
 
     device = pick_device(settings.model.device)
     if device.type == "cpu":
@@ -210,7 +210,7 @@ def _kernels(settings: Settings) -> Finding:
     import torch
     from bitsandbytes import functional
 
-    from model.base.loading import pick_device
+    from model.base.device import pick_device
 
     device = pick_device(settings.model.device)
     matrix = torch.linspace(-1, 1, 128 * 64, device=device).reshape(128, 64)

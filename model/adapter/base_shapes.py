@@ -14,7 +14,7 @@ import torch
 
 from model.adapter.files import BaseIdentity
 from model.adapter.target_modules import adaptable
-from model.base.loading import convert_base
+from model.base.conversion import convert_base
 from model.base.tokenizer import chat_tokenizer
 from model.chat import template_hash
 from model.config import ModelConfig

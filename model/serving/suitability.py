@@ -116,7 +116,8 @@ def _served(name: str, directory: str, settings: ModelConfig) -> str:
 def _packed(directory: str) -> Any:
     from transformers import AutoModelForCausalLM
 
-    from model.base.loading import quantisation, set_compute_type
+    from model.base.conversion import quantisation
+    from model.base.loading import set_compute_type
 
     model = AutoModelForCausalLM.from_pretrained(
         directory,

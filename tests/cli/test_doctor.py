@@ -7,7 +7,7 @@ import os
 import discord
 import pytest
 
-from model.base.loading import convert_base
+from model.base.conversion import convert_base
 from model.config import ModelConfig
 from storage.store import Store
 from tests.families import family_config

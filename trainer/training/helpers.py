@@ -98,7 +98,8 @@ def dismiss() -> None:
 
 def load_for_training(config: ModelConfig, cache_dir: Path) -> LoadedBase:
     """The base, fit for training on this process's device. Raises ModelError."""
-    from model.base.loading import load_base, pick_device
+    from model.base.device import pick_device
+    from model.base.loading import load_base
     from trainer.training import base as frozen
 
     device = pick_device(config.device)

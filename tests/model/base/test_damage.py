@@ -199,7 +199,7 @@ def bare(tiny, tmp_path, **changes):
 
 def test_a_base_without_template_is_refused_before_it_is_converted(tiny, tmp_path, monkeypatch):
     """A conversion takes minutes and gigabytes."""
-    monkeypatch.setattr("model.base.loading._convert", lambda *_: pytest.fail("converted"))
+    monkeypatch.setattr("model.base.conversion._convert", lambda *_: pytest.fail("converted"))
     with pytest.raises(BaseNotFound, match=r"no chat template.*\[model\] chat_template"):
         load_base(bare(tiny, tmp_path), tmp_path / "models")
 
@@ -225,7 +225,7 @@ def test_a_base_gets_a_template_by_a_setting(tiny, tmp_path, absolute):
 )
 def test_a_template_that_cannot_be_used_is_one_sentence(tiny, tmp_path, monkeypatch, content, sentence):
     """A file that is not there, or is no template."""
-    monkeypatch.setattr("model.base.loading._convert", lambda *_: pytest.fail("converted"))
+    monkeypatch.setattr("model.base.conversion._convert", lambda *_: pytest.fail("converted"))
     if content is not None:
         (tmp_path / "own.jinja").write_text(content)
     with pytest.raises(BaseNotFound, match=sentence):

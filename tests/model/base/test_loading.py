@@ -30,7 +30,7 @@ def test_the_decoder_is_in_nf4_with_double_quantisation(tiny):
 def test_the_second_start_reads_the_cache_alone(tiny, monkeypatch):
     """Conversion happens once."""
     tiny.load()
-    monkeypatch.setattr("model.base.loading._convert", lambda *_: pytest.fail("converted again"))
+    monkeypatch.setattr("model.base.conversion._convert", lambda *_: pytest.fail("converted again"))
     assert tiny.load().id == "base"
 
 
@@ -57,7 +57,7 @@ def test_a_killed_conversion_leaves_no_half_model(tiny, tmp_path, monkeypatch):
         raise RuntimeError(msg)
 
     with monkeypatch.context() as patch:
-        patch.setattr("model.base.loading._quantise", broken)
+        patch.setattr("model.base.conversion._quantise", broken)
         with pytest.raises(BaseNotFound, match="the disk failed"):
             load_base(tiny.config, tmp_path)
     assert list(tmp_path.iterdir()) == []

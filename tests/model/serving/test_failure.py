@@ -11,7 +11,6 @@ import pytest
 import torch
 
 from model import engine as engine_module
-from model.base import loading as base_module
 from model.base.loading import load_base
 from model.chat import Message
 from model.device_errors import is_out_of_memory
@@ -279,12 +278,12 @@ async def test_a_closed_engine_is_not_started_again(tiny, start):
         OSError(12, "Cannot allocate memory"),
     ],
 )
-@pytest.mark.parametrize("step", ["_load_quantised", "_convert"])
+@pytest.mark.parametrize("step", ["loading._load_quantised", "conversion._convert"])
 def test_lack_of_memory_while_loading_a_base_is_called_that(tiny, tmp_path, monkeypatch, error, step):
     """It is no fault of the base, and `embedded` is no remedy."""
-    monkeypatch.setattr(base_module, step, breaking(error))
+    monkeypatch.setattr(f"model.base.{step}", breaking(error))
     with pytest.raises(OutOfMemory, match="Memory ran out while loading the base model"):
-        load_base(tiny.config, tmp_path if step == "_convert" else tiny.cache)
+        load_base(tiny.config, tmp_path if step == "conversion._convert" else tiny.cache)
 
 
 def test_other_errors_are_no_lack_of_memory():

@@ -1,0 +1,25 @@
+"""The device and the compute type that the settings mean here."""
+
+from __future__ import annotations
+
+import torch
+
+__all__ = ["pick_device", "pick_dtype"]
+
+
+def pick_device(name: str) -> torch.device:
+    """The device that `auto`, `cpu`, `cuda` or `cuda:N` means here."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    device = torch.device(name)
+    return (
+        torch.device("cuda", torch.cuda.current_device()) if device.type == "cuda" and device.index is None else device
+    )
+
+
+def pick_dtype(name: str, device: torch.device) -> torch.dtype:
+    """bf16 on a GPU that computes in it, fp32 elsewhere, unless the setting says otherwise."""
+    if name != "auto":
+        dtype: torch.dtype = getattr(torch, name)
+        return dtype
+    return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
