@@ -1,7 +1,7 @@
 """Charts as PNG, in Discord's dark colours: the curves of a run, and reviews by day and by adapter.
 
-matplotlib comes with the extra `plots`; without it there is no picture (None), and whoever asks says it in words. Draws
-on canvases of its own: no window, no global state, so it can run in any thread.
+matplotlib comes with the extra `plots`; without it there is no picture (None), and the caller uses words. A chart has
+its own canvas and no global state, so it can be drawn in any thread.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def loss_curve(metrics: Sequence[Metric]) -> bytes | None:
 
 
 def run_chart(metrics: Sequence[Metric], caption: str) -> bytes | None:
-    """All curves of a run over its steps: losses, learning rate, size of the gradients, minutes gone.
+    """All curves of a run over its steps: losses, learning rate, gradient norm, minutes.
 
     None where there is nothing to draw or no matplotlib.
     """
@@ -53,7 +53,7 @@ def run_chart(metrics: Sequence[Metric], caption: str) -> bytes | None:
     titles = ("learning rate", "gradient norm", "minutes")
     curves = (_series(metrics, "learning_rate"), _series(metrics, "grad_norm"), _minutes(metrics))
     for axes, title, curve in zip(small, titles, curves, strict=True):
-        _dress(axes)
+        _style(axes)
         axes.set_title(title, color=_INK, fontsize=9)
         if curve:
             axes.plot(*zip(*curve, strict=True), color=_BLUE, linewidth=1.4)
@@ -66,7 +66,7 @@ def review_chart(days: Sequence[Tally], adapters: Sequence[Tally]) -> bytes | No
         return None
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
     for axes in (left, right):
-        _dress(axes)
+        _style(axes)
     names = [one.name[5:] for one in days]
     good = [one.approved for one in days]
     left.bar(names, good, color=_GREEN, label=texts.STATS_APPROVED)
@@ -93,7 +93,7 @@ def _name(adapter: str) -> str:
 
 
 def _draw_losses(axes: Any, learning: list[tuple[int, float]], validation: list[tuple[int, float]]) -> None:
-    _dress(axes)
+    _style(axes)
     if learning:
         axes.plot(*zip(*learning, strict=True), color=_BLUE, linewidth=1.8, label=texts.LEARNING)
     if validation:
@@ -131,7 +131,7 @@ def _figure(width: float, height: float) -> Any | None:
     return figure
 
 
-def _dress(axes: Any) -> None:
+def _style(axes: Any) -> None:
     axes.set_facecolor(_BACK)
     axes.tick_params(colors=_INK, labelsize=8)
     axes.grid(axis="y", color=_FAINT, linewidth=0.5, alpha=0.6)

@@ -15,7 +15,7 @@ from bot.discord_io.components import Interaction
 from bot.errors import Refused
 from bot.i18n.en import moderation as words
 from bot.i18n.en import texts
-from bot.server.moderators import Moderators
+from bot.server.moderators import Moderators, server_of
 from bot.server.training_servers import TrainingServers
 from storage.errors import FileUnusable
 from storage.files.pair_files import read_pairs, write_pairs
@@ -32,7 +32,7 @@ _ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv")
 
 async def export_pairs(interaction: Interaction, moderators: Moderators) -> None:
     """Send the pairs of this server that the bot may learn from, as a file."""
-    guild = moderators.require_server(interaction)
+    guild = server_of(interaction)
     await interaction.response.defer(ephemeral=True, thinking=True)
     places = await moderators.judged(interaction.user, guild)
     pairs, approved = await moderators.store.read(_exportable, guild.id, moderators.training_servers, places)
@@ -48,7 +48,7 @@ async def export_pairs(interaction: Interaction, moderators: Moderators) -> None
 
 async def import_pairs(interaction: Interaction, moderators: Moderators, file: discord.Attachment) -> None:
     """Add the pairs of a file. Raises Refused for a file that cannot be used."""
-    guild = moderators.require_server(interaction)
+    guild = server_of(interaction)
     if not file.filename.casefold().endswith(_ENDINGS):
         raise Refused(words.IMPORT_ENDING)
     if file.size > _LARGEST:
@@ -85,7 +85,7 @@ async def import_pairs(interaction: Interaction, moderators: Moderators, file: d
 def _exportable(
     store: Store, guild_id: int, training_servers: TrainingServers, places: Sequence[int]
 ) -> tuple[list[Pair], bool]:
-    """What a moderator who reads these channels may take away, and whether any pair there is approved at all."""
+    """The pairs that a moderator who reads these channels may export, and whether any pair there is approved."""
     pairs = store.exportable_pairs(
         guild_id,
         training_servers.consent,
@@ -103,7 +103,7 @@ def _why_nothing(*, approved: bool, learned: bool) -> str:
 
 
 def _remarks(count: ImportCount, *, learned: bool) -> str:
-    """What is to be known about an import besides its counts."""
+    """What a moderator should know about an import besides its counts."""
     lines = [words.import_waits(count.imported)] if count.imported else []
     lines += [words.import_refused(count.refused)] if count.refused else []
     return "\n".join(lines if learned else [*lines, texts.NOT_LEARNING_HERE])

@@ -18,7 +18,7 @@ from bot.discord_io.components import Component, Interaction
 from bot.discord_io.excerpts import quoted, short
 from bot.i18n.en import moderation as words
 from bot.i18n.en import texts
-from bot.server.moderators import Moderators
+from bot.server.moderators import Moderators, server_of
 from storage.errors import NotInQuarantine
 from storage.records import Quarantined
 from storage.store import Store
@@ -44,8 +44,8 @@ async def show_quarantine(interaction: Interaction, moderators: Moderators) -> N
 
 
 async def _waiting(interaction: Interaction, moderators: Moderators) -> list[Quarantined]:
-    """What waits where a moderator acts. Raises Refused for anybody else."""
-    guild = moderators.require_server(interaction)
+    """The pairs that wait on this server, from channels that the moderator may judge."""
+    guild = server_of(interaction)
     imports_of = moderators.training_servers.imports_shown_to(guild.id)
     places = await moderators.judged(interaction.user, guild)
     return await moderators.store.call(
@@ -104,6 +104,9 @@ class QuarantineButton(
     def from_match(cls, match: re.Match[str]) -> Self:
         act: Act = match["act"]  # type: ignore[assignment]  # the template allows no other word
         return cls(act, int(match["reply"]))
+
+    async def check(self, interaction: Interaction) -> None:
+        interaction.client.moderators.require_server(interaction)
 
     async def use(self, interaction: Interaction) -> None:
         moderators, user = interaction.client.moderators, interaction.user

@@ -17,6 +17,7 @@ from bot.discord_io.components import Component, Interaction
 from bot.discord_io.excerpts import quoted, short
 from bot.errors import Refused
 from bot.i18n.en import moderation as words
+from bot.server.moderators import server_of
 from storage.records import Preference
 
 __all__ = ["BlindVote", "VoteButton", "blank_vote_embed", "preference_of", "vote_buttons", "vote_embed"]
@@ -90,13 +91,15 @@ class VoteButton(
     def from_match(cls, match: re.Match[str]) -> Self:
         return cls(match["run"], int(match["number"]), match["side"])  # type: ignore[arg-type]  # as in the template
 
+    async def check(self, interaction: Interaction) -> None:
+        interaction.client.moderators.require_server(interaction)
+
     async def use(self, interaction: Interaction) -> None:
-        moderators = interaction.client.moderators
-        guild = moderators.require_server(interaction)
+        guild = server_of(interaction)
         if not await interaction.client.reports.asked(self.run_id, self.number, guild):
             raise Refused(words.BLIND_ELSEWHERE)
         chosen = preference_of(self.run_id, self.number, self.side)
-        await moderators.store.call(
+        await interaction.client.moderators.store.call(
             lambda store: store.vote(self.run_id, self.number, chosen, voter_id=interaction.user.id, guild_id=guild.id)
         )
         await interaction.response.send_message(words.BLIND_STORED, ephemeral=True)

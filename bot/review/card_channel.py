@@ -1,4 +1,4 @@
-"""The review channel: a card for each reply, kept in step with the store. Stores nothing and judges nothing."""
+"""The card channel of a server: posts a card for each reply, and updates it when the store changes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from storage.store import Store
 __all__ = ["CardChannel"]
 
 _log = logging.getLogger(__name__)
-_LOOK_BACK = 200  # messages of the review channel searched for a card whose place is not known
+_LOOK_BACK = 200  # messages of the review channel searched for a card that the store does not know
 
 
 class CardChannel:
@@ -27,14 +27,14 @@ class CardChannel:
     def __init__(self, moderators: Moderators) -> None:
         self._moderators = moderators
 
-    async def post(self, reply_id: int, guild: discord.Guild, asker: str, *, look: bool = False) -> None:
-        """Put a card for a new reply into its server's review channel, if all who see that read the reply's channel.
+    async def post(self, reply_id: int, guild: discord.Guild, asker: str, *, may_exist: bool = False) -> None:
+        """Post the card of a new reply, if everybody in the card channel can read the reply's channel.
 
-        `look`: it may stand there already, from an earlier attempt that is too long ago for Discord to know its nonce.
+        `may_exist`: an earlier attempt may have posted it, too long ago for Discord to know its nonce.
         """
         reply = await self._moderators.store.call(Store.reply, reply_id)
         channel = await self._moderators.card_channel(guild, reply.channel_id)
-        if channel is None or (look and await self._stands(guild, reply_id)):
+        if channel is None or (may_exist and await self._exists(guild, reply_id)):
             return
         embed, view = await self.draw(guild, reply, asker)
         nonce = nonce_of(channel.id, "card", reply_id)
@@ -46,22 +46,22 @@ class CardChannel:
     async def draw(
         self, guild: discord.Guild, reply: Reply, asker: str, *, skipped_by: str | None = None
     ) -> tuple[discord.Embed, discord.ui.View]:
-        """How a reply's card looks now: to all moderators, so in the server's language, whoever used it."""
-        now = await self._moderators.store.call(_now, reply.id)
+        """The reply's card as the store has it now, in the server's language since all moderators read it."""
+        state = await self._moderators.store.call(_state, reply.id)
         with speaking(self._moderators.locale(guild)):
             embed = card(
-                now.reply,
-                now.review,
+                state.reply,
+                state.review,
                 asker,
-                held=now.held,
-                skipped_by=skipped_by if now.review is None else None,
-                replaced_by=now.replaced_by,
-                not_shown=now.not_shown,
+                held=state.held,
+                skipped_by=skipped_by if state.review is None else None,
+                replaced_by=state.replaced_by,
+                not_shown=state.not_shown,
             )
-            return embed, card_buttons(now.reply, now.review, again=now.not_shown is not None)
+            return embed, card_buttons(state.reply, state.review, again=state.not_shown is not None)
 
     async def withdraw(self, guild: discord.Guild, message: discord.PartialMessage, reply_id: int) -> None:
-        """Let a card show what is left of a reply whose words were removed. Raises what Discord raises."""
+        """Update the card of a reply whose words were removed. Raises what Discord raises."""
         try:
             reply = await self._moderators.store.call(Store.reply, reply_id)
         except ReplyNotFound:
@@ -73,7 +73,7 @@ class CardChannel:
             await message.edit(embed=embed, view=view)
 
     async def redraw(self, guild: discord.Guild, reply: Reply) -> bool:
-        """Bring the card in step. A card that cannot be edited is no failure of the verdict, and gives False."""
+        """Update the card; returns False if it cannot be edited, which is no failure of a verdict."""
         try:
             message = await self._find(guild, reply.id)
             if message is not None:
@@ -92,18 +92,18 @@ class CardChannel:
         if channel is not None:
             await self._moderators.say(channel, text)
 
-    async def _stands(self, guild: discord.Guild, reply_id: int) -> bool:
+    async def _exists(self, guild: discord.Guild, reply_id: int) -> bool:
         try:
             return await self._find(guild, reply_id) is not None
         except discord.HTTPException:  # may write there, but not read
             return False
 
     async def _find(self, guild: discord.Guild, reply_id: int) -> discord.Message | None:
-        """The card of a reply: where the store says it stands, else wherever it is among the newest messages."""
+        """The card of a reply: the message that the store names, else one among the newest messages."""
         post = await self._moderators.store.call(Store.card, reply_id)
         if post is not None:
-            place = guild.get_channel(post.channel_id)
-            return await place.fetch_message(post.message_id) if isinstance(place, discord.TextChannel) else None
+            known = guild.get_channel(post.channel_id)
+            return await known.fetch_message(post.message_id) if isinstance(known, discord.TextChannel) else None
         channel = self._moderators.review_channel(guild)
         if channel is None:
             return None
@@ -127,13 +127,13 @@ class _CardState:
     not_shown: str | None
 
 
-def _now(store: Store, reply_id: int) -> _CardState:
+def _state(store: Store, reply_id: int) -> _CardState:
     reply = store.reply(reply_id)
-    standing = store.reply_by_message(reply.message_id) if reply.message_id is not None else None
+    shown = store.reply_by_message(reply.message_id) if reply.message_id is not None else None
     return _CardState(
         reply,
         store.latest_review(reply_id),
         store.held_in(reply_id) is not None,
-        standing.id if standing is not None and standing.id != reply_id else None,
+        shown.id if shown is not None and shown.id != reply_id else None,
         next((one.error for one in store.outbox.of_reply(reply_id) if one.kind != "card" and one.error), None),
     )

@@ -80,8 +80,8 @@ def card(
 ) -> discord.Embed:
     """The card of one reply. Once it is done or skipped it is short, so that the channel stays easy to read.
 
-    `replaced_by` is the reply that stands in its place on Discord now; `not_shown` why what follows from a verdict, or
-    the answer itself, is not shown there yet.
+    `replaced_by` is the reply that Discord shows instead now; `not_shown` is why the answer, or what follows from a
+    verdict, is not shown yet.
     """
     if is_blank(reply):
         return blank_card(reply.id)

@@ -1,7 +1,7 @@
-"""Held answers: what may be read on Discord of a draft, before and after moderators have seen it.
+"""Held answers: what the asker reads before and after moderators have judged an answer.
 
-The asker sees a notice; an approval turns it into the answer, an edit into the moderator's text, a rejection into a
-refusal, and a verdict taken back into the notice again. How it gets there is bot/review/outbox.py's affair.
+The asker first sees a notice. An approval turns it into the answer, an edit into the moderator's text, a rejection into
+a refusal; undoing a verdict brings the notice back. bot/review/outbox.py shows it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ __all__ = ["shown_for"]
 
 
 def shown_for(reply: Reply, review: Review | None, *, unseen: bool = False) -> str:
-    """What may be read on Discord while `review` stands; `unseen`: no card could be posted. Pure."""
+    """What may be read on Discord after `review`; `unseen`: no card could be posted."""
     if review is None:
         return texts.HELD_UNSEEN if unseen else texts.HELD_NOTICE
     if review.verdict == "reject":

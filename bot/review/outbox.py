@@ -1,8 +1,8 @@
-"""The outbox: what the store holds and Discord does not show yet is shown, until it stands there.
+"""The outbox: shows on Discord what the store holds and Discord does not show yet.
 
-Answers, cards, and what follows from verdicts are written down together with the reason for them, and then carried out
-here: at once, again when Discord is back, and after a restart. What fails is said on the reply's card, and is tried
-again by itself and by the card's button. Doing it twice does no harm, since what is shown is read from the store.
+Answers, cards and what follows from verdicts are stored together with what caused them, and then shown here: at once,
+again when Discord is back, and after a restart. The reply's card says what failed; the outbox tries it again, and so
+does the card's button. Showing something twice does no harm, since it is read from the store each time.
 """
 
 from __future__ import annotations
@@ -46,24 +46,24 @@ _AT_ONCE = 200  # rows of one round
 _PAUSES = (15.0, 3600.0)  # seconds until what was refused is tried again: the first time, doubled, and at most
 
 
-class _NotYet(Exception):
+class _NotPossibleYet(Exception):
     """It can be done only later; the argument is the reason, as `words.NOT_SHOWN` names it."""
 
 
 @dataclass(frozen=True)
 class _State:
-    """What of a reply is to be seen on Discord. `stands`: no other answer stands in its place."""
+    """What of a reply belongs on Discord. `current`: no other answer has replaced it."""
 
     review: Review | None
     held_in: tuple[int, ...] | None
-    stands: bool
+    current: bool
     answer: Delivery | None
     unseen: bool
 
 
 def reason_for(error: BaseException) -> str:
     """What kept something from being shown, as `words.NOT_SHOWN` names it."""
-    if isinstance(error, _NotYet):
+    if isinstance(error, _NotPossibleYet):
         return str(error)
     if unreached(error):
         return "unreached"
@@ -92,9 +92,9 @@ class Outbox:
         await self.carry_out(reply_id, "answer")
 
     async def carry_out(self, reply_id: int, *kinds: DeliveryKind, drawn: bool = True) -> str | None:
-        """Show what is still to be shown of a reply, all of it or these kinds; gives why something could not be.
+        """Show what is not shown yet of a reply, all of it or these kinds; returns why something could not be.
 
-        `drawn`: its card was brought in step with the last verdict already.
+        `drawn`: its card shows the last verdict already.
         """
         failure: str | None = None
         async with self._lock(reply_id):
@@ -120,7 +120,7 @@ class Outbox:
         return self._locks.setdefault(reply_id, asyncio.Lock())
 
     async def _attempt(self, delivery: Delivery) -> str | None:
-        """Do it, and note how it went; gives the reason if it could not be done."""
+        """Show it and store the result; returns the reason if it could not be shown."""
         try:
             reply = await self._store.call(Store.reply, delivery.reply_id)
             guild = self._client.get_guild(reply.guild_id) if reply.guild_id is not None else None
@@ -128,7 +128,7 @@ class Outbox:
                 return None  # the server is not there at the moment: later
             with speaking(self._moderators.locale(guild)):
                 return await self._try(delivery, reply, guild)
-        except Exception:  # noqa: BLE001  (the store: nothing is lost, and it is tried again)
+        except Exception:  # noqa: BLE001  (the store failed: nothing is lost, and it is tried again)
             _log.exception("What is to be shown of reply %s could not be read or noted", delivery.reply_id)
             return "failed"
 
@@ -136,12 +136,12 @@ class Outbox:
         do = self._post_card if delivery.kind == "card" else self._show_messages
         try:
             await do(delivery, reply, guild)
-        except Exception as error:  # noqa: BLE001  (whatever it was, it is said and tried again)
+        except Exception as error:  # noqa: BLE001  (whatever it was, the card says so and it is tried again)
             reason = reason_for(error)
             await self._failed(delivery, reply, guild, reason, error)
             return reason
         later = delivery.error is not None or delivery.id in self._next
-        if later and delivery.kind != "card":  # its error is not to stand on the card that is drawn now
+        if later and delivery.kind != "card":  # so that the card drawn now does not show its error
             await self._store.call(lambda store: store.outbox.failed(delivery.id, None))
             if guild is not None and not await self.cards.redraw(guild, reply):
                 self._put_off(delivery, "refused")
@@ -168,7 +168,7 @@ class Outbox:
             return
         if delivery.kind != "card":
             await self.cards.redraw(guild, reply)
-        elif delivery.error is None:  # the asker of a held answer is not to wait for what nobody sees
+        elif delivery.error is None:  # tell the asker of a held answer that no moderator sees it
             await self._say_unseen(delivery, reply, guild)
 
     def _put_off(self, delivery: Delivery, reason: str) -> None:
@@ -187,17 +187,17 @@ class Outbox:
             return
         if self._moderators.review_channel(guild) is not None:
             asker = delivery.details.get("asker") or texts.SOMEBODY
-            await self.cards.post(reply.id, guild, asker, look=delivery.id in self._next)
+            await self.cards.post(reply.id, guild, asker, may_exist=delivery.id in self._next)
         elif await self._store.call(lambda store: store.held_in(reply.id)) is not None:
-            raise _NotYet("nowhere")
+            raise _NotPossibleYet("nowhere")
         if delivery.error is not None:
             await self._done(delivery)
             await self._say_unseen(delivery, reply, guild)  # not any more
 
     async def _show_messages(self, delivery: Delivery, reply: Reply, guild: discord.Guild | None) -> None:
-        """Let the messages of a reply say what may be read there now."""
+        """Show in the messages of a reply what may be read there now."""
         now = await self._store.call(_now, reply.id)
-        if not now.stands or (now.answer is None and not now.held_in):
+        if not now.current or (now.answer is None and not now.held_in):
             return
         if reply.redacted:
             await self._break_off(now.answer, reply)
@@ -225,7 +225,7 @@ class Outbox:
             await delete_message(message)
 
     async def _break_off(self, answer: Delivery | None, reply: Reply) -> None:
-        """Somebody's words were removed: what stands there stays as it is, and is finished."""
+        """Somebody's words were removed: finish the messages as they are."""
         if answer is None:
             return
         if reply.id in self._live:
@@ -241,7 +241,7 @@ class Outbox:
             await edit(channel.get_partial_message(answer.details["messages"][-1]), view=None)
 
     def _restored(self, reply_id: int) -> Callable[[], Awaitable[None]] | None:
-        """What gives an answer that stood in the place of this one its words and its buttons back."""
+        """What restores the words and buttons of the answer that this one replaced."""
         stream, request = self._live.get(reply_id, (None, None))
         if stream is None or request is None or request.existing is None or request.existing.continues:
             return None
@@ -249,7 +249,7 @@ class Outbox:
         return lambda: stream.restore(below)
 
     async def _stream_of(self, answer: Delivery, reply: Reply) -> tuple[MessageStream, str, str]:
-        """The messages of an answer whose end is not shown yet, and what stands above and below it."""
+        """The messages of an answer whose end is not shown yet, and the text above and below it."""
         details = answer.details
         around = details.get("heading", ""), details.get("aside", "")
         if reply.id in self._live:
@@ -260,7 +260,7 @@ class Outbox:
         return stream, *around
 
     async def _stream_of_held(self, delivery: Delivery, reply: Reply, now: _State) -> tuple[MessageStream, str, str]:
-        """The messages of a held answer, and what stands above and below it."""
+        """The messages of a held answer, and the text above and below it."""
         channel = await channel_of(self._client, reply)
         number = f"{reply.id}.{delivery.id}"  # another one for each verdict
         return await stream_from_held(
@@ -282,7 +282,7 @@ def _now(store: Store, reply_id: int) -> _State:
     return _State(
         review=store.latest_review(reply_id),
         held_in=store.held_in(reply_id),
-        stands=newest is None or newest.id == reply_id,
+        current=newest is None or newest.id == reply_id,
         answer=next((one for one in deliveries if one.kind == "answer"), None),
         unseen=any(one.kind == "card" and one.error for one in deliveries),
     )

@@ -1,4 +1,4 @@
-"""Reactions as verdicts, where the settings say so: a check mark approves, a cross rejects, taking it away undoes."""
+"""Reactions as verdicts, if the settings allow it: a check mark approves, a cross rejects, removing it undoes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _VERDICTS: dict[str, Verdict] = {"\u2705": "approve", "\u274c": "reject"}
 
 
 class Reactions:
-    """Hears of reactions on the answers of one client. Whatever is no moderator's verdict is passed over."""
+    """Receives reactions on the answers of one client. Ignores those that are no moderator's verdict."""
 
     def __init__(self, moderators: Moderators, review: ReviewService) -> None:
         self._moderators = moderators
@@ -39,7 +39,7 @@ class Reactions:
             await self._judge(payload.message_id, verdict, member)
 
     async def removed(self, payload: discord.RawReactionActionEvent, guild: discord.Guild | None) -> None:
-        """The reaction that gave the review verdict is gone, and so is the verdict, if a moderator's still."""
+        """The reaction that gave the latest verdict is gone: undo the verdict, if its author still moderates."""
         verdict = _VERDICTS.get(payload.emoji.name)
         if verdict is None or guild is None:
             return
@@ -51,7 +51,7 @@ class Reactions:
             return
         try:
             member = await guild.fetch_member(payload.user_id)
-        except discord.HTTPException:  # has left, or cannot be asked about: the verdict stands
+        except discord.HTTPException:  # has left, or Discord does not say: the verdict stays
             return
         if not await self._moderators.may_judge(member, reply.channel_id):
             return
@@ -61,9 +61,9 @@ class Reactions:
         reply: Reply | None = await self._moderators.store.call(Store.reply_by_message, message_id)
         if reply is None or reply.guild_id != member.guild.id:
             return
-        review, hidden = await self._moderators.store.call(_review, reply.id)
+        review, hidden = await self._moderators.store.call(_latest, reply.id)
         if hidden and review is None:
-            return  # a draft that is held back cannot be read where the reaction stands
+            return  # a held answer cannot be read where the reaction is
         try:
             async with self._review.verdicts.lock(reply.id):
                 change = await self._review.verdicts.give(reply, verdict, member)
@@ -73,5 +73,5 @@ class Reactions:
         await self._review.verdicts.carry_out(change, member.guild, reply, drawn=drawn)
 
 
-def _review(store: Store, reply_id: int) -> tuple[Review | None, bool]:
+def _latest(store: Store, reply_id: int) -> tuple[Review | None, bool]:
     return store.latest_review(reply_id), store.held_in(reply_id) is not None

@@ -46,7 +46,7 @@ def progress_line(run: Run, metrics: list[Metric], now: datetime) -> str:
 
 
 class LiveProgress:
-    """Keeps one message showing how far the run is, until it ends or the message can no longer be edited."""
+    """Shows a run's progress in one message until the run ends or the message can no longer be edited."""
 
     def __init__(
         self, store: AsyncStore, edit: Callable[[str], Awaitable[Any]], running: Callable[[], bool], heading: str

@@ -1,4 +1,4 @@
-"""Makes room on the GPU for a training run: the engine sleeps meanwhile, but only if both do not fit."""
+"""Frees GPU memory for a training run: the engine sleeps meanwhile, but only if both do not fit."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ async def share_gpu_memory(
     *,
     free_bytes: Callable[[str], float] = _free_bytes,
 ) -> AsyncIterator[bool]:
-    """While inside, training has the memory it needs; gives whether the engine sleeps. It is woken whatever happens.
+    """While inside, training has the memory it needs; yields whether the engine sleeps. It is always woken.
 
     Args:
-        engine: what answers. On a CPU it is never put to sleep; requests wait while it is.
-        settings: of the base and the training.
-        home: where the base's config is.
-        free_bytes: how much of a device nobody uses.
+        engine: what answers. Requests wait while it sleeps; on a CPU it never does.
+        settings: of the base model and the training.
+        home: where the base model's config is.
+        free_bytes: how much memory of a device is free.
     """
     stats = engine.stats()
     shape = await asyncio.to_thread(_shape, settings.model.base, home.models) if _on_gpu(stats.device) else None
@@ -52,7 +52,7 @@ async def share_gpu_memory(
         need, free = least_bytes(shape, settings.training), free_bytes(stats.device)
         if must_sleep(need=need, free=free, held=stats.memory_bytes):
             _log.info("Training needs %.1f GB, %.1f GB are free: the engine sleeps meanwhile", need / 1e9, free / 1e9)
-            asleep = await _sleeps(engine)
+            asleep = await _put_to_sleep(engine)
     try:
         yield asleep
     finally:
@@ -60,7 +60,7 @@ async def share_gpu_memory(
             await asyncio.shield(wake(engine))
 
 
-async def _sleeps(engine: ChatEngine) -> bool:
+async def _put_to_sleep(engine: ChatEngine) -> bool:
     try:
         await engine.sleep()
     except ModelError as error:
@@ -74,7 +74,7 @@ def _on_gpu(device: str) -> bool:
 
 
 def _shape(base: str, models: Path) -> ModelShape | None:
-    """The sizes of the base, from its config alone; None when they cannot be had, and nothing can be decided."""
+    """The sizes of the base model from its config; None when they cannot be read."""
     if base == "embedded":
         return EMBEDDED_SHAPE
     try:

@@ -1,4 +1,4 @@
-"""What commands may ask of the running bot: the side of bot/app.py that Discord sees."""
+"""What commands may ask of the running bot; bot/app.py does it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Status:
 
 
 class Operations(Protocol):
-    """Everything here concerns all servers: one engine, one adapter, one training run at a time."""
+    """These act for all servers: there is one engine, one adapter, and one training run at a time."""
 
     @property
     def training(self) -> bool: ...
@@ -54,11 +54,11 @@ class Operations(Protocol):
     ) -> RunResult: ...
 
     def cancel_training(self, *, actor: str) -> bool:
-        """Stop the run that is going on; False when there is none."""
+        """Stop the current run; False when there is none."""
         ...
 
     async def use(self, adapter: str | None, *, actor: str, reason: str, act: Act | None = ...) -> None:
-        """Answer with an adapter (None: the base model) from now on, if it can be loaded; `act` goes into the audit."""
+        """Answer with an adapter (None: the base model) from now on, if it loads; `act` is written in the audit."""
         ...
 
     async def rollback(
@@ -66,5 +66,5 @@ class Operations(Protocol):
     ) -> str | None: ...
 
     async def look(self) -> None:
-        """See what another process changed: the champion, and training."""
+        """Check what another process changed: the champion, and training."""
         ...

@@ -1,7 +1,7 @@
-"""Training runs that this bot did not start, or whose end it did not see: looked after as its own.
+"""Watches training runs that this bot did not start, or whose end it did not see.
 
-A trainer outlives a bot that was killed, and `nightshift train` runs beside one. While somebody holds the lock,
-training goes on; of a run that ended, people are told once. Knows Discord only through what it is given.
+A trainer outlives a bot that was killed, and `nightshift train` can run next to one. While somebody holds the lock,
+a run is under way; when one ends, it is reported once.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ __all__ = ["OtherRuns"]
 
 _log = logging.getLogger(__name__)
 
-_PATIENCE_S = 15.0
-"""How long a trainer that was asked to stop may take before it is killed."""
+_STOP_S = 15.0
+"""How long a trainer may take to stop before it is killed."""
 _MOST = 3
-"""Runs that are told of after a long silence: the newest."""
+"""The newest runs that are reported when several ended unseen."""
 
 
 class OtherRuns:
@@ -36,23 +36,23 @@ class OtherRuns:
     Args:
         home: where the lock is.
         store: where runs are.
-        tell: tells people how a run ended.
+        report: tells people how a run ended.
     """
 
-    def __init__(self, home: Home, store: AsyncStore, tell: Callable[[Run], Awaitable[None]]) -> None:
+    def __init__(self, home: Home, store: AsyncStore, report: Callable[[Run], Awaitable[None]]) -> None:
         self._home = home
         self._store = store
-        self._tell = tell
+        self._report = report
         self._seen = False
         self._cancelled_by = ""
         self._asked_at = 0.0
 
     def going(self) -> Holder | None:
-        """Who trains at this moment; None when nobody does."""
+        """The process that trains now, if there is one."""
         return holder_of(self._home.runs / "lock")
 
     def cancel(self, actor: str) -> bool:
-        """Ask the trainer to stop, for good; False when there is none."""
+        """Ask the trainer to stop and not resume; False when there is none."""
         holder = self.going()
         if holder is None or not end(holder, signal.SIGTERM):
             return False
@@ -60,11 +60,11 @@ class OtherRuns:
         return True
 
     async def look(self) -> None:
-        """See how it is; to be called every few seconds while this bot trains nothing itself."""
+        """Check on the run; to be called every few seconds while this bot trains nothing itself."""
         holder = await asyncio.to_thread(self.going)
         if holder is not None:
             self._seen = True
-            late = self._cancelled_by and time.monotonic() - self._asked_at > _PATIENCE_S
+            late = self._cancelled_by and time.monotonic() - self._asked_at > _STOP_S
             if holder.hangs or late:
                 _log.error("The training process %s hangs and is ended", holder.pid)
                 end(holder, signal.SIGKILL)
@@ -77,13 +77,13 @@ class OtherRuns:
         self._seen, self._cancelled_by = False, ""
         runs = await self._store.call(Store.unreported_runs)
         for run in runs[-_MOST:]:
-            await self._tell(run)
+            await self._report(run)
         for run in runs:
             await self._store.call(Store.mark_reported, run.id)
 
 
 def _close_dead(store: Store, home: Home) -> None:
-    """Close the run of a trainer that died, unless it goes on at the next start."""
+    """Close the run of a trainer that died, unless it resumes at the next start."""
     run = store.last_run()
     if run is not None and run.outcome is None and not can_go_on(home, run.id):
         store.finish_run(run.id, "failed", "The training process ended without a result; nothing was published.")

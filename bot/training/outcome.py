@@ -1,4 +1,4 @@
-"""What became of a run whose adapter is not used, by its record. Pure; bot/i18n/en/moderation.py words it."""
+"""Why a run's adapter is not used, from the run's record; bot/i18n/en/moderation.py words it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _SHOWN = 3  # decimals of a loss; a difference that nobody sees is none
 
 
 def why_kept(run: Run) -> Kept | None:
-    """Why the adapter in use stays, for a run with the outcome "kept"; None where the record does not say.
+    """Why the champion stays, for a run with the outcome "kept"; None where the record does not say.
 
-    "not chosen": the gate let the new adapter in, but the adapter in use was changed during the run.
+    "not chosen": the challenger passed the gate, but the champion was changed during the run.
     """
     checks = run.details.get("checks")
     if not isinstance(checks, list) or run.champion_nll is None or run.challenger_nll is None:

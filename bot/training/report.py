@@ -1,8 +1,8 @@
 """The report after a night of training: what came of it, its loss curve and blind votes on both adapters' answers.
 
-Put together from the run's row and metrics; posted in the review channel of each server. Sampled questions come from
-held-out conversations: a server sees those of its own conversations and the operator's, never another server's, and
-none from a channel that somebody who sees the review channel cannot read.
+It is made from the run's row and metrics, and posted in the review channel of each server. The questions come from
+hold-out conversations of the same server, and on the main server also of the operator; never from a channel that
+somebody in the review channel cannot read.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ __all__ = ["ReportPoster", "blind_votes_of", "report_embed"]
 
 _log = logging.getLogger(__name__)
 _QUESTIONS = 3
-_REASONS, _REASON = 3, 250  # for pairs set aside that are named, and the characters of each
+_REASONS, _REASON = 3, 250  # reasons of quarantined pairs that are named, and the characters of each
 _COLOURS = {"promoted": discord.Colour.green(), "kept": discord.Colour.gold(), "failed": discord.Colour.red()}
 
 
 @dataclass(frozen=True)
-class _Night:
+class _RunReport:
     run: Run
     metrics: list[Metric]
     samples: list[tuple[BlindVote, Reply]]
-    """With the reply that each question was taken from; one of no server is the operator's own material."""
-    aside: list[Quarantined]
-    """What this run set aside and still waits."""
+    """With the reply that each question comes from; a reply of no server is the operator's."""
+    quarantined: list[Quarantined]
+    """What this run put into quarantine and nobody has decided about."""
 
 
 class ReportPoster:
@@ -58,36 +58,36 @@ class ReportPoster:
         self._moderators = moderators
 
     async def post(self, run_id: str | None, guilds: Sequence[discord.Guild]) -> int:
-        """Report a run to these servers; gives how many have heard.
+        """Report a run to these servers; returns to how many it was posted.
 
-        Reported is every night, and each other run that went as far as comparing two adapters.
+        Only scheduled runs and runs that compared two adapters are reported.
         """
         if run_id is None:
             return 0
         try:
-            night = await self._moderators.store.call(_night, run_id)
+            report = await self._moderators.store.call(_load, run_id)
         except StorageError:
             return 0
-        if night.run.trigger != "schedule" and night.run.challenger_nll is None:
+        if report.run.trigger != "schedule" and report.run.challenger_nll is None:
             return 0
-        heard = 0
+        posted = 0
         for guild in guilds:
             channel = self._moderators.review_channel(guild)
             if channel is None:
                 continue
             try:
                 with speaking(self._moderators.locale(guild)):
-                    picture = await asyncio.to_thread(loss_curve, night.metrics)
-                    await self._post(channel, night, picture)
+                    picture = await asyncio.to_thread(loss_curve, report.metrics)
+                    await self._post(channel, report, picture)
             except UNSENT:
                 _log.warning("The report could not be posted in %s", channel, exc_info=True)
             else:
-                heard += 1
-        return heard
+                posted += 1
+        return posted
 
-    async def _post(self, channel: discord.TextChannel, night: _Night, picture: bytes | None) -> None:
-        embed = self._embed(night, channel.guild.id)
-        nonce = nonce_of(channel.id, night.run.id)
+    async def _post(self, channel: discord.TextChannel, report: _RunReport, picture: bytes | None) -> None:
+        embed = self._embed(report, channel.guild.id)
+        nonce = nonce_of(channel.id, report.run.id)
         if picture is None or not channel.permissions_for(channel.guild.me).attach_files:
             message = await with_retry(lambda: channel.send(embed=embed, nonce=nonce))
         else:
@@ -96,8 +96,8 @@ class ReportPoster:
             message = await with_retry(
                 lambda: channel.send(embed=embed, file=discord.File(io.BytesIO(curve), "loss.png"), nonce=nonce)
             )
-        await self._keep(Post(message.id, channel.guild.id, channel.id, "report", run_id=night.run.id))
-        for vote in (await self._shown(night, channel))[:_QUESTIONS]:
+        await self._keep(Post(message.id, channel.guild.id, channel.id, "report", run_id=report.run.id))
+        for vote in (await self._shown(report, channel))[:_QUESTIONS]:
             message = await with_retry(functools.partial(_post_vote, channel, vote))
             post = Post(message.id, channel.guild.id, channel.id, "question", run_id=vote.run_id, sample=vote.number)
             if await self._keep(post):  # its words were removed while it was posted
@@ -106,20 +106,20 @@ class ReportPoster:
     async def asked(self, run_id: str, number: int, guild: discord.Guild) -> bool:
         """Whether a question of a run was one for this server."""
         try:
-            night = await self._moderators.store.call(_night, run_id)
+            report = await self._moderators.store.call(_load, run_id)
         except StorageError:
             return False
         here = self._owners(guild)
-        return any(vote.number == number and reply.guild_id in here for vote, reply in night.samples)
+        return any(vote.number == number and reply.guild_id in here for vote, reply in report.samples)
 
     def _owners(self, guild: discord.Guild) -> tuple[int | None, ...]:
-        """Whose samples a server's moderators judge: its own, and on the main server the operator's."""
+        """Whose samples a server's moderators judge: the server's own, and on the main server also the operator's."""
         return (None, guild.id) if guild.id == self._moderators.training_servers.main else (guild.id,)
 
-    async def _shown(self, night: _Night, channel: discord.TextChannel) -> list[BlindVote]:
-        """The questions that may stand in a review channel: of its server, from channels that all its readers read."""
+    async def _shown(self, report: _RunReport, channel: discord.TextChannel) -> list[BlindVote]:
+        """The questions that a review channel may show: of its server, from channels that all its readers can read."""
         guild, shown = channel.guild, []
-        for vote, reply in night.samples:
+        for vote, reply in report.samples:
             own = reply.guild_id == guild.id
             if reply.guild_id in self._owners(guild) and (
                 not own
@@ -130,20 +130,20 @@ class ReportPoster:
         return shown
 
     async def redraw(self, post: Post, channel: discord.abc.Messageable) -> None:
-        """Show a report without the reasons of pairs that no longer wait. Raises what Discord raises."""
+        """Remove the reasons of pairs that no longer wait from a report. Raises what Discord raises."""
         if post.run_id is None or post.guild_id is None:
             return
-        night = await self._moderators.store.call(_night, post.run_id)
+        report = await self._moderators.store.call(_load, post.run_id)
         message = await channel.fetch_message(post.message_id)
-        embed = self._embed(night, post.guild_id)
+        embed = self._embed(report, post.guild_id)
         if message.attachments:
             embed.set_image(url="attachment://loss.png")
         await message.edit(embed=embed)
 
-    def _embed(self, night: _Night, guild_id: int) -> discord.Embed:
+    def _embed(self, report: _RunReport, guild_id: int) -> discord.Embed:
         """The report as one server sees it."""
         here = (None, guild_id) if guild_id == self._moderators.training_servers.main else (guild_id,)
-        return report_embed(night.run, [one.reason for one in night.aside if one.guild_id in here])
+        return report_embed(report.run, [one.reason for one in report.quarantined if one.guild_id in here])
 
     async def _keep(self, post: Post) -> bool:
         return await self._moderators.store.call(Store.add_post, post)
@@ -154,8 +154,8 @@ async def _post_vote(channel: discord.TextChannel, vote: BlindVote) -> discord.M
     return await channel.send(embed=vote_embed(vote), view=vote_buttons(vote), nonce=nonce)
 
 
-def report_embed(run: Run, aside: Sequence[str] = ()) -> discord.Embed:
-    """The report in words. `aside`: why each pair was set aside that waits for a second moderator."""
+def report_embed(run: Run, quarantined: Sequence[str] = ()) -> discord.Embed:
+    """The report in words. `quarantined`: the reason of each pair that waits for a second moderator."""
     outcome = run.outcome or "failed"
     reason = run.reason or ""
     why = why_kept(run) if outcome == "kept" else None
@@ -177,9 +177,9 @@ def report_embed(run: Run, aside: Sequence[str] = ()) -> discord.Embed:
     if run.finished_at:
         took = datetime.fromisoformat(run.finished_at) - datetime.fromisoformat(run.started_at)
         embed.add_field(name=words.REPORT_TIME, value=texts.minutes(max(0.0, took.total_seconds() / 60)))
-    if aside:
-        reasons = Counter(aside).most_common(_REASONS)
-        more = len(aside) - sum(count for _, count in reasons)
+    if quarantined:
+        reasons = Counter(quarantined).most_common(_REASONS)
+        more = len(quarantined) - sum(count for _, count in reasons)
         shown = [(line(reason, _REASON), count) for reason, count in reasons]
         embed.add_field(name=words.REPORT_ASIDE, value=words.quarantine_tonight(shown, more), inline=False)
     if run.challenger:
@@ -188,10 +188,10 @@ def report_embed(run: Run, aside: Sequence[str] = ()) -> discord.Embed:
 
 
 def blind_votes_of(run: Run) -> list[tuple[BlindVote, int | None]]:
-    """The sampled questions that both adapters answered differently, with the reply each was taken from. Pure.
+    """The sampled questions that both adapters answered differently, with the reply that each comes from.
 
     Read from `details["samples"]`: a list of objects with "prompt", "text" (the challenger's), "champion" and
-    "reply_id". What a run did not record is left out, down to an empty list.
+    "reply_id". A sample that lacks one of them is left out.
     """
     samples = run.details.get("samples")
     found: list[tuple[BlindVote, int | None]] = []
@@ -206,11 +206,11 @@ def blind_votes_of(run: Run) -> list[tuple[BlindVote, int | None]]:
     return found
 
 
-def _night(store: Store, run_id: str) -> _Night:
+def _load(store: Store, run_id: str) -> _RunReport:
     run = store.run(run_id)
     samples: list[tuple[BlindVote, Reply]] = []
     for vote, reply_id in blind_votes_of(run):
-        if reply_id is None:  # nobody can say whose words these are
+        if reply_id is None:  # nobody knows whose words these are
             continue
         try:
             reply = store.reply(reply_id)
@@ -219,5 +219,5 @@ def _night(store: Store, run_id: str) -> _Night:
         private = reply.source == "discord" and reply.guild_id is None
         if not reply.redacted and not private:
             samples.append((vote, reply))
-    aside = [one for one in store.quarantined(limit=None) if one.run_id == run_id]
-    return _Night(run, store.metrics(run_id), samples, aside)
+    quarantined = [one for one in store.quarantined(limit=None) if one.run_id == run_id]
+    return _RunReport(run, store.metrics(run_id), samples, quarantined)

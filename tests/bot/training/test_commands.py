@@ -42,7 +42,7 @@ async def test_train_status_tells_how_far_the_run_is_and_follows_it(open_stage):
         log = Store.log_metrics
         await stage.app.store.call(log, run_id, 3, {"loss": 2.5})
         result = await stage.world.moderator.slash(stage.world.general, "train status")
-        assert result.response.content.startswith("**Learning** \u00b7 step 3 \u00b7 loss 2.500")
+        assert result.response.content.startswith("**Training** \u00b7 step 3 \u00b7 loss 2.500")
         assert result.response.ephemeral
         await stage.app.store.call(log, run_id, 4, {"loss": 2.25, "eval_loss": 2.75})
         await stage.env.advance_time(5)

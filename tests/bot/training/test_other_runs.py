@@ -54,7 +54,7 @@ async def test_status_shows_a_run_that_outlived_its_bot(stage, orphan):
     """It is going on, and no other one is begun beside it."""
     await orphaned(stage, orphan)
     status = await stage.world.moderator.slash(stage.world.general, "train status")
-    assert status.response.content.startswith("**Learning**")
+    assert status.response.content.startswith("**Training**")
     assert words.NOT_TRAINING not in status.response.content
     now = await stage.world.moderator.slash(stage.world.general, "train now")
     assert texts.TRAINING_BUSY in said(now)
@@ -126,11 +126,11 @@ async def test_an_orphan_that_hangs_is_ended(stage, orphan, monkeypatch):
 async def test_an_orphan_that_does_not_stop_is_killed(stage, orphan, monkeypatch):
     """Asked first; it was stopped by a debugger, say, and takes no notice."""
     await orphaned(stage, orphan)
-    monkeypatch.setattr(other_runs, "_PATIENCE_S", -1.0)
+    monkeypatch.setattr(other_runs, "_STOP_S", -1.0)
     monkeypatch.setattr(other_runs, "end", lambda holder, _: lock.end(holder, signal.SIGCONT))
     result = await stage.world.moderator.slash(stage.world.general, "train cancel")
     monkeypatch.undo()
-    monkeypatch.setattr(other_runs, "_PATIENCE_S", -1.0)
+    monkeypatch.setattr(other_runs, "_STOP_S", -1.0)
     assert words.CANCELLED in said(result)
     await stage.env.advance_time(6)
     await gone(orphan)
