@@ -161,7 +161,7 @@ def adapter_changed(adapter: str | None, kind: str, reason: str, milliseconds: f
 def adapter_refused(adapter: str | None, sentence: str, answering: str | None = None) -> str:
     """The notice that the adapter chosen last does not answer; `answering` is the one that does (None: the base)."""
     who = adapter_name(answering) if answering else "The base model"
-    return f"**{adapter_name(adapter)} could not be loaded.** {who} stays in use. {sentence}"
+    return f"**{adapter_name(adapter)} could not be loaded.** {who} keeps answering. {sentence}"
 
 
 BACKGROUND = {

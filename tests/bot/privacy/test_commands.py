@@ -57,7 +57,7 @@ async def test_status_counts_what_is_stored(stage):
     await stage.ask("My first question?")
     await stage.ask("My second?")
     status = await stage.ada.slash(stage.world.general, "privacy status")
-    assert "**2 messages** and **2 answers**" in status.response.content
+    assert "**2 messages** from you and **2 answers** to you" in status.response.content
     assert "deleted after 30 days" in status.response.content
 
 
@@ -94,7 +94,7 @@ async def test_an_operator_with_permission_is_reported_honestly(open_stage, sett
     async with open_stage(base=settings.model_copy(update={"consent": "operator"})) as stage:
         for command in ("privacy status", "privacy opt-out"):
             result = await stage.ada.slash(stage.world.general, command)
-            assert "every approved reply may be used" in result.response.content
+            assert "uses every approved reply" in result.response.content
 
 
 # --- the first answer ---

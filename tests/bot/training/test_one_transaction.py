@@ -147,7 +147,9 @@ def test_why_a_new_adapter_is_not_used(run, why):
             assert words.REPORT_KEPT[why]
 
 
-@pytest.mark.parametrize(("locale", "said_so"), [("en", "stays in use"), ("de", "Weiterhin antwortet das Basismodell")])
+@pytest.mark.parametrize(
+    ("locale", "said_so"), [("en", "keeps answering"), ("de", "Weiterhin antwortet das Basismodell")]
+)
 async def test_after_a_change_of_base_it_is_said_who_answers(stage, tmp_path, locale, said_so):
     """No adapter is in use then, so none stays."""
     from bot.i18n.language import speaking
@@ -157,7 +159,7 @@ async def test_after_a_change_of_base_it_is_said_who_answers(stage, tmp_path, lo
     stage.engine.refuse_swap = AdapterMismatch(tmp_path / "first", "it was made for another base")
     await stage.env.advance_time(6)
     notice = stage.card.embeds[0].description
-    assert "The base model stays in use. It was made for another base." in notice
+    assert "The base model keeps answering. It was made for another base." in notice
     assert "stays" not in notice
     with speaking(locale):
         assert said_so in texts.adapter_refused("first", "Why.", None)
