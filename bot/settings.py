@@ -78,9 +78,13 @@ class GenerationConfig:
     """How an answer is drawn; see `model.protocol.Sampling`."""
 
     max_new_tokens: Annotated[int, Field(ge=1, le=1 << 20)] = 200
+    """Longest answer in tokens."""
     temperature: Annotated[float, Field(ge=0, le=10), AfterValidator(_drawable)] = 0.7
+    """How freely the next token is drawn; 0 always takes the likeliest."""
     top_p: Annotated[float, Field(ge=0.001, le=1)] = 0.9
+    """The next token is drawn from the likeliest ones whose probabilities reach this sum."""
     repetition_penalty: Annotated[float, Field(ge=0.1, le=10)] = 1.05
+    """How much less likely a token becomes once it was used; 1 changes nothing."""
 
 
 class Settings(TrainerSettings):

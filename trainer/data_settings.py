@@ -26,6 +26,7 @@ class SnapshotConfig:
     edited_weight: Positive = 2.0
     """How many times as much a pair weighs there whose words a moderator wrote."""
     seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 0
+    """Seed of the reservoir."""
     near_duplicate: Part = 0.85
     """Overlap of character 5-grams from which two pairs count as one; 1 keeps all but exact duplicates."""
     max_author_share: Part = 0.5

@@ -1,4 +1,4 @@
-"""The names of settings: which there are, which the environment sets, and what a misspelt one may have meant. Pure.
+"""The names of settings and the sentences about wrong ones: which there are, and what a misspelt one may mean. Pure.
 
 A name that nobody knows is refused: it would be a setting silently at its default.
 """
@@ -10,12 +10,13 @@ import difflib
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
-__all__ = ["from_environment", "refuse_unknown", "refuse_unknown_variables"]
+__all__ = ["capital", "from_environment", "refuse_unknown", "refuse_unknown_variables", "sentence_of"]
 
 PREFIX = "NIGHTSHIFT_"
 NESTED = "__"
+_GIVEN = 80  # characters of a wrong value that its sentence repeats
 NO_SETTINGS = ("HOME", "DEBUG")
 """Variables with the prefix that are no settings: where the home is, and whether to show tracebacks."""
 
@@ -61,6 +62,24 @@ def from_environment(kind: type[BaseModel], environment: Mapping[str, str]) -> l
     known = _known(kind)
     names = (one[len(PREFIX) :].casefold() for one in environment if one.upper().startswith(PREFIX))
     return sorted(name.replace(NESTED, ".") for name in names if name.partition(NESTED)[0] in known)
+
+
+def sentence_of(error: ValidationError) -> str:
+    """The first problem of a validation error in words, naming the setting as the file does."""
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"][:2])
+    why = str(first["msg"]).removeprefix("Value error, ").replace("\n", " ")
+    if not where:
+        return capital(why)
+    given = repr(first["input"])
+    if len(given) > _GIVEN:
+        given = f"{given[:_GIVEN]}\u2026"
+    return f"The setting {where} cannot be {given}: {why[:1].lower()}{why[1:]}"
+
+
+def capital(text: str) -> str:
+    """The text with a capital at its start."""
+    return text[:1].upper() + text[1:]
 
 
 def _known(kind: type[BaseModel]) -> dict[str, set[str]]:

@@ -28,7 +28,7 @@ from storage.files.home import Home
 from trainer.canaries import checked, read_canaries
 from trainer.data_settings import QuarantineConfig, SnapshotConfig
 from trainer.errors import SettingsInvalid
-from trainer.setting_names import refuse_unknown, refuse_unknown_variables
+from trainer.setting_names import capital, refuse_unknown, refuse_unknown_variables, sentence_of
 
 __all__ = [
     "GateConfig",
@@ -42,7 +42,6 @@ __all__ = [
 
 BOT_SECTIONS = ("discord", "generation", "privacy")
 """Sections of the same file that are read by the bot alone."""
-_GIVEN = 80  # characters of a wrong value that its sentence repeats
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Tolerance = Annotated[float, Field(ge=0.0, le=100.0)]
@@ -103,10 +102,15 @@ class TrainingConfig:
     max_tokens: Annotated[int, Field(ge=16, le=1 << 20)] = 1024
     """Longest training example in tokens; older turns are dropped from the front until it fits."""
     rank: Rank | None = None
+    """Rank of the adapter."""
     alpha: Annotated[int, Field(ge=1, le=4096)] | None = None
+    """The adapter's alpha: its scale is alpha / rank."""
     dropout: Annotated[float, Field(ge=0.0, le=0.95)] | None = None
+    """Share of the adapter's inputs that training drops."""
     learning_rate: Rate | None = None
+    """Highest learning rate."""
     epochs: Annotated[float, Field(ge=0.01, le=100_000.0)] | None = None
+    """Times that each pair is trained on."""
     batch: Count | None = None
     """Pairs in one optimizer step (the effective batch)."""
     micro_batch: Count | None = None
@@ -114,9 +118,13 @@ class TrainingConfig:
     pass_tokens: Annotated[int, Field(ge=16, le=1 << 24)] | None = None
     """Most tokens in one forward pass, padding included; by default what the memory estimate allows."""
     warmup: Share | None = None
+    """Share of the steps in which the learning rate rises."""
     weight_decay: Annotated[float, Field(ge=0.0, le=10.0)] | None = None
+    """Weight decay of the optimizer."""
     max_grad_norm: Annotated[float, Field(ge=1e-6, le=1e6)] | None = None
+    """Gradients are clipped to this norm."""
     evaluations_per_epoch: Count | None = None
+    """Times per epoch that the hold-out loss is measured."""
     patience: Count | None = None
     """Evaluations without an improvement before training stops."""
     neftune: Annotated[float, Field(ge=0.0, le=1000.0)] | None = None
@@ -138,6 +146,7 @@ class TrainingConfig:
     preference_tolerance: Tolerance = 0.01
     """Share by which the hold-out loss may rise for the sake of preferences."""
     seed: Seed = 1
+    """Seed of the training."""
 
 
 @dataclass(frozen=True)
@@ -145,15 +154,25 @@ class GateConfig:
     """What a challenger must show to replace the champion. `trainer.evaluation.gate` says what each value does."""
 
     confidence: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
+    """Confidence of the comparison of the hold-out losses."""
     resamples: Annotated[int, Field(ge=100, le=100_000)] = 2000
+    """Bootstrap resamples of that comparison."""
     seed: Seed = 0
+    """Seed of the resamples."""
     older_tolerance: Tolerance = 0.01
+    """Share by which the loss on pairs older than the champion may rise."""
     general_tolerance: Tolerance = 0.1
+    """Nats by which the loss on general questions may rise over the base model."""
     samples: Samples = 8
+    """Held-out prompts that are answered, for the reply checks and for people to read."""
     sample_tokens: Tokens = 160
+    """Longest such answer in tokens."""
     max_unstopped: Share = 0.25
+    """Share of those replies that may run into the token limit."""
     max_repeating: Share = 0.13
+    """Share of them that may repeat themselves."""
     max_empty: Share = 0.0
+    """Share of them that may be empty."""
     max_long: Share = 0.1
     """Share of canary replies longer than twice the longest reply that a person approved."""
     canaries: Annotated[tuple[str, ...] | str, AfterValidator(_prompts)] = ()
@@ -175,8 +194,11 @@ class ScheduleConfig:
     """When the nightly run starts: a crontab expression on the wall clock of a time zone ("" is the machine's)."""
 
     cron: str = "0 4 * * *"
+    """When a run starts: minute, hour, day of the month, month, day of the week."""
     timezone: str = ""
+    """Name of the time zone, such as Europe/Berlin."""
     enabled: bool = True
+    """Whether the schedule starts runs."""
 
 
 class TrainerSettings(BaseSettings):
@@ -242,11 +264,11 @@ def load_settings_as(kind: type[SettingsT], home: Home) -> SettingsT:
     try:
         refuse_unknown_variables(kind, os.environ, BOT_SECTIONS)
     except ValueError as error:
-        raise SettingsInvalid(f"{_capital(str(error))}; correct the environment.") from None
+        raise SettingsInvalid(f"{capital(str(error))}; correct the environment.") from None
     try:
         return _with_canaries(at_home(), home)
     except ValidationError as error:
-        raise SettingsInvalid(f"{_sentence(error)}; correct {home.config} or the environment.") from None
+        raise SettingsInvalid(f"{sentence_of(error)}; correct {home.config} or the environment.") from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsInvalid(f"{home.config} is not valid TOML: {error}.") from None
     except (SettingsError, UnicodeDecodeError, OSError) as error:
@@ -270,20 +292,3 @@ def _with_canaries(settings: SettingsT, home: Home) -> SettingsT:
         why = error.strerror if isinstance(error, OSError) else error
         raise SettingsInvalid(f"The setting gate.canaries names {path}, which cannot be used: {why}.") from None
     return settings.model_copy(update={"gate": dataclasses.replace(settings.gate, canaries=prompts)})
-
-
-def _sentence(error: ValidationError) -> str:
-    """The first problem of a validation error in words, naming the setting as the file does."""
-    first = error.errors(include_url=False)[0]
-    where = ".".join(str(part) for part in first["loc"][:2])
-    why = str(first["msg"]).removeprefix("Value error, ").replace("\n", " ")
-    if not where:
-        return _capital(why)
-    given = repr(first["input"])
-    if len(given) > _GIVEN:
-        given = f"{given[:_GIVEN]}\u2026"
-    return f"The setting {where} cannot be {given}: {why[:1].lower()}{why[1:]}"
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
