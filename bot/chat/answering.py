@@ -18,7 +18,7 @@ import discord
 from bot.chat import buttons as controls
 from bot.chat.context import Context
 from bot.chat.existing_answer import ExistingAnswer
-from bot.chat.generation import AnswerGeneration, EmptyRequest, RequestGone
+from bot.chat.generation import AnswerGeneration, EmptyRequest, RequestGone, sampling_for
 from bot.chat.history import HistoryReader
 from bot.chat.introductions import Introductions
 from bot.chat.rate_limits import RateLimits
@@ -37,7 +37,7 @@ from bot.discord_io.typing_indicator import TypingIndicator
 from bot.i18n.en import texts
 from bot.server.training_servers import TrainingServers
 from bot.settings import Settings
-from model.protocol import ChatEngine, Completion, Sampling
+from model.protocol import ChatEngine, Completion
 from storage.async_store import AsyncStore
 from storage.store import Store
 
@@ -135,7 +135,7 @@ class Answering:
     async def _answer(self, request: ChatRequest, me: int, *, again: bool) -> bool:
         existing = request.existing.messages if request.existing is not None else ()
         generation = AnswerGeneration(
-            self._engine, request, self._sampling(request, again=again), self._settings.persona
+            self._engine, request, sampling_for(request, self._settings.generation, again=again), self._settings.persona
         )
 
         async def send(*args: Any, **extras: Any) -> discord.Message:
@@ -267,17 +267,6 @@ class Answering:
 
     async def _withheld(self, messages: Iterable[tuple[int, int | None]]) -> set[int]:
         return await self._store.call(Store.withheld, list(messages))
-
-    def _sampling(self, request: ChatRequest, *, again: bool) -> Sampling:
-        chosen = self._settings.generation
-        temperature = request.settings.temperature
-        return Sampling(
-            max_new_tokens=request.settings.max_new_tokens,
-            # The greedy answer to the same request would be the same answer.
-            temperature=max(temperature, Sampling().temperature) if again else temperature,
-            top_p=chosen.top_p,
-            repetition_penalty=chosen.repetition_penalty,
-        )
 
 
 async def _show_failure(request: ChatRequest, stream: MessageStream, why: Callable[[], str]) -> None:

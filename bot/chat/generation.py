@@ -16,18 +16,30 @@ from bot.chat.context import Context, messages
 from bot.chat.history import HistoryReader
 from bot.chat.request import ChatRequest
 from bot.chat.speakers import label_of, labels_in, showable, without_labels
+from bot.settings import GenerationConfig
 from model.chat import Message
 from model.errors import EngineClosed
 from model.protocol import ChatEngine, ChatGeneration, Completion, Sampling
 from storage.records import Turn
 
-__all__ = ["AnswerGeneration", "EmptyRequest", "RequestGone"]
+__all__ = ["AnswerGeneration", "EmptyRequest", "RequestGone", "sampling_for"]
 
 _QUEUE_NOTICE_S = 3.0
 """Seconds of waiting between two reports of the place in the queue."""
 
 _MOST_RESTARTS = 5
 """After so many restarts before the first token, later changes of the history are ignored."""
+
+
+def sampling_for(request: ChatRequest, configured: GenerationConfig, *, again: bool) -> Sampling:
+    """The server's own settings over the operator's; with `again`, never greedy, which would give the same answer."""
+    temperature = request.settings.temperature
+    return Sampling(
+        max_new_tokens=request.settings.max_new_tokens,
+        temperature=max(temperature, Sampling().temperature) if again else temperature,
+        top_p=configured.top_p,
+        repetition_penalty=configured.repetition_penalty,
+    )
 
 
 class EmptyRequest(Exception):

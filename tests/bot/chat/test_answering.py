@@ -24,7 +24,7 @@ async def test_a_mention_is_answered_as_a_reply(stage):
 
 
 async def test_the_bot_shows_that_it_is_typing(stage):
-    """Before the first word, Discord shows that the bot types."""
+    """Before the first token, Discord shows that the bot types."""
     await stage.ask("Anybody home?")
     calls = [(entry.method, entry.path) for entry in stage.env.http_requests]
     typing = calls.index(("POST", f"/channels/{stage.world.general.id}/typing"))
@@ -32,7 +32,7 @@ async def test_the_bot_shows_that_it_is_typing(stage):
 
 
 async def test_an_answer_is_sent_early_and_edited_to_its_end(stage):
-    """The first words appear at once; the whole text stands there in the end, in one message."""
+    """The first words appear at once; the whole text is there in the end, in one message."""
     stage.engine.say("first second third")
     answer = await stage.ask("Go on")
     sent = [e for e in stage.env.http_requests if e.method == "POST" and e.path.endswith("/messages")]
@@ -42,7 +42,7 @@ async def test_an_answer_is_sent_early_and_edited_to_its_end(stage):
 
 
 async def test_a_reply_to_the_bot_needs_no_mention(stage):
-    """Replying to an answer goes on with the conversation."""
+    """Replying to an answer continues the conversation."""
     stage.engine.say("Oak.", "Because it is hard.")
     answer = await stage.ask("Which wood?")
     await stage.ben.send(stage.world.general, "Why?", reply_to=answer)
@@ -113,7 +113,7 @@ async def test_without_a_chain_the_recent_messages_are_the_conversation(stage):
 
 
 async def test_one_speaker_needs_no_name(stage):
-    """With a single person speaking, their words stand as they were written."""
+    """With a single person speaking, their messages are shown as they were written."""
     await stage.ada.send(stage.world.general, "My glue never dries.")
     await stage.ask("any idea?")
     assert [one.content for one in stage.engine.seen[-1]] == ["My glue never dries.", "any idea?"]
@@ -180,7 +180,7 @@ async def test_nothing_in_an_answer_pings_anyone(stage):
 
 
 async def test_a_long_answer_comes_in_parts(stage):
-    """Over 2,000 characters the answer goes on in a second message, and moderators can review either."""
+    """Over 2,000 characters the answer continues in a second message, and moderators can review either."""
     text = "\n\n".join(f"Paragraph {number}. " + "word " * 80 for number in range(8)).strip()
     stage.engine.say(text)
     await stage.ask("Tell me everything")
@@ -263,7 +263,7 @@ async def test_mentions_are_read_as_names(stage):
 
 
 async def test_a_question_deleted_after_its_answer_began_is_still_answered(stage):
-    """If the question is gone when the answer is ready, the answer stands on its own."""
+    """If the question is gone when the answer is ready, the answer is posted without a reference."""
     stage.engine.say("first second third")
     stage.engine.pause_after = 1
     asking = asyncio.ensure_future(stage.ask("Too slow?"))

@@ -1,4 +1,4 @@
-"""The buttons below an answer, and what is shown while one waits: stop, another, go on, the place in the queue."""
+"""The buttons below an answer, and what is shown while one waits: Stop, Regenerate, Continue, the queue place."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from storage.store import Store
 
 
 async def until(condition):
-    """Let the bot go on until something is so."""
+    """Let the bot run until a condition holds."""
     async with asyncio.timeout(8):
         while not condition():  # noqa: ASYNC110  (nothing tells when Discord shows something)
             await asyncio.sleep(0.001)
@@ -23,7 +23,7 @@ def labels(message):
 
 
 async def grow(stage):
-    """Start an answer that stands at its first word; gives the message."""
+    """Start an answer that stops at its first token; returns the message."""
     stage.engine.say("first second third")
     stage.engine.pause_after = 1
     stage.env.backend.create_message(stage.world.general.id, stage.ada.id, f"{stage.me} Go on")
@@ -38,7 +38,7 @@ def growing(stage):
 
 
 async def stop(stage, who, message):
-    """Press Stop while the answer is under way, and let whoever is not stopped go on."""
+    """Press Stop while the answer is under way, and let the others continue."""
     result = await who.click(message, label=texts.STOP)
     stage.engine.pause_after = None
     stage.engine.open.set()
@@ -47,7 +47,7 @@ async def stop(stage, who, message):
 
 
 async def test_the_asker_can_stop_an_answer(stage, growing):
-    """What was said so far stays, and can be gone on with."""
+    """The text so far stays and can be continued."""
     message = await growing()
     assert labels(message) == [texts.STOP]
     await stop(stage, stage.ada, message)
@@ -65,7 +65,7 @@ async def test_a_moderator_can_stop_an_answer(stage, growing):
 
 
 async def test_nobody_else_can_stop_an_answer(open_stage):
-    """They are told so privately, and it goes on."""
+    """They are told so privately, and it continues."""
     async with open_stage(settle_timeout=2.0) as stage:
         result = await stop(stage, stage.ben, await grow(stage))
         assert result.ephemeral
@@ -122,7 +122,7 @@ async def test_a_failed_answer_carries_no_buttons(stage):
 
 
 async def test_whoever_waits_longer_than_three_seconds_is_told_their_place(open_stage):
-    """And the answer takes the notice's place."""
+    """And the answer replaces the notice."""
     async with open_stage(settle_timeout=2.0) as stage:
         stage.engine.open.clear()
         stage.engine.place = 4

@@ -1,4 +1,4 @@
-"""What is said is what counts when the answer begins: attachments, edits and deletions before the first word."""
+"""What counts is what messages say when the answer begins: attachments, edits, deletions before the first token."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from model.chat import Message
 
 @pytest.fixture
 def waiting(stage):
-    """Asks a question whose answer waits for its first word; gives the task."""
+    """Asks a question whose answer waits for its first token; returns the task."""
     stage.engine.open.clear()
 
     async def ask(text="Which wood?"):
@@ -23,7 +23,7 @@ def waiting(stage):
 
 
 async def until(condition):
-    """Let the bot go on until something is so."""
+    """Let the bot run until a condition holds."""
     async with asyncio.timeout(8):
         while not condition():  # noqa: ASYNC110  (nothing tells when Discord shows something)
             await asyncio.sleep(0.001)
@@ -46,7 +46,7 @@ async def test_an_attachment_alone_is_a_question(stage):
 
 
 async def test_a_question_edited_before_its_answer_begins_is_answered_as_it_is_then(stage, waiting):
-    """A correction in time is heard."""
+    """A correction in time is shown to the model."""
     question = await waiting()
     stage.env.backend.edit_message(stage.world.general.id, question.id, {"content": f"{stage.me} Which glue?"})
     await until(lambda: len(stage.engine.seen) == 2)
@@ -100,7 +100,7 @@ async def test_words_edited_in_the_chain_are_read_anew(stage):
 
 
 async def test_other_edits_disturb_nobody(stage, waiting):
-    """What is not part of the conversation starts nothing anew."""
+    """A message outside the context restarts nothing."""
     other = stage.world.guild.create_text_channel("other")
     elsewhere = await stage.ben.send(other, "Hm")
     await waiting()

@@ -1,4 +1,4 @@
-"""From messages heard to turns shown, without a Discord in sight: bot/chat/context.py."""
+"""From the history to the turns shown, without Discord: bot/chat/context.py."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_the_question_is_kept_even_if_it_alone_is_too_long():
 
 
 def test_notices_are_not_the_bot_s_words():
-    """A failure message disappears; words that stood before it remain."""
+    """A failure message disappears; the text before it remains."""
     heard = [ada("One?"), ours(texts.FAILED), ada("Two?"), ours(f"Half an\n{texts.FAILED}"), ada("Three?")]
     context = compose(heard, channel_id=2, root=10, fits=always)
     assert [turn.content for turn in context.turns] == ["One?", "Two?", "Half an", "Three?"]

@@ -241,12 +241,12 @@ async def test_a_failed_engine_is_not_the_adapter_s_fault(home, settings, monkey
     engine = FragileEngine()
     async with Nightshift.open(home, settings, engine=engine) as app:
         champion = ["v1", 7]
-        monkeypatch.setattr("bot.app._champion", lambda _store: tuple(champion))
+        monkeypatch.setattr("bot.training.adapter_in_use._champion", lambda _store: tuple(champion))
 
         async def whole(adapter):
             return AdapterRef(adapter, home.adapters / adapter)
 
-        monkeypatch.setattr(app, "_whole", whole)
+        monkeypatch.setattr(app._adapter_in_use, "_verified", whole)
         engine.refuse_swap = EngineFailed("RuntimeError")
         assert await app.sync_adapter() is None
         engine.refuse_swap = None

@@ -230,6 +230,6 @@ async def test_code_that_is_cut_off_is_closed_before_what_follows(stage):
 
 def test_a_name_that_ends_in_a_sign_is_an_address():
     """`@Nightshift!` typed to a bot called Nightshift!."""
-    from bot.chat.context import called
+    from bot.chat.context import name_prefix_length
 
-    assert called("@Nightshift! are you there?", "Nightshift!") == len("@Nightshift! ")
+    assert name_prefix_length("@Nightshift! are you there?", "Nightshift!") == len("@Nightshift! ")

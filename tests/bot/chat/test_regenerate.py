@@ -38,7 +38,7 @@ async def pairs(stage):
 
 
 async def test_another_answer_takes_the_place_of_the_first(stage):
-    """In the same message, drawn from the same conversation; both are stored, and the newer stands there."""
+    """In the same message, drawn from the same conversation; both are stored, and the newer one is shown."""
     stage.engine.say("Oak.", "Ash.")
     message = await stage.ask("Which wood?")
     first = await stage.reply(message)
@@ -53,7 +53,7 @@ async def test_another_answer_takes_the_place_of_the_first(stage):
 
 
 async def test_both_answers_can_be_reviewed(stage):
-    """Each has its card; the first one's says what stands in its place now."""
+    """Each has its card; the first one's says which answer replaced it."""
     stage.engine.say("Oak.", "Ash.")
     message = await stage.ask("Which wood?")
     await stage.ada.click(message, label=texts.AGAIN)
@@ -99,7 +99,7 @@ async def test_buttons_survive_a_restart(stage):
     ("failure", "sentence"), [(Fail(after=2), texts.FAILED), (Fail(), texts.FAILED), ("", texts.SILENT)]
 )
 async def test_where_there_is_no_other_answer_the_first_stands_again(stage, failure, sentence):
-    """Whoever asked for it hears why, and nobody else."""
+    """Only the member who asked for it is told why."""
     stage.engine.say("Oak.", failure)
     message = await stage.ask("Which wood?")
     result = await stage.ada.click(message, label=texts.AGAIN)
@@ -146,7 +146,7 @@ async def test_two_at_once_do_not_write_into_one_message(open_stage):
 
 
 async def test_who_waits_long_for_another_is_told_their_place_once(open_stage):
-    """Privately: the answer that stands there is not replaced by a notice."""
+    """Privately: the existing answer is not replaced by a notice."""
     async with open_stage(settle_timeout=2.0) as stage:
         stage.engine.say("Oak.", "Ash.")
         message = await stage.ask("Which wood?")
@@ -210,7 +210,7 @@ async def test_the_line_on_how_learning_works_stays(open_stage, settings):
 
 
 async def test_another_answer_in_a_held_channel_waits_for_moderators(stage):
-    """The channel was closed to drafts since the first."""
+    """The channel was set to hold since the first."""
     stage.engine.say("Oak.", "Ash.")
     message = await stage.ask("Which wood?")
     await stage.world.moderator.slash(stage.world.general, "hold", on=True)
@@ -269,7 +269,7 @@ async def test_an_answer_that_two_adapters_wrote_is_a_reply_of_its_own(stage):
 
 
 async def test_going_on_past_the_end_of_a_message_takes_another(stage):
-    """What stands there already does not move."""
+    """The existing text does not move."""
     stage.engine.say(Endless("word " * 390 + "word"), " word" * 200)
     await stage.ask("Everything")
     ((before, _),) = await shown(stage)
@@ -281,7 +281,7 @@ async def test_going_on_past_the_end_of_a_message_takes_another(stage):
 
 
 async def test_an_answer_with_nothing_more_to_say_was_complete(stage):
-    """Then it can no longer be gone on with."""
+    """Then it can no longer be continued."""
     message = await begun(stage, "")
     await stage.ada.click(message, label=texts.MORE)
     assert await shown(stage) == [("Once upon a", [texts.AGAIN])]
@@ -299,7 +299,7 @@ async def test_going_on_that_fails_loses_nothing(stage):
 
 
 async def test_going_on_can_be_stopped(open_stage):
-    """What was said until then stays, and can be gone on with."""
+    """What was said until then stays, and can be continued."""
     async with open_stage(settle_timeout=2.0) as stage:
         message = await begun(stage, " time there was")
         stage.engine.pause_after = 1

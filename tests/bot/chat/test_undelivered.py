@@ -68,7 +68,7 @@ async def test_an_approved_answer_is_shown_where_the_history_cannot_be_read(stag
 
 
 async def test_what_could_not_be_shown_is_on_the_card_and_can_be_tried_again(stage):
-    """The moderator hears of it too; the verdict stands all the time."""
+    """The moderator is told too; the verdict is kept."""
     await held_answer(stage)
     stage.env.inject_error(
         "*", MESSAGES.replace("*", str(stage.world.general.id), 1), status=403, code=50013, times=None
@@ -179,7 +179,7 @@ async def test_a_reply_without_a_card_gets_its_card(stage):
 
 
 async def test_without_a_review_channel_a_held_answer_says_so_and_waits_for_one(stage):
-    """It was deleted while hold is on: `/review` still has the draft, and the card comes with the next channel."""
+    """It was deleted during hold: `/review` still has the held answer, and the card comes with the next channel."""
     await held_answer(stage)
     await stage.app.client.get_channel(stage.world.review.id).delete()
     await stage.env.settle()

@@ -1,4 +1,4 @@
-"""Where the bot talks: /ask, threads, opened channels, allowed and denied places."""
+"""Where the bot answers: /ask, threads, opened channels, allowed and denied places."""
 
 from __future__ import annotations
 
