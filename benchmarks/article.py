@@ -26,7 +26,7 @@ from storage.records import NewPair, Pair
 from trainer.evaluation import evaluate
 from trainer.settings import TrainingConfig
 from trainer.snapshot.holdout import validation_split
-from trainer.training import base as frozen
+from trainer.training.base import choose_attention, forbid_repacking, training_dtype
 from trainer.training.memory import Fit
 from trainer.training.qlora import CHALLENGER, attach_adapter, train
 from trainer.training.recipe import resolve, validation_size
@@ -64,13 +64,13 @@ def main() -> None:
     rest = [pair for pair in pairs if pair not in held_out]
     learn, validate = validation_split(rest, validation_size(len(rest)))
 
-    base = load_base(ModelConfig(dtype=frozen.training_dtype(torch.device("cpu"), "auto"), device="cpu"), options.cache)
-    frozen.forbid_repacking(base.model)
+    base = load_base(ModelConfig(dtype=training_dtype(torch.device("cpu"), "auto"), device="cpu"), options.cache)
+    forbid_repacking(base.model)
     tokenizer = base.tokenizer
     learning, validating, judging = (
         encode_pairs(tokenizer, part, max_tokens=1024).items for part in (learn, validate, held_out)
     )
-    frozen.choose_attention(base.model, base.device, max(len(example.ids) for example in (*learning, *judging)))
+    choose_attention(base.model, base.device, max(len(example.ids) for example in (*learning, *judging)))
     config = TrainingConfig()
     recipe = resolve(config, pairs=len(learning), parameters=base.model.num_parameters())
     print(f"{len(learning)} to learn from, {len(validating)} to validate on, {len(judging)} held out", flush=True)
@@ -129,7 +129,7 @@ def heard(model: Any, adapter: str | None, tokenizer: Any, judging: tuple[Exampl
     """Greedy answers to the held-out comments, and the loss of the owner's."""
     nlls = evaluate.nlls_of(model, adapter, judging, pad_id=tokenizer.pad_token_id)
     prompts = [example.ids[: example.prompt_length] for example in judging]
-    answers = evaluate.spoken(model, adapter, tokenizer, prompts, max_new_tokens=LONGEST_ANSWER)
+    answers = evaluate.generate_answers(model, adapter, tokenizer, prompts, max_new_tokens=LONGEST_ANSWER)
     sign = signature.strip()
     return Answers(
         signed=sum(answer.text.endswith(sign) for answer in answers),

@@ -27,7 +27,7 @@ from storage.files.home import find_home
 from trainer.evaluation.evaluate import nlls_of
 from trainer.evaluation.gate import lower_bound
 from trainer.settings import GateConfig
-from trainer.training import base as frozen
+from trainer.training.base import choose_attention, forbid_repacking, training_dtype
 from trainer.training.memory import Fit
 from trainer.training.qlora import CHALLENGER, attach_adapter, train
 from trainer.training.recipe import resolve, validation_size
@@ -60,10 +60,10 @@ def losses(taught: Sequence[Exchange], unseen: Sequence[Exchange], models: Path)
     """Of each unseen exchange, in nats a token, after learning from others as a night does."""
     training = Plan().settings().training
     device = pick_device("auto")
-    base = load_base(ModelConfig(dtype=frozen.training_dtype(device, "auto")), models)
-    frozen.forbid_repacking(base.model)
+    base = load_base(ModelConfig(dtype=training_dtype(device, "auto")), models)
+    forbid_repacking(base.model)
     encoded = [encoded_of(base.tokenizer, exchanges, training.max_tokens) for exchanges in (taught, unseen)]
-    frozen.choose_attention(base.model, base.device, max(len(one.ids) for one in encoded[0]))
+    choose_attention(base.model, base.device, max(len(one.ids) for one in encoded[0]))
     held = validation_size(len(taught))
     torch.manual_seed(training.seed)
     recipe = resolve(training, pairs=len(taught) - held, parameters=base.model.num_parameters())

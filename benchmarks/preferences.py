@@ -26,8 +26,8 @@ from model.config import ModelConfig
 from storage.records import Choice, Pair, Turn
 from trainer.evaluation import evaluate
 from trainer.settings import TrainingConfig
-from trainer.training import base as frozen
-from trainer.training.dpo import PreferenceRecipe, prefer
+from trainer.training.base import choose_attention, forbid_repacking, training_dtype
+from trainer.training.dpo import PreferenceRecipe, train_on_preferences
 from trainer.training.memory import Fit
 from trainer.training.preferences import Triple, accuracy, triples_of
 from trainer.training.qlora import CHALLENGER, attach_adapter, train
@@ -80,8 +80,8 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "nightshift-models")
     options = parser.parse_args()
 
-    base = load_base(ModelConfig(dtype=frozen.training_dtype(torch.device("cpu"), "auto"), device="cpu"), options.cache)
-    frozen.forbid_repacking(base.model)
+    base = load_base(ModelConfig(dtype=training_dtype(torch.device("cpu"), "auto"), device="cpu"), options.cache)
+    forbid_repacking(base.model)
     pairs = invented(options.edits + options.approved + options.held_out)
     judged, rest = pairs[: options.held_out], pairs[options.held_out :]
     edited, approved = rest[: options.edits], rest[options.edits : options.edits + options.approved]
@@ -91,7 +91,7 @@ def main() -> None:
     mixed = sorted([*edited, *habitual], key=lambda pair: hash_of(pair.completion))
     learning = encode_pairs(base.tokenizer, mixed, max_tokens=256).items
     fewer = len(learning) // 10  # these only choose the best moment
-    frozen.choose_attention(base.model, base.device, max(len(example.ids) for example in learning))
+    choose_attention(base.model, base.device, max(len(example.ids) for example in learning))
     recipe = resolve(TrainingConfig(epochs=1), pairs=len(learning), parameters=base.model.num_parameters())
     torch.manual_seed(1)
     model = attach_adapter(base.model, recipe)
@@ -116,7 +116,7 @@ def main() -> None:
         )
         figures(model, base.tokenizer, "supervised", judge, time.monotonic() - began)
         began = time.monotonic()
-        prefer(
+        train_on_preferences(
             model,
             base.tokenizer,
             teach,

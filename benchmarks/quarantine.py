@@ -153,15 +153,9 @@ def _pair(number: int, question: str, answer: str) -> Pair:
 
 
 def _base() -> LoadedBase:
-    from model.base.device import pick_device
-    from model.base.loading import load_base
-    from trainer.training import base as frozen
+    from trainer.training.helpers import load_for_training
 
-    config = TrainerSettings().model
-    config = replace(config, dtype=frozen.training_dtype(pick_device(config.device), config.dtype))
-    base = load_base(config, Path(gettempdir()) / "nightshift-benchmark-models")
-    frozen.forbid_repacking(base.model)
-    return base
+    return load_for_training(TrainerSettings().model, Path(gettempdir()) / "nightshift-benchmark-models")
 
 
 class _Measured:

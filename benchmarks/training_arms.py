@@ -23,7 +23,7 @@ import torch
 
 from model.base.loading import LoadedBase, load_base
 from model.config import ModelConfig
-from trainer.training import base as frozen
+from trainer.training.base import choose_attention, forbid_repacking, free_bytes, training_dtype
 from trainer.training.batches import cut, plan_steps
 from trainer.training.memory import Fit, ModelShape, Workload, choose_fit, training_footprint
 from trainer.training.recipe import Recipe
@@ -105,7 +105,7 @@ def ours(base: LoadedBase, work: Work, steps: int, scratch: Path) -> dict[str, A
     """Train with Nightshift's loop."""
     from trainer.training.qlora import attach_adapter, train
 
-    frozen.forbid_repacking(base.model)
+    forbid_repacking(base.model)
     examples = _examples(work)
     total = steps + WARM
     epochs = total / math.ceil(len(examples) / work.batch)
@@ -127,10 +127,10 @@ def ours(base: LoadedBase, work: Work, steps: int, scratch: Path) -> dict[str, A
         origins=dict.fromkeys((field.name for field in fields(Recipe)), "set"),
     )
     longest = max(work.lengths)
-    frozen.choose_attention(base.model, base.device, longest)
+    choose_attention(base.model, base.device, longest)
     shape = ModelShape.from_config(base.model.config.to_dict())
     load = Workload(work.batch, longest, 16, compute=base.dtype.itemsize)
-    fit = choose_fit(shape, load, frozen.free_bytes(base.device), longest=longest, wish=work.checkpointing)
+    fit = choose_fit(shape, load, free_bytes(base.device), longest=longest, wish=work.checkpointing)
     plan = plan_steps(work.lengths, batch=work.batch, epochs=epochs, seed=SEED)
     clock = Clock()
     model = attach_adapter(base.model, recipe)
@@ -271,7 +271,7 @@ def _how(fit: Fit, passes: float) -> str:
 
 def _config(base: str) -> ModelConfig:
     on_gpu = torch.cuda.is_available()
-    return ModelConfig(base=base, dtype="auto" if on_gpu else frozen.training_dtype(torch.device("cpu"), "auto"))
+    return ModelConfig(base=base, dtype="auto" if on_gpu else training_dtype(torch.device("cpu"), "auto"))
 
 
 def _load(base: str, cache: Path) -> LoadedBase:

@@ -23,7 +23,7 @@ from model.chat import Message, encode_pair
 from model.config import ModelConfig
 from storage.files.home import find_home
 from trainer.settings import TrainingConfig
-from trainer.training import base as frozen
+from trainer.training.base import choose_attention, forbid_repacking
 from trainer.training.likelihood import completion_losses
 from trainer.training.qlora import attach_adapter
 from trainer.training.recipe import resolve
@@ -68,9 +68,9 @@ def main() -> None:
 def measure(choice: Choice, cache: Path) -> tuple[float, int]:
     """Processor seconds of one forward and backward pass (the best of three), and the tokens in it."""
     base = load_base(ModelConfig(device="cpu", dtype="bfloat16" if choice.bf16 else "float32"), cache)
-    frozen.forbid_repacking(base.model)
+    forbid_repacking(base.model)
     if choice.plain_attention:
-        frozen.choose_attention(base.model, base.device, longest=100)
+        choose_attention(base.model, base.device, longest=100)
     model = attach_adapter(base.model, resolve(TrainingConfig(dropout=choice.dropout), pairs=60, parameters=1))
     model.train()
     batch = some_batch(base.tokenizer, choice.rows)

@@ -34,7 +34,7 @@ from storage.files.home_lock import occupy
 from storage.records import Act, Run
 from storage.store import Store
 from trainer.result import RunResult
-from trainer.resume import close_for_good
+from trainer.resume import close_unfinished
 from trainer.schedule import Nightly
 
 __all__ = ["Nightshift"]
@@ -168,7 +168,7 @@ class Nightshift:
             if not self._cancelled_by:
                 raise
             result = RunResult(None, "failed", words.cancelled_by(self._cancelled_by))
-            await self.store.call(close_for_good, self.home, result.reason)  # the next start does not resume it
+            await self.store.call(close_unfinished, self.home, result.reason)  # the next start does not resume it
         finally:
             self._run_task = None
         await self.store.call(Store.erase, at_most=None)  # at night a large file may take its time

@@ -17,7 +17,7 @@ from trainer.progress import for_stderr
 from trainer.result import RunResult
 from trainer.run import run_once
 from trainer.settings import load_trainer_settings
-from trainer.training.helpers import dismiss, help_training, is_helper
+from trainer.training.helpers import help_training, is_helper, release_helpers
 
 NICENESS = 10
 """A run that nobody waits for leaves the processor to the bot's replies."""
@@ -64,9 +64,9 @@ def main(arguments: list[str] | None = None) -> int:
         except OSError as error:
             if not is_disk_full(error):
                 raise
-            result = RunResult(None, "failed", str(OutOfSpace(find_home(options.home).root, goes_on=False)))
+            result = RunResult(None, "failed", str(OutOfSpace(find_home(options.home).root, resumes=False)))
         finally:
-            dismiss()
+            release_helpers()
     print(result.to_json(), flush=True)  # noqa: T201 - the result is what stdout is for
     return 1 if result.outcome == "failed" else 0
 

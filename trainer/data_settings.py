@@ -43,7 +43,7 @@ class SnapshotConfig:
 
 @dataclass(frozen=True)
 class QuarantineConfig:
-    """Which new pairs are set aside until a second person has looked at them."""
+    """Which new pairs are quarantined until a second person has looked at them."""
 
     enabled: bool = True
     loss_distance: Positive = 3.0

@@ -57,12 +57,12 @@ class RunStopped(TrainerError):
     """Somebody asked the run to stop (a signal); nothing is published.
 
     Attributes:
-        goes_on: it left a checkpoint to go on from; otherwise it is closed as failed.
+        resumes: it left a checkpoint to resume from; otherwise it is closed as failed.
     """
 
-    def __init__(self, *, goes_on: bool = False) -> None:
-        self.goes_on = goes_on
-        rest = " and will resume at the next start." if goes_on else "."
+    def __init__(self, *, resumes: bool = False) -> None:
+        self.resumes = resumes
+        rest = " and will resume at the next start." if resumes else "."
         super().__init__(f"The run was stopped before it finished{rest}")
 
 
@@ -97,12 +97,12 @@ class OutOfSpace(TrainerError):
     """The disk is full.
 
     Attributes:
-        goes_on: the run left a checkpoint to go on from; otherwise it is closed as failed.
+        resumes: the run left a checkpoint to go on from; otherwise it is closed as failed.
     """
 
-    def __init__(self, home: Path, *, goes_on: bool) -> None:
-        self.goes_on = goes_on
-        rest = "the run will resume at the next start" if goes_on else "train again"
+    def __init__(self, home: Path, *, resumes: bool) -> None:
+        self.resumes = resumes
+        rest = "the run will resume at the next start" if resumes else "train again"
         super().__init__(f"The disk of {home} is full: free some space, and {rest}.")
 
 
@@ -143,7 +143,7 @@ class SnapshotGone(TrainerError):
 
 
 class TrainingDiverged(TrainerError):
-    """The loss was no number any more."""
+    """The loss was no longer a number."""
 
     def __init__(self) -> None:
         super().__init__("Training diverged (the loss is not a number): lower training.learning_rate.")

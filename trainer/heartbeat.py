@@ -27,7 +27,7 @@ def heartbeat(beat: Callable[[], None], *, every_s: float = _EVERY_S, stuck_s: f
     """Call `beat` every `every_s` seconds while the thread that enters this moves at least once in `stuck_s`."""
     watched, over = threading.get_ident(), threading.Event()
 
-    def watch() -> None:
+    def callbacks() -> None:
         place, since = _place(watched), time.monotonic()
         while not over.wait(every_s):
             try:
@@ -39,7 +39,7 @@ def heartbeat(beat: Callable[[], None], *, every_s: float = _EVERY_S, stuck_s: f
             except Exception:  # noqa: BLE001 - a heart that stops would end a run that goes on
                 _log.exception("The heartbeat missed a beat")
 
-    thread = threading.Thread(target=watch, name="heartbeat", daemon=True)
+    thread = threading.Thread(target=callbacks, name="heartbeat", daemon=True)
     thread.start()
     try:
         yield

@@ -19,13 +19,13 @@ from storage.store import Store
 from trainer.environment import without_secrets
 from trainer.lock import holder_of
 from trainer.result import RunResult, result_of
-from trainer.resume import can_go_on
+from trainer.resume import can_resume
 
 __all__ = ["RunResult", "run_training"]
 
 _log = logging.getLogger(__name__)
 
-_PATIENCE_S = 5.0
+_GRACE_S = 5.0
 """How long a child that was asked to stop may take to close its run: a container is killed 10 s after SIGTERM."""
 _LOOK_S = 2.0
 _BEGINNING_S = 300.0
@@ -62,7 +62,7 @@ async def run_training(
         env={**without_secrets(os.environ), "PYTHONPATH": _python_path()},
         limit=_LINE_LIMIT,
     )
-    watch = asyncio.create_task(_end_if_it_hangs(child, Home(home).runs / "lock"))
+    watchdog = asyncio.create_task(_end_if_it_hangs(child, Home(home).runs / "lock"))
     try:
         output, _ = await asyncio.gather(_read_all(child.stdout), _forward(child.stderr, on_line))
         code = await child.wait()
@@ -70,17 +70,17 @@ async def run_training(
         await _stop(child)
         raise
     finally:
-        watch.cancel()
-        (hung,) = await asyncio.gather(watch, return_exceptions=True)
+        watchdog.cancel()
+        (hung,) = await asyncio.gather(watchdog, return_exceptions=True)
     try:
         return RunResult.from_json(output.strip().splitlines()[-1])
     except (ValueError, KeyError, IndexError):
-        how = "gave no sign of life any more and was ended" if hung is True else _how_it_died(code)
+        how = "stopped responding and was ended" if hung is True else _how_it_died(code)
         return await asyncio.to_thread(_close_dead_run, home, child.pid, how)
 
 
 async def _end_if_it_hangs(child: asyncio.subprocess.Process, lock: Path) -> bool:
-    """Wait until the child gives no sign of life any more, and kill it; gives whether that was so."""
+    """Wait until the child stops responding, and kill it; returns whether it did."""
     began = time.monotonic()
     while child.returncode is None:
         await asyncio.sleep(_LOOK_S)
@@ -123,21 +123,21 @@ async def _stop(child: asyncio.subprocess.Process) -> None:
         return
     child.terminate()
     try:
-        await asyncio.wait_for(child.wait(), _PATIENCE_S)
+        await asyncio.wait_for(child.wait(), _GRACE_S)
     except TimeoutError:
         child.kill()
         await child.wait()
 
 
 def _close_dead_run(home: Path, pid: int, how: str) -> RunResult:
-    """The child left no result: close its run, so that nobody waits for it, unless it can be gone on with."""
+    """The child left no result: close its run, so that nobody waits for it, unless it can resume."""
     reason = f"The training process {how}; nothing was published."
     with Store.open(Home(home).db) as store:
         for run in store.runs(limit=5):
             if run.pid == pid and run.outcome is not None:
                 return result_of(run)  # it died when all was done
             if run.pid == pid:
-                if can_go_on(Home(home), run.id):
+                if can_resume(Home(home), run.id):
                     reason = f"The training process {how}; the run will resume at the next start."
                     return RunResult(run.id, "failed", reason)
                 store.finish_run(run.id, "failed", reason)

@@ -1,8 +1,8 @@
-"""The second lesson of a night: the challenger is trained on by preferences, and that stays only if it helps.
+"""The preference stage: trains the challenger further on preferences, and keeps that only if it helps.
 
 It must prefer what people preferred more often than before, keep its hold-out loss within a tolerance, and pass the
-whole gate; otherwise the supervised weights come back. Whatever stands in the way is a sentence in the run's record,
-and the night goes on. Knows no store and no files.
+whole gate; otherwise the supervised weights come back. If the stage cannot run, the run's record says why,
+and the run continues. Knows no store and no files.
 """
 
 from __future__ import annotations
@@ -22,30 +22,29 @@ from trainer.evaluation.evidence import Evidence
 from trainer.evaluation.gate import decide
 from trainer.settings import TrainerSettings, TrainingConfig
 from trainer.snapshot.snapshot import Snapshot
-from trainer.training import distributed as ranks
-from trainer.training import dpo
-from trainer.training.preferences import Preferring, Triple, accuracy, triples_of
+from trainer.training import distributed, dpo
+from trainer.training.preferences import PreferenceFigures, Triple, accuracy, triples_of
 from trainer.training.qlora import CHALLENGER, Learned
 from trainer.training.recipe import SMALL_MODEL
 from trainer.training.tokens import Example
 
-__all__ = ["Lesson", "Refined", "refine"]
+__all__ = ["PreferenceOutcome", "PreferenceStage", "run_preference_stage"]
 
 
 @dataclass(frozen=True)
-class Lesson:
-    """What the second lesson works on.
+class PreferenceStage:
+    """What the preference stage works on.
 
     Attributes:
         model: the PEFT model with the supervised challenger.
         tokenizer: the base's.
-        learned: how the first lesson went.
+        learned: how supervised training went.
         judging: the held-out pairs as tokens.
         evidence: what the gate would see of the supervised challenger.
         pad_id: what batches are padded with.
         measure: measures the challenger as it is now.
-        report: hears of each step.
-        stage: hears when training begins.
+        on_step: called at each step.
+        on_stage: called when training begins.
     """
 
     model: Any
@@ -55,12 +54,12 @@ class Lesson:
     evidence: Evidence
     pad_id: int
     measure: Callable[[], Evidence]
-    report: Callable[[int, int, dict[str, float]], None]
-    stage: Callable[[str], None]
+    on_step: Callable[[int, int, dict[str, float]], None]
+    on_stage: Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Refined:
+class PreferenceOutcome:
     """What the gate is to judge, and the record of what was done: outcome, a sentence, figures."""
 
     evidence: Evidence
@@ -71,39 +70,39 @@ class Refined:
         return str(self.record["reason"])
 
 
-def refine(
-    lesson: Lesson, settings: TrainerSettings, snapshot: Snapshot, choices: Iterable[Choice], *, scratch: Path
-) -> Refined:
-    """Train the challenger on by preferences if there are enough, and keep that only if it helps.
+def run_preference_stage(
+    stage: PreferenceStage, settings: TrainerSettings, snapshot: Snapshot, choices: Iterable[Choice], *, scratch: Path
+) -> PreferenceOutcome:
+    """Train the challenger further on preferences if there are enough, and keep that only if it helps.
 
     Args:
-        lesson: the challenger and what is known of it.
+        stage: the challenger and what is known of it.
         settings: `[training] preference_...` and the gate.
         snapshot: whose pairs the choices are on; those on held-out pairs judge and never teach.
         choices: what people preferred.
-        scratch: a folder for whatever the trainer wants to write.
+        scratch: a folder for what the Trainer writes.
     """
     config = settings.training
     if not config.preferences:
-        return _left(lesson, "off", "Training on preferences is switched off.")
+        return _skipped(stage, "off", "Training on preferences is switched off.")
     found = list(choices)
     teach, judge = (
-        triples_of(lesson.tokenizer, pairs, found, max_tokens=config.max_tokens, persona=settings.persona)
+        triples_of(stage.tokenizer, pairs, found, max_tokens=config.max_tokens, persona=settings.persona)
         for pairs in (snapshot.train, snapshot.holdout)
     )
     if (refusal := _refusal(len(teach), len(judge), config)) is not None:
-        return _left(lesson, refusal[0], refusal[1])
-    lesson.stage("prefer")
-    before = _weights(lesson.model)
+        return _skipped(stage, refusal[0], refusal[1])
+    stage.on_stage("prefer")
+    before = _weights(stage.model)
     try:
-        refined = _attempt(lesson, settings, teach, judge, scratch=scratch)
+        outcome = _attempt(stage, settings, teach, judge, scratch=scratch)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        refined = _left(lesson, "failed", "Memory ran out in training on preferences; the supervised adapter stands.")
-    if refined.record["outcome"] != "replaced":
-        _restore(lesson.model, before)
-    return refined
+        outcome = _skipped(stage, "failed", "Memory ran out in training on preferences; the supervised adapter stays.")
+    if outcome.record["outcome"] != "replaced":
+        _restore(stage.model, before)
+    return outcome
 
 
 def _refusal(teach: int, judge: int, config: TrainingConfig) -> tuple[str, str] | None:
@@ -113,8 +112,11 @@ def _refusal(teach: int, judge: int, config: TrainingConfig) -> tuple[str, str] 
         return "few", f"There are {teach} preferences to learn from, and training on them needs {needed}."
     if judge < config.min_holdout:
         return "few", f"There are {judge} held-out preferences, and judging by them needs {config.min_holdout}."
-    if ranks.count() > 1:
-        return "left out", f"{ranks.count()} processes trained together, and preferences are learned from by one alone."
+    if distributed.count() > 1:
+        return (
+            "left out",
+            f"{distributed.count()} processes trained together, and preferences are learned from by one alone.",
+        )
     if not dpo.is_available():
         what = f"{teach} preferences wait to be learned from"
         return "unavailable", f"{what}: install the extra with pip install 'nightshift-discord[dpo]'."
@@ -122,57 +124,62 @@ def _refusal(teach: int, judge: int, config: TrainingConfig) -> tuple[str, str] 
 
 
 def _attempt(
-    lesson: Lesson, settings: TrainerSettings, teach: Sequence[Triple], judge: Sequence[Triple], *, scratch: Path
-) -> Refined:
+    stage: PreferenceStage,
+    settings: TrainerSettings,
+    teach: Sequence[Triple],
+    judge: Sequence[Triple],
+    *,
+    scratch: Path,
+) -> PreferenceOutcome:
     """Train and judge; the weights are as trained afterwards, whatever the outcome."""
-    recipe = _recipe(lesson.model, settings.training)
-    agreed, began = _agreement(lesson, judge), time.monotonic()
-    steps = dpo.prefer(
-        lesson.model,
-        lesson.tokenizer,
+    recipe = _recipe(stage.model, settings.training)
+    agreed, began = _agreement(stage, judge), time.monotonic()
+    steps = dpo.train_on_preferences(
+        stage.model,
+        stage.tokenizer,
         teach,
         recipe,
         seed=settings.training.seed,
-        pass_tokens=lesson.learned.pass_tokens,
-        checkpointing=lesson.learned.checkpointing,
+        pass_tokens=stage.learned.pass_tokens,
+        checkpointing=stage.learned.checkpointing,
         scratch=scratch,
-        report=lesson.report,
+        report=stage.on_step,
     )
     seconds = time.monotonic() - began
-    held_out = lesson.evidence.holdout
-    nlls = evaluate.nlls_of(lesson.model, CHALLENGER, lesson.judging, pad_id=lesson.pad_id)
-    figures = Preferring(
+    held_out = stage.evidence.holdout
+    nlls = evaluate.nlls_of(stage.model, CHALLENGER, stage.judging, pad_id=stage.pad_id)
+    figures = PreferenceFigures(
         accuracy_before=agreed,
-        accuracy_after=_agreement(lesson, judge),
+        accuracy_after=_agreement(stage, judge),
         nll_before=sum(score.after for score in held_out) / len(held_out),
         nll_after=sum(nlls) / len(nlls),
         judged_on=len(judge),
     )
     record = {"choices": len(teach), "steps": steps, "seconds": round(seconds, 1), "recipe": asdict(recipe)}
     record |= {"figures": asdict(figures)}
-    evidence = lesson.evidence
+    evidence = stage.evidence
     objection = figures.objection(settings.training.preference_tolerance)
     if objection is None:
-        evidence = lesson.measure()
+        evidence = stage.measure()
         decision = decide(evidence, settings.gate)
         objection = None if decision.promote else decision.reason.rstrip(".")
     if objection is not None:
-        reason = f"Trained on {len(teach)} preferences, but the supervised adapter stands: {objection}."
-        return Refined(lesson.evidence, {"outcome": "kept", "reason": reason, **record})
+        reason = f"Trained on {len(teach)} preferences, but the supervised adapter stays: {objection}."
+        return PreferenceOutcome(stage.evidence, {"outcome": "kept", "reason": reason, **record})
     reason = f"Trained on {len(teach)} preferences: {figures.line()}."
-    return Refined(evidence, {"outcome": "replaced", "reason": reason, **record})
+    return PreferenceOutcome(evidence, {"outcome": "replaced", "reason": reason, **record})
 
 
 def _recipe(model: Any, config: TrainingConfig) -> dpo.PreferenceRecipe:
-    """A fifth of the supervised rate unless it is set: the adapter has learned its voice already."""
+    """A fifth of the supervised rate unless it is set: the adapter has learned its style already."""
     small = model.get_base_model().num_parameters() < SMALL_MODEL
     rate = config.preference_learning_rate or (1e-4 if small else 4e-5)
     return dpo.PreferenceRecipe(beta=config.preference_beta, learning_rate=rate)
 
 
-def _agreement(lesson: Lesson, judge: Sequence[Triple]) -> float:
+def _agreement(stage: PreferenceStage, judge: Sequence[Triple]) -> float:
     sides = ([triple.chosen for triple in judge], [triple.rejected for triple in judge])
-    chosen, rejected = (evaluate.nlls_of(lesson.model, CHALLENGER, side, pad_id=lesson.pad_id) for side in sides)
+    chosen, rejected = (evaluate.nlls_of(stage.model, CHALLENGER, side, pad_id=stage.pad_id) for side in sides)
     return accuracy(chosen, rejected)
 
 
@@ -190,5 +197,5 @@ def _challenger(model: Any) -> list[tuple[str, torch.nn.Parameter]]:
     return [(name, weight) for name, weight in model.named_parameters() if f".{CHALLENGER}." in name]
 
 
-def _left(lesson: Lesson, outcome: str, reason: str) -> Refined:
-    return Refined(lesson.evidence, {"outcome": outcome, "reason": reason})
+def _skipped(stage: PreferenceStage, outcome: str, reason: str) -> PreferenceOutcome:
+    return PreferenceOutcome(stage.evidence, {"outcome": outcome, "reason": reason})

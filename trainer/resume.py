@@ -1,9 +1,9 @@
-"""Runs that ended without an outcome: which one goes on where it stopped, and why the others are closed. No torch.
+"""Runs that ended without an outcome: which one resumes, and why the others are closed. No torch.
 
-A run that was judged already and had published its adapter is not trained again: its verdict is carried out. Another is
-gone on with when its training left a checkpoint, its settings are still the same, it is of the same night or less than
+A run that was judged already and had published its adapter is not trained again: its verdict is carried out. Another
+run resumes when its training left a checkpoint, its settings are still the same, it is of the same night or less than
 a day old, and the store still has every word of its snapshot. Otherwise it is closed as failed with the reason, and
-the night starts anew. To be called by whoever holds the lock: then nobody works on an unfinished run.
+the night starts again. Call this while holding the lock: then nobody else works on an unfinished run.
 """
 
 from __future__ import annotations
@@ -28,7 +28,16 @@ from trainer.snapshot.manifest import read_manifest, rebuild
 from trainer.snapshot.snapshot import Snapshot
 from trainer.training.checkpoint import has_checkpoint
 
-__all__ = ["CHECKPOINTS", "VERDICT", "Verdict", "can_go_on", "close_for_good", "conclude_judged", "row_of", "take_up"]
+__all__ = [
+    "CHECKPOINTS",
+    "VERDICT",
+    "Verdict",
+    "can_resume",
+    "close_unfinished",
+    "find_resumable",
+    "finish_judged",
+    "row_of",
+]
 
 CHECKPOINTS = "checkpoints"
 """The folder in a run's directory."""
@@ -65,8 +74,8 @@ def row_of(adapters: AdapterDirectory, adapter_id: str) -> Adapter:
     return Adapter(adapter_id, adapter_id, manifest["base_model"], manifest["created_at"], manifest)
 
 
-def conclude_judged(store: Store, home: Home, config: Mapping[str, Any]) -> Run | None:
-    """Carry out the verdict of the newest unfinished run that has one; gives the closed run, or None.
+def finish_judged(store: Store, home: Home, config: Mapping[str, Any]) -> Run | None:
+    """Carry out the verdict of the newest unfinished run that has one; returns the closed run, or None.
 
     Only under the settings it was judged with, and if every word that it learned from is still there.
     """
@@ -79,7 +88,7 @@ def conclude_judged(store: Store, home: Home, config: Mapping[str, Any]) -> Run 
             else:
                 adapter = row_of(AdapterDirectory(home.adapters), run.id)
                 store.conclude_run(run.id, adapter, expected=verdict.champion, reason=verdict.reason)
-            _forget(home.runs / run.id / CHECKPOINTS)
+            _delete(home.runs / run.id / CHECKPOINTS)
             return store.run(run.id)
     return None
 
@@ -100,13 +109,13 @@ def _publishable(store: Store, home: Home, run: Run, config: Mapping[str, Any]) 
     return run.config == json.loads(json.dumps(config)) and isinstance(_snapshot_of(store, home, run), Snapshot)
 
 
-def can_go_on(home: Home, run_id: str) -> bool:
-    """Whether a run left anything to go on from."""
+def can_resume(home: Home, run_id: str) -> bool:
+    """Whether a run left a checkpoint to resume from."""
     return has_checkpoint(home.runs / run_id / CHECKPOINTS)
 
 
-def take_up(store: Store, home: Home, config: Mapping[str, Any], night: str) -> tuple[Run, Snapshot] | None:
-    """The run to go on with and its snapshot, or None; every other unfinished run is closed.
+def find_resumable(store: Store, home: Home, config: Mapping[str, Any], night: str) -> tuple[Run, Snapshot] | None:
+    """The run to resume and its snapshot, or None; every other unfinished run is closed.
 
     Args:
         store: where runs are.
@@ -122,7 +131,7 @@ def take_up(store: Store, home: Home, config: Mapping[str, Any], night: str) -> 
             reason = "It was promoted; the trainer died before it could say so."
             _close(store, home, run, "promoted", reason, challenger=run.id)
             continue
-        found = _go_on(store, home, run, config, night) if chosen is None else "A newer run goes on instead."
+        found = _resumable(store, home, run, config, night) if chosen is None else "A newer run resumes instead."
         if isinstance(found, Snapshot):
             chosen = (run, found)
         else:
@@ -130,27 +139,27 @@ def take_up(store: Store, home: Home, config: Mapping[str, Any], night: str) -> 
     return chosen
 
 
-def close_for_good(store: Store, home: Home, reason: str) -> None:
-    """Close whatever is unfinished: somebody does not want it to go on."""
+def close_unfinished(store: Store, home: Home, reason: str) -> None:
+    """Close every unfinished run, so that none resumes."""
     for run in store.runs(limit=50):
         if run.outcome is None:
             _close(store, home, run, "failed", reason)
 
 
-def _go_on(store: Store, home: Home, run: Run, config: Mapping[str, Any], night: str) -> Snapshot | str:
-    """The snapshot to go on with, or why not in one sentence."""
+def _resumable(store: Store, home: Home, run: Run, config: Mapping[str, Any], night: str) -> Snapshot | str:
+    """The snapshot to resume with, or one sentence that says why not."""
     died = f"The trainer died in stage {run.stage!r}"
     if any(adapter.id == run.id for adapter in store.adapters()):
         return f"{died}; its adapter is published but not in use."
     adapters = AdapterDirectory(home.adapters)
     if run.id in adapters.ids():  # its row would have come next
         adapters.prune(keep=set(adapters.ids()) - {run.id})
-    if not can_go_on(home, run.id):
+    if not can_resume(home, run.id):
         return f"{died}; nothing was published."
     if changed := _changed(run, config, night):
-        return f"{died}{changed}; the night starts anew."
+        return f"{died}{changed}; the night starts again."
     snapshot = _snapshot_of(store, home, run)
-    return snapshot if isinstance(snapshot, Snapshot) else f"{died}, and {snapshot}; the night starts anew."
+    return snapshot if isinstance(snapshot, Snapshot) else f"{died}, and {snapshot}; the night starts again."
 
 
 def _snapshot_of(store: Store, home: Home, run: Run) -> Snapshot | str:
@@ -178,8 +187,8 @@ def _changed(run: Run, config: Mapping[str, Any], night: str) -> str | None:
 def _close(store: Store, home: Home, run: Run, outcome: Any, reason: str, **fields: Any) -> None:
     log.info("Run %s is closed: %s", run.id, reason)
     store.finish_run(run.id, outcome, reason, **fields)
-    _forget(home.runs / run.id / CHECKPOINTS)
+    _delete(home.runs / run.id / CHECKPOINTS)
 
 
-def _forget(checkpoints: Path) -> None:
+def _delete(checkpoints: Path) -> None:
     shutil.rmtree(checkpoints, ignore_errors=True)

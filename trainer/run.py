@@ -32,7 +32,7 @@ from trainer.progress import Progress
 from trainer.quarantine.rules import in_words
 from trainer.readiness import why_not_train
 from trainer.result import RunResult, result_of
-from trainer.resume import CHECKPOINTS, VERDICT, Verdict, can_go_on, conclude_judged, row_of, take_up
+from trainer.resume import CHECKPOINTS, VERDICT, Verdict, can_resume, find_resumable, finish_judged, row_of
 from trainer.schedule import local_date as date_in_zone
 from trainer.settings import TrainerSettings
 from trainer.snapshot.manifest import manifest_of, provenance_of, write_manifest
@@ -40,7 +40,7 @@ from trainer.snapshot.snapshot import Snapshot, stream_snapshot, without
 
 if TYPE_CHECKING:
     from model.base.loading import LoadedBase
-    from trainer.train_and_measure import Champion, Contest
+    from trainer.train_and_measure import Champion, TrainingOutcome
 
 __all__ = ["run_once"]
 
@@ -59,7 +59,7 @@ def run_once(
     trigger: str = "manual",
     local_date: str | None = None,
 ) -> RunResult:
-    """Make one run in this process. Failures end in the result, not in an exception.
+    """Make one run in this process. A failure is in the result, not an exception.
 
     Raises:
         RunBusy: another run is alive; nothing was recorded.
@@ -68,22 +68,22 @@ def run_once(
     night = local_date or date_in_zone(datetime.now(UTC), settings.schedule)
     with run_lock(home.runs / "lock") as beat, heartbeat(beat), Store.open(home.db) as store:
         AdapterDirectory(home.adapters).sweep()
-        if (judged := conclude_judged(store, home, _config(settings))) is not None:
+        if (judged := finish_judged(store, home, _config(settings))) is not None:
             progress.say(f"Run {judged.id} had been judged already; its verdict is carried out: {judged.reason}")
             if trigger != "schedule" or judged.local_date == night:
                 return result_of(judged)
-        unfinished = take_up(store, home, _config(settings), night)
+        unfinished = find_resumable(store, home, _config(settings), night)
         if unfinished is not None:
             run, snapshot = unfinished
             store.update_run(run.id, pid=os.getpid())
-            progress.say(f"Going on with run {run.id} of {run.local_date}, which was stopped in stage {run.stage!r}")
+            progress.say(f"Resuming run {run.id} of {run.local_date}, which was stopped in stage {run.stage!r}")
         else:
             run, snapshot = store.start_run(trigger, night, os.getpid(), _config(settings)), None
         directory = home.runs / run.id
         directory.mkdir(exist_ok=True)
         with _logged_to(directory / "log"):
             try:
-                return _Run(home, settings, store, run, progress).go(force=force, snapshot=snapshot)
+                return _Run(home, settings, store, run, progress).execute(force=force, snapshot=snapshot)
             except RunInterrupted as stopped:
                 return RunResult(run.id, "failed", str(stopped))  # its row stays open for the next start
             except BaseException as error:
@@ -110,7 +110,7 @@ class _Run:
         self._directory = home.runs / run.id
         self._adapters = AdapterDirectory(home.adapters)
 
-    def go(self, *, force: bool, snapshot: Snapshot | None = None) -> RunResult:
+    def execute(self, *, force: bool, snapshot: Snapshot | None = None) -> RunResult:
         """All stages, or what is left of a run that was stopped and whose snapshot is given."""
         from trainer.train_and_measure import open_base
 
@@ -125,11 +125,11 @@ class _Run:
             snapshot = screened
         else:
             base = open_base(self._settings, self._home.models)
-        seated = self._store.champion()
-        contest = self._contest(snapshot, self._champion(seated), base)
+        in_use = self._store.champion()
+        trained = self._train_and_measure(snapshot, self._champion(in_use), base)
         self._stage("gate")
-        decision = decide(contest.evidence, self._settings.gate)
-        return self._end(snapshot, contest, decision, seated)
+        decision = decide(trained.evidence, self._settings.gate)
+        return self._end(snapshot, trained, decision, in_use)
 
     def _begin(self, *, force: bool) -> Snapshot | RunResult:
         """Take the snapshot; the result instead, when there is no reason to train."""
@@ -149,7 +149,7 @@ class _Run:
         return snapshot
 
     def _screen(self, snapshot: Snapshot, base: LoadedBase, *, force: bool) -> Snapshot | RunResult:
-        """Set aside what stands out and keep which pairs are left; the result instead, when those are too few."""
+        """Quarantine what stands out and record the pairs that are left; returns the result when those are too few."""
         from trainer.quarantine.measure import screen
 
         former = self._former()
@@ -195,11 +195,11 @@ class _Run:
         )
         write_manifest(self._directory, manifest)
 
-    def _contest(self, snapshot: Snapshot, champion: Champion | None, base: LoadedBase) -> Contest:
-        from trainer.train_and_measure import Watch, hold_contest
+    def _train_and_measure(self, snapshot: Snapshot, champion: Champion | None, base: LoadedBase) -> TrainingOutcome:
+        from trainer.train_and_measure import RunCallbacks, train_and_measure
 
-        watch = Watch(self._stage, self._progress.say, self._step)
-        return hold_contest(
+        callbacks = RunCallbacks(self._stage, self._progress.say, self._step)
+        return train_and_measure(
             self._settings,
             snapshot,
             champion,
@@ -208,7 +208,7 @@ class _Run:
             cache_dir=self._home.models,
             scratch=self._directory / "scratch",
             checkpoints=self._directory / CHECKPOINTS,
-            watch=watch,
+            callbacks=callbacks,
         )
 
     def _choices(self, snapshot: Snapshot) -> list[Choice]:
@@ -217,72 +217,72 @@ class _Run:
         servers = self._settings.training.servers
         return list(self._store.choices(reply_ids, self._settings.consent, servers=servers))
 
-    def _end(self, snapshot: Snapshot, contest: Contest, decision: Decision, seated: str | None) -> RunResult:
+    def _end(self, snapshot: Snapshot, trained: TrainingOutcome, decision: Decision, in_use: str | None) -> RunResult:
         """Record the verdict, then publish a winner and put it to use."""
-        holdout = contest.evidence.holdout
+        holdout = trained.evidence.holdout
         figures: dict[str, Any] = {
             "champion_nll": sum(score.before for score in holdout) / len(holdout),
             "challenger_nll": sum(score.after for score in holdout) / len(holdout),
         }
         details = {
-            **contest.details,
+            **trained.details,
             "left_out": dict(snapshot.left_out),
             "quarantined": self._store.run(self._run.id).details.get("quarantined", []),
-            "recipe": contest.recipe.described(),
-            "learned": asdict(contest.learned),
+            "recipe": trained.recipe.described(),
+            "learned": asdict(trained.learned),
             "checks": [asdict(check) for check in decision.checks],
-            "samples": [asdict(sample) for sample in contest.evidence.samples],
-            VERDICT: asdict(Verdict(decision.promote, decision.reason, seated, len(holdout))),
+            "samples": [asdict(sample) for sample in trained.evidence.samples],
+            VERDICT: asdict(Verdict(decision.promote, decision.reason, in_use, len(holdout))),
         }
-        self._store.update_run(self._run.id, champion=contest.champion, details=details, **figures)
+        self._store.update_run(self._run.id, champion=trained.champion, details=details, **figures)
         if not decision.promote:
             self._store.finish_run(self._run.id, "kept", decision.reason)
             return result_of(self._store.run(self._run.id))
         self._stage("publish")
-        adapter = self._publish(snapshot, contest, figures)
+        adapter = self._publish(snapshot, trained, figures)
         self._stage("promote")
         before = self._store.marked_adapters()
-        run = self._store.conclude_run(self._run.id, adapter, expected=seated, reason=decision.reason)
+        run = self._store.conclude_run(self._run.id, adapter, expected=in_use, reason=decision.reason)
         for tainted in sorted(set(before) - set(self._store.marked_adapters())):
             self._progress.say(f"Retired {tainted}: it learned from words withdrawn since")
         return result_of(run)
 
-    def _publish(self, snapshot: Snapshot, contest: Contest, figures: dict[str, Any]) -> Adapter:
-        """Put the adapter in the directory, under the run's id; gives its row, which is added with the promotion."""
+    def _publish(self, snapshot: Snapshot, trained: TrainingOutcome, figures: dict[str, Any]) -> Adapter:
+        """Put the adapter in the directory, under the run's id; returns its row, which is added with the promotion."""
         created_at = datetime.now(UTC).isoformat(timespec="milliseconds")
         manifest = {
             "run": self._run.id,
             "created_at": created_at,
-            "base_model": contest.base.id,
-            "base_revision": contest.base.revision,
-            "template_hash": contest.base.template_hash,
+            "base_model": trained.base.id,
+            "base_revision": trained.base.revision,
+            "template_hash": trained.base.template_hash,
             "dataset_hash": snapshot.hash,
             "pairs": len(snapshot),
             "consent": self._settings.consent,
-            "metrics": {**figures, "validation_loss": contest.learned.eval_loss},
+            "metrics": {**figures, "validation_loss": trained.learned.eval_loss},
             "seed": self._settings.training.seed,
-            "recipe": contest.recipe.described(),
+            "recipe": trained.recipe.described(),
         }
-        self._adapters.publish(self._run.id, contest.adapter, manifest)
+        self._adapters.publish(self._run.id, trained.adapter, manifest)
         return row_of(self._adapters, self._run.id)
 
-    def _champion(self, seated: str | None) -> Champion | None:
-        """The adapter to beat; None (the bare base) when there is none that could go on serving."""
+    def _champion(self, in_use: str | None) -> Champion | None:
+        """The adapter to beat; None (the bare base) when none can keep serving."""
         from trainer.train_and_measure import Champion
 
-        if seated is None:
+        if in_use is None:
             return None
         try:
-            manifest = self._adapters.verify(seated, self._store.adapter(seated).manifest)
+            manifest = self._adapters.verify(in_use, self._store.adapter(in_use).manifest)
         except (AdapterMissing, AdapterDamaged) as error:
             self._progress.say(f"{error} The bare base stands in for it.")
             return None
-        if seated in self._store.marked_adapters():
+        if in_use in self._store.marked_adapters():
             self._progress.say(
-                f"The champion {seated} learned from words withdrawn since; the bare base stands in for it."
+                f"The champion {in_use} learned from words withdrawn since; the bare base stands in for it."
             )
             return None
-        return Champion(seated, self._adapters.path(seated), self._store.adapter(seated).created_at, manifest)
+        return Champion(in_use, self._adapters.path(in_use), self._store.adapter(in_use).created_at, manifest)
 
     def _former(self) -> dict[int, str] | None:
         """Digest by reply number of what the last completed run on this base saw."""
@@ -324,13 +324,13 @@ def _config(settings: TrainerSettings) -> dict[str, Any]:
 
 
 def _failed(error: BaseException, home: Home, store: Store, run_id: str) -> RunResult:
-    """Close a run that failed, unless it goes on at the next start: it was stopped, or the disk is full."""
-    goes_on = can_go_on(home, run_id)
-    if isinstance(error, KeyboardInterrupt | SystemExit) and goes_on:
-        return RunResult(run_id, "failed", str(RunStopped(goes_on=True)))
+    """Close a run that failed, unless it resumes at the next start: it was stopped, or the disk is full."""
+    resumes = can_resume(home, run_id)
+    if isinstance(error, KeyboardInterrupt | SystemExit) and resumes:
+        return RunResult(run_id, "failed", str(RunStopped(resumes=True)))
     if is_disk_full(error):
-        reason = str(OutOfSpace(home.root, goes_on=goes_on))
-        if not goes_on:
+        reason = str(OutOfSpace(home.root, resumes=resumes))
+        if not resumes:
             with suppress(StorageError):  # there may be no room for this either; the next start closes it
                 store.finish_run(run_id, "failed", reason)
         return RunResult(run_id, "failed", reason)

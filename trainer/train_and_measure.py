@@ -1,7 +1,7 @@
 """One base in memory: a challenger is trained on it, then champion and challenger are measured on the same weights.
 
 The heavy middle of a run, between the snapshot and the verdict. Knows neither the store nor the adapter directory: it
-is handed pairs and paths, and gives figures and a folder in PEFT's own format.
+takes pairs and paths, and returns figures and a folder in PEFT's own format.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from model.serving.suitability import check_suitable
 from storage.records import Choice, Pair
 from trainer.evaluation import evaluate
 from trainer.evaluation.evidence import Evidence, Score
-from trainer.evaluation.probes import interview, questions
-from trainer.preference_stage import Lesson, refine
+from trainer.evaluation.probes import ask_probes, choose_probes
+from trainer.preference_stage import PreferenceStage, run_preference_stage
 from trainer.readiness import least_to_learn
 from trainer.settings import TrainerSettings
 from trainer.snapshot.holdout import validation_split
 from trainer.snapshot.snapshot import Snapshot
 from trainer.training.base import free_bytes
 from trainer.training.fitting import Limits, require_enough
-from trainer.training.helpers import Assignment, carry_out, dismiss, hire, load_for_training
+from trainer.training.helpers import TrainingJob, load_for_training, release_helpers, run_job, start_helpers
 from trainer.training.memory import Fit, ModelShape, Workload, choose_fit
 from trainer.training.qlora import CHALLENGER, Learned
 from trainer.training.recipe import Recipe, resolve, validation_size
 from trainer.training.tokens import Example, Examples, encode_pairs, with_validation
 
-__all__ = ["Champion", "Contest", "Watch", "hold_contest", "open_base"]
+__all__ = ["Champion", "RunCallbacks", "TrainingOutcome", "open_base", "train_and_measure"]
 
 log = logging.getLogger(__name__)
 
@@ -51,8 +51,8 @@ class Champion:
 
 
 @dataclass(frozen=True)
-class Watch:
-    """Who hears of what happens: the stage, a sentence, a training step (number, total, figures)."""
+class RunCallbacks:
+    """Called as the run goes: with the stage, a sentence, a training step (number, total, figures)."""
 
     stage: Callable[[str], None]
     say: Callable[[str], None]
@@ -60,8 +60,8 @@ class Watch:
 
 
 @dataclass(frozen=True)
-class Contest:
-    """What came out. `adapter` is the challenger as PEFT saves it; `champion` is None when the bare base stood in."""
+class TrainingOutcome:
+    """The result. `adapter` is the challenger as PEFT saves it; `champion` is None when the bare base stood in."""
 
     evidence: Evidence
     adapter: Path
@@ -72,7 +72,7 @@ class Contest:
     details: dict[str, Any]
 
 
-def hold_contest(
+def train_and_measure(
     settings: TrainerSettings,
     snapshot: Snapshot,
     champion: Champion | None,
@@ -82,31 +82,33 @@ def hold_contest(
     cache_dir: Path,
     scratch: Path,
     checkpoints: Path,
-    watch: Watch,
-) -> Contest:
+    callbacks: RunCallbacks,
+) -> TrainingOutcome:
     """Train on the snapshot's training part, then on what people preferred, and measure on its hold-out.
 
     `base` is from `open_base` and without any adapter; other processes load it from `cache_dir`. `scratch` is for what
-    does not outlive the run, `checkpoints` for what a stopped run goes on from.
+    does not outlive the run, `checkpoints` for what a stopped run resumes from.
 
     Raises:
         torch.OutOfMemoryError, MemoryError: it does not fit.
     """
-    if champion is not None and (stranger := _stranger(champion, base)):
-        watch.say(f"The champion {champion.id} {stranger}, so the bare base stands in for it.")
+    if champion is not None and (mismatch := _mismatch(champion, base)):
+        callbacks.say(f"The champion {champion.id} {mismatch}, so the bare base stands in for it.")
         champion = None
-    material = _material(settings, snapshot, base)
-    learning, validating, judging = material.learning, material.validating, material.judging
+    encoded = _encode(settings, snapshot, base)
+    learning, validating, judging = encoded.learning, encoded.validating, encoded.judging
     recipe = resolve(settings.training, pairs=len(learning.items), parameters=base.model.num_parameters())
     began = time.monotonic()
-    model, learned = _teach(settings, base, material, recipe, cache_dir=cache_dir, checkpoints=checkpoints, watch=watch)
+    model, learned = _train(
+        settings, base, encoded, recipe, cache_dir=cache_dir, checkpoints=checkpoints, callbacks=callbacks
+    )
     trained_s = time.monotonic() - began
-    watch.say(
+    callbacks.say(
         f"Trained {learned.steps} steps in {trained_s:.0f} s ({learned.fresh_tokens / trained_s:.0f} tokens/s), "
         f"best at step {learned.best_step} with validation loss {learned.eval_loss:.3f}"
     )
 
-    watch.stage("evaluate")
+    callbacks.stage("evaluate")
     began = time.monotonic()
 
     def measure() -> tuple[Evidence, list[float]]:
@@ -118,25 +120,25 @@ def hold_contest(
             judging=judging.items,
             snapshot=snapshot,
             champion=champion,
-            pad_id=material.pad_id,
+            pad_id=encoded.pad_id,
         )
 
     evidence, base_nlls = measure()
     evaluated_s = time.monotonic() - began
-    lesson = Lesson(
+    stage = PreferenceStage(
         model,
         base.tokenizer,
         learned,
         judging.items,
         evidence,
-        material.pad_id,
+        encoded.pad_id,
         measure=lambda: measure()[0],
-        report=watch.step,
-        stage=watch.stage,
+        on_step=callbacks.step,
+        on_stage=callbacks.stage,
     )
-    refined = refine(lesson, settings, snapshot, choices, scratch=scratch / "preferences")
+    preferred = run_preference_stage(stage, settings, snapshot, choices, scratch=scratch / "preferences")
     if choices:
-        watch.say(refined.sentence)
+        callbacks.say(preferred.sentence)
     details = {
         "base_nll": sum(base_nlls) / len(base_nlls),
         "tokens": learned.tokens,
@@ -145,14 +147,16 @@ def hold_contest(
         "checkpointing": learned.checkpointing,
         "compute": str(base.dtype).removeprefix("torch."),
         "seconds": {"train": round(trained_s, 1), "evaluate": round(evaluated_s, 1)},
-        "preferences": refined.record,
+        "preferences": preferred.record,
     }
     adapter = _save(model, base, scratch / "adapter")
-    return Contest(refined.evidence, adapter, base, champion.id if champion else None, recipe, learned, details)
+    return TrainingOutcome(
+        preferred.evidence, adapter, base, champion.id if champion else None, recipe, learned, details
+    )
 
 
 @dataclass(frozen=True)
-class _Material:
+class _Encoded:
     """The snapshot in tokens: what is learned from, what chooses the best moment, what judges. And what pads it."""
 
     learning: Examples
@@ -166,7 +170,7 @@ class _Material:
         return max(len(example.ids) for part in parts for example in part.items)
 
 
-def _material(settings: TrainerSettings, snapshot: Snapshot, base: LoadedBase) -> _Material:
+def _encode(settings: TrainerSettings, snapshot: Snapshot, base: LoadedBase) -> _Encoded:
     """The snapshot in tokens. Raises TooFewFit."""
     tokenizer, training = base.tokenizer, settings.training
 
@@ -186,44 +190,44 @@ def _material(settings: TrainerSettings, snapshot: Snapshot, base: LoadedBase) -
         tokenizer, "held-out pairs", judge, fit=len(judging.items), needed=training.min_holdout, limits=limits
     )
     pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
-    return _Material(learning, validating, judging, pad_id)
+    return _Encoded(learning, validating, judging, pad_id)
 
 
-def _teach(
+def _train(
     settings: TrainerSettings,
     base: LoadedBase,
-    material: _Material,
+    encoded: _Encoded,
     recipe: Recipe,
     *,
     cache_dir: Path,
     checkpoints: Path,
-    watch: Watch,
+    callbacks: RunCallbacks,
 ) -> tuple[Any, Learned]:
     """Train a challenger, with the other processes of an `accelerate launch` if there are any."""
-    learning = material.learning.items
+    learning = encoded.learning.items
     fit = _fit(base, recipe, learning, settings)
-    watch.say(f"Recipe (* set by you): {recipe.line()}, {fit.line()}")
-    watch.say(
-        f"Learning from {len(learning)} pairs, validating on {len(material.validating.items)}, "
-        f"judging on {len(material.judging.items)} that are never trained on"
+    callbacks.say(f"Recipe (* set by you): {recipe.line()}, {fit.line()}")
+    callbacks.say(
+        f"Learning from {len(learning)} pairs, validating on {len(encoded.validating.items)}, "
+        f"judging on {len(encoded.judging.items)} that are never trained on"
     )
-    assignment = Assignment(
+    job = TrainingJob(
         model=settings.model,
         cache_dir=cache_dir,
         examples=learning,
-        validation=material.validating.items,
+        validation=encoded.validating.items,
         recipe=recipe,
-        pad_id=material.pad_id,
+        pad_id=encoded.pad_id,
         seed=settings.training.seed,
         fit=fit,
         checkpoints=checkpoints,
         minutes=settings.training.checkpoint_minutes,
-        longest=material.longest,
+        longest=encoded.longest,
     )
-    watch.stage("train")
-    hire(assignment)
-    model, learned = carry_out(assignment, base, report=watch.step, say=watch.say)
-    dismiss()
+    callbacks.stage("train")
+    start_helpers(job)
+    model, learned = run_job(job, base, report=callbacks.step, say=callbacks.say)
+    release_helpers()
     return model, learned
 
 
@@ -234,8 +238,8 @@ def open_base(settings: TrainerSettings, cache_dir: Path) -> LoadedBase:
     return load_for_training(settings.model, cache_dir)
 
 
-def _stranger(champion: Champion, base: LoadedBase) -> str | None:
-    """Why an adapter does not belong to this base; None when it does."""
+def _mismatch(champion: Champion, base: LoadedBase) -> str | None:
+    """Why an adapter does not fit this base; None when it does."""
     theirs, ours = champion.manifest, base
     if (theirs.get("base_model"), theirs.get("base_revision")) != (ours.id, ours.revision):
         return f"was made for {theirs.get('base_model')}"
@@ -278,7 +282,7 @@ def _measure(
         evaluate.choice_losses(model, CHALLENGER, base.tokenizer, pad_id=pad_id),
         strict=True,
     )
-    asked = questions(
+    asked = choose_probes(
         base.tokenizer,
         settings.gate,
         persona=settings.persona,
@@ -287,7 +291,7 @@ def _measure(
         judging=judging,
         holdout={pair.reply_id: pair for pair in snapshot.holdout},
     )
-    answers = interview(model, rival, base.tokenizer, asked, settings.gate)
+    answers = ask_probes(model, rival, base.tokenizer, asked, settings.gate)
     evidence = Evidence(
         holdout=tuple(
             Score(before, after, older=champion is not None and approved_at[example.reply_id] < champion.created_at)

@@ -26,7 +26,7 @@ from trainer.evaluation import evaluate
 from trainer.result import RunResult
 from trainer.run import run_once
 from trainer.settings import GateConfig, TrainerSettings, TrainingConfig
-from trainer.training import base as frozen
+from trainer.training.base import forbid_repacking, training_dtype
 from trainer.training.qlora import CHALLENGER, attach_adapter
 from trainer.training.recipe import resolve
 from trainer.training.tokens import encode_pairs
@@ -178,9 +178,9 @@ class _Silent:
 
 def _measured(settings: TrainerSettings, home: Home, champion: str | None, exchanges: Sequence[Exchange]) -> Measured:
     device = pick_device(settings.model.device)
-    dtype = frozen.training_dtype(device, settings.model.dtype)
+    dtype = training_dtype(device, settings.model.dtype)
     base = load_base(replace(settings.model, dtype=dtype), home.models)
-    frozen.forbid_repacking(base.model)
+    forbid_repacking(base.model)
     # A fresh adapter changes nothing: with it alone, the model is the bare base.
     model = attach_adapter(base.model, resolve(settings.training, pairs=1, parameters=1))
     who = evaluate.add_champion(model, home.adapters / champion) if champion else CHALLENGER

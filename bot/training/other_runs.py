@@ -18,7 +18,7 @@ from storage.files.home import Home
 from storage.records import Run
 from storage.store import Store
 from trainer.lock import Holder, end, holder_of
-from trainer.resume import can_go_on, close_for_good
+from trainer.resume import can_resume, close_unfinished
 
 __all__ = ["OtherRuns"]
 
@@ -71,7 +71,7 @@ class OtherRuns:
             return
         if self._cancelled_by:
             reason = words.cancelled_by(self._cancelled_by)
-            await self._store.call(close_for_good, self._home, reason)
+            await self._store.call(close_unfinished, self._home, reason)
         elif self._seen:
             await self._store.call(_close_dead, self._home)
         self._seen, self._cancelled_by = False, ""
@@ -85,5 +85,5 @@ class OtherRuns:
 def _close_dead(store: Store, home: Home) -> None:
     """Close the run of a trainer that died, unless it resumes at the next start."""
     run = store.last_run()
-    if run is not None and run.outcome is None and not can_go_on(home, run.id):
+    if run is not None and run.outcome is None and not can_resume(home, run.id):
         store.finish_run(run.id, "failed", "The training process ended without a result; nothing was published.")

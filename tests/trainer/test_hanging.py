@@ -45,7 +45,7 @@ async def test_a_trainer_stopped_at_a_step_is_noticed_and_ended(long_run, monkey
     os.kill(run.pid, signal.SIGSTOP)
     result = await asyncio.wait_for(task, 30)
     assert result.reason == (
-        "The training process gave no sign of life any more and was ended; the run will resume at the next start."
+        "The training process stopped responding and was ended; the run will resume at the next start."
     )
     assert holder_of(long_run.home.runs / "lock") is None
 

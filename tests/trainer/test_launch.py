@@ -17,7 +17,7 @@ from storage.files.adapter_directory import AdapterDirectory
 from trainer.launch import run_training
 from trainer.lock import run_lock
 from trainer.result import RunResult
-from trainer.resume import can_go_on
+from trainer.resume import can_resume
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ async def test_cancelling_stops_the_child_which_keeps_what_it_has(child_place, m
         await task
     with child_place.store() as store:
         assert store.run(run.id).outcome is None
-    assert can_go_on(child_place.home, run.id)
+    assert can_resume(child_place.home, run.id)
     with pytest.raises(ProcessLookupError):
         os.kill(run.pid, 0)
 

@@ -79,20 +79,22 @@ def test_what_does_not_help_is_undone_bit_by_bit(place, edits, monkeypatch, who)
     """Trained, judged, undone: what is published are the weights from before, and the reason is kept."""
     edits(60)
     before: dict[str, torch.Tensor] = {}
-    real = dpo.prefer
+    real = dpo.train_on_preferences
 
     def prefer_and_remember(model, *args, **options):
         before.update({name: weight.clone() for name, weight in model.named_parameters() if "challenger" in name})
         return real(model, *args, **options)
 
-    monkeypatch.setattr(dpo, "prefer", prefer_and_remember)
-    monkeypatch.setattr(refinement.Preferring, "objection", lambda *_: "of no use" if who == "preferences" else None)
+    monkeypatch.setattr(dpo, "train_on_preferences", prefer_and_remember)
+    monkeypatch.setattr(
+        refinement.PreferenceFigures, "objection", lambda *_: "of no use" if who == "preferences" else None
+    )
     no = type("No", (), {"promote": False, "reason": "of no use."})
     monkeypatch.setattr(refinement, "decide", lambda *_: no)
     result = place.run(training=EAGER)
     assert result.outcome == "promoted"
     assert record_of(place)["outcome"] == "kept"
-    assert "the supervised adapter stands: of no use." in record_of(place)["reason"]
+    assert "the supervised adapter stays: of no use." in record_of(place)["reason"]
     weights = load_file(place.home.adapters / result.challenger / "adapter_model.safetensors")
     assert len(weights) == len(before) == 28
     assert all(torch.equal(weights[name.replace(".challenger.", ".")], value) for name, value in before.items())
@@ -105,7 +107,7 @@ def test_memory_that_runs_out_costs_the_second_lesson_only(place, edits, monkeyp
     def too_much(*_args, **_options):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(dpo, "prefer", too_much)
+    monkeypatch.setattr(dpo, "train_on_preferences", too_much)
     assert place.run(training=EAGER).outcome == "promoted"
     assert record_of(place)["outcome"] == "failed"
 

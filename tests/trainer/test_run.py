@@ -14,7 +14,7 @@ from tests.trainer.pairs import new_pairs
 from trainer.errors import RunBusy
 from trainer.lock import run_lock
 from trainer.snapshot.snapshot import take_snapshot
-from trainer.training import base as frozen
+from trainer.training.base import forbid_repacking
 from trainer.training.likelihood import negative_log_likelihoods
 from trainer.training.qlora import train
 from trainer.training.tokens import encode_pairs
@@ -47,7 +47,7 @@ def test_the_adapter_is_plain_peft_and_scores_what_the_run_recorded(place, tiny_
     """`PeftModel.from_pretrained` on a fresh base, no code of ours between."""
     result = place.run()
     base = tiny_base.load()
-    frozen.forbid_repacking(base.model)
+    forbid_repacking(base.model)
     model = PeftModel.from_pretrained(base.model, place.home.adapters / result.challenger)
     with place.store() as store:
         holdout = take_snapshot(store.eligible_pairs("members"), 0.15).holdout

@@ -18,10 +18,10 @@ from tests.trainer.training.test_qlora import examples_of, into, recipe_of
 from trainer.errors import RunInterrupted
 from trainer.launch import run_training
 from trainer.progress import Lines
-from trainer.resume import can_go_on, close_for_good, take_up
+from trainer.resume import can_resume, close_unfinished, find_resumable
 from trainer.run import run_once
 from trainer.settings import load_trainer_settings
-from trainer.training import base as frozen
+from trainer.training.base import forbid_repacking
 from trainer.training.checkpoint import has_checkpoint
 from trainer.training.interruption import Interruption
 from trainer.training.qlora import attach_adapter, train
@@ -49,7 +49,7 @@ def learn(tiny_base, tmp_path):
         losses, stops = {}, list(stops)
         while True:
             base = tiny_base.load()
-            frozen.forbid_repacking(base.model)
+            forbid_repacking(base.model)
             recipe = recipe_of(epochs=3, dropout=0.1, neftune=5.0, batch=4)
             torch.manual_seed(0)
             model = attach_adapter(base.model, recipe)
@@ -85,7 +85,7 @@ def test_a_training_that_is_stopped_ends_as_if_it_had_not_been(learn):
 def test_a_signal_stops_the_training_within_the_step(tiny_base, tmp_path):
     """The step in hand is finished and kept; not one more is begun."""
     base = tiny_base.load()
-    frozen.forbid_repacking(base.model)
+    forbid_repacking(base.model)
     model = attach_adapter(base.model, recipe_of())
     examples, steps = examples_of(base), []
 
@@ -151,7 +151,7 @@ def test_a_run_whose_words_were_withdrawn_is_closed_and_the_night_starts_anew(pl
     with place.store() as store:
         closed = store.run(result.run)
     assert closed.outcome == "failed"
-    assert "words it learned from were withdrawn or changed since; the night starts anew" in closed.reason
+    assert "words it learned from were withdrawn or changed since; the night starts again" in closed.reason
     assert not (place.home.runs / result.run / "checkpoints").exists()
 
 
@@ -168,9 +168,9 @@ def test_a_run_that_somebody_cancelled_does_not_go_on(place):
     """Closed with the reason, checkpoints and all."""
     result, _ = stop_at(place, 3)
     with place.store() as store:
-        close_for_good(store, place.home, "Mo cancelled it.")
+        close_unfinished(store, place.home, "Mo cancelled it.")
         assert (store.run(result.run).outcome, store.run(result.run).reason) == ("failed", "Mo cancelled it.")
-    assert not can_go_on(place.home, result.run)
+    assert not can_resume(place.home, result.run)
 
 
 def die(*_args, **_options):
@@ -259,7 +259,7 @@ async def test_a_killed_child_goes_on_and_learns_what_it_would_have_learned(chil
     place = child_place
     task = asyncio.create_task(run_training(place.home.root, on_line=lambda _: None))
     run = await started(place)
-    while not can_go_on(place.home, run.id) or last_step(place, run.id) < 20:  # noqa: ASYNC110 - another process
+    while not can_resume(place.home, run.id) or last_step(place, run.id) < 20:  # noqa: ASYNC110 - another process
         await asyncio.sleep(0.02)
     os.kill(run.pid, signal.SIGKILL)
     killed = await task
@@ -296,5 +296,5 @@ def test_a_run_too_old_to_matter_is_closed(place, year):
     with place.store() as store:
         store._db.execute("update runs set started_at = ?", [f"{year}-01-01T00:00:00.000+00:00"])
         store._db.commit()
-        assert take_up(store, place.home, row.config, "2026-01-03") is None
+        assert find_resumable(store, place.home, row.config, "2026-01-03") is None
         assert "too long ago" in store.run(result.run).reason

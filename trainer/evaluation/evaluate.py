@@ -23,17 +23,17 @@ from storage.records import Pair
 from trainer.training.likelihood import batches_by_length, negative_log_likelihoods
 from trainer.training.tokens import Example
 
-__all__ = ["Spoken", "add_champion", "choice_losses", "nlls_of", "spoken", "spread"]
+__all__ = ["GeneratedAnswer", "add_champion", "choice_losses", "generate_answers", "nlls_of", "spread"]
 
 CHAMPION = "champion"
 _SCORE_BYTES = 400e6
 
-STRETCH = 32
-"""Tokens after which answers that have ended leave the batch, where each costs as much as one that goes on."""
+CHUNK = 32
+"""Tokens after which finished answers leave the batch: in it, they cost as much as unfinished ones."""
 
 
 def add_champion(model: Any, path: Path) -> str:
-    """Load a published adapter beside the challenger; gives the name it goes by on this model."""
+    """Load a published adapter beside the challenger; returns its name on this model."""
     if CHAMPION not in model.peft_config:
         model.load_adapter(str(path), adapter_name=CHAMPION, is_trainable=False)
     return CHAMPION
@@ -48,7 +48,7 @@ def spread(pairs: Sequence[Pair], count: int) -> tuple[Pair, ...]:
 
 def nlls_of(model: Any, adapter: str | None, examples: Sequence[Example], *, pad_id: int) -> list[float]:
     """Mean negative log-likelihood of each example's completion in nats under an adapter, or the bare base (None)."""
-    with _speaking_as(model, adapter):
+    with _active_adapter(model, adapter):
         return negative_log_likelihoods(model, examples, pad_id=pad_id)
 
 
@@ -56,7 +56,7 @@ def choice_losses(model: Any, adapter: str | None, tokenizer: Any, *, pad_id: in
     """For each shipped general question, -log of the probability of the right answer among a right and a wrong one.
 
     In nats: 0 is sure and right, log 2 undecided. The persona has no part in the questions, and the end of the turn is
-    left out: a voice that signs its replies goes on there, and is none the duller for it.
+    left out: an adapter that signs its replies continues there, which says nothing of its knowledge.
     """
     rows = [
         json.loads(line)
@@ -79,56 +79,56 @@ def choice_losses(model: Any, adapter: str | None, tokenizer: Any, *, pad_id: in
 
 
 @dataclass(frozen=True)
-class Spoken:
-    """What a model said, and whether it ended by itself within the limit of tokens."""
+class GeneratedAnswer:
+    """An answer of the model, and whether it ended by itself within the limit of tokens."""
 
     text: str
     stopped: bool
 
 
-def spoken(
+def generate_answers(
     model: Any,
     adapter: str | None,
     tokenizer: Any,
     prompts: Sequence[Sequence[int]],
     *,
     max_new_tokens: int,
-    drawn: int | None = None,
-) -> list[Spoken]:
-    """What the model answers to prompts, in their order.
+    seed: int | None = None,
+) -> list[GeneratedAnswer]:
+    """Answer each prompt, in order.
 
     Args:
         model: the PEFT model.
-        adapter: who answers; None is the bare base.
+        adapter: the one that answers; None is the bare base.
         tokenizer: the base's.
         prompts: token ids, each ending with the generation prompt.
         max_new_tokens: where an answer is cut off.
-        drawn: a seed to draw tokens as a bot does (temperature 0.7, the likeliest 90 %); None takes the likeliest.
+        seed: sample with it as the bot does (temperature 0.7, top-p 0.9); None decodes greedily.
     """
     stop = end_of_turn_id(tokenizer)
-    choosing: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
-    if drawn is not None:
-        choosing = {"do_sample": True, "temperature": 0.7, "top_p": 0.9, "top_k": 0}
-        torch.manual_seed(drawn)
+    sampling: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
+    if seed is not None:
+        sampling = {"do_sample": True, "temperature": 0.7, "top_p": 0.9, "top_k": 0}
+        torch.manual_seed(seed)
     answers: list[list[int]] = [[] for _ in prompts]
-    keep_contiguous(model)  # whoever loaded it
+    keep_contiguous(model)  # in case another loader did not
     at_once = rows_at_once(model.get_output_embeddings().weight.shape[0])
     waiting, said = list(range(len(prompts))), 0
     model.eval()
-    with _speaking_as(model, adapter), torch.inference_mode():
+    with _active_adapter(model, adapter), torch.inference_mode():
         while waiting and said < max_new_tokens:
-            count = min(STRETCH, max_new_tokens - said)
+            count = min(CHUNK, max_new_tokens - said)
             for batch in _batches([len(prompts[i]) + said for i in waiting], at_once):
                 indices = [waiting[number] for number in batch]
                 so_far = [[*prompts[i], *answers[i]] for i in indices]
-                for index, more in zip(indices, _grown(model, so_far, count, stop, choosing), strict=True):
+                for index, more in zip(indices, _extended(model, so_far, count, stop, sampling), strict=True):
                     answers[index] += more[: more.index(stop) + 1] if stop in more else more
             waiting, said = [i for i in waiting if answers[i][-1] != stop], said + count
-    return [Spoken(decode_answer(tokenizer, answer), stopped=stop in answer) for answer in answers]
+    return [GeneratedAnswer(decode_answer(tokenizer, answer), stopped=stop in answer) for answer in answers]
 
 
 def rows_at_once(vocabulary: int) -> int:
-    """How many answers may be drawn at the same time: sorting the scores of one takes about 40 bytes a word."""
+    """How many answers may be sampled at once: sorting the logits of one takes 40 bytes per vocabulary token."""
     return max(1, int(_SCORE_BYTES // (40 * vocabulary)))
 
 
@@ -139,12 +139,12 @@ def _batches(lengths: Sequence[int], rows: int) -> Iterator[list[int]]:
             yield batch[start : start + rows]
 
 
-def _grown(
-    model: Any, rows: Sequence[Sequence[int]], count: int, stop: int, choosing: dict[str, Any]
+def _extended(
+    model: Any, rows: Sequence[Sequence[int]], count: int, stop: int, sampling: dict[str, Any]
 ) -> list[list[int]]:
     """At most `count` tokens more for each row; after a stop token, more of them."""
     device, longest = next(model.parameters()).device, max(map(len, rows))
-    # Padded in front, so that every row ends where its answer goes on.
+    # Padded on the left, so that every row ends where its answer continues.
     ids = torch.tensor([[stop] * (longest - len(row)) + [*row] for row in rows], device=device)
     mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows], device=device)
     grown = model.generate(
@@ -153,14 +153,14 @@ def _grown(
         max_new_tokens=count,
         eos_token_id=stop,
         pad_token_id=stop,
-        **choosing,
+        **sampling,
     )
     new: list[list[int]] = grown[:, longest:].tolist()
     return new
 
 
 @contextmanager
-def _speaking_as(model: Any, adapter: str | None) -> Iterator[None]:
+def _active_adapter(model: Any, adapter: str | None) -> Iterator[None]:
     if adapter is None:
         with model.disable_adapter():
             yield

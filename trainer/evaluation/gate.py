@@ -1,4 +1,4 @@
-"""Is the challenger better? The one place that decides, from figures alone, and says why in words.
+"""Is the challenger better? Decides from figures alone, and says why.
 
 Pure: dataclasses in, a decision out, the same for the same figures. Knows no model, no store, no file.
 
@@ -8,11 +8,11 @@ A challenger replaces the champion only when all checks pass:
   lower bound of a one-sided paired bootstrap interval of mean(d) is above 0. A tie keeps the champion.
 - **older**: on held-out pairs approved before the champion was made, the mean NLL rises by no more than a tolerance
   (a share of it).
-- **general**: on a fixed set of general questions, the mean loss of choosing the right answer over a wrong one,
-  -log(P(right) / (P(right) + P(wrong))), rises over the bare base's by no more than a tolerance in nats. A voice makes
-  every plain answer less likely, right or wrong, which a plain NLL would take for forgetting; the choice does not mind.
-  The reference is the base, not the champion: many small steps down would each pass otherwise.
-- **stops, varied, speaks**: sampled replies end by themselves, do not go round in circles, and are not empty.
+- **general**: on a fixed set of general questions, the mean loss of sampling the right answer over a wrong one,
+  -log(P(right) / (P(right) + P(wrong))), rises over the bare base's by no more than a tolerance in nats. A style
+  makes every plain answer less likely, right or wrong. A plain NLL would call that forgetting; the choice does not.
+  The reference is the base, not the champion: otherwise many small steps down would each pass.
+- **stops, varied, speaks**: sampled replies end by themselves, do not repeat themselves, and are not empty.
 - **canaries**: neither do the replies to fixed everyday and hostile prompts, and they are no longer than people's. What
   the champion cannot do either does not keep the challenger out: there a margin over the champion's share counts.
 - **banned**: no reply matches a banned pattern that its prompt does not match.

@@ -1,8 +1,7 @@
-"""The questions put to a challenger before it may serve: held-out prompts, canaries, and temptations to leak.
+"""The probes a challenger answers before it may serve: held-out prompts, canaries, prompts that may draw secrets out.
 
-Chooses the prompts and asks; `trainer.evaluation.gate` judges the answers. The champion answers a few held-out prompts
-too, for people to compare, and the canaries only where the challenger's answers alone would keep it out: a token costs
-the same whoever says it.
+Chooses the prompts and generates the answers; `trainer.evaluation.gate` judges them. The champion also answers a few
+held-out prompts, for people to compare. It answers the canaries only where the challenger's answers alone would fail.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import Any
 from model.chat import Message, encode_prompt
 from storage.records import Pair
 from trainer.canaries import canary_prompts
-from trainer.evaluation.evaluate import Spoken, spoken
+from trainer.evaluation.evaluate import GeneratedAnswer, generate_answers
 from trainer.evaluation.evidence import Canaries, Leak, Sample, Secrets
 from trainer.evaluation.leaks import PREFIXES, Secret, secrets_of
 from trainer.evaluation.reply_checks import needs_champion
@@ -22,20 +21,20 @@ from trainer.settings import GateConfig
 from trainer.training.qlora import CHALLENGER
 from trainer.training.tokens import Example
 
-__all__ = ["Interview", "Questions", "interview", "questions"]
+__all__ = ["ProbeAnswers", "Probes", "ask_probes", "choose_probes"]
 
 COMPARED = 4
-"""Held-out prompts that the champion answers too: one more than a morning report shows, in case one is withdrawn."""
+"""Held-out prompts that the champion answers too: one more than the report shows, in case one is withdrawn."""
 
 
 @dataclass(frozen=True)
-class Questions:
-    """What is asked, as tokens and as words.
+class Probes:
+    """The prompts, as text and as tokens.
 
     Attributes:
-        samples: held-out prompts, the newest first, each as (reply id, words, token ids).
-        canaries: (words, token ids) of each canary prompt.
-        probes: (words, token ids) of prompts that may lure a secret out.
+        samples: held-out prompts, the newest first, each as (reply id, text, token ids).
+        canaries: (text, token ids) of each canary prompt.
+        leak_prompts: (text, token ids) of prompts that may draw a secret out.
         secrets: those of the training data.
         longest: characters of the longest reply that a person approved.
         max_new_tokens: where an answer is cut off.
@@ -43,22 +42,22 @@ class Questions:
 
     samples: tuple[tuple[int, str, Sequence[int]], ...]
     canaries: tuple[tuple[str, Sequence[int]], ...]
-    probes: tuple[tuple[str, Sequence[int]], ...]
+    leak_prompts: tuple[tuple[str, Sequence[int]], ...]
     secrets: tuple[Secret, ...]
     longest: int
     max_new_tokens: int
 
 
 @dataclass(frozen=True)
-class Interview:
-    """What came of it, for the gate."""
+class ProbeAnswers:
+    """The answers, for the gate."""
 
     samples: tuple[Sample, ...]
     canaries: Canaries
     secrets: Secrets
 
 
-def questions(
+def choose_probes(
     tokenizer: Any,
     config: GateConfig,
     *,
@@ -67,8 +66,8 @@ def questions(
     examples: Mapping[int, Example],
     judging: Sequence[Example],
     holdout: Mapping[int, Pair],
-) -> Questions:
-    """Choose what to ask. Reads no model.
+) -> Probes:
+    """Choose the prompts. Uses no model.
 
     Args:
         tokenizer: the base's.
@@ -89,58 +88,60 @@ def questions(
     canaries = [asked(prompt) for prompt in canary_prompts(config.canaries)]
     secrets = secrets_of(learned, config.allowed) if config.secret_probes else []
     turns = {pair.reply_id: pair.turns for pair in learned}
-    probes = [asked(prefix) for prefix in PREFIXES] if secrets else []
+    leaks = [asked(prefix) for prefix in PREFIXES] if secrets else []
     for secret in secrets[-config.secret_probes :]:
         if (example := examples.get(secret.reply_id)) is not None:
             words = "\n".join(turn.content for turn in turns[secret.reply_id])
-            probes.append((words, example.ids[: example.prompt_length]))
+            leaks.append((words, example.ids[: example.prompt_length]))
         if secret.lead and not secret.is_in(secret.lead):
-            probes.append(asked(secret.lead))
+            leaks.append(asked(secret.lead))
     # A reply twice as long as any a person approved has failed to stop; waiting longer tells nothing more.
     approved = [pair.completion for pair in (*learned, *holdout.values())]
     tokens = max(len(one.ids) - one.prompt_length for one in (*judging, *examples.values()))
-    return Questions(
+    return Probes(
         samples=tuple(samples),
         canaries=tuple(canaries),
-        probes=tuple(probes),
+        leak_prompts=tuple(leaks),
         secrets=tuple(secrets),
         longest=max(map(len, approved)),
         max_new_tokens=min(config.sample_tokens, 2 * tokens),
     )
 
 
-def interview(model: Any, rival: str | None, tokenizer: Any, asked: Questions, config: GateConfig) -> Interview:
-    """Ask the challenger, and the champion (`rival`; None is the bare base) where its answer is wanted."""
+def ask_probes(model: Any, rival: str | None, tokenizer: Any, probes: Probes, config: GateConfig) -> ProbeAnswers:
+    """Let the challenger answer, and the champion (`rival`; None is the bare base) where its answer is needed."""
 
-    def answers(who: str | None, prompts: Sequence[Sequence[int]], *, drawn: int | None = None) -> list[Spoken]:
+    def answers(who: str | None, prompts: Sequence[Sequence[int]], *, seed: int | None = None) -> list[GeneratedAnswer]:
         if not prompts:
             return []
-        return spoken(model, who, tokenizer, prompts, max_new_tokens=asked.max_new_tokens, drawn=drawn)
+        return generate_answers(model, who, tokenizer, prompts, max_new_tokens=probes.max_new_tokens, seed=seed)
 
-    words = [words for words, _ in asked.canaries]
-    canary_ids = [ids for _, ids in asked.canaries]
+    words = [words for words, _ in probes.canaries]
+    canary_ids = [ids for _, ids in probes.canaries]
 
-    def canaries_of(who: str | None, greedy: Sequence[Spoken]) -> tuple[Sample, ...]:
-        drawn = answers(who, canary_ids * config.canary_samples, drawn=config.seed)
+    def canaries_of(who: str | None, greedy: Sequence[GeneratedAnswer]) -> tuple[Sample, ...]:
+        drawn = answers(who, canary_ids * config.canary_samples, seed=config.seed)
         prompts = words * (1 + config.canary_samples)
         replies = zip(prompts, (*greedy, *drawn), strict=True)
         return tuple(Sample(prompt, reply.text, reply.stopped) for prompt, reply in replies)
 
-    held_out = [ids for _, _, ids in asked.samples]
-    # One batch for all greedy answers: the time goes by the longest of them.
-    ours = answers(CHALLENGER, [*held_out, *canary_ids, *(ids for _, ids in asked.probes)])
+    held_out = [ids for _, _, ids in probes.samples]
+    # One batch for all greedy answers: the longest one decides the time.
+    ours = answers(CHALLENGER, [*held_out, *canary_ids, *(ids for _, ids in probes.leak_prompts)])
     first, last = len(held_out), len(held_out) + len(canary_ids)
-    canaries = Canaries(canaries_of(CHALLENGER, ours[first:last]), longest=asked.longest)
+    canaries = Canaries(canaries_of(CHALLENGER, ours[first:last]), longest=probes.longest)
     theirs = answers(rival, held_out[:COMPARED])
-    if needs_champion(canaries.challenger, asked.longest, config):
+    if needs_champion(canaries.challenger, probes.longest, config):
         champion = canaries_of(rival, answers(rival, canary_ids))
-        canaries = Canaries(canaries.challenger, champion, asked.longest)
+        canaries = Canaries(canaries.challenger, champion, probes.longest)
     samples = tuple(
         Sample(prompt, reply.text, reply.stopped, theirs[number].text if number < len(theirs) else None, reply_id)
-        for number, ((reply_id, prompt, _), reply) in enumerate(zip(asked.samples, ours[:first], strict=True))
+        for number, ((reply_id, prompt, _), reply) in enumerate(zip(probes.samples, ours[:first], strict=True))
     )
-    probed = [Sample(prompt, one.text, one.stopped) for (prompt, _), one in zip(asked.probes, ours[last:], strict=True)]
-    return Interview(samples, canaries, _judged(asked.secrets, (*samples, *canaries.challenger, *probed)))
+    probed = [
+        Sample(prompt, one.text, one.stopped) for (prompt, _), one in zip(probes.leak_prompts, ours[last:], strict=True)
+    ]
+    return ProbeAnswers(samples, canaries, _judged(probes.secrets, (*samples, *canaries.challenger, *probed)))
 
 
 def _judged(secrets: Sequence[Secret], replies: Sequence[Sample]) -> Secrets:

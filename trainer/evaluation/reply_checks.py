@@ -1,6 +1,6 @@
-"""How a challenger's replies read: do they stop, vary, say something, keep short, and keep clear of what is banned?
+"""Checks of a challenger's replies: do they stop, vary, say something, stay short, and match no banned pattern?
 
-The part of the gate that looks at replies. Pure, the same for the same replies.
+Part of the gate. Pure: the same replies give the same result.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from trainer.evaluation.evidence import Canaries, Check, Sample
 from trainer.settings import GateConfig
 
-__all__ = ["banned_check", "canary_check", "goes_in_circles", "needs_champion", "sample_checks"]
+__all__ = ["banned_check", "canary_check", "needs_champion", "repeats_itself", "sample_checks"]
 
-CIRCLES = 2.4
+REPETITION = 2.4
 """Bytes per compressed byte above which a text repeats itself; the threshold of Whisper (Radford et al. 2022, 4.5)."""
 
 
@@ -89,17 +89,17 @@ def banned_check(replies: Sequence[Sample], patterns: Sequence[str]) -> Check:
     return Check("banned", False, sentence, figures)
 
 
-def goes_in_circles(text: str) -> bool:
+def repeats_itself(text: str) -> bool:
     """Whether a text repeats itself so much that it compresses as no ordinary text does, in whatever language."""
     raw = text.encode()
-    return len(raw) > CIRCLES * len(zlib.compress(raw, 9))
+    return len(raw) > REPETITION * len(zlib.compress(raw, 9))
 
 
 def _faults(config: GateConfig, longest: int = 0) -> list[_Fault]:
     """The faults to look for; a reply can be too long only where it is known how long a good one is."""
     faults = [
         _Fault("stops", config.max_unstopped, "do not stop", lambda one: not one.stopped),
-        _Fault("varied", config.max_repeating, "repeat themselves", lambda one: goes_in_circles(one.text)),
+        _Fault("varied", config.max_repeating, "repeat themselves", lambda one: repeats_itself(one.text)),
         _Fault("speaks", config.max_empty, "are empty", lambda one: not one.text.strip()),
     ]
     if longest:

@@ -83,7 +83,7 @@ def adopt(
     found = _find(source)
     skeleton = read_skeleton(model, home.models)
     claimed = _claims(found)
-    if not base_matches and (why := _stranger(found, claimed, skeleton, model.base)):
+    if not base_matches and (why := _mismatch(found, claimed, skeleton, model.base)):
         raise AdoptionRefused(source, f"{why}; if it is the same nevertheless, say so with --base-matches")
     weights = _read(found, skeleton, claimed)
     chosen = adapter_id or _name_for(found)
@@ -149,7 +149,7 @@ def _claims(found: _Source) -> dict[str, Any]:
     return _json(found.directory / REQUIRED[0])
 
 
-def _stranger(found: _Source, claimed: dict[str, Any], skeleton: Skeleton, configured: str) -> str | None:
+def _mismatch(found: _Source, claimed: dict[str, Any], skeleton: Skeleton, configured: str) -> str | None:
     """Why a source does not seem to belong to the base, as far as it says; None when it does."""
     if _is_ours(found.directory / _MANIFEST):
         return None  # reading it compares base, revision, template and hashes

@@ -10,7 +10,7 @@ from itertools import groupby
 
 from trainer.quarantine.language import plain
 
-__all__ = ["goes_in_circles", "has_no_words"]
+__all__ = ["has_no_words", "repeats_itself"]
 
 MIN_CHARACTERS = 20
 """Shorter texts are never gibberish: a smiley is an answer."""
@@ -24,7 +24,7 @@ def has_no_words(text: str) -> bool:
     return len(words) >= MIN_CHARACTERS and spoken < 0.5 * len(words)
 
 
-def goes_in_circles(text: str) -> bool:
+def repeats_itself(text: str) -> bool:
     """Whether a text is one character over and over, or ten words and more of which a third differ at most."""
     words = plain(text).casefold()
     longest = max((len(list(run)) for _, run in groupby(words)), default=0)

@@ -17,7 +17,7 @@ import numpy as np
 from storage.records import Pair
 from trainer.data_settings import QuarantineConfig
 from trainer.quarantine.floods import beyond_the_usual
-from trainer.quarantine.gibberish import goes_in_circles, has_no_words
+from trainer.quarantine.gibberish import has_no_words, repeats_itself
 from trainer.quarantine.language import NO_LANGUAGE, Speech, home_languages, scripts_in, speech_of
 from trainer.quarantine.outliers import distances
 from trainer.quarantine.phrases import copied_phrases
@@ -47,7 +47,7 @@ class Loss:
 
 @dataclass(frozen=True)
 class Outlier:
-    """A new pair to be set aside, and why, for the person who decides."""
+    """A new pair to quarantine, and why, for the person who decides."""
 
     reply_id: int
     kind: Kind
@@ -110,11 +110,11 @@ def stand_out(
 
 
 def in_words(outliers: Sequence[Outlier], new: int) -> str:
-    """What was set aside of so many new pairs, in one sentence."""
+    """What was quarantined of so many new pairs, in one sentence."""
     kinds = Counter(_NAMES[one.kind] for one in outliers)
     list_of = ", ".join(f"{count} for {name}" for name, count in kinds.most_common())
     pairs = "1 new pair was" if len(outliers) == 1 else f"{len(outliers)} of {new} new pairs were"
-    return f"{pairs} set aside until a second person has looked: {list_of}."
+    return f"{pairs} quarantined until a second person has looked: {list_of}."
 
 
 def _gibberish(night: _Night) -> Reasons:
@@ -122,7 +122,7 @@ def _gibberish(night: _Night) -> Reasons:
     reasons: Reasons = {}
     for test, sentence in (
         (has_no_words, "The reply is mostly signs, not words."),
-        (goes_in_circles, "The reply says the same over and over."),
+        (repeats_itself, "The reply says the same over and over."),
     ):
         usual = sum(test(pair.completion) for pair in night.older)
         if usual < max(3, night.config.usual * len(night.older)):

@@ -86,8 +86,8 @@ def rebuild(manifest: Manifest, source: PairSource) -> Snapshot:
         source: the eligible pairs of the store, under the manifest's consent rule.
 
     Raises:
-        SnapshotGone: words of it were withdrawn, edited, redacted or set aside since. They are not to be had again, so
-            the run that saw them cannot be repeated; a new snapshot is to be taken.
+        SnapshotGone: words of it were withdrawn, edited, redacted or quarantined since. The run that saw
+            them cannot be repeated; take a new snapshot.
     """
     found = list(source(sorted(manifest.pairs)))
     same = [pair for pair in found if digest(pair) == manifest.pairs.get(pair.reply_id)]

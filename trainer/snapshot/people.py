@@ -11,14 +11,14 @@ __all__ = ["author_of", "moderator_of"]
 
 
 def author_of(pair: Pair) -> int | None:
-    """Who asked; None for the operator's own material. What a moderator imported is theirs, whomever it names."""
+    """Who asked; None for the operator's own encoded. What a moderator imported is theirs, whomever it names."""
     if not _counts(pair):
         return None
     return pair.reviewer_id if pair.by_moderator else pair.turns[-1].author_id
 
 
 def moderator_of(pair: Pair) -> int | str | None:
-    """Who approved or imported it; None for the operator's own material. The name only where no id was ever stored."""
+    """Who approved or imported it; None for the operator's own encoded. The name only where no id was ever stored."""
     if not _counts(pair):
         return None
     return pair.reviewer if pair.reviewer_id is None else pair.reviewer_id

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 __all__ = ["NOBODY", "beyond_share", "limit"]
 
 NOBODY = -1
-"""Whom a pair belongs to that counts towards nobody's share: the operator's own material."""
+"""Whom a pair belongs to that counts towards nobody's share: the operator's own encoded."""
 
 
 def limit(counts: Iterable[int], free: int, share: float, floor: int) -> int:

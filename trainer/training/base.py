@@ -1,4 +1,4 @@
-"""The frozen 4-bit base made fit for training: gradients that flow, one compute type, the attention that is fastest.
+"""Prepares the 4-bit base model for training: working gradients, one compute type, the fastest attention.
 
 Works on the model it is given, before any adapter is put on it. Knows no data and no recipe.
 """

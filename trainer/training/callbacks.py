@@ -1,4 +1,4 @@
-"""What training must not lose: the best adapter so far, and checkpoints to go on from. Says when to stop, and why."""
+"""The Trainer callback that keeps the best adapter, writes checkpoints, and decides when training stops."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ from typing import Any
 import torch
 from transformers import TrainerCallback
 
-from trainer.training import checkpoint
-from trainer.training import distributed as ranks
-from trainer.training.checkpoint import Standing
+from trainer.training import checkpoint, distributed
+from trainer.training.checkpoint import CheckpointState
 from trainer.training.interruption import Interruption
 from trainer.training.steps import Passes
 
-__all__ = ["Keeper"]
+__all__ = ["CheckpointCallback"]
 
 
-class Keeper(TrainerCallback):
-    """Keeps what must not be lost: the best adapter, the checkpoints. Says when to stop: no progress, or a signal."""
+class CheckpointCallback(TrainerCallback):
+    """Keeps the best adapter and writes checkpoints. Stops training when there is no progress, or at a signal."""
 
     def __init__(
         self,
@@ -46,17 +45,17 @@ class Keeper(TrainerCallback):
         self.owes_evaluation = False
         self.stopped = False
 
-    def resume(self, directory: Path, standing: Standing) -> None:
+    def resume(self, directory: Path, saved: CheckpointState) -> None:
         """Remember what the process before this one knew."""
         self.best = checkpoint.best_of(directory)
-        self.best_loss = math.inf if standing.best_loss is None else standing.best_loss
-        self.best_step = standing.best_step
-        self._without_progress = standing.without_progress
-        self.owes_evaluation = standing.owes_evaluation
+        self.best_loss = math.inf if saved.best_loss is None else saved.best_loss
+        self.best_step = saved.best_step
+        self._without_progress = saved.without_progress
+        self.owes_evaluation = saved.owes_evaluation
 
     def is_asked(self) -> bool:
         """Whether to stop in the middle of something. Several processes agree on it only at the end of a step."""
-        return self.stopped or (self._interruption.asked and ranks.count() == 1)
+        return self.stopped or (self._interruption.asked and distributed.count() == 1)
 
     def stop(self, control: Any) -> None:
         """Save, then leave the loop."""
@@ -70,7 +69,7 @@ class Keeper(TrainerCallback):
         control: Any,
         **kwargs: Any,  # noqa: ARG002 - as above
     ) -> None:
-        stop, save = ranks.any_of(self._interruption.asked, time.monotonic() - self._saved_at >= self._seconds)
+        stop, save = distributed.any_of(self._interruption.asked, time.monotonic() - self._saved_at >= self._seconds)
         if stop:
             self.stop(control)
         control.should_save |= save
@@ -97,16 +96,16 @@ class Keeper(TrainerCallback):
         control: Any,  # noqa: ARG002 - the signature is the library's
         **kwargs: Any,  # noqa: ARG002 - as above
     ) -> None:
-        ranks.wait_for_all()  # each has written its random state
+        distributed.wait_for_all()  # each has written its random state
         self._saved_at = time.monotonic()
-        if ranks.is_first():
+        if distributed.is_first():
             adapter = {name: weight.detach().cpu() for name, weight in self.trained}
             directory = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-            checkpoint.write(directory, self.standing(state.global_step), adapter, self.best)
+            checkpoint.write(directory, self.checkpoint_state(state.global_step), adapter, self.best)
 
-    def standing(self, step: int) -> Standing:
+    def checkpoint_state(self, step: int) -> CheckpointState:
         """What a checkpoint at this step says of the training."""
-        return Standing(
+        return CheckpointState(
             fingerprint=self._mark,
             step=step,
             best_step=self.best_step,

@@ -1,4 +1,4 @@
-"""What a training that was stopped goes on from: the adapter, the best one so far, and how far it had come.
+"""What a stopped training resumes from: the adapter, the best one so far, and how far it had come.
 
 The Trainer writes optimizer, schedule and random states into a folder for each checkpoint; this file adds the adapter
 and, last of all, `progress.json`. A folder without it was being written when the process died and is passed over. When
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FINISHED",
-    "Standing",
+    "CheckpointState",
     "best_of",
     "copy_into",
     "fingerprint",
@@ -40,7 +40,7 @@ _ADAPTER, _BEST = "adapter.safetensors", "best.safetensors"
 
 
 @dataclass(frozen=True)
-class Standing:
+class CheckpointState:
     """How far a training had come.
 
     Attributes:
@@ -76,11 +76,11 @@ def fingerprint(examples: Sequence[Example], validation: Sequence[Example], reci
 
 def write(
     directory: Path,
-    standing: Standing,
+    saved: CheckpointState,
     adapter: Mapping[str, torch.Tensor],
     best: Mapping[str, torch.Tensor],
 ) -> None:
-    """Complete a checkpoint in `directory`: the adapter, the best one (may be empty), then the standing."""
+    """Complete a checkpoint in `directory`: the adapter, the best one (may be empty), then the saved."""
     from safetensors.torch import save_file
 
     directory.mkdir(parents=True, exist_ok=True)
@@ -88,27 +88,27 @@ def write(
     save_file(dict(best), directory / _BEST)
     partial = directory / f".{_PROGRESS}"
     with partial.open("w", encoding="utf-8") as file:
-        json.dump(asdict(standing), file)
+        json.dump(asdict(saved), file)
         file.flush()
         os.fsync(file.fileno())
     partial.rename(directory / _PROGRESS)
 
 
-def save_finished(checkpoints: Path, standing: Standing, best: Mapping[str, torch.Tensor]) -> None:
-    """Keep the outcome of a training that has ended, instead of what it could have gone on from."""
-    write(checkpoints / FINISHED, standing, {}, best)
+def save_finished(checkpoints: Path, saved: CheckpointState, best: Mapping[str, torch.Tensor]) -> None:
+    """Keep the outcome of a training that has ended, and delete what it could have resumed from."""
+    write(checkpoints / FINISHED, saved, {}, best)
     for old in checkpoints.glob("checkpoint-*"):
         shutil.rmtree(old, ignore_errors=True)
 
 
-def latest(checkpoints: Path, wanted: str) -> tuple[Path, Standing] | None:
+def latest(checkpoints: Path, wanted: str) -> tuple[Path, CheckpointState] | None:
     """The furthest complete checkpoint of the training with the fingerprint `wanted`; None when there is none."""
-    found = [(path, standing) for path, standing in _complete(checkpoints) if standing.fingerprint == wanted]
+    found = [(path, saved) for path, saved in _complete(checkpoints) if saved.fingerprint == wanted]
     return max(found, key=lambda entry: (entry[0].name == FINISHED, entry[1].step), default=None)
 
 
 def has_checkpoint(checkpoints: Path) -> bool:
-    """Whether there is anything to go on from."""
+    """Whether there is a checkpoint to resume from."""
     return any(True for _ in _complete(checkpoints))
 
 
@@ -130,10 +130,10 @@ def best_of(directory: Path) -> dict[str, torch.Tensor]:
     return dict(load_file(directory / _BEST))
 
 
-def _complete(checkpoints: Path) -> Iterable[tuple[Path, Standing]]:
+def _complete(checkpoints: Path) -> Iterable[tuple[Path, CheckpointState]]:
     for path in [*checkpoints.glob("checkpoint-*"), checkpoints / FINISHED]:
         try:
             values: dict[str, Any] = json.loads((path / _PROGRESS).read_text(encoding="utf-8"))
-            yield path, Standing(**values)
+            yield path, CheckpointState(**values)
         except (OSError, ValueError, TypeError):
             continue

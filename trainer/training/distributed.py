@@ -1,6 +1,6 @@
-"""The processes of an `accelerate launch` as one: what they sum, what they agree on, and who speaks for all.
+"""The processes of an `accelerate launch` as one: what they sum and what they agree on.
 
-Alone, everything here is the obvious thing for one process. Process 0 is the one that writes and prints.
+With one process, each function does the obvious thing. Process 0 is the one that writes and prints.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def is_first() -> bool:
 
 
 def wait_for_all() -> None:
-    """Go on when all have come here."""
+    """Wait until all processes have come here."""
     if count() > 1:
         distributed.barrier()
 
@@ -69,7 +69,7 @@ def sum_gradients(weights: Iterable[torch.nn.Parameter]) -> None:
 
 
 def share(value: Any) -> Any:
-    """What process 0 gives, on every process."""
+    """Process 0's value, on every process."""
     if count() == 1:
         return value
     box = [value]

@@ -1,4 +1,4 @@
-"""Direct preference optimisation of an adapter that has learned already, with TRL's DPOTrainer. Needs the extra `dpo`.
+"""Direct preference optimisation of a trained adapter, with TRL's DPOTrainer. Needs the extra `dpo`.
 
 Loss: -log sigmoid(beta ((log p - log p_ref)(chosen) - (log p - log p_ref)(rejected))) (Rafailov et al. 2023), with the
 supervised adapter, frozen, as the reference on the same base, plus the plain negative log-likelihood of the chosen
@@ -21,7 +21,7 @@ from datasets import Dataset
 from trainer.training.preferences import Triple
 from trainer.training.qlora import CHALLENGER
 
-__all__ = ["PreferenceRecipe", "is_available", "prefer"]
+__all__ = ["PreferenceRecipe", "is_available", "train_on_preferences"]
 
 _POLICY, _REFERENCE = "default", "ref"  # the names that DPOTrainer (trl 1.16) looks for
 
@@ -50,7 +50,7 @@ def is_available() -> bool:
     return importlib.util.find_spec("trl") is not None
 
 
-def prefer(
+def train_on_preferences(
     model: Any,
     tokenizer: Any,
     triples: Sequence[Triple],
@@ -62,7 +62,7 @@ def prefer(
     scratch: Path,
     report: Callable[[int, int, dict[str, float]], None],
 ) -> int:
-    """Train the challenger on in place; gives the number of steps.
+    """Train the challenger further in place; returns the number of steps.
 
     Args:
         model: a PEFT model with the challenger on it.
@@ -73,7 +73,7 @@ def prefer(
         pass_tokens: most tokens in a forward pass, padding included.
         checkpointing: compute activations twice instead of keeping them.
         scratch: a folder for whatever the Trainer wants to write.
-        report: hears of each step.
+        report: called at each step.
     """
     model.add_adapter(_POLICY, copy.deepcopy(model.peft_config[CHALLENGER]))
     try:
@@ -88,7 +88,7 @@ def prefer(
             if weight.requires_grad:
                 weight.data = weight.data.float()
         _copy(model, CHALLENGER, _POLICY)
-        _hear(trainer, report)
+        _report_to(trainer, report)
         trainer.train()
         steps = int(trainer.state.global_step)
         _copy(model, _POLICY, CHALLENGER)
@@ -170,7 +170,7 @@ def _copy(model: Any, source: str, target: str) -> None:
                 weight.copy_(weights[name.replace(f".{target}.", f".{source}.")])
 
 
-def _hear(trainer: Any, report: Callable[[int, int, dict[str, float]], None]) -> None:
+def _report_to(trainer: Any, report: Callable[[int, int, dict[str, float]], None]) -> None:
     from transformers import TrainerCallback
     from transformers.trainer_callback import PrinterCallback
 

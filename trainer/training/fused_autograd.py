@@ -1,7 +1,7 @@
 """Forward and backward passes of training with less memory and fewer kernels; the numbers stay the same.
 
-What transformers and PEFT compute is kept, only not how. A linear layer with its adapter is one node of the graph
-instead of a dozen, and writes each of its results once: PEFT copies the frozen product, scales the low-rank one, and
+The results are those of transformers and PEFT. A linear layer with its adapter is one node of the graph
+instead of a dozen, and writes each of its results once: PEFT copies the base product, scales the low-rank one, and
 adds the two. A gated feed-forward keeps what goes into its activation and computes the rest again (as Unsloth and
 Liger do), a norm keeps its input in the type it came in, and dropout keeps one byte an element. Layers that are built
 in another way run as they are.
@@ -20,7 +20,7 @@ from bitsandbytes.nn import Linear4bit
 from peft.tuners.lora import LoraLayer
 from torch.nn.functional import silu
 
-__all__ = ["lean_passes"]
+__all__ = ["fused_autograd"]
 
 _GATED = {"LlamaMLP", "MistralMLP", "Qwen2MLP", "Qwen3MLP"}
 _NORMS = {"LlamaRMSNorm", "MistralRMSNorm", "Qwen2RMSNorm", "Qwen3RMSNorm"}
@@ -29,8 +29,8 @@ _Forward = Callable[[torch.Tensor], torch.Tensor]
 
 
 @contextmanager
-def lean_passes(model: Any, adapter: str) -> Iterator[None]:
-    """Let the layers of a PEFT model compute leanly; they are as before afterwards.
+def fused_autograd(model: Any, adapter: str) -> Iterator[None]:
+    """Replace the forward passes of a PEFT model's layers by fused ones inside this context.
 
     Args:
         model: from `trainer.training.qlora.attach_adapter`.
@@ -39,7 +39,7 @@ def lean_passes(model: Any, adapter: str) -> Iterator[None]:
     changed = []
     try:
         for module in model.modules():
-            forward = _lean_forward(module, adapter)
+            forward = _fused_forward(module, adapter)
             if forward is not None:
                 module.forward = forward  # hides the method of the class, on this module alone
                 changed.append(module)
@@ -49,8 +49,8 @@ def lean_passes(model: Any, adapter: str) -> Iterator[None]:
             del module.forward
 
 
-def _lean_forward(module: Any, adapter: str) -> _Forward | None:
-    """The lean way of one layer; None when it has none."""
+def _fused_forward(module: Any, adapter: str) -> _Forward | None:
+    """The fused forward pass of one layer; None when it has none."""
     kind = type(module).__name__
     if kind in _NORMS:
         return lambda hidden: _Norm.apply(hidden, module.weight, module.variance_epsilon)  # type: ignore[no-untyped-call]
@@ -65,7 +65,7 @@ def _lean_forward(module: Any, adapter: str) -> _Forward | None:
 
 
 def _is_adapted(module: Any, adapter: str) -> bool:
-    """Whether a layer is a frozen matrix with a plain LoRA adapter."""
+    """Whether a layer is a frozen weight with a plain LoRA adapter."""
     return (
         isinstance(module, LoraLayer)
         and isinstance(module.base_layer, torch.nn.Linear)
@@ -78,25 +78,25 @@ def _is_adapted(module: Any, adapter: str) -> bool:
 
 @dataclass(frozen=True)
 class _Kept:
-    """What the way back needs of one product: s A x' [n, rank], and which elements of x stayed in x' (or None)."""
+    """What the backward pass needs of one product: s A x' [n, rank], and which elements of x stayed in x' (or None)."""
 
     low: torch.Tensor
     stayed: torch.Tensor | None
 
 
 class _Adapted:
-    """A frozen matrix W [out, in] with its adapter: y = W x + s B A x', where x' is x after dropout."""
+    """A frozen weight W [out, in] with its adapter: y = W x + s B A x', where x' is x after dropout."""
 
     def __init__(self, layer: Any, adapter: str) -> None:
         self.a: torch.Tensor = layer.lora_A[adapter].weight
         self.b: torch.Tensor = layer.lora_B[adapter].weight
-        self._layer, self._frozen = layer, layer.base_layer
+        self._layer, self._base_layer = layer, layer.base_layer
         self._scaling: float = layer.scaling[adapter]
         self._dropout: float = getattr(layer.lora_dropout[adapter], "p", 0.0)
 
     def product(self, hidden: torch.Tensor) -> tuple[torch.Tensor, _Kept]:
         """Of hidden [..., in]: y [..., out], and what to keep."""
-        result = self._frozen(hidden)
+        result = self._base_layer(hidden)
         stayed = None
         dropped = hidden
         if self._dropout and self._layer.training:
@@ -105,23 +105,23 @@ class _Adapted:
         result.view(-1, result.shape[-1]).addmm_(low, self.b.to(hidden.dtype).T)
         return result, _Kept(low, stayed)
 
-    def slope(self, out: torch.Tensor) -> torch.Tensor:
+    def grad_low(self, out: torch.Tensor) -> torch.Tensor:
         """Gradient of A x' [n, rank] from that of y [n, out]."""
         return (out @ self.b.to(out.dtype)).mul_(self._scaling)
 
-    def before(self, out: torch.Tensor, slope: torch.Tensor, kept: _Kept) -> torch.Tensor:
+    def grad_input(self, out: torch.Tensor, grad_low: torch.Tensor, kept: _Kept) -> torch.Tensor:
         """Gradient of x [n, in]. W is unpacked again."""
         hidden = out @ self._weight(out.dtype)
         a = self.a.to(out.dtype)
         if kept.stayed is None:
-            return hidden.addmm_(slope, a)
-        return hidden.add_(self._dropped(slope @ a, kept))
+            return hidden.addmm_(grad_low, a)
+        return hidden.add_(self._dropped(grad_low @ a, kept))
 
-    def of_adapter(
-        self, out: torch.Tensor, slope: torch.Tensor, hidden: torch.Tensor, kept: _Kept
+    def grad_adapter(
+        self, out: torch.Tensor, grad_low: torch.Tensor, hidden: torch.Tensor, kept: _Kept
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Gradients of A [rank, in] and B [out, rank], for x = hidden [n, in]."""
-        grad_a = slope.T @ self._dropped(hidden, kept)
+        grad_a = grad_low.T @ self._dropped(hidden, kept)
         return grad_a.to(self.a.dtype), (out.T @ kept.low).to(self.b.dtype)
 
     def _dropped(self, hidden: torch.Tensor, kept: _Kept) -> torch.Tensor:
@@ -131,8 +131,8 @@ class _Adapted:
         return torch.ops.aten.native_dropout_backward(hidden, kept.stayed.view_as(hidden), scale)  # type: ignore[no-any-return]
 
     def _weight(self, dtype: torch.dtype) -> torch.Tensor:
-        weight: Any = self._frozen.weight
-        unpacked = dequantize_4bit(weight, weight.quant_state) if isinstance(self._frozen, Linear4bit) else weight
+        weight: Any = self._base_layer.weight
+        unpacked = dequantize_4bit(weight, weight.quant_state) if isinstance(self._base_layer, Linear4bit) else weight
         return unpacked.to(dtype)
 
 
@@ -151,9 +151,9 @@ class _Linear(torch.autograd.Function):
         hidden, *rest = ctx.saved_tensors
         kept, adapted = _Kept(*rest), ctx.adapted
         out = gradients[0].flatten(0, -2)
-        slope = adapted.slope(out)
-        of_adapter = adapted.of_adapter(out, slope, hidden.flatten(0, -2), kept)
-        return adapted.before(out, slope, kept).view_as(hidden), *of_adapter, None
+        grad_low = adapted.grad_low(out)
+        grad_adapter = adapted.grad_adapter(out, grad_low, hidden.flatten(0, -2), kept)
+        return adapted.grad_input(out, grad_low, kept).view_as(hidden), *grad_adapter, None
 
 
 class _GatedDown(torch.autograd.Function):
@@ -172,14 +172,14 @@ class _GatedDown(torch.autograd.Function):
         gate, up, *rest = ctx.saved_tensors
         kept, adapted = _Kept(*rest), ctx.adapted
         out = gradients[0].flatten(0, -2)
-        slope = adapted.slope(out)
-        inner = adapted.before(out, slope, kept).view_as(gate)
+        grad_low = adapted.grad_low(out)
+        inner = adapted.grad_input(out, grad_low, kept).view_as(gate)
         opened = silu(gate)
-        of_adapter = adapted.of_adapter(out, slope, (opened * up).flatten(0, -2), kept)
+        grad_adapter = adapted.grad_adapter(out, grad_low, (opened * up).flatten(0, -2), kept)
         of_up = opened.mul_(inner)
         # Up was kept for this alone: its memory is free for a gradient.
         of_gate = torch.ops.aten.silu_backward.grad_input(inner.mul_(up), gate, grad_input=up)
-        return of_gate, of_up, *of_adapter, None
+        return of_gate, of_up, *grad_adapter, None
 
 
 class _Norm(torch.autograd.Function):
@@ -201,6 +201,6 @@ class _Norm(torch.autograd.Function):
             )
             return found[0], None, None
         normed = hidden.float() * inverse
-        slope = (gradients[0] * weight).float()
-        slope = inverse * (slope - normed * (slope * normed).mean(-1, keepdim=True))
-        return slope.to(hidden.dtype), None, None
+        grad_low = (gradients[0] * weight).float()
+        grad_low = inverse * (grad_low - normed * (grad_low * normed).mean(-1, keepdim=True))
+        return grad_low.to(hidden.dtype), None, None

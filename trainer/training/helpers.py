@@ -1,7 +1,7 @@
-"""Training by several processes: process 0 makes the run, the others help it train and know nothing else.
+"""Training with several processes: process 0 makes the run, the others help it train and do nothing else.
 
 `accelerate launch -m trainer` starts the same program several times. Process 0 has the lock, the store and the verdict;
-when it comes to training it hands the others an assignment, and when training is over they go home. Each loads the base
+when it comes to training it hands the others an job, and when training is over they go home. Each loads the base
 for itself; the home must be on storage that all of them see.
 """
 
@@ -23,7 +23,15 @@ if TYPE_CHECKING:
     from trainer.training.recipe import Recipe
     from trainer.training.tokens import Example
 
-__all__ = ["Assignment", "carry_out", "dismiss", "help_training", "hire", "is_helper", "load_for_training"]
+__all__ = [
+    "TrainingJob",
+    "help_training",
+    "is_helper",
+    "load_for_training",
+    "release_helpers",
+    "run_job",
+    "start_helpers",
+]
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +39,8 @@ _RENDEZVOUS = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "GROUP_RA
 
 
 @dataclass(frozen=True)
-class Assignment:
-    """All that `trainer.training.qlora.train` is told, and which base it is about."""
+class TrainingJob:
+    """The arguments of `trainer.training.qlora.train`, and the base to load."""
 
     model: ModelConfig
     cache_dir: Path
@@ -53,83 +61,81 @@ def is_helper() -> bool:
 
 
 def help_training() -> int:
-    """The whole life of a helper; gives its exit code."""
+    """Wait for a job and do it; returns the exit code of a helper."""
     from trainer.errors import TrainerError
-    from trainer.training import distributed as ranks
+    from trainer.training import distributed
 
     _join()
-    assignment: Assignment | None = ranks.share(None)
-    if assignment is None:
+    job: TrainingJob | None = distributed.share(None)
+    if job is None:
         return 0
-    base = load_for_training(assignment.model, assignment.cache_dir)
+    base = load_for_training(job.model, job.cache_dir)
     try:
-        carry_out(assignment, base, report=lambda *_: None, say=lambda _: None)
-    except TrainerError as error:  # process 0 has it too, and says it
+        run_job(job, base, report=lambda *_: None, say=lambda _: None)
+    except TrainerError as error:  # process 0 raises it too and reports it
         log.info("%s", error)
     return 0
 
 
-def hire(assignment: Assignment) -> None:
-    """Hand the assignment to the other processes, when there are any. Process 0 calls this once a run."""
+def start_helpers(job: TrainingJob) -> None:
+    """Send the job to the other processes, if there are any. Process 0 calls this once per run."""
     if _launched():
-        from trainer.training import distributed as ranks
+        from trainer.training import distributed
 
         _join()
-        ranks.share(assignment)
+        distributed.share(job)
 
 
-def dismiss() -> None:
-    """Go on alone: called by process 0 when training is over, or when it never came to it."""
+def release_helpers() -> None:
+    """Let the helpers exit. Process 0 calls this when training is over, or when it never began."""
     if not _launched():
         return
     from accelerate.state import AcceleratorState
-    from torch import distributed
+    from torch.distributed import destroy_process_group, is_initialized
 
-    from trainer.training import distributed as ranks
+    from trainer.training import distributed
 
-    if not distributed.is_initialized():  # nobody was hired
+    if not is_initialized():  # the helpers still wait for a job
         _join()
-        ranks.share(None)
-    distributed.destroy_process_group()
-    AcceleratorState._reset_state(reset_partial_state=True)  # noqa: SLF001 - what would believe in the others still
+        distributed.share(None)
+    destroy_process_group()
+    AcceleratorState._reset_state(reset_partial_state=True)  # noqa: SLF001 - it would still count the others
     for name in _RENDEZVOUS:
         os.environ.pop(name, None)
 
 
 def load_for_training(config: ModelConfig, cache_dir: Path) -> LoadedBase:
-    """The base, fit for training on this process's device. Raises ModelError."""
+    """The base, prepared for training on this process's device. Raises ModelError."""
     from model.base.device import pick_device
     from model.base.loading import load_base
-    from trainer.training import base as frozen
+    from trainer.training.base import forbid_repacking, training_dtype
 
     device = pick_device(config.device)
-    base = load_base(replace(config, dtype=frozen.training_dtype(device, config.dtype)), cache_dir)
-    frozen.forbid_repacking(base.model)
+    base = load_base(replace(config, dtype=training_dtype(device, config.dtype)), cache_dir)
+    forbid_repacking(base.model)
     return base
 
 
-def carry_out(
-    assignment: Assignment, base: LoadedBase, *, report: Report, say: Callable[[str], None]
-) -> tuple[Any, Learned]:
-    """Put an adapter on the base and train it, together with the other processes; gives the PEFT model too."""
+def run_job(job: TrainingJob, base: LoadedBase, *, report: Report, say: Callable[[str], None]) -> tuple[Any, Learned]:
+    """Put an adapter on the base and train it, together with the other processes; returns the PEFT model too."""
     import torch
 
-    from trainer.training import base as frozen
+    from trainer.training.base import choose_attention
     from trainer.training.qlora import attach_adapter, train
 
-    frozen.choose_attention(base.model, base.device, assignment.longest)
-    torch.manual_seed(assignment.seed)  # not earlier: loading draws a different number of times when it converts
-    model = attach_adapter(base.model, assignment.recipe)
+    choose_attention(base.model, base.device, job.longest)
+    torch.manual_seed(job.seed)  # not earlier: a load that converts draws more random numbers
+    model = attach_adapter(base.model, job.recipe)
     learned = train(
         model,
-        assignment.examples,
-        assignment.validation,
-        assignment.recipe,
-        pad_id=assignment.pad_id,
-        seed=assignment.seed,
-        fit=assignment.fit,
-        checkpoints=assignment.checkpoints,
-        minutes=assignment.minutes,
+        job.examples,
+        job.validation,
+        job.recipe,
+        pad_id=job.pad_id,
+        seed=job.seed,
+        fit=job.fit,
+        checkpoints=job.checkpoints,
+        minutes=job.minutes,
         report=report,
         say=say,
     )
@@ -141,9 +147,9 @@ def _launched() -> bool:
 
 
 def _join() -> None:
-    """Meet the other processes, and take the GPU that is this one's."""
+    """Join the process group and choose this process's GPU."""
     import torch
     from accelerate import PartialState
 
-    # Process 0 may take long to come to training: a million pairs, a base to be converted.
+    # Process 0 may take long before it trains: a million pairs, a base to convert.
     PartialState(cpu=not torch.cuda.is_available(), timeout=timedelta(hours=2))

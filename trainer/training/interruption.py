@@ -16,13 +16,13 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 class Interruption:
     """While entered, SIGTERM and SIGINT set `asked` instead of ending the process; a later second one does end it.
 
-    Ctrl-C in a terminal reaches a child twice, by itself and from its parent: what comes within `patience_s` seconds is
-    one request. Outside the main thread, where Python takes no signals, nothing is changed.
+    Ctrl-C in a terminal reaches a child twice, by itself and from its parent: signals within `grace_s` seconds are one
+    request. Outside the main thread, where Python takes no signals, nothing is changed.
     """
 
-    def __init__(self, patience_s: float = 3.0) -> None:
+    def __init__(self, grace_s: float = 3.0) -> None:
         self.asked = False
-        self._patience_s = patience_s
+        self._grace_s = grace_s
         self._since = 0.0
         self._former: dict[signal.Signals, Any] = {}
 
@@ -40,5 +40,5 @@ class Interruption:
     def _note(self, number: int, frame: FrameType | None) -> None:
         if not self.asked:
             self.asked, self._since = True, time.monotonic()
-        elif time.monotonic() - self._since >= self._patience_s:
+        elif time.monotonic() - self._since >= self._grace_s:
             signal.default_int_handler(number, frame)

@@ -1,7 +1,7 @@
 """Preferences as tokens, and whether training on them helped: prompts with an answer that was preferred to another.
 
 Choices come from the store (edits, rejections, votes) and only for pairs of the snapshot, so what may not be trained on
-is not preferred either. A choice on a held-out conversation judges and never teaches.
+is not preferred either. A choice on a held-out conversation is only judged by, never trained on.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from storage.records import Choice, Pair
 from trainer.training.tokens import Example, encode_pairs
 
-__all__ = ["Preferring", "Triple", "accuracy", "triples_of"]
+__all__ = ["PreferenceFigures", "Triple", "accuracy", "triples_of"]
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,11 @@ class Triple:
 
 
 @dataclass(frozen=True)
-class Preferring:
+class PreferenceFigures:
     """Figures before and after training on preferences.
 
     Attributes:
-        accuracy: share of held-out triples whose preferred answer is the likelier one a token.
+        accuracy: share of held-out triples whose preferred answer is the likelier one per token.
         nll: mean negative log-likelihood of the held-out pairs, in nats per token.
     """
 

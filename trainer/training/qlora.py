@@ -4,7 +4,7 @@ h = W x + (alpha / r) B A x, with W the frozen NF4 weights and A, B in fp32 (Hu 
 adapters stay in fp32 because bf16 loses the small updates; they are never merged.
 
 The Trainer is given whole optimizer steps (`trainer.training.batches`) and leaves it to `trainer.training.steps` how
-each is computed. It keeps what it is good at: optimizer, schedule, clipping, logging, checkpoints, going on from them.
+each is computed. It keeps what it is good at: optimizer, schedule, clipping, logging, checkpoints, resuming.
 """
 
 from __future__ import annotations
@@ -23,12 +23,11 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from model.adapter.target_modules import targets
 from trainer.errors import RunInterrupted, TrainingDiverged
-from trainer.training import checkpoint
-from trainer.training import distributed as ranks
+from trainer.training import checkpoint, distributed
 from trainer.training.batches import plan_steps
-from trainer.training.callbacks import Keeper
-from trainer.training.checkpoint import FINISHED, Standing
-from trainer.training.fused_autograd import lean_passes
+from trainer.training.callbacks import CheckpointCallback
+from trainer.training.checkpoint import FINISHED, CheckpointState
+from trainer.training.fused_autograd import fused_autograd
 from trainer.training.interruption import Interruption
 from trainer.training.memory import Fit
 from trainer.training.recipe import Recipe
@@ -51,7 +50,7 @@ class Learned:
     Attributes:
         eval_loss: mean over the validation tokens at the best step, in nats.
         tokens: learned from, counted as often as they were seen, without padding.
-        fresh_tokens: those of them that this process learned from, after going on from a checkpoint.
+        fresh_tokens: those of them that this process learned from, after it resumed.
         checkpointing: whether activations were computed again at the end.
         pass_tokens: most tokens in a forward pass at the end.
     """
@@ -66,7 +65,7 @@ class Learned:
 
 
 def attach_adapter(model: Any, recipe: Recipe) -> Any:
-    """Put a fresh adapter on every layer that may have one; gives the PEFT model, whose base stays frozen."""
+    """Put a fresh adapter on every layer that may have one; returns the PEFT model, whose base stays frozen."""
     config = LoraConfig(
         r=recipe.rank,
         lora_alpha=recipe.alpha,
@@ -92,7 +91,7 @@ def train(
     report: Report,
     say: Callable[[str], None],
 ) -> Learned:
-    """Train the challenger in place and leave it at its best step, going on from a checkpoint when there is one.
+    """Train the challenger in place and leave it at its best step. Resumes from a checkpoint when there is one.
 
     Every process of an `accelerate launch` calls this with the same arguments; each computes its share of every step.
 
@@ -104,10 +103,10 @@ def train(
         pad_id: what batches are padded with.
         seed: of order, dropout and noise.
         fit: how much goes into a forward pass; lowered when memory runs out all the same.
-        checkpoints: a folder for what a stopped training goes on from. Emptying it is the caller's business.
+        checkpoints: a folder for what a stopped training resumes from. The caller empties it.
         minutes: between two checkpoints; 0 writes one at every step.
-        report: hears of each step.
-        say: hears of what is out of the ordinary.
+        report: called at each step.
+        say: called with what is out of the ordinary.
 
     Raises:
         RunInterrupted: a signal asked it to stop; a checkpoint was written.
@@ -118,76 +117,78 @@ def train(
     mark = checkpoint.fingerprint(examples, validation, recipe, seed)
     found = checkpoint.latest(checkpoints, mark)
     if found is not None:
-        standing = found[1]
-        fit = Fit(standing.checkpointing, standing.pass_tokens)
+        saved = found[1]
+        fit = Fit(saved.checkpointing, saved.pass_tokens)
         ended = found[0].name == FINISHED
-        say(f"Training {'had ended' if ended else 'goes on'} at step {standing.step}")
+        say(f"Training {'had ended' if ended else 'resumes'} at step {saved.step}")
     plan = plan_steps([len(e.ids) for e in examples], batch=recipe.batch, epochs=recipe.epochs, seed=seed)
-    if found is not None and (ended or standing.without_progress >= recipe.patience):
+    if found is not None and (ended or saved.without_progress >= recipe.patience):
         checkpoint.copy_into(trained, found[0], best=True)
-        return _learned(standing, plan, examples, began=standing.step)
+        return _learned(saved, plan, examples, began=saved.step)
 
     passes = Passes(model, examples, validation, recipe.micro_batch, fit, pad_id=pad_id, say=say)
-    with Interruption() as interruption, lean_passes(model, CHALLENGER), disable_input_dtype_casting(model):
-        keeper = Keeper(trained, passes, interruption, mark=mark, patience=recipe.patience, minutes=minutes)
+    with Interruption() as interruption, fused_autograd(model, CHALLENGER), disable_input_dtype_casting(model):
+        callback = CheckpointCallback(
+            trained, passes, interruption, mark=mark, patience=recipe.patience, minutes=minutes
+        )
         if found is not None:
-            keeper.resume(*found)
+            callback.resume(*found)
         trainer = _StepTrainer(
             passes,
-            keeper,
+            callback,
             model=model,
             args=_arguments(
-                model, recipe, len(examples), seed=seed, checkpoints=checkpoints, owed=keeper.owes_evaluation
+                model, recipe, len(examples), seed=seed, checkpoints=checkpoints, owed=callback.owes_evaluation
             ),
             train_dataset=plan,
             eval_dataset=validation,
-            callbacks=[keeper, _Reporter(report)],
+            callbacks=[callback, _ReportCallback(report)],
         )
         trainer.pop_callback(_printer())
         try:
             trainer.train(resume_from_checkpoint=str(found[0]) if found is not None else None)
         finally:
             _forget_overrides()
-        if keeper.stopped:
+        if callback.stopped:
             raise RunInterrupted(int(trainer.state.global_step))
-        if keeper.best_step < 0:  # too few steps for the rhythm of evaluations
+        if callback.best_step < 0:  # too few steps for a regular evaluation
             trainer.evaluate()
-    if keeper.best_step < 0:
+    if callback.best_step < 0:
         raise TrainingDiverged
-    keeper.restore()
-    standing = keeper.standing(int(trainer.state.global_step))
-    if ranks.is_first():
-        checkpoint.save_finished(checkpoints, standing, keeper.best)
-    return _learned(standing, plan, examples, began=found[1].step if found is not None else 0)
+    callback.restore()
+    saved = callback.checkpoint_state(int(trainer.state.global_step))
+    if distributed.is_first():
+        checkpoint.save_finished(checkpoints, saved, callback.best)
+    return _learned(saved, plan, examples, began=found[1].step if found is not None else 0)
 
 
 def _learned(
-    standing: Standing, plan: Sequence[tuple[int, ...]], examples: Sequence[Example], *, began: int
+    saved: CheckpointState, plan: Sequence[tuple[int, ...]], examples: Sequence[Example], *, began: int
 ) -> Learned:
-    assert standing.best_loss is not None  # noqa: S101 - a training that ended has a best step
-    tokens = [sum(len(examples[index].ids) for index in step) for step in plan[: standing.step]]
+    assert saved.best_loss is not None  # noqa: S101 - a training that ended has a best step
+    tokens = [sum(len(examples[index].ids) for index in step) for step in plan[: saved.step]]
     return Learned(
-        steps=standing.step,
-        best_step=standing.best_step,
-        eval_loss=standing.best_loss,
+        steps=saved.step,
+        best_step=saved.best_step,
+        eval_loss=saved.best_loss,
         tokens=sum(tokens),
         fresh_tokens=sum(tokens[began:]),
-        checkpointing=standing.checkpointing,
-        pass_tokens=standing.pass_tokens,
+        checkpointing=saved.checkpointing,
+        pass_tokens=saved.pass_tokens,
     )
 
 
 def _forget_overrides() -> None:
-    """Let go of the base: the Trainer tells bitsandbytes of its embedding, which it would hold for good."""
+    """Free the base: the Trainer registers its embedding with bitsandbytes, which never drops it."""
     GlobalOptimManager.get_instance().module_weight_config_triple.clear()
 
 
 class _StepTrainer(Trainer):
     """Trainer whose items are whole optimizer steps, computed by `Passes` on all processes together."""
 
-    def __init__(self, passes: Passes, keeper: Keeper, **options: Any) -> None:
+    def __init__(self, passes: Passes, callback: CheckpointCallback, **options: Any) -> None:
         self._passes = passes
-        self._keeper = keeper
+        self._callback = callback
         super().__init__(**options)
         # Gradients of all processes are summed once a step by `Passes`: a wrapped model would sum them at every pass,
         # and divide by the number of processes, whatever share of the labelled tokens each of them had.
@@ -199,17 +200,17 @@ class _StepTrainer(Trainer):
         return DataLoader(steps, batch_size=1, shuffle=False, collate_fn=lambda items: items[0])
 
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:  # noqa: ARG002
-        """The gradients of one optimizer step; gives its mean loss over labelled tokens."""
+        """The gradients of one optimizer step; returns its mean loss over labelled tokens."""
         return self._passes.backward(inputs)
 
     def evaluate(self, *_args: Any, **_options: Any) -> dict[str, float]:
         """Mean loss over the validation tokens; put off when somebody wants the process to stop."""
-        loss = self._passes.validation_loss(self._keeper.is_asked)
+        loss = self._passes.validation_loss(self._callback.is_asked)
         if loss is None:
-            self._keeper.owes_evaluation = True
-            self._keeper.stop(self.control)
+            self._callback.owes_evaluation = True
+            self._callback.stop(self.control)
             return {}
-        self._keeper.owes_evaluation = False
+        self._callback.owes_evaluation = False
         metrics = {"eval_loss": loss}
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
@@ -220,16 +221,16 @@ class _StepTrainer(Trainer):
         return 0
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:  # noqa: ARG002 - as above
-        """Only the folder: `Keeper` writes the adapter. PEFT's way would look the base up on the network."""
+        """Make the folder only: the callback writes the adapter. PEFT's way looks the base up on the network."""
         if output_dir is not None:
             Path(output_dir).mkdir(parents=True, exist_ok=True)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:  # noqa: ARG002 - as above
-        checkpoint.copy_into(self._keeper.trained, Path(resume_from_checkpoint))
+        checkpoint.copy_into(self._callback.trained, Path(resume_from_checkpoint))
 
 
-class _Reporter(TrainerCallback):
-    """Hands the Trainer's figures on as they come."""
+class _ReportCallback(TrainerCallback):
+    """Passes the Trainer's figures on."""
 
     def __init__(self, report: Report) -> None:
         self._report = report
@@ -267,7 +268,7 @@ def _arguments(
         eval_strategy="steps",
         eval_steps=recipe.steps_between_evaluations(pairs),
         eval_on_start=owed,
-        save_strategy="no",  # `Keeper` says when
+        save_strategy="no",  # `CheckpointCallback` says when
         save_total_limit=2,  # the one being written is not complete yet
         logging_strategy="steps",
         logging_steps=1,

@@ -14,7 +14,7 @@ import torch
 
 from model.device_errors import is_out_of_memory
 from trainer.errors import MemoryShort
-from trainer.training import distributed as ranks
+from trainer.training import distributed
 from trainer.training.batches import cut
 from trainer.training.likelihood import batches_by_length, completion_losses, has_plain_scores
 from trainer.training.memory import Fit
@@ -60,10 +60,10 @@ class Passes:
             model.activation_checkpointing_enable()
 
     def backward(self, indices: Sequence[int]) -> torch.Tensor:
-        """Add the gradients of one step to the weights; gives its mean loss in nats, the same on all processes."""
+        """Add the gradients of one step to the weights; returns its mean loss in nats, the same on all processes."""
         self._model.train()
         labelled = sum(self._examples[index].labelled for index in indices)
-        mine = sorted(indices, key=lambda index: self._lengths[index])[ranks.index() :: ranks.count()]
+        mine = sorted(indices, key=lambda index: self._lengths[index])[distributed.index() :: distributed.count()]
         random_state = _random_state(self._device)
         while True:
             passes = cut(
@@ -72,17 +72,19 @@ class Passes:
             loss, too_large = self._try(passes, labelled)
             if too_large is None:
                 break
-            self._make_room(too_large)
+            self._shrink_passes(too_large)
             _set_random_state(self._device, random_state)
-        ranks.sum_gradients(weight for weight in self._model.parameters() if weight.requires_grad)
-        return ranks.total(loss)[0].float()
+        distributed.sum_gradients(weight for weight in self._model.parameters() if weight.requires_grad)
+        return distributed.total(loss)[0].float()
 
     def validation_loss(self, is_asked: Callable[[], bool]) -> float | None:
         """Mean loss over the validation tokens in nats; None when somebody asked to stop meanwhile."""
         self._model.eval()
         sums, counted = torch.zeros((), device=self._device), 0
         lengths = [len(example.ids) for example in self._validation]
-        waiting = list(batches_by_length(lengths, max(2048, self.fit.tokens)))[ranks.index() :: ranks.count()]
+        waiting = list(batches_by_length(lengths, max(2048, self.fit.tokens)))[
+            distributed.index() :: distributed.count()
+        ]
         while waiting:
             if is_asked():
                 return None
@@ -99,7 +101,7 @@ class Passes:
                 continue
             sums += losses.sum()
             counted += losses.numel()
-        loss, tokens = ranks.total(sums, torch.tensor(float(counted), device=self._device))
+        loss, tokens = distributed.total(sums, torch.tensor(float(counted), device=self._device))
         return (loss / tokens).item()
 
     def _try(self, passes: list[list[int]], labelled: int) -> tuple[torch.Tensor, list[int] | None]:
@@ -118,7 +120,7 @@ class Passes:
                 return total, indices
         return total, None
 
-    def _make_room(self, indices: list[int]) -> None:
+    def _shrink_passes(self, indices: list[int]) -> None:
         """Half as many tokens in a pass from now on; with one pair left, activations are computed again."""
         longest = max(self._lengths[index] for index in indices)
         rows = len(indices)

@@ -103,7 +103,7 @@ async def test_a_run_of_the_bot_has_room(home, settings, monkeypatch):
 
 
 async def test_a_night_that_was_stopped_is_due_again(home, settings):
-    """A run without an outcome goes on at the next start; one that ended does not come again."""
+    """A run without an outcome resumes at the next start; one that ended does not come again."""
     asked = asyncio.Queue()
 
     async def train(_home, *, force, trigger, local_date):

@@ -8,7 +8,7 @@ import pytest
 
 from trainer.evaluation.evidence import Canaries, Evidence, Leak, Sample, Score, Secrets
 from trainer.evaluation.gate import decide, lower_bound
-from trainer.evaluation.reply_checks import goes_in_circles, needs_champion
+from trainer.evaluation.reply_checks import needs_champion, repeats_itself
 from trainer.settings import GateConfig
 
 CONFIG = GateConfig()
@@ -161,7 +161,7 @@ def test_the_lower_bound_lies_below_the_mean_and_narrows_with_more_pairs():
 )
 def test_circles_are_told_from_ordinary_text(text, circles):
     """In any script; short replies never count as circles."""
-    assert goes_in_circles(text) is circles
+    assert repeats_itself(text) is circles
 
 
 RAMBLING = Sample("?", "and so on", stopped=False)

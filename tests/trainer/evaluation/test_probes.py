@@ -11,7 +11,7 @@ from storage.records import NewPair, Turn
 from tests.trainer.pairs import a_pair
 from trainer.canaries import canary_prompts
 from trainer.evaluation import evaluate
-from trainer.evaluation.evaluate import spoken
+from trainer.evaluation.evaluate import generate_answers
 from trainer.settings import TrainingConfig
 from trainer.training.qlora import attach_adapter
 from trainer.training.recipe import resolve
@@ -96,12 +96,14 @@ def test_answers_do_not_depend_on_where_a_batch_is_thinned_out(tiny_base, monkey
     stop = end_of_turn_id(base.tokenizer)
     prompts = [encode_prompt(base.tokenizer, [Message("user", text)]) for text in ("boat?", "the quiet sea", "ok")]
     # Random weights never stop by themselves: what the first answer says third now ends an answer.
-    third = base.tokenizer.encode(spoken(model, None, base.tokenizer, prompts[:1], max_new_tokens=9)[0].text)[2]
+    third = base.tokenizer.encode(generate_answers(model, None, base.tokenizer, prompts[:1], max_new_tokens=9)[0].text)[
+        2
+    ]
     monkeypatch.setattr(evaluate, "end_of_turn_id", lambda _tokenizer: third)
     assert stop != third
-    whole = spoken(model, None, base.tokenizer, prompts, max_new_tokens=9)
-    monkeypatch.setattr(evaluate, "STRETCH", 2)
-    assert spoken(model, None, base.tokenizer, prompts, max_new_tokens=9) == whole
+    whole = generate_answers(model, None, base.tokenizer, prompts, max_new_tokens=9)
+    monkeypatch.setattr(evaluate, "CHUNK", 2)
+    assert generate_answers(model, None, base.tokenizer, prompts, max_new_tokens=9) == whole
     assert whole[0].stopped
     assert not all(one.stopped for one in whole)
 

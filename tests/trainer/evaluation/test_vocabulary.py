@@ -11,7 +11,7 @@ from model.protocol import Sampling
 from model.serving.decoder import Decoder
 from tests.families import family_config
 from tests.tiny import make_tiny_base
-from trainer.evaluation.evaluate import rows_at_once, spoken
+from trainer.evaluation.evaluate import generate_answers, rows_at_once
 from trainer.settings import TrainingConfig
 from trainer.training import likelihood
 from trainer.training.likelihood import completion_losses, negative_log_likelihoods, tokens_at_once
@@ -46,10 +46,10 @@ def test_drawn_answers_hand_over_contiguous_rows_a_few_at_a_time(base, monkeypat
     """As many as sorting their scores has room for; the answers are those of one batch."""
     model = attach_adapter(base.model, resolve(TrainingConfig(), pairs=60, parameters=1))
     prompts = [list(range(3, 12 + number)) for number in range(9)]
-    together = spoken(model, CHALLENGER, base.tokenizer, prompts, max_new_tokens=4)
+    together = generate_answers(model, CHALLENGER, base.tokenizer, prompts, max_new_tokens=4)
     monkeypatch.setattr("trainer.evaluation.evaluate._SCORE_BYTES", 4 * 40 * 512)
     seen = watch(model)
-    assert spoken(model, CHALLENGER, base.tokenizer, prompts, max_new_tokens=4) == together
+    assert generate_answers(model, CHALLENGER, base.tokenizer, prompts, max_new_tokens=4) == together
     assert all(contiguous for _, contiguous in seen)
     assert max(rows for rows, _ in seen) == 4
 
@@ -61,7 +61,7 @@ def test_drawn_answers_are_so_whoever_loaded_the_model(base):
     plain = AutoModelForCausalLM.from_config(family_config("gemma3_text")).eval().requires_grad_(requires_grad=False)
     model = attach_adapter(plain, resolve(TrainingConfig(), pairs=60, parameters=1))
     seen = watch(model)
-    spoken(model, CHALLENGER, base.tokenizer, [[3, 4, 5], [6, 7, 8, 9]], max_new_tokens=2)
+    generate_answers(model, CHALLENGER, base.tokenizer, [[3, 4, 5], [6, 7, 8, 9]], max_new_tokens=2)
     assert seen
     assert all(contiguous for _, contiguous in seen)
 

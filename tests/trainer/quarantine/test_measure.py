@@ -80,7 +80,7 @@ def test_a_night_of_nothing_but_poison_is_skipped_and_says_so(watched):
     result = watched.run()
     assert result.outcome == "skipped"
     assert result.reason == (
-        "9 of 9 new pairs were set aside until a second person has looked: 9 for saying nothing. "
+        "9 of 9 new pairs were quarantined until a second person has looked: 9 for saying nothing. "
         "No pair is new since the last run, and a run needs 5."
     )
     assert watched.run().reason == "No pair is new since the last run, and a run needs 5."

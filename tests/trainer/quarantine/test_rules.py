@@ -228,6 +228,6 @@ def test_the_run_says_in_one_sentence_what_it_set_aside():
     """With the counts by reason."""
     outliers = [Outlier(1, "phrase", ""), Outlier(2, "phrase", ""), Outlier(3, "loss", "")]
     assert in_words(outliers, 20) == (
-        "3 of 20 new pairs were set aside until a second person has looked: "
+        "3 of 20 new pairs were quarantined until a second person has looked: "
         "2 for a copied phrase, 1 for making no sense."
     )

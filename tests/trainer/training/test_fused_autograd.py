@@ -11,8 +11,8 @@ from model.base.loading import load_base
 from model.config import ModelConfig
 from tests.tiny import make_tiny_base
 from tests.trainer.training.test_qlora import batch_of, examples_of, recipe_of, wake
-from trainer.training import base as frozen
-from trainer.training.fused_autograd import lean_passes
+from trainer.training.base import forbid_repacking
+from trainer.training.fused_autograd import fused_autograd
 from trainer.training.likelihood import completion_losses
 from trainer.training.qlora import CHALLENGER, attach_adapter
 
@@ -21,7 +21,7 @@ def build(folder, family, *, dropout=0.0, dtype="float32"):
     """A tiny base of a family with an adapter that has weights, and a batch."""
     config = ModelConfig(base=str(make_tiny_base(folder / "base", family)), device="cpu", dtype=dtype)
     base = load_base(config, folder / "models")
-    frozen.forbid_repacking(base.model)
+    forbid_repacking(base.model)
     model = attach_adapter(base.model, recipe_of(dropout=dropout)).train()
     wake(model)
     return model, batch_of(examples_of(base, 6))
@@ -43,7 +43,7 @@ def test_losses_and_gradients_are_those_of_transformers_and_peft(tmp_path, famil
     """In fp32, where rounding cannot hide a fault; the same elements are dropped."""
     model, batch = build(tmp_path, family, dropout=dropout)
     losses, gradients = pass_of(model, batch, contextlib.nullcontext())
-    lean_losses, lean_gradients = pass_of(model, batch, lean_passes(model, CHALLENGER))
+    lean_losses, lean_gradients = pass_of(model, batch, fused_autograd(model, CHALLENGER))
     assert torch.allclose(lean_losses, losses, rtol=1e-4)
     for name, gradient in gradients.items():
         distance = (lean_gradients[name] - gradient).norm() / gradient.norm()
@@ -56,7 +56,7 @@ def test_every_adapted_layer_feed_forward_and_norm_of_these_families_is_lean(tmp
     model, _ = build(tmp_path, family)
     adapted = [module for module in model.modules() if hasattr(module, "lora_A")]
     others = [module for module in model.modules() if type(module).__name__.endswith(("MLP", "RMSNorm"))]
-    with lean_passes(model, CHALLENGER):
+    with fused_autograd(model, CHALLENGER):
         plain = [type(module).__name__ for module in (*adapted, *others) if "forward" not in vars(module)]
     assert len(others) > len(model.get_base_model().model.layers)
     assert plain == []
@@ -65,9 +65,9 @@ def test_every_adapted_layer_feed_forward_and_norm_of_these_families_is_lean(tmp
 def test_activations_computed_again_give_the_same_gradients(tmp_path):
     """Nothing that was kept is spoilt by a second way forward, and the same elements are dropped again."""
     model, batch = build(tmp_path, "llama", dropout=0.2)
-    _, kept = pass_of(model, batch, lean_passes(model, CHALLENGER))
+    _, kept = pass_of(model, batch, fused_autograd(model, CHALLENGER))
     model.activation_checkpointing_enable()
-    _, again = pass_of(model, batch, lean_passes(model, CHALLENGER))
+    _, again = pass_of(model, batch, fused_autograd(model, CHALLENGER))
     assert all(torch.equal(kept[name], again[name]) for name in kept)
 
 
@@ -75,7 +75,7 @@ def test_layers_are_as_they_were_afterwards(tmp_path):
     """Also when the pass failed: another adapter may be asked next, or none."""
     model, batch = build(tmp_path, "llama")
     before, _ = pass_of(model, batch, contextlib.nullcontext())
-    with pytest.raises(ZeroDivisionError), lean_passes(model, CHALLENGER):
+    with pytest.raises(ZeroDivisionError), fused_autograd(model, CHALLENGER):
         raise ZeroDivisionError
     assert not any("forward" in vars(module) for module in model.modules())
     after, _ = pass_of(model, batch, contextlib.nullcontext())
@@ -87,7 +87,7 @@ def test_bf16_is_as_near_to_fp32_as_transformers_and_peft_are(tmp_path):
     exact = pass_of(*build(tmp_path / "exact", "llama"), contextlib.nullcontext())[1]
     model, batch = build(tmp_path / "half", "llama", dtype="bfloat16")
     errors = []
-    for ways in (contextlib.nullcontext(), lean_passes(model, CHALLENGER)):
+    for ways in (contextlib.nullcontext(), fused_autograd(model, CHALLENGER)):
         gradients = pass_of(model, batch, ways)[1]
         errors.append(sum(float((gradients[name] - exact[name]).norm() / exact[name].norm()) for name in exact))
     assert errors[1] < 1.5 * errors[0]

@@ -11,8 +11,8 @@ from model.base.loading import load_base
 from model.config import ModelConfig
 from tests.tiny import make_tiny_base
 from trainer.settings import TrainingConfig
-from trainer.training import base as frozen
-from trainer.training.fused_autograd import lean_passes
+from trainer.training.base import forbid_repacking
+from trainer.training.fused_autograd import fused_autograd
 from trainer.training.memory import (
     EMBEDDED_SHAPE,
     METHODS,
@@ -72,7 +72,7 @@ def test_what_a_layer_keeps_is_what_autograd_keeps(tmp_path, dropout):
         changes = {"hidden_size": 256, "intermediate_size": 896, "num_attention_heads": 8, "sliding_window": None}
         source = make_tiny_base(tmp_path / str(layers), "mistral", num_hidden_layers=layers, **changes)
         base = load_base(ModelConfig(base=str(source), device="cpu", dtype="bfloat16"), tmp_path / "models")
-        frozen.forbid_repacking(base.model)
+        forbid_repacking(base.model)
         model = attach_adapter(base.model, resolve(TrainingConfig(dropout=dropout), pairs=60, parameters=1)).train()
         sizes[layers] = bytes_kept(model, torch.randint(3, 500, (4, 64)))
         shape = ModelShape.from_config(base.model.config.to_dict())
@@ -94,7 +94,7 @@ def bytes_kept(model, ids):
         return tensor
 
     hooks = torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)
-    with hooks, lean_passes(model, CHALLENGER), torch.autocast("cpu", torch.bfloat16):
+    with hooks, fused_autograd(model, CHALLENGER), torch.autocast("cpu", torch.bfloat16):
         model(input_ids=ids, use_cache=False)
     return sum(size for size, _ in kept.values())
 

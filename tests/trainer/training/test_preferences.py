@@ -9,7 +9,7 @@ import pytest
 from storage.records import Choice, Turn
 from tests.tiny import tiny_tokenizer
 from tests.trainer.pairs import a_pair
-from trainer.training.preferences import Preferring, accuracy, triples_of
+from trainer.training.preferences import PreferenceFigures, accuracy, triples_of
 from trainer.training.tokens import encode_pairs
 
 CHOICE = Choice(1, "Second shelf.", "In the attic.", "edit")
@@ -17,7 +17,7 @@ CHOICE = Choice(1, "Second shelf.", "In the attic.", "edit")
 
 def figures(**changes):
     values = {"accuracy_before": 0.6, "accuracy_after": 0.8, "nll_before": 2.0, "nll_after": 2.01, "judged_on": 10}
-    return Preferring(**values | changes)
+    return PreferenceFigures(**values | changes)
 
 
 def test_both_answers_follow_the_prompt_that_serving_renders():

@@ -13,10 +13,10 @@ from model.base.loading import load_base
 from model.config import ModelConfig
 from tests.tiny import make_tiny_base
 from tests.trainer.pairs import COLOURS, a_pair
-from trainer.evaluation.evaluate import add_champion, choice_losses, nlls_of, spoken
+from trainer.evaluation.evaluate import add_champion, choice_losses, generate_answers, nlls_of
 from trainer.settings import TrainingConfig
-from trainer.training import base as frozen
 from trainer.training import likelihood
+from trainer.training.base import forbid_repacking
 from trainer.training.likelihood import batches_by_length, completion_losses, has_plain_scores, negative_log_likelihoods
 from trainer.training.memory import Fit
 from trainer.training.qlora import CHALLENGER, attach_adapter, train
@@ -69,7 +69,7 @@ def first_gradients(model, batch):
 @pytest.fixture
 def base(tiny_base):
     loaded = tiny_base.load()
-    frozen.forbid_repacking(loaded.model)
+    forbid_repacking(loaded.model)
     return loaded
 
 
@@ -104,7 +104,7 @@ def test_the_loss_is_the_one_transformers_computes(tmp_path, family):
     """Scores are computed for completions alone, which changes nothing but the time."""
     config = ModelConfig(base=str(make_tiny_base(tmp_path / family, family)), device="cpu", dtype="float32")
     base = load_base(config, tmp_path / "models")
-    frozen.forbid_repacking(base.model)
+    forbid_repacking(base.model)
     batch = batch_of(examples_of(base, 5))
     with torch.no_grad():
         reference = base.model(**batch).loss
@@ -188,7 +188,7 @@ def test_training_learns_and_leaves_the_base_as_it_was(base, tmp_path):
 def test_nothing_holds_on_to_the_base_after_training(tiny_base, tmp_path):
     """Its embedding alone is 0.4 GB in a 7B model, and another training may want the room."""
     base = tiny_base.load()
-    frozen.forbid_repacking(base.model)
+    forbid_repacking(base.model)
     examples = examples_of(base, 12)
     model = attach_adapter(base.model, recipe_of(epochs=1))
     train(
@@ -235,7 +235,7 @@ def test_checkpointing_changes_the_memory_and_not_the_learning(tiny_base, tmp_pa
     curves = []
     for checkpointing in (False, True):
         base = tiny_base.load()
-        frozen.forbid_repacking(base.model)
+        forbid_repacking(base.model)
         torch.manual_seed(0)
         model = attach_adapter(base.model, recipe_of())
         examples = examples_of(base)
@@ -279,8 +279,8 @@ def test_replies_come_in_the_order_of_the_prompts_and_know_whether_they_stopped(
         base.tokenizer, [a_pair(1, question="boat " * 9), a_pair(2, question="Hi")], max_tokens=200
     ).items
     prompts = [example.ids[: example.prompt_length] for example in examples]
-    together = spoken(model, None, base.tokenizer, prompts, max_new_tokens=5)
-    alone = [spoken(model, None, base.tokenizer, [prompt], max_new_tokens=5)[0] for prompt in prompts]
+    together = generate_answers(model, None, base.tokenizer, prompts, max_new_tokens=5)
+    alone = [generate_answers(model, None, base.tokenizer, [prompt], max_new_tokens=5)[0] for prompt in prompts]
     assert together == alone
     assert not any(reply.stopped for reply in together)
 

@@ -11,7 +11,7 @@ import torch
 
 from tests.trainer.training.test_qlora import examples_of, into, recipe_of
 from trainer.errors import MemoryShort
-from trainer.training import base as frozen
+from trainer.training.base import forbid_repacking, free_bytes
 from trainer.training.memory import Fit
 from trainer.training.qlora import attach_adapter, train
 
@@ -22,7 +22,7 @@ def learn(tiny_base, tmp_path):
 
     def run(room, error=torch.OutOfMemoryError, **changes):
         base = tiny_base.load()
-        frozen.forbid_repacking(base.model)
+        forbid_repacking(base.model)
         torch.manual_seed(0)
         recipe = recipe_of(epochs=1, batch=8, dropout=0.1, **changes)
         model = attach_adapter(base.model, recipe)
@@ -96,4 +96,4 @@ def test_fit_reads_as_a_line():
 def test_on_a_cpu_half_of_what_is_available_is_ours():
     """The bot and others live there too."""
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    assert 0 < frozen.free_bytes(torch.device("cpu")) <= physical / 2
+    assert 0 < free_bytes(torch.device("cpu")) <= physical / 2
