@@ -101,7 +101,7 @@ async def test_another_server_s_votes_are_its_own(stage, elsewhere):
 
 
 async def test_another_server_s_queue_holds_its_own_replies(stage, elsewhere):
-    """Going through it ends there. Forged buttons are tried in tests/bot/test_components.py."""
+    """Going through it ends there. Forged buttons are tried in tests/bot/server/test_components.py."""
     channel, eve, sly = elsewhere
     await stage.ask("Which wood?")
     await eve.send(channel, f"{stage.me} Which oil?")

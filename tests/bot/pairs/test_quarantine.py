@@ -163,7 +163,7 @@ async def test_losing_the_role_closes_it(stage, second):
 
 
 async def test_another_server_s_moderators_see_nothing_of_it(stage):
-    """That no button of theirs decides about it is tests/bot/test_components.py's."""
+    """That no button of theirs decides about it is tests/bot/server/test_components.py's."""
     await aside(stage, count=1)
     elsewhere = stage.env.create_guild("Elsewhere")
     role = elsewhere.create_role("Moderator")
