@@ -72,7 +72,7 @@ class TimedEngine:
     async def _answer(self, generation: TimedGeneration) -> None:
         try:
             async with self._slots:
-                generation.place = 0
+                generation.queue_position = 0
                 await asyncio.sleep(self.first_word_s)
                 for number in range(WORDS):
                     generation.pieces.put_nowait(f"{'' if number == 0 else ' '}word{number}")
@@ -104,7 +104,7 @@ class TimedGeneration:
 
     def __init__(self, question: str, adapter: str | None) -> None:
         self.question = question
-        self.place = 1
+        self.queue_position = 1
         self.pieces: asyncio.Queue[str | None] = asyncio.Queue()
         self._adapter = adapter
         self._said = ""

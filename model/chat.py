@@ -26,7 +26,7 @@ __all__ = [
     "encode_prompt",
     "end_of_turn_id",
     "neutralise",
-    "said",
+    "strip_thoughts",
     "template_hash",
 ]
 
@@ -63,7 +63,7 @@ class ChatFormat:
         """
         return self._controls.without(text)
 
-    def said(self, text: str) -> str:
+    def strip_thoughts(self, text: str) -> str:
         """An answer without what its model thought before it."""
         return without_thoughts(text, self._tags)
 
@@ -121,7 +121,7 @@ class ChatFormat:
         return more if self._controls.count(self._ids(more)) else ""
 
     def _completion(self, text: str) -> list[int]:
-        return self._ids(self.neutralise(self.said(text)))
+        return self._ids(self.neutralise(self.strip_thoughts(text)))
 
     def _render(self, messages: Sequence[Message]) -> list[int]:
         # Joined first: two messages must not make together what neither could alone.
@@ -135,10 +135,10 @@ class ChatFormat:
         return ids
 
     def _without_thoughts(self, message: Message) -> Message:
-        return Message(message.role, self.said(message.content)) if message.role == "assistant" else message
+        return Message(message.role, self.strip_thoughts(message.content)) if message.role == "assistant" else message
 
     def _controls_of(self, turns: Sequence[Message]) -> list[int]:
-        """The control tokens of a conversation of this shape, whatever is said in it."""
+        """The control tokens of a conversation of this shape, whatever its text."""
         shape = tuple((turn.role, bool(turn.content.strip())) for turn in turns)
         if shape not in self._expected:
             if len(self._expected) >= _SHAPES:
@@ -191,9 +191,9 @@ def neutralise(text: str, tokenizer: Any) -> str:
     return _format(tokenizer).neutralise(text)
 
 
-def said(text: str, tokenizer: Any) -> str:
-    """See `ChatFormat.said`."""
-    return _format(tokenizer).said(text)
+def strip_thoughts(text: str, tokenizer: Any) -> str:
+    """See `ChatFormat.strip_thoughts`."""
+    return _format(tokenizer).strip_thoughts(text)
 
 
 def encode_prompt(tokenizer: Any, messages: Sequence[Message]) -> list[int]:

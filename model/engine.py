@@ -156,9 +156,9 @@ class Engine:
         """Wait until the engine cannot go on, and say why. Whatever was asked of it has been answered by then."""
         return await asyncio.shield(asyncio.wrap_future(self._worker.failed))
 
-    def give_up(self, why: str) -> None:
-        """Take the engine as failed: what waits is answered with that."""
-        self._worker.give_up(why)
+    def mark_failed(self, why: str) -> None:
+        """Mark the engine as failed: every waiting request is answered with that."""
+        self._worker.mark_failed(why)
 
     async def restart(self) -> None:
         """Restart after `failed`: load the base again, with the adapter it had. Does nothing while it works.

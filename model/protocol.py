@@ -112,8 +112,8 @@ class ChatGeneration(Protocol):
         ...
 
     @property
-    def place(self) -> int:
-        """0 once it is being answered, else its place in the queue, from 1."""
+    def queue_position(self) -> int:
+        """0 once it is being answered, else its position in the queue, from 1."""
         ...
 
 

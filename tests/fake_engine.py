@@ -161,7 +161,7 @@ class FakeGeneration:
         self._counted = True
 
     @property
-    def place(self) -> int:
+    def queue_position(self) -> int:
         return 0 if self._said else self._engine.place
 
     async def __aiter__(self) -> AsyncIterator[str]:

@@ -37,7 +37,7 @@ class Restartable(Protocol):
 
     async def restart(self) -> None: ...
 
-    def give_up(self, why: str) -> None: ...
+    def mark_failed(self, why: str) -> None: ...
 
 
 class EngineSupervisor:
@@ -154,4 +154,4 @@ async def wake(engine: ChatEngine, *, pauses: Sequence[float] = _WAKING) -> None
         else:
             return
     if isinstance(engine, Restartable):
-        engine.give_up(why)
+        engine.mark_failed(why)

@@ -183,7 +183,7 @@ class AnswerGeneration:
         self._first = first = asyncio.ensure_future(_next(pieces))
         try:
             while not (await asyncio.wait({first}, timeout=_QUEUE_NOTICE_S))[0]:
-                if place := generation.place:
+                if place := generation.queue_position:
                     await on_queue_place(place)
             if first.cancelled():
                 return None

@@ -18,7 +18,7 @@ __all__ = ["Generation", "Outbox"]
 class _Queue(Protocol):
     """Where a reply waits for its turn."""
 
-    def place(self, generation: Generation) -> int: ...
+    def position(self, generation: Generation) -> int: ...
 
     def notify(self, generation: Generation) -> None: ...
 
@@ -51,9 +51,9 @@ class Generation:
         self._queue.notify(self)
 
     @property
-    def place(self) -> int:
-        """0 once it is being answered, else its place in the queue, from 1."""
-        return self._queue.place(self)
+    def queue_position(self) -> int:
+        """0 once it is being answered, else its position in the queue, from 1."""
+        return self._queue.position(self)
 
     def finish(self, result: Completion | ModelError) -> None:
         """End it, from another thread than the asking loop's."""

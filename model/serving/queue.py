@@ -58,7 +58,7 @@ class FairQueue(Generic[T]):
                 return True
         return False
 
-    def place(self, item: T, busy: Iterable[str] = ()) -> int:
+    def position(self, item: T, busy: Iterable[str] = ()) -> int:
         """How many turns until the item's, from 1; 0 when it is not waiting."""
         for turn, index in enumerate(self._order(busy), 1):
             if self._waiting[index][1] is item:

@@ -57,7 +57,7 @@ class Scheduler:
     def position(self, generation: Generation) -> int:
         """The request's position in the queue, from 1; 0 when it is not waiting."""
         entry = self._waiting.get(generation)
-        return self._queue.place(entry, self._busy()) if entry else 0
+        return self._queue.position(entry, self._busy()) if entry else 0
 
     def withdraw(self, generation: Generation) -> Waiting | None:
         """Take a request out of the queue; None when it is not waiting."""

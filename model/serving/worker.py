@@ -94,7 +94,7 @@ class Worker:
         if self.failure is not None:
             raise self.failure
 
-    def give_up(self, why: str) -> None:
+    def mark_failed(self, why: str) -> None:
         """End everything as failed, from outside the thread: whoever started it tried what there was to try."""
         self._fail_for_good(EngineFailed(why))
 
@@ -106,8 +106,8 @@ class Worker:
             self._scheduler.submit(generation, time.perf_counter())
             self._lock.notify()
 
-    def place(self, generation: Generation) -> int:
-        """The generation's place in the queue, from 1; 0 when it is not waiting."""
+    def position(self, generation: Generation) -> int:
+        """The generation's position in the queue, from 1; 0 when it is not waiting."""
         with self._lock:
             return self._scheduler.position(generation)
 

@@ -66,7 +66,7 @@ async def test_cancelling_keeps_what_was_said(tiny, start):
     engine = await start(tiny, slots=1)
     running, waiting = engine.submit(ASK, LONG), engine.submit(ASK, LONG)
     first = await anext(aiter(running))
-    assert (running.place, waiting.place) == (0, 1)
+    assert (running.queue_position, waiting.queue_position) == (0, 1)
     waiting.cancel()
     running.cancel()
     left, said = await waiting.wait(), await running.wait()
@@ -82,8 +82,8 @@ async def test_a_full_queue_answers_at_once_and_places_are_told(tiny, start):
     running = engine.submit(ASK, LONG)
     await anext(aiter(running))
     waiting = [engine.submit(ASK, GREEDY) for _ in range(2)]
-    assert [generation.place for generation in waiting] == [1, 2]
-    with pytest.raises(QueueFull, match="2 requests are waiting"):
+    assert [generation.queue_position for generation in waiting] == [1, 2]
+    with pytest.raises(QueueFull, match="2 requests are already waiting"):
         engine.submit(ASK, GREEDY)
     running.cancel()
     assert [(await generation.wait()).completion_tokens for generation in waiting] == [20, 20]
@@ -245,7 +245,7 @@ async def test_an_engine_asleep_holds_no_weights_and_answers_after_waking(tiny, 
     assert (engine.stats().asleep, engine.stats().memory_bytes, awake > 0) == (True, 0, True)
     queued = engine.submit(ASK, GREEDY)
     await asyncio.sleep(0.05)
-    assert queued.place == 1
+    assert queued.queue_position == 1
     await engine.wake()
     reply = await queued.wait()
     assert (reply.text, reply.adapter) == (before, "a")

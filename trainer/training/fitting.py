@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from model.chat import Message, encode_pair, encode_prompt, said
+from model.chat import Message, encode_pair, encode_prompt, strip_thoughts
 from storage.records import Pair
 from trainer.errors import TooFewFit
 from trainer.training.tokens import messages_of, windowed
@@ -48,7 +48,9 @@ def require_enough(tokenizer: Any, what: str, pairs: Sequence[Pair], *, fit: int
 
 def _remedy(tokenizer: Any, pairs: Sequence[Pair], needed: int, limits: Limits) -> str:
     """What to set or to shorten."""
-    lengths = sorted(_shortest(tokenizer, pair, limits.persona) for pair in pairs if said(pair.completion, tokenizer))
+    lengths = sorted(
+        _shortest(tokenizer, pair, limits.persona) for pair in pairs if strip_thoughts(pair.completion, tokenizer)
+    )
     if len(lengths) < needed:
         return "the answers of the others are nothing but thoughts, so approve pairs that answer"
     enough = lengths[needed - 1]

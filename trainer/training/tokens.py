@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from model.chat import Message, encode_pair, said
+from model.chat import Message, encode_pair, strip_thoughts
 from storage.records import Pair
 
 __all__ = ["IGNORED", "Collator", "Example", "Examples", "encode_pairs", "messages_of", "windowed", "with_validation"]
@@ -76,7 +76,7 @@ def encode_pairs(tokenizer: Any, pairs: Iterable[Pair], *, max_tokens: int, pers
     items: list[Example] = []
     shortened = dropped = 0
     for pair in pairs:
-        answered = bool(said(pair.completion, tokenizer))
+        answered = bool(strip_thoughts(pair.completion, tokenizer))
         remaining: list[Message] | None = messages_of(pair, persona) if answered else None
         cut = False
         while remaining is not None:

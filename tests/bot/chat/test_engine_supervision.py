@@ -46,7 +46,7 @@ class FragileEngine(FakeEngine):
             raise self.faults.pop(0)
         self.woken += 1
 
-    def give_up(self, why):
+    def mark_failed(self, why):
         self.given_up = why
         self.fail(why)
 

@@ -19,10 +19,10 @@ PROMPT = 3  # tokens
 class NoQueue:
     """Nobody asks these generations for their place."""
 
-    def place(self, generation: Generation) -> int:
+    def position(self, generation: Generation) -> int:
         raise NotImplementedError
 
-    notify = place
+    notify = position
 
 
 def request(channel: str = "") -> Generation:
