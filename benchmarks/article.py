@@ -18,7 +18,6 @@ from typing import Any
 
 import torch
 
-from model.base.loading import load_base
 from model.config import ModelConfig
 from storage.files.pair_files import read_pairs
 from storage.fingerprints import import_conversation
@@ -26,7 +25,8 @@ from storage.records import NewPair, Pair
 from trainer.evaluation import evaluate
 from trainer.settings import TrainingConfig
 from trainer.snapshot.holdout import validation_split
-from trainer.training.base import choose_attention, forbid_repacking, training_dtype
+from trainer.training.base import choose_attention
+from trainer.training.helpers import load_for_training
 from trainer.training.memory import Fit
 from trainer.training.qlora import CHALLENGER, attach_adapter, train
 from trainer.training.recipe import resolve, validation_size
@@ -64,8 +64,7 @@ def main() -> None:
     rest = [pair for pair in pairs if pair not in held_out]
     learn, validate = validation_split(rest, validation_size(len(rest)))
 
-    base = load_base(ModelConfig(dtype=training_dtype(torch.device("cpu"), "auto"), device="cpu"), options.cache)
-    forbid_repacking(base.model)
+    base = load_for_training(ModelConfig(device="cpu"), options.cache)
     tokenizer = base.tokenizer
     learning, validating, judging = (
         encode_pairs(tokenizer, part, max_tokens=1024).items for part in (learn, validate, held_out)

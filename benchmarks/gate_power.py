@@ -20,14 +20,13 @@ import torch
 
 from benchmarks.learning.conversations import Exchange, corpus, shuffled
 from benchmarks.learning.home import Plan, as_pair
-from model.base.device import pick_device
-from model.base.loading import load_base
 from model.config import ModelConfig
 from storage.files.home import find_home
 from trainer.evaluation.evaluate import nlls_of
 from trainer.evaluation.gate import lower_bound
 from trainer.settings import GateConfig
-from trainer.training.base import choose_attention, forbid_repacking, training_dtype
+from trainer.training.base import choose_attention
+from trainer.training.helpers import load_for_training
 from trainer.training.memory import Fit
 from trainer.training.qlora import CHALLENGER, attach_adapter, train
 from trainer.training.recipe import resolve, validation_size
@@ -59,9 +58,7 @@ def main() -> None:
 def losses(taught: Sequence[Exchange], unseen: Sequence[Exchange], models: Path) -> list[float]:
     """Of each unseen exchange, in nats a token, after learning from others as a night does."""
     training = Plan().settings().training
-    device = pick_device("auto")
-    base = load_base(ModelConfig(dtype=training_dtype(device, "auto")), models)
-    forbid_repacking(base.model)
+    base = load_for_training(ModelConfig(), models)
     encoded = [encoded_of(base.tokenizer, exchanges, training.max_tokens) for exchanges in (taught, unseen)]
     choose_attention(base.model, base.device, max(len(one.ids) for one in encoded[0]))
     held = validation_size(len(taught))

@@ -21,13 +21,13 @@ from typing import Any
 
 import torch
 
-from model.base.loading import load_base
 from model.config import ModelConfig
 from storage.records import Choice, Pair, Turn
 from trainer.evaluation import evaluate
 from trainer.settings import TrainingConfig
-from trainer.training.base import choose_attention, forbid_repacking, training_dtype
+from trainer.training.base import choose_attention
 from trainer.training.dpo import PreferenceRecipe, train_on_preferences
+from trainer.training.helpers import load_for_training
 from trainer.training.memory import Fit
 from trainer.training.preferences import Triple, accuracy, triples_of
 from trainer.training.qlora import CHALLENGER, attach_adapter, train
@@ -80,8 +80,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "nightshift-models")
     options = parser.parse_args()
 
-    base = load_base(ModelConfig(dtype=training_dtype(torch.device("cpu"), "auto"), device="cpu"), options.cache)
-    forbid_repacking(base.model)
+    base = load_for_training(ModelConfig(device="cpu"), options.cache)
     pairs = invented(options.edits + options.approved + options.held_out)
     judged, rest = pairs[: options.held_out], pairs[options.held_out :]
     edited, approved = rest[: options.edits], rest[options.edits : options.edits + options.approved]

@@ -16,8 +16,6 @@ from typing import Any, Self
 import torch
 
 from benchmarks.learning.conversations import Exchange, conversation
-from model.base.device import pick_device
-from model.base.loading import load_base
 from model.config import ModelConfig
 from storage.files.home import Home
 from storage.records import NewReply, Pair, Turn
@@ -26,7 +24,7 @@ from trainer.evaluation import evaluate
 from trainer.result import RunResult
 from trainer.run import run_once
 from trainer.settings import GateConfig, TrainerSettings, TrainingConfig
-from trainer.training.base import forbid_repacking, training_dtype
+from trainer.training.helpers import load_for_training
 from trainer.training.qlora import CHALLENGER, attach_adapter
 from trainer.training.recipe import resolve
 from trainer.training.tokens import encode_pairs
@@ -177,10 +175,7 @@ class _Silent:
 
 
 def _measured(settings: TrainerSettings, home: Home, champion: str | None, exchanges: Sequence[Exchange]) -> Measured:
-    device = pick_device(settings.model.device)
-    dtype = training_dtype(device, settings.model.dtype)
-    base = load_base(replace(settings.model, dtype=dtype), home.models)
-    forbid_repacking(base.model)
+    base = load_for_training(settings.model, home.models)
     # A fresh adapter changes nothing: with it alone, the model is the bare base.
     model = attach_adapter(base.model, resolve(settings.training, pairs=1, parameters=1))
     who = evaluate.add_champion(model, home.adapters / champion) if champion else CHALLENGER
