@@ -148,7 +148,7 @@ def test_a_newer_database_is_refused_and_left_alone(db_path):
     db["_sqlite_migrations"].insert({"migration_set": "nightshift", "name": "m999_future", "applied_at": "2030"})
     db.close()
     before = db_path.read_bytes()
-    with pytest.raises(DatabaseNewer, match=r"newer Nightshift .*m999_future.*update this one") as caught:
+    with pytest.raises(DatabaseNewer, match=r"newer Nightshift .*m999_future.*update Nightshift") as caught:
         Store.open(db_path)
     assert caught.value.unknown == ("m999_future",)
     assert db_path.read_bytes() == before
