@@ -224,15 +224,15 @@ class Community(RuleBasedStateMachine):
             old = self.yesterday[which % len(self.yesterday)]
             turns = tuple(Turn(turn.role, spelling(turn.content)) for turn in old.turns)
             pair = NewPair(turns, spelling(old.completion))
-        before = self._last()
         if guild is None:
             count = self.store.import_pairs([pair], "the operator")
         else:
             count = self.store.import_pairs([pair], "a moderator", guild_id=guild, by=by)
         if count.imported:
-            self.brought[before + 1] = Brought(guild)
+            number = self._last()
+            self.brought[number] = Brought(guild)
             if looked_at:
-                self._look_at(before + 1, next(one for one in MODERATORS if one != by), confirmed=True)
+                self._look_at(number, next(one for one in MODERATORS if one != by), confirmed=True)
 
     def _last(self) -> int:
         return int(self.store._db.execute("select coalesce(max(id), 0) from replies").fetchone()[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import pydoc
 import sqlite3
 
 import pytest
@@ -28,7 +29,7 @@ def filling(monkeypatch):
             calls.append(1)
             return full() if len(calls) >= after else real["it"](*args, **options)
 
-        parent = __import__(module, fromlist=[function])
+        parent = pydoc.locate(module)
         real["it"] = getattr(parent, function)
         monkeypatch.setattr(parent, function, write)
 
@@ -40,7 +41,7 @@ def filling(monkeypatch):
     [
         ("trainer.training.checkpoint.write", 3),
         ("storage.files.adapter_directory._copy", 1),
-        ("storage.runs.log_metrics", 9),
+        ("storage.store.Store.log_metrics", 9),
     ],
     ids=["a checkpoint", "the adapter", "the database"],
 )
