@@ -76,4 +76,4 @@ async def test_an_adapter_that_cannot_be_looked_for_is_announced_in_the_review_c
     await app.client._loops.poll.coro()
     review = app.client.moderators.review_channel(app.client.guilds[0])
     messages = [message async for message in review.history()]
-    assert any("Looking for a new adapter failed" in (m.embeds[0].description or "") for m in messages if m.embeds)
+    assert any(m.embeds[0].description == texts.background_failed("adapter") for m in messages if m.embeds)

@@ -70,7 +70,7 @@ def test_serving_by_modules_scores_one_contiguous_row_a_conversation(base):
     """Prompts of any length included."""
     decoder = Decoder(base, ModelConfig(device="cpu", dtype="float32", context_tokens=64, slots=2))
     with torch.inference_mode():
-        decoder._choose_way()
+        decoder._choose_cache()
         seen = watch(base.model)
         decoder.begin(0, list(range(3, 30)), Sampling(temperature=0), 0)
         decoder.prefill(0, list(range(3, 30)), 0, last=True)
