@@ -107,7 +107,7 @@ def test_an_impatient_second_signal_ends_the_process_at_once():
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGTERM)
         assert interruption.asked
-    with Interruption(patience_s=0.0):
+    with Interruption(grace_s=0.0):
         os.kill(os.getpid(), signal.SIGTERM)
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGTERM)
