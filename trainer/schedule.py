@@ -11,8 +11,12 @@ import logging
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from time import time as epoch_seconds
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.base import BaseTrigger
 from cronsim import CronSim, CronSimError
 from tzlocal import get_localzone
 
@@ -22,6 +26,7 @@ from trainer.settings import ScheduleConfig
 __all__ = ["Nightly", "WallClock", "due", "local_date"]
 
 log = logging.getLogger(__name__)
+logging.getLogger("apscheduler").setLevel(logging.WARNING)  # else each look at the clock is a line
 
 LOOK_BACK = timedelta(days=32)
 """How far back a missed night still counts: a monthly schedule fits in."""
@@ -129,18 +134,23 @@ class Nightly:
         self._ran = ran
         self._start = start
         self._tried: set[str] = set()
-        self._looking: asyncio.Task[None] | None = None
+        self._timer: _Timer | None = None
+        self._looking: asyncio.Task[Any] | None = None
 
     def start(self) -> None:
         """Begin; a night missed while the bot was down is run at once. Must be called inside the event loop."""
-        if self._enabled and self._looking is None:
-            self._looking = asyncio.create_task(self._look())
+        if self._enabled and self._timer is None:
+            self._timer = _Timer(timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True})
+            self._timer.add_job(self._look, _Looks(self._pause), max_instances=2)  # a night goes on beside the looks
+            self._timer.start()
 
     def shutdown(self) -> None:
         """Start no more. A run in progress belongs to whoever started it."""
+        if self._timer is not None:
+            self._timer.shutdown(wait=False)
+            self._timer = None
         if self._looking is not None:
             self._looking.cancel()
-            self._looking = None
 
     async def close(self) -> None:
         """Start no more, and wait until the schedule has ended."""
@@ -154,18 +164,44 @@ class Nightly:
         return self._clock.after(datetime.now(UTC)) if self._enabled else None
 
     async def _look(self) -> None:
-        while True:
-            try:
-                night = due(self._clock, datetime.now(UTC), await self._ran())
-                if night is not None and night not in self._tried:
-                    self._tried.add(night)  # one that leaves no record is tried again after the next start
-                    await self._start(night)
-            except Exception:
-                log.exception("The nightly run could not be started; the next night is tried again")
-            await asyncio.sleep(self._pause())
+        if self._looking is not None:
+            return
+        self._looking = asyncio.current_task()
+        try:
+            night = due(self._clock, datetime.now(UTC), await self._ran())
+            if night is not None and night not in self._tried:
+                self._tried.add(night)  # one that leaves no record is tried again after the next start
+                await self._start(night)
+        except Exception:
+            log.exception("The nightly run could not be started; the next night is tried again")
+        finally:
+            self._looking = None
 
     def _pause(self) -> float:
         """Seconds until the next look: at the next fire, if the clock is not set meanwhile."""
         now = datetime.now(UTC)
         fire = self._clock.after(now)
         return _LOOK_S if fire is None else min(_LOOK_S, max(0.01, fire.timestamp() - now.timestamp()))
+
+
+class _Looks(BaseTrigger):  # type: ignore[misc]  # APScheduler 3 has no types
+    """Fires at once, then again after as many seconds as `pause` says each time."""
+
+    def __init__(self, pause: Callable[[], float]) -> None:
+        self._pause = pause
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
+        return now if previous_fire_time is None else now + timedelta(seconds=self._pause())
+
+
+class _Timer(AsyncIOScheduler):  # type: ignore[misc]
+    """APScheduler's timer, which sleeps by a steady clock and compares wall clocks when it wakes.
+
+    Somebody who sets the clock back would make it wait until the clock has caught up; here the job is due then.
+    """
+
+    def wakeup(self) -> None:
+        for job in self.get_jobs():
+            if job.next_run_time is not None and job.next_run_time.timestamp() - epoch_seconds() > 2 * _LOOK_S:
+                job.modify(next_run_time=job.next_run_time.fromtimestamp(epoch_seconds(), UTC))
+        super().wakeup()

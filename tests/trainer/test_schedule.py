@@ -290,3 +290,23 @@ async def test_a_night_that_fails_is_logged_and_the_schedule_goes_on(caplog):
     await asyncio.sleep(0.05)
     nightly.shutdown()
     assert "could not be started" in caplog.text
+
+
+async def test_the_timer_does_not_wait_for_a_clock_that_was_set_back(monkeypatch):
+    """APScheduler compares wall clocks when it wakes; a job a day ahead of the clock is due then."""
+    monkeypatch.setattr(schedule, "_LOOK_S", 0.05)
+    looked = []
+
+    async def look():
+        looked.append(1)
+
+    timer = schedule._Timer(timezone=UTC)
+    timer.add_job(look, schedule._Looks(lambda: 0.05), id="look")
+    timer.start()
+    await asyncio.sleep(0.02)
+    timer.get_job("look").modify(next_run_time=datetime.now(UTC) + timedelta(days=1))
+    before = len(looked)
+    timer.wakeup()
+    await asyncio.sleep(0.3)
+    timer.shutdown(wait=False)
+    assert len(looked) > before + 1
