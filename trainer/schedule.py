@@ -26,7 +26,6 @@ from trainer.settings import ScheduleConfig
 __all__ = ["Nightly", "WallClock", "due", "local_date"]
 
 log = logging.getLogger(__name__)
-logging.getLogger("apscheduler").setLevel(logging.WARNING)  # else each look at the clock is a line
 
 LOOK_BACK = timedelta(days=32)
 """How far back a missed night still counts: a monthly schedule fits in."""
@@ -140,6 +139,7 @@ class Nightly:
     def start(self) -> None:
         """Begin; a night missed while the bot was down is run at once. Must be called inside the event loop."""
         if self._enabled and self._timer is None:
+            logging.getLogger("apscheduler").setLevel(logging.WARNING)  # else each look at the clock is a line
             self._timer = _Timer(timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True})
             self._timer.add_job(self._look, _Looks(self._pause), max_instances=2)  # a night goes on beside the looks
             self._timer.start()
