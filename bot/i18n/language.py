@@ -1,10 +1,9 @@
 """The language of the moment: every text as the person who is being spoken to reads it.
 
-English texts stand in modules (bot/i18n/en/texts.py and those of its parts). Another language has a package in
-bot/translations with one module for each, holding the same names; a name it lacks is said in English. A module of texts
-calls `in_every_language` at its end; from then on its names are looked up, each time they are asked for, in the
-language that the task at hand speaks. So ask when speaking: what is asked for while modules are imported is English
-for ever. Knows no Discord objects.
+English texts are in the modules of bot/i18n/en. Another language has a package beside it, with a module of the same
+name for each and the same names in it; a name it lacks is said in English. A module of texts calls `in_every_language`
+at its end. From then on, its names are looked up in the language of the running task each time they are asked for. So
+ask when speaking: what is asked for while modules are imported stays English. Knows no Discord objects.
 """
 
 from __future__ import annotations
