@@ -9,6 +9,7 @@ from typing import Any
 
 import discord
 
+from bot.discord_io.components import Interaction
 from bot.discord_io.retry import UNSENT, unreached
 
 __all__ = ["UNKNOWN_MESSAGE", "InteractionEditor", "edit", "in_reply", "without_previews"]
@@ -80,7 +81,7 @@ class InteractionEditor:
     messages, and this one later, are edited as any of the bot's.
     """
 
-    def __init__(self, interaction: discord.Interaction[Any], message_id: int) -> None:
+    def __init__(self, interaction: Interaction, message_id: int) -> None:
         self._interaction, self._message_id = interaction, message_id
         self._previews_off, self._began = False, time.monotonic()  # the host's clock may differ from Discord's
 

@@ -6,10 +6,11 @@ Their state is in their custom ids and in the store, so they work after a restar
 from __future__ import annotations
 
 import re
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import discord
 
+from bot.discord_io.components import Component, Interaction
 from bot.i18n.en import texts
 
 __all__ = [
@@ -21,6 +22,8 @@ __all__ = [
     "below_question",
     "while_growing",
 ]
+
+_Button: TypeAlias = "discord.ui.Button[Any]"
 
 
 def while_growing(question_id: int) -> discord.ui.View:
@@ -46,7 +49,7 @@ def below_question(*, quotes: bool) -> discord.ui.View | None:
     return discord.ui.View(timeout=None).add_item(DeleteButton()) if quotes else None
 
 
-class StopButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"nightshift:stop:(?P<question>\d+)"):
+class StopButton(Component[_Button], template=r"nightshift:stop:(?P<question>\d+)"):
     """Stops the generation of an answer."""
 
     def __init__(self, question_id: int) -> None:
@@ -55,58 +58,57 @@ class StopButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"nigh
         self.question_id = question_id
 
     @classmethod
-    async def from_custom_id(
-        cls, _interaction: discord.Interaction[Any], _item: discord.ui.Item[Any], match: re.Match[str], /
-    ) -> Self:
+    def from_match(cls, match: re.Match[str]) -> Self:
         return cls(int(match["question"]))
 
-    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+    async def use(self, interaction: Interaction) -> None:
         await interaction.client.requests.stop(interaction, self.question_id)
 
 
-class RegenerateButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"nightshift:again"):
-    """Answers the same question once more."""
+class _PlainButton(Component[_Button], template=r"(?!)"):
+    """A button whose custom id says what it does and nothing else."""
 
     def __init__(self) -> None:
-        super().__init__(discord.ui.Button(label=texts.AGAIN, emoji="\U0001f501", custom_id="nightshift:again"))
+        super().__init__(self.button())
 
     @classmethod
-    async def from_custom_id(
-        cls, _interaction: discord.Interaction[Any], _item: discord.ui.Item[Any], _match: re.Match[str], /
-    ) -> Self:
+    def button(cls) -> _Button:
+        """How it looks, in the language of the running task."""
+        raise NotImplementedError
+
+    @classmethod
+    def from_match(cls, _match: re.Match[str]) -> Self:
         return cls()
 
-    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+
+class RegenerateButton(_PlainButton, template=r"nightshift:again"):
+    """Answers the same question once more."""
+
+    @classmethod
+    def button(cls) -> _Button:
+        return discord.ui.Button(label=texts.AGAIN, emoji="\U0001f501", custom_id="nightshift:again")
+
+    async def use(self, interaction: Interaction) -> None:
         await interaction.client.requests.regenerate(interaction)
 
 
-class ContinueButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"nightshift:more"):
+class ContinueButton(_PlainButton, template=r"nightshift:more"):
     """Continues an answer that was cut off."""
 
-    def __init__(self) -> None:
-        super().__init__(discord.ui.Button(label=texts.MORE, emoji="\u23e9", custom_id="nightshift:more"))
-
     @classmethod
-    async def from_custom_id(
-        cls, _interaction: discord.Interaction[Any], _item: discord.ui.Item[Any], _match: re.Match[str], /
-    ) -> Self:
-        return cls()
+    def button(cls) -> _Button:
+        return discord.ui.Button(label=texts.MORE, emoji="\u23e9", custom_id="nightshift:more")
 
-    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+    async def use(self, interaction: Interaction) -> None:
         await interaction.client.requests.continue_answer(interaction)
 
 
-class DeleteButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"nightshift:delete"):
+class DeleteButton(_PlainButton, template=r"nightshift:delete"):
     """Deletes an answer to /ask with the question above it, which its asker could not delete."""
 
-    def __init__(self) -> None:
-        super().__init__(discord.ui.Button(label=texts.DELETE, emoji="\U0001f5d1", custom_id="nightshift:delete"))
-
     @classmethod
-    async def from_custom_id(
-        cls, _interaction: discord.Interaction[Any], _item: discord.ui.Item[Any], _match: re.Match[str], /
-    ) -> Self:
-        return cls()
+    def button(cls) -> _Button:
+        return discord.ui.Button(label=texts.DELETE, emoji="\U0001f5d1", custom_id="nightshift:delete")
 
-    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+    async def use(self, interaction: Interaction) -> None:
         await interaction.client.requests.delete(interaction)

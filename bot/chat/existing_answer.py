@@ -11,6 +11,7 @@ from typing import Any
 
 import discord
 
+from bot.discord_io.components import Interaction
 from bot.errors import Refused
 from bot.i18n.en import texts
 from bot.i18n.language import speaking
@@ -73,7 +74,7 @@ async def reply_shown_by(store: AsyncStore, message: discord.Message | None) -> 
     return reply
 
 
-async def existing_answer_at(interaction: discord.Interaction[Any], reply: Reply, *, continues: bool) -> ExistingAnswer:
+async def existing_answer_at(interaction: Interaction, reply: Reply, *, continues: bool) -> ExistingAnswer:
     """The answer above the button that was pressed, showing `reply`. Raises Refused if it cannot be read."""
     last = interaction.message
     assert last is not None  # noqa: S101  (for the type checker: a button belongs to a message)

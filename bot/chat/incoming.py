@@ -22,6 +22,7 @@ from bot.chat.proxies import Originals
 from bot.chat.request import CommandRequest, MessageRequest, RegenerateRequest
 from bot.chat.trigger import is_allowed, trigger_of
 from bot.chat.trigger_facts import facts_of
+from bot.discord_io.components import Interaction
 from bot.discord_io.ids import places_of, roles_of
 from bot.discord_io.interaction_errors import answered
 from bot.errors import Refused
@@ -107,7 +108,7 @@ class IncomingRequests:
         return generation is None and original.answered
 
     @answered
-    async def ask(self, interaction: discord.Interaction[Any], question: str) -> None:
+    async def ask(self, interaction: Interaction, question: str) -> None:
         """/ask was used."""
         if interaction.guild is None and not self._direct_messages:
             raise Refused(texts.NO_DIRECT)
@@ -120,8 +121,7 @@ class IncomingRequests:
             request = CommandRequest(interaction, question, message_id, settings)
             await self._answering.answer(request, self._me(interaction))
 
-    @answered
-    async def stop(self, interaction: discord.Interaction[Any], question_id: int) -> None:
+    async def stop(self, interaction: Interaction, question_id: int) -> None:
         """The stop button of a growing answer."""
         generation = self._answering.generation(question_id)
         if generation is None:
@@ -132,18 +132,15 @@ class IncomingRequests:
         generation.stop()
         await interaction.response.defer()
 
-    @answered
-    async def regenerate(self, interaction: discord.Interaction[Any]) -> None:
+    async def regenerate(self, interaction: Interaction) -> None:
         """Another answer to the same request, in place of the existing one."""
         await self._repeat(interaction, continues=False)
 
-    @answered
-    async def continue_answer(self, interaction: discord.Interaction[Any]) -> None:
+    async def continue_answer(self, interaction: Interaction) -> None:
         """Continue an answer that was cut off, in the same message."""
         await self._repeat(interaction, continues=True)
 
-    @answered
-    async def delete(self, interaction: discord.Interaction[Any]) -> None:
+    async def delete(self, interaction: Interaction) -> None:
         """The delete button of an answer to /ask: what was asked and answered goes, here and from the store."""
         pressed = interaction.message
         assert pressed is not None  # noqa: S101  (for the type checker: a button belongs to a message)
@@ -161,7 +158,7 @@ class IncomingRequests:
                 await part.delete()
         await interaction.client.deleted({first.id, pressed.id, *(part.id for part in parts)})
 
-    async def _repeat(self, interaction: discord.Interaction[Any], *, continues: bool) -> None:
+    async def _repeat(self, interaction: Interaction, *, continues: bool) -> None:
         reply = await reply_shown_by(self._store, interaction.message)
         if reply is None or reply.redacted or not _given_here(interaction, reply):
             raise Refused(texts.ANSWER_GONE)
@@ -189,19 +186,19 @@ class IncomingRequests:
         finally:
             self._rewritten.discard(message_id)
 
-    def _use_server_language(self, interaction: discord.Interaction[Any]) -> None:
+    def _use_server_language(self, interaction: Interaction) -> None:
         """Everybody on a server reads the answer: from now on, the texts are in its language."""
         if interaction.guild is not None:
             speak(self._locale(interaction.guild))
 
-    def _require_allowed(self, interaction: discord.Interaction[Any]) -> tuple[GuildSettings, tuple[int, ...]]:
+    def _require_allowed(self, interaction: Interaction) -> tuple[GuildSettings, tuple[int, ...]]:
         """The settings here and the member's roles. Raises Refused where the lists do not let the bot answer them."""
         settings, roles = self._settings(interaction.guild, interaction.channel), roles_of(interaction.user)
         if interaction.guild is not None and not is_allowed(settings, places_of(interaction.channel), roles):
             raise Refused(texts.NOT_HERE)
         return settings, roles
 
-    def _require(self, interaction: discord.Interaction[Any], asker_id: int | None) -> None:
+    def _require(self, interaction: Interaction, asker_id: int | None) -> None:
         if interaction.user.id != asker_id and not self._moderates(interaction.user, interaction.permissions):
             raise Refused(texts.NOT_YOURS)
 
@@ -225,7 +222,7 @@ class IncomingRequests:
         self._last_unprompted[channel_id] = now
         return True
 
-    def _me(self, interaction: discord.Interaction[Any]) -> int:
+    def _me(self, interaction: Interaction) -> int:
         return int(interaction.client.user.id) if interaction.client.user is not None else interaction.application_id
 
 
@@ -240,7 +237,7 @@ async def _first_part(message: discord.Message) -> discord.Message:
         raise Refused(texts.ANSWER_GONE) from error
 
 
-def _given_here(interaction: discord.Interaction[Any], reply: Reply) -> bool:
+def _given_here(interaction: Interaction, reply: Reply) -> bool:
     """Whether a reply was given where a button below it was used."""
     return (reply.guild_id, reply.channel_id) == (interaction.guild_id, interaction.channel_id)
 
@@ -250,7 +247,7 @@ def ask_command(incoming: IncomingRequests) -> app_commands.Command[Any, ..., No
 
     @app_commands.command(name="ask", description="Ask me something")
     @app_commands.describe(question="What you would like to know")
-    async def ask(interaction: discord.Interaction[Any], question: app_commands.Range[str, 1, _QUESTION]) -> None:
+    async def ask(interaction: Interaction, question: app_commands.Range[str, 1, _QUESTION]) -> None:
         await incoming.ask(interaction, question)
 
     return ask

@@ -14,6 +14,7 @@ from bot.chat.answer_messages import UNKNOWN_MESSAGE, InteractionEditor, edit, i
 from bot.chat.context import Context, HistoryMessage, compose, plain_text, shorten
 from bot.chat.existing_answer import ExistingAnswer
 from bot.chat.history import HistoryReader, names_for
+from bot.discord_io.components import Interaction
 from bot.discord_io.retry import unreached
 from bot.discord_io.sanitize import quotation
 from bot.errors import Refused
@@ -116,9 +117,7 @@ class CommandRequest(ChatRequest):
 
     thinking = True
 
-    def __init__(
-        self, interaction: discord.Interaction[Any], question: str, message_id: int, settings: GuildSettings
-    ) -> None:
+    def __init__(self, interaction: Interaction, question: str, message_id: int, settings: GuildSettings) -> None:
         self.id, self.asker = interaction.id, interaction.user
         self.guild, self.channel, self.settings = interaction.guild, interaction.channel, settings
         self.heading, self.answer_message_id = texts.asked(quotation(question)), message_id
@@ -165,7 +164,7 @@ class RegenerateRequest(ChatRequest):
 
     def __init__(
         self,
-        interaction: discord.Interaction[Any],
+        interaction: Interaction,
         existing: ExistingAnswer,
         settings: GuildSettings,
         store: AsyncStore,

@@ -96,6 +96,11 @@ def _sentence(error: Exception) -> str:
         return str(known)
     if os.environ.get("NIGHTSHIFT_DEBUG"):
         raise error
+    if isinstance(error, ModuleNotFoundError):  # after an update, say, that was not installed
+        return (
+            f"The library {error.name} is not installed. Install what this version of Nightshift needs: `make setup`, "
+            "or `pip install --upgrade nightshift-discord`."
+        )
     return (
         f"Nightshift stopped on an error that nobody foresaw ({type(error).__name__}): "
         "set NIGHTSHIFT_DEBUG=1 and run the command again to see where."

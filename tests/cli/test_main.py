@@ -104,6 +104,17 @@ def test_a_misspelt_setting_is_named(nightshift, home):
     nightshift("status").fails_with(1, "no setting 'bsae'")
 
 
+def test_a_library_that_is_missing_is_named_with_the_way_out(nightshift, monkeypatch):
+    """After an update that was fetched and not installed."""
+
+    def missing(*_args, **_options):
+        raise ModuleNotFoundError("No module named 'cronsim'", name="cronsim")
+
+    monkeypatch.setattr(status, "_facts", missing)
+    said = nightshift("status")
+    said.fails_with(1, "The library cronsim is not installed")
+
+
 def test_an_unforeseen_error_is_one_sentence_without_its_text(nightshift, monkeypatch):
     """No raw exception text reaches a user; NIGHTSHIFT_DEBUG brings it back for us."""
 
