@@ -251,6 +251,16 @@ def test_promotion_retirement_and_outcome_are_one(place, monkeypatch):
     assert place.run().outcome == "promoted"
 
 
+@pytest.fixture
+def one_thread():
+    """As the child has it: how many threads share a sum decides how it is rounded, and the curves part at step 11."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("one_thread")
 async def test_a_killed_child_goes_on_and_learns_what_it_would_have_learned(child_place, tmp_path, monkeypatch):  # noqa: F811
     """SIGKILL at any moment: the curve goes on, and the result is that of a run that nobody killed."""
     monkeypatch.setenv("NIGHTSHIFT_TRAINING__CHECKPOINT_MINUTES", "0")
