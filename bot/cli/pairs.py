@@ -66,7 +66,7 @@ def take_in(
     if count.refused:
         print(
             f"refused {count.refused}: they hold what was said, deleted or forgotten on Discord here, and a file "
-            "cannot give the consent of whoever said it"
+            "cannot give the consent of the person who said it"
         )
     if (refused.count or count.refused) and not count.imported and not count.duplicates:
         raise typer.Exit(1)

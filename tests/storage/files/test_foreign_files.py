@@ -71,7 +71,7 @@ def workbook() -> bytes:
     [
         (workbook(), r"spreadsheet .* save it as CSV \(UTF-8\)"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "spreadsheet"),
-        (gzip.compress(b"prompt,reply\n"), "compressed: unpack it"),
+        (gzip.compress(b"prompt,reply\n", mtime=0), "compressed: unpack it"),
         (b"PAR1abc", "no text file: save it as .csv or .jsonl"),
     ],
 )
