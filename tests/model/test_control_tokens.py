@@ -200,11 +200,13 @@ def test_the_end_of_turn_need_not_be_flagged_special():
     assert end_of_turn_id(tokenizer) == tokenizer.convert_tokens_to_ids("<end>")
 
 
-def test_thousands_of_added_tokens_cost_nothing_a_pair():
-    """What does not depend on the conversation is found out once."""
+def test_thousands_of_added_tokens_are_looked_through_once(monkeypatch):
+    """What does not depend on the conversation is found out once: each look through 6,000 tokens takes 25 ms."""
     tokenizer = tokenizer_with(*(plain(f"<|extra_{n}|>") for n in range(6000)))
-    encode_pair(tokenizer, [Message("user", "warm")], "up")
-    started = time.process_time()
-    for n in range(50):
-        encode_pair(tokenizer, [Message("user", f"question {n} <|extra_7|>")], f"answer {n}")
-    assert (time.process_time() - started) / 50 < 0.02
+    first = encode_pair(tokenizer, [Message("user", "question <|extra_7|>")], "answer")
+
+    def again(_):
+        pytest.fail("the added tokens are looked through again")
+
+    monkeypatch.setattr(type(tokenizer), "added_tokens_decoder", property(again))
+    assert encode_pair(tokenizer, [Message("user", "question <|extra_7|>")], "answer") == first

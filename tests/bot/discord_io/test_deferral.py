@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 
 import pytest
@@ -71,14 +72,17 @@ async def test_a_long_question_keeps_no_answer_from_being_stored(tmp_path):
     async with await AsyncStore.open(tmp_path / "nightshift.db") as store:
         first = await store.call(Store.add_reply, a_reply("before"))
 
+        begun, stored = threading.Event(), threading.Event()
+
         def long(held):
-            time.sleep(1.5)
+            begun.set()
+            stored.wait(10)
             return held.reply(first).id
 
         looking = asyncio.create_task(store.read(long))
-        await asyncio.sleep(0.05)
-        began = time.monotonic()
+        await asyncio.to_thread(begun.wait, 10)
         await store.call(Store.add_reply, a_reply("meanwhile"))
-        assert time.monotonic() - began < 1.2
+        assert not looking.done()
+        stored.set()
         assert await looking == first
         assert (await store.read(Store.counts)).pending == 2
