@@ -178,17 +178,22 @@ class Community(RuleBasedStateMachine):
         one = list(self.said.values())[which % len(self.said)]
         message = one.messages[0] if answer else one.question
         self.store.redact_messages([message])
-        self._withdraw(lambda reply: message in (reply.question, reply.messages[0]))
+        # The bot's answer can be deleted while the question stands: who was shown the question was shown what is there.
+        lost = {message} if answer else {message, one.messages[0]}
+        self._withdraw(lambda reply: message in (reply.question, reply.messages[0]), lost)
 
     @rule(person=st.sampled_from(PEOPLE))
     def forget(self, person: int) -> None:
         self.store.forget(person, before=self.number())
         self.consents.discard(person)
-        self._withdraw(lambda reply: reply.asker == person)
+        theirs = [one for one in self.said.values() if one.asker == person]
+        self._withdraw(
+            lambda reply: reply.asker == person,
+            {message for one in theirs for message in (one.question, one.messages[0])},
+        )
 
-    def _withdraw(self, gone) -> None:
-        """These replies lose their words, and so does every reply that showed some of them."""
-        lost = {message for one in self.said.values() if gone(one) for message in (one.question, one.messages[0])}
+    def _withdraw(self, gone, lost: set[int]) -> None:
+        """These replies lose their words, and so does every reply that showed one of the `lost` messages."""
         for one in self.said.values():
             one.alive &= not (gone(one) or one.shown & lost)
 
