@@ -30,7 +30,7 @@ playground: setup ## Open the simulated Discord in the browser
 	$(BIN)/nightshift playground
 
 test: setup ## Run the tests
-	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -q
+	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -q --numprocesses 2 --dist loadfile
 
 lint: setup ## Check style and types
 	$(BIN)/ruff check .
