@@ -7,7 +7,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-__all__ = ["ModelConfig"]
+__all__ = ["MemoryConfig", "ModelConfig"]
+
+
+@dataclass(frozen=True)
+class MemoryConfig:
+    """What texts are compared with each other by."""
+
+    embedder: Annotated[str, Field(min_length=1, max_length=1000)] = "embedded"
+    """`embedded`, a Hugging Face id or a directory of a sentence-transformers model, or `none`."""
 
 
 @dataclass(frozen=True)

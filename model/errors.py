@@ -10,6 +10,7 @@ __all__ = [
     "BaseUnsuitable",
     "ContextTooLong",
     "DoesNotFit",
+    "EmbedderNotFound",
     "EngineClosed",
     "EngineFailed",
     "GenerationFailed",
@@ -42,6 +43,16 @@ class BaseUnsuitable(ModelError):
         super().__init__(
             f"The base model {name!r} cannot be used: {why}. Choose another one under [model] base; "
             "docs/models.md lists model families that work."
+        )
+        self.name, self.why = name, why
+
+
+class EmbedderNotFound(ModelError):
+    """The configured embedding model cannot be found or read; whoever wanted it goes on without."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(
+            f"The embedding model {name!r} cannot be loaded: {why}. Or set [memory] embedder to 'none' and do without."
         )
         self.name, self.why = name, why
 

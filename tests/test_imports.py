@@ -61,7 +61,7 @@ LAYERS = {
     "model": (
         ("errors", "device_errors", "config", "control_tokens", "reasoning"),
         ("chat",),
-        ("protocol",),
+        ("protocol", "embedder"),
         ("base",),
         ("adapter",),
         ("cache",),

@@ -23,7 +23,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from model.config import ModelConfig
+from model.config import MemoryConfig, ModelConfig
 from storage.files.home import Home
 from trainer.canaries import checked, read_canaries
 from trainer.data_settings import QuarantineConfig, SnapshotConfig
@@ -209,6 +209,7 @@ class TrainerSettings(BaseSettings):
     )
 
     model: ModelConfig = field(default_factory=ModelConfig)
+    memory: MemoryConfig = field(default_factory=MemoryConfig)
     training: TrainingConfig = TrainingConfig()
     snapshot: SnapshotConfig = SnapshotConfig()
     quarantine: QuarantineConfig = QuarantineConfig()
