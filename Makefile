@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 PACKAGES := bot trainer storage model tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo playground test lint format bench bench-train bench-bot bench-store bench-learning screenshots clean bench-prompts
+.PHONY: help settings setup demo playground test lint format bench bench-train bench-bot bench-store bench-learning screenshots clean bench-prompts
 
 help: ## Say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -46,6 +46,9 @@ bench: setup ## Measure the engine beside its peers (llama.cpp and vLLM where in
 
 bench-prompts: setup ## Measure the first token by the prompt's length (needs a GPU)
 	$(BIN)/python -m benchmarks.prompts
+
+settings: setup ## Write docs/settings.md anew, after a setting was added
+	$(BIN)/python -m docs.settings_page
 
 screenshots: setup ## Take the pictures of docs/moderators.md (needs Chromium)
 	$(BIN)/python -m docs.screenshots

@@ -21,6 +21,7 @@ __all__ = [
     "TokenMissing",
     "TokenRefused",
     "TokenReset",
+    "TokenUnreadable",
     "TrainingUnderway",
 ]
 
@@ -45,8 +46,18 @@ class TokenMissing(BotError):
 
     def __init__(self) -> None:
         super().__init__(
-            "No Discord token: set the environment variable DISCORD_TOKEN (Developer Portal, your application, Bot, "
-            "Reset Token), or try `nightshift playground`, which needs no token."
+            "No Discord token: set the environment variable DISCORD_TOKEN, or token_file under [discord] (Developer "
+            "Portal, your application, Bot, Reset Token), or try `nightshift playground`, which needs no token."
+        )
+
+
+class TokenUnreadable(BotError):
+    """There is no token where one should be."""
+
+    def __init__(self, where: str, why: str) -> None:
+        super().__init__(
+            f"The Discord token cannot be taken from {where}: {why}. Copy it there from the Developer Portal (your "
+            "application, Bot, Reset Token)."
         )
 
 
@@ -55,8 +66,8 @@ class TokenRefused(BotError):
 
     def __init__(self) -> None:
         super().__init__(
-            "Discord refused the token in DISCORD_TOKEN: copy it again from the Developer Portal "
-            "(your application, Bot, Reset Token)."
+            "Discord refused the bot's token: copy it again from the Developer Portal (your application, Bot, Reset "
+            "Token) to where `nightshift doctor` says that it is read."
         )
 
 

@@ -18,7 +18,8 @@ import discord
 from bot.app import Nightshift
 from bot.client import NightshiftClient
 from bot.errors import ConnectionRefused, DiscordRefuses, DiscordUnreachable, IntentMissing, TokenRefused, TokenReset
-from bot.settings import Settings, discord_token
+from bot.settings import Settings
+from bot.token_sources import discord_token
 from storage.files.home import Home
 
 __all__ = ["check_login", "serve", "settle_down"]
@@ -70,12 +71,13 @@ async def serve(home: Home, settings: Settings) -> None:
     """`nightshift run`: the bot on real Discord, with the nightly schedule, until it is cancelled.
 
     Raises:
-        TokenMissing, TokenRefused, IntentMissing, DiscordUnreachable, DiscordRefuses: Discord does not let the bot in.
+        TokenMissing, TokenUnreadable: there is no token.
+        TokenRefused, IntentMissing, DiscordUnreachable, DiscordRefuses: Discord does not let the bot in.
         TokenReset, ConnectionRefused: it does not let it stay.
         StorageError, ModelError, ScheduleInvalid: a part cannot be opened.
         EngineLost: the engine failed and could not be started again.
     """
-    token = discord_token()
+    token = discord_token(home, settings.discord).value
     await check_login(token, message_content=settings.discord.message_content)
     async with Nightshift.open(home.ensure(), settings, schedule=True) as app:
         settle_down()

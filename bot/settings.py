@@ -1,23 +1,19 @@
 """The bot's settings: the trainer's and the model's, and what concerns Discord and the answers.
 
-The token is not among them: it comes from the environment variable DISCORD_TOKEN alone, so that it never lies in a
-file that somebody shares.
+The token is not among them, so that it never lies in a file that somebody shares: bot/token_sources.py finds it.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from bot.errors import TokenMissing
 from storage.files.home import Home
 from trainer.settings import ServerId, TrainerSettings, load_settings_as
 
-__all__ = ["DiscordConfig", "GenerationConfig", "PrivacyConfig", "Settings", "discord_token", "load_settings"]
+__all__ = ["DiscordConfig", "GenerationConfig", "PrivacyConfig", "Settings", "load_settings"]
 
 _COLDEST = 0.01
 
@@ -33,6 +29,8 @@ def _drawable(temperature: float) -> float:
 class DiscordConfig:
     """Where and to whom the bot talks."""
 
+    token_file: str = ""
+    """A file that holds the bot's token alone, from the home; empty: `DISCORD_TOKEN`, or systemd's credential."""
     moderator_role: int | str | None = None
     """Id or name of the role that reviews, beside everyone with the permission Manage Messages."""
     review_channel: int | str | None = None
@@ -108,11 +106,3 @@ class Settings(TrainerSettings):
 def load_settings(home: Home) -> Settings:
     """Read the settings of one home. Raises `trainer.errors.SettingsInvalid`."""
     return load_settings_as(Settings, home)
-
-
-def discord_token(environment: Mapping[str, str] = os.environ) -> str:
-    """The bot's token. Raises TokenMissing."""
-    token = environment.get("DISCORD_TOKEN", "").strip()
-    if not token:
-        raise TokenMissing
-    return token

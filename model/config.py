@@ -20,26 +20,23 @@ class MemoryConfig:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """How to load and serve the base model.
-
-    Attributes:
-        base: `embedded`, a local model directory, or a Hugging Face id (`owner/name` or `owner/name@revision`).
-        device: `auto` (the first GPU, else the CPU), `cpu`, `cuda` or `cuda:N`.
-        dtype: compute type; `auto` is bf16 on a GPU that has it, else fp32.
-        context_tokens: longest prompt plus answer of one conversation, in tokens.
-        slots: conversations answered at once; 0 chooses from the free memory.
-        max_queue: requests that may wait; one more is refused at once.
-        prefill_chunk: prompt tokens computed between two decode steps; 0 chooses by device.
-        chat_template: a file with the chat template to use, in Jinja; empty is the base's own. Relative to the home.
-        lora_rank: largest adapter rank that swaps without a new allocation; the slot takes the next power of two.
-    """
+    """How to load and serve the base model."""
 
     base: str = "embedded"
+    """`embedded`, a model directory, a `.gguf` file, or a Hugging Face id (`owner/name` or `owner/name@revision`)."""
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d{1,2})?)$")] = "auto"
+    """`auto` (the first GPU, else the CPU), `cpu`, `cuda` or `cuda:N`."""
     dtype: Literal["auto", "bfloat16", "float32"] = "auto"
+    """Compute type; `auto` is bf16 on a GPU that has it, else fp32."""
     context_tokens: Annotated[int, Field(ge=64, le=1 << 20)] = 2048
+    """Longest prompt plus answer of one conversation, in tokens."""
     slots: Annotated[int, Field(ge=0, le=4096)] = 0
+    """Conversations answered at once; 0 chooses from the free memory."""
     max_queue: Annotated[int, Field(ge=1, le=100_000)] = 64
+    """Requests that may wait; one more is refused at once."""
     prefill_chunk: Annotated[int, Field(ge=0, le=1 << 20)] = 0
+    """Prompt tokens computed between two decode steps; 0 chooses by device."""
     lora_rank: Annotated[int, Field(ge=1, le=256)] = 16
+    """Largest adapter rank that swaps without a new allocation; the slot takes the next power of two."""
     chat_template: str = ""
+    """A file with the chat template to use, in Jinja; empty is the base's own. Relative to the home."""

@@ -9,6 +9,9 @@ import pytest
 import typer
 
 from bot.cli.main import app
+from bot.settings import Settings
+from docs import settings_page
+from trainer.setting_descriptions import describe
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
@@ -80,3 +83,8 @@ def test_the_make_targets_that_readme_and_contributing_name_exist():
     for page in ("README.md", "CONTRIBUTING.md"):
         for target in re.findall(r"`?make ([a-z]+)`?", (ROOT / page).read_text(encoding="utf-8")):
             assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
+
+
+def test_the_page_of_settings_is_the_programs():
+    """Whoever adds a setting runs `make settings`."""
+    assert settings_page.PAGE.read_text(encoding="utf-8") == settings_page.page(describe(Settings))

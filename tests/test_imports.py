@@ -31,6 +31,7 @@ LAYERS = {
         ("i18n",),
         ("errors",),
         ("settings",),
+        ("token_sources",),
         ("discord_io",),
         ("server",),
         ("chat",),
@@ -45,7 +46,7 @@ LAYERS = {
         ("cli",),
     ),
     "trainer": (
-        ("errors", "setting_names", "data_settings", "canaries"),
+        ("errors", "setting_names", "data_settings", "canaries", "setting_descriptions"),
         ("settings",),
         ("snapshot",),
         ("training",),

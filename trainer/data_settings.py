@@ -46,6 +46,7 @@ class QuarantineConfig:
     """Which new pairs are quarantined until a second person has looked at them."""
 
     enabled: bool = True
+    """Whether new pairs are checked at all."""
     loss_distance: Positive = 3.0
     """How many robust spreads above the others of its length a reply's loss may lie."""
     phrase_share: Part = 0.15

@@ -29,11 +29,13 @@ def refuse_unknown(kind: type[BaseModel], values: Mapping[str, Any], others: Col
             continue
         if name not in known:
             what = f"section [{name}]" if isinstance(section, dict) else f"setting {name!r}"
+            _refuse_misplaced(name, known)
             raise ValueError(f"there is no {what}{_meant(name, [*known, *others])}")
         inside = known[name]
         if inside and isinstance(section, dict):
             unknown = sorted(str(one) for one in section if one not in inside)
             if unknown:
+                _refuse_misplaced(unknown[0], known)
                 names = ", ".join(sorted(inside))
                 raise ValueError(f"[{name}] has no setting {unknown[0]!r}{_meant(unknown[0], inside)}; it has {names}")
 
@@ -90,6 +92,14 @@ def _known(kind: type[BaseModel]) -> dict[str, set[str]]:
         else set()
         for name, info in kind.model_fields.items()
     }
+
+
+def _refuse_misplaced(name: str, known: Mapping[str, Collection[str]]) -> None:
+    """Raise ValueError for a name that is a setting, but of another place than where it stands."""
+    if name in known and not known[name]:
+        raise ValueError(f"the setting {name!r} stands at the top of the file, before the first section")
+    if sections := [f"[{section}]" for section, inside in known.items() if name in inside]:
+        raise ValueError(f"the setting {name!r} belongs to {' or '.join(sections)}")
 
 
 def _meant(name: str, names: Collection[str]) -> str:

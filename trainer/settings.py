@@ -216,7 +216,9 @@ class TrainerSettings(BaseSettings):
     gate: GateConfig = GateConfig()
     schedule: ScheduleConfig = ScheduleConfig()
     consent: Literal["members", "operator"] = "members"
+    """Whose permission a pair needs: everyone's in it (`/privacy opt-in`), or the operator has it by other means."""
     persona: Annotated[str, Field(max_length=20_000)] = ""
+    """What the model is told before every conversation, on servers that set no other."""
 
     @model_validator(mode="before")
     @classmethod

@@ -78,8 +78,8 @@ def export(
 
 def _settled(home: Path | None) -> tuple[Home, ModelConfig]:
     """The home, and the base it is set to."""
+    from bot.settings import load_settings
     from storage.files.home import find_home
-    from trainer.settings import load_trainer_settings
 
     place = find_home(home).ensure()
-    return place, load_trainer_settings(place).model
+    return place, load_settings(place).model

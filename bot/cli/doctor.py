@@ -78,7 +78,7 @@ def _findings(home: Home) -> Iterator[Finding]:
     yield _looked("model", lambda: _model(home, settings))
     yield _looked("device", lambda: _device(settings))
     yield _looked("kernels", lambda: _kernels(settings))
-    yield _looked("discord", lambda: _discord(settings))
+    yield _looked("discord", lambda: _discord(home, settings))
 
 
 def _looked(subject: str, look: Callable[[], Finding]) -> Finding:
@@ -221,18 +221,19 @@ def _kernels(settings: Settings) -> Finding:
     return Finding("good", "kernels", f"4-bit packing works (mean error {error:.3f})")
 
 
-def _discord(settings: Settings) -> Finding:
+def _discord(home: Home, settings: Settings) -> Finding:
     """Ask Discord about the token and the intents; without a token there is nothing to ask."""
     import aiohttp
     import discord
 
     from bot.errors import BotError, DiscordRefuses, DiscordUnreachable, TokenMissing
     from bot.login import check_login
-    from bot.settings import discord_token
+    from bot.token_sources import discord_token
 
     async def ask() -> str:
         async with asyncio.timeout(_DISCORD_S):
-            return await check_login(discord_token(), message_content=settings.discord.message_content, retry=False)
+            token = discord_token(home, settings.discord).value
+            return await check_login(token, message_content=settings.discord.message_content, retry=False)
 
     try:
         name = asyncio.run(ask())

@@ -88,10 +88,10 @@ def _draw(estimates: Sequence[tuple[str, float, list[Footprint]]], work: Workloa
 
 
 def _configured(home: Path | None) -> str:
+    from bot.settings import load_settings
     from storage.files.home import find_home
-    from trainer.settings import load_trainer_settings
 
-    return load_trainer_settings(find_home(home)).model.base
+    return load_settings(find_home(home)).model.base
 
 
 def _shape(name: str) -> ModelShape:

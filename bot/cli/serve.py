@@ -63,18 +63,22 @@ def playground(
 def run(home: HomeOption = None) -> None:
     """Run the bot on real Discord, with the nightly schedule.
 
-    The token comes from the environment variable DISCORD_TOKEN. Ctrl-C or SIGTERM ends it.
+    The token comes from the environment variable DISCORD_TOKEN, or from `token_file` under [discord]. Ctrl-C or SIGTERM
+    ends it.
     """
     _let_threads_sleep()
     from bot.login import serve
-    from bot.settings import discord_token, load_settings
+    from bot.settings import load_settings
+    from bot.token_sources import discord_token
     from storage.files.home import find_home
 
-    discord_token()  # said before anything is opened
+    place = find_home(home)
+    settings = load_settings(place)
+    discord_token(place, settings.discord)  # said before anything is opened
     silence_libraries(progress_bars=True)
-    place = find_home(home).ensure()
+    place.ensure()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
-    until_stopped(serve(place, load_settings(place)))
+    until_stopped(serve(place, settings))
 
 
 def _let_threads_sleep() -> None:

@@ -26,11 +26,11 @@ def register(app: typer.Typer) -> None:
 
 def status(as_json: JsonOption = False, home: HomeOption = None) -> None:
     """Show the adapter in use, the pairs, the last and next run."""
+    from bot.settings import load_settings
     from storage.files.home import find_home
-    from trainer.settings import load_trainer_settings
 
     place = find_home(home).ensure()
-    facts = _facts(place, load_trainer_settings(place))
+    facts = _facts(place, load_settings(place))
     print(json.dumps(facts) if as_json else _in_words(facts, place))
 
 

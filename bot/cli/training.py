@@ -39,11 +39,11 @@ def train(
 
 
 async def _train(home: Path | None, *, force: bool) -> RunResult:
+    from bot.settings import load_settings
     from storage.files.home import find_home
-    from trainer.settings import load_trainer_settings
 
     place = find_home(home).ensure()
-    load_trainer_settings(place)  # a misspelt setting is said here, not in the log of another process
+    load_settings(place)  # a misspelt setting is said here, not in the log of another process
     from trainer.launch import run_training
 
     return await run_training(place.root, force=force, trigger="manual")

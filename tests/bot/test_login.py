@@ -12,7 +12,7 @@ from aiohttp import web
 from bot import login
 from bot.errors import DiscordRefuses, DiscordUnreachable, IntentMissing, TokenMissing, TokenRefused
 from bot.login import check_login, serve
-from bot.settings import discord_token, load_settings
+from bot.settings import load_settings
 
 LIMITED_MESSAGE_CONTENT = 1 << 19
 
@@ -121,8 +121,3 @@ async def test_a_missing_token_is_a_sentence(home, monkeypatch):
     monkeypatch.delenv("DISCORD_TOKEN", raising=False)
     with pytest.raises(TokenMissing, match="DISCORD_TOKEN"):
         await serve(home, load_settings(home))
-
-
-def test_blanks_around_the_token_do_not_matter():
-    """A token pasted with a newline is still the token."""
-    assert discord_token({"DISCORD_TOKEN": " good\n"}) == "good"
