@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +14,7 @@ from types import GeneratorType, TracebackType
 from typing import Concatenate, ParamSpec, Self, TypeVar
 
 from storage.errors import StoreClosed
-from storage.faults import as_storage_error
+from storage.faults import as_storage_error, sqlite_errors
 from storage.store import Store
 
 P = ParamSpec("P")
@@ -105,9 +104,10 @@ class AsyncStore:
 
 def _result(ask: Callable[[], T]) -> T:
     """The result of a call on the store's thread; failures of the disk become errors of the store."""
+    failures: tuple[type[Exception], ...] = (*sqlite_errors(), OSError)
     try:
         result = ask()
-    except (sqlite3.Error, OSError) as error:
+    except failures as error:
         if (known := as_storage_error(error)) is not None:
             raise known from error
         raise

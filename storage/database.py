@@ -14,16 +14,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from storage import migrations
-from storage.errors import DatabaseBusy, DatabaseDamaged, DatabaseNewer, DatabaseUnreadable
-from storage.faults import BUSY_TIMEOUT_S, as_storage_error, is_busy, is_damage
+from storage import encryption, migrations
+from storage.errors import DatabaseBusy, DatabaseDamaged, DatabaseKeyWrong, DatabaseNewer, DatabaseUnreadable
+from storage.faults import BUSY_TIMEOUT_S, as_storage_error, is_busy, is_damage, is_no_database, sqlite_errors
 from storage.files.home import make_private
 
 CACHE_KIB = 64 * 1024
 """SQLite's 2 MB make a large import read its indexes again and again, with the lock held."""
-
-
-_MAGIC = b"SQLite format 3"
 
 
 def check_database(path: Path, *, thorough: bool = False) -> None:
@@ -36,7 +33,7 @@ def check_database(path: Path, *, thorough: bool = False) -> None:
     db = open_database(path)
     try:
         (found,) = db.execute("pragma integrity_check(1)" if thorough else "pragma quick_check(1)").fetchone()
-    except sqlite3.Error as error:
+    except sqlite_errors() as error:
         raise DatabaseDamaged(path, str(error)) from error
     finally:
         db.close()
@@ -52,35 +49,32 @@ def open_database(path: Path) -> sqlite3.Connection:
     Raises:
         DatabaseNewer: a newer version has changed its schema; nothing was touched.
         DatabaseUnreadable: it cannot be opened or is no database.
+        DatabaseEncrypted, DatabaseNotEncrypted, DatabaseKeyWrong, KeyFileUnusable, EncryptionNotInstalled: see
+            `storage.encryption`.
         DatabaseBusy: another process held it too long.
     """
     try:
         _make_privately(path)
-        db = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+        db = encryption.connect(path)
     except OSError as error:
         raise DatabaseUnreadable(path, error.strerror or str(error)) from error
-    except sqlite3.Error as error:
+    except sqlite_errors() as error:
         raise DatabaseUnreadable(path, str(error)) from error
     try:
         _bring_up_to_date(db, path)
-    except sqlite3.Error as error:
+    except sqlite_errors() as error:
         db.close()
         if is_busy(error):
             raise DatabaseBusy(BUSY_TIMEOUT_S) from error
-        if is_damage(error) and _begins_as_one(path):
+        if is_no_database(error) and encryption.key_file_of(path) is not None:
+            raise DatabaseKeyWrong(path) from error
+        if is_damage(error) and encryption.is_plain(path):
             raise DatabaseDamaged(path, str(error)) from error
         raise DatabaseUnreadable(path, str(error)) from error
     except BaseException:
         db.close()
         raise
-    db.row_factory = sqlite3.Row
     return db
-
-
-def _begins_as_one(path: Path) -> bool:
-    """Whether a file was a SQLite database once."""
-    with path.open("rb") as file:
-        return file.read(len(_MAGIC)) == _MAGIC
 
 
 def _make_privately(path: Path) -> None:
@@ -112,7 +106,7 @@ def _enable_wal(db: sqlite3.Connection) -> None:
     while True:
         try:
             db.execute("pragma journal_mode = wal")
-        except sqlite3.OperationalError as error:
+        except sqlite_errors() as error:
             if not is_busy(error) or time.monotonic() > deadline:
                 raise
             time.sleep(0.02)
@@ -137,7 +131,7 @@ def writing(db: sqlite3.Connection) -> Iterator[None]:
         return
     try:
         db.execute("begin immediate")
-    except sqlite3.Error as error:
+    except sqlite_errors() as error:
         if (known := as_storage_error(error)) is not None:
             raise known from error
         raise

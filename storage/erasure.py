@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 
+from storage.faults import sqlite_errors
 from storage.timestamps import now
 
 __all__ = ["AT_ONCE", "carry_out", "request"]
@@ -48,7 +49,7 @@ def carry_out(db: sqlite3.Connection, *, at_most: int | None = AT_ONCE) -> bool:
         if busy or not rewritten:
             return False
         db.execute("delete from erasures where id <= ?", [due])
-    except sqlite3.OperationalError as error:  # somebody reads or writes, or the disk is full
+    except sqlite_errors() as error:  # somebody reads or writes, or the disk is full
         _log.info("Removed words are erased from the file later: %s", error)
         return False
     finally:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import re
 import sqlite3
+import sys
+from typing import Any
 
 from storage.errors import DatabaseBusy, DatabaseDamaged, DatabaseUnwritable, DiskFull, StorageError
 
@@ -18,26 +20,37 @@ BUSY_TIMEOUT_S = 10.0
 """How long a writer waits for another process."""
 
 
+def sqlite_errors() -> tuple[type[Exception], ...]:
+    """What an open database may raise: sqlite3's errors, and SQLCipher's own where it is in use."""
+    sqlcipher: Any = sys.modules.get("sqlcipher3.dbapi2")
+    return (sqlite3.Error,) if sqlcipher is None else (sqlite3.Error, sqlcipher.Error)
+
+
 def as_storage_error(error: BaseException) -> StorageError | None:
     """The store's error for a failure of the disk or the database; None for a mistake of ours."""
-    if isinstance(error, sqlite3.Error):
+    if isinstance(error, sqlite_errors()):
         return _of_sqlite(error)
     if isinstance(error, OSError):
         return DiskFull() if error.errno in _FULL else None
     return DiskFull() if isinstance(error, Exception) and _LIBRARIES_FULL.search(str(error)) else None
 
 
-def is_busy(error: sqlite3.Error) -> bool:
+def is_busy(error: BaseException) -> bool:
     """Whether SQLite gave up waiting for another writer."""
     return _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
-def is_damage(error: sqlite3.Error) -> bool:
+def is_no_database(error: BaseException) -> bool:
+    """Whether the file is no database, or one that this key does not open."""
+    return _code(error) == sqlite3.SQLITE_NOTADB
+
+
+def is_damage(error: BaseException) -> bool:
     """Whether SQLite found what it read not to be whole."""
     return _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
-def _of_sqlite(error: sqlite3.Error) -> StorageError | None:
+def _of_sqlite(error: BaseException) -> StorageError | None:
     code = _code(error)
     if is_busy(error):
         return DatabaseBusy(BUSY_TIMEOUT_S)
@@ -50,5 +63,5 @@ def _of_sqlite(error: sqlite3.Error) -> StorageError | None:
     return None
 
 
-def _code(error: sqlite3.Error) -> int:
+def _code(error: BaseException) -> int:
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF

@@ -34,6 +34,7 @@ __all__ = [
     "GateConfig",
     "ScheduleConfig",
     "ServerId",
+    "StorageConfig",
     "TrainerSettings",
     "TrainingConfig",
     "load_settings_as",
@@ -201,6 +202,14 @@ class ScheduleConfig:
     """Whether the schedule starts runs."""
 
 
+@dataclass(frozen=True)
+class StorageConfig:
+    """How the database is kept. `storage.encryption` reads this itself, since every process needs the key."""
+
+    key_file: str = ""
+    """File with the key that encrypts the database (`nightshift storage encrypt` makes it); none: not encrypted."""
+
+
 class TrainerSettings(BaseSettings):
     """Everything the trainer and the model need to know. Sections unknown here belong to the bot."""
 
@@ -215,6 +224,7 @@ class TrainerSettings(BaseSettings):
     quarantine: QuarantineConfig = QuarantineConfig()
     gate: GateConfig = GateConfig()
     schedule: ScheduleConfig = ScheduleConfig()
+    storage: StorageConfig = StorageConfig()
     consent: Literal["members", "operator"] = "members"
     """Whose permission a pair needs: everyone's in it (`/privacy opt-in`), or the operator has it by other means."""
     persona: Annotated[str, Field(max_length=20_000)] = ""
