@@ -4,10 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+TESTS ?=
 PACKAGES := bot trainer storage model tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help settings setup demo playground test lint format bench bench-train bench-bot bench-store bench-learning screenshots clean bench-prompts
+.PHONY: help test-python package settings setup demo playground test lint format bench bench-train bench-bot bench-store bench-learning screenshots clean bench-prompts
 
 help: ## Say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -30,7 +31,13 @@ playground: setup ## Open the simulated Discord in the browser
 	$(BIN)/nightshift playground
 
 test: setup ## Run the tests
-	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -q --numprocesses 2 --dist loadfile
+	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -q --numprocesses 2 --dist loadfile $(TESTS)
+
+test-python: ## Run the tests with another Python: make test-python VERSION=3.13
+	$(MAKE) test VENV=.venv-$(VERSION) PYTHON="$$(command -v python$(VERSION) || ls -d $${PYENV_ROOT:-$$HOME/.pyenv}/versions/$(VERSION).*/bin/python)"
+
+package: setup ## Build the wheel and the source archive into dist
+	$(BIN)/python -m hatchling build -d dist
 
 lint: setup ## Check style and types
 	$(BIN)/ruff check .

@@ -17,6 +17,7 @@ import discord
 from bot.chat.engine_supervision import EngineSupervisor
 from bot.client import NightshiftClient
 from bot.errors import TrainingUnderway
+from bot.health_file import HealthFile
 from bot.i18n.en import moderation as words
 from bot.i18n.en import texts
 from bot.settings import Settings
@@ -61,6 +62,7 @@ class Nightshift:
         self._nightly = Nightly(settings.schedule, self._nights, self._tonight)
         self.client = self.new_client()
         self.supervisor = EngineSupervisor(engine, self._announce, restarted=self.sync_adapter)
+        self.health_file = HealthFile(home, lambda: (self.client.is_ready(), engine.stats().failure))
 
     @classmethod
     @asynccontextmanager
@@ -100,6 +102,8 @@ class Nightshift:
             app = cls(home, settings, engine, store, train)
             stack.push_async_callback(app._close)
             app.supervisor.start()
+            app.health_file.start()
+            stack.callback(app.health_file.stop)
             await app.sync_adapter()
             if schedule:
                 app._nightly.start()

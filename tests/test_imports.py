@@ -31,7 +31,7 @@ LAYERS = {
         ("i18n",),
         ("errors",),
         ("settings",),
-        ("token_sources",),
+        ("token_sources", "health_file"),
         ("discord_io",),
         ("server",),
         ("chat",),

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from bot.cli import adapters, chat, doctor, estimate, pairs, quarantine, runs, serve, status, storage, training
+from bot.cli import adapters, chat, doctor, estimate, health, pairs, quarantine, runs, serve, status, storage, training
 from bot.cli.options import HomeOption
 
 __all__ = ["app", "main", "run"]
@@ -29,7 +29,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (serve, chat, pairs, training, runs, quarantine, adapters, status, storage, estimate, doctor):
+for module in (serve, chat, pairs, training, runs, quarantine, adapters, status, storage, estimate, doctor, health):
     module.register(app)
 
 

@@ -43,6 +43,10 @@ class Home:
     def config(self) -> Path:
         return self.root / "nightshift.toml"
 
+    @property
+    def health(self) -> Path:
+        return self.root / "health.json"
+
     def ensure(self) -> Home:
         """Make the directories, or make private what is there already, and prove that they can be written.
 

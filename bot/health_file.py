@@ -1,0 +1,75 @@
+"""A file in the home by which another process sees that the bot is well: `nightshift health`, a container's check.
+
+The event loop writes it every few seconds. It is old when the loop hangs, and it holds why the engine answers nothing.
+Whether Discord is connected is noted too, but a restart would not mend that: discord.py connects again by itself.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+from storage.files.home import Home
+
+__all__ = ["Health", "HealthFile", "read_health"]
+
+_EVERY_S = 10.0
+_OLD_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How a bot was at the time `written_s`, in seconds of this machine's monotonic clock."""
+
+    pid: int
+    written_s: float
+    connected: bool
+    failure: str = ""
+    """Why the engine answers nothing; empty while it works."""
+
+    def complaint(self, now_s: float) -> str | None:
+        """Why the bot is not well, as a sentence; None while it is."""
+        age = now_s - self.written_s
+        if not 0 <= age <= _OLD_S:
+            return f"The bot (process {self.pid}) has given no sign of life for {_OLD_S:.0f} s."
+        return self.failure or None
+
+
+class HealthFile:
+    """Writes the file while a bot runs; `ask` says whether Discord is connected, and why the engine fails."""
+
+    def __init__(self, home: Home, ask: Callable[[], tuple[bool, str]]) -> None:
+        from discord.ext import tasks  # here, so that `nightshift health` answers at once
+
+        self._home, self._ask = home, ask
+        self._loop = tasks.loop(seconds=_EVERY_S)(self._write)
+
+    def start(self) -> None:
+        """Write it now and every few seconds. Needs a running event loop."""
+        self._loop.start()
+
+    def stop(self) -> None:
+        """Stop, and take the file away: a bot that has ended is not well."""
+        self._loop.cancel()
+        self._home.health.unlink(missing_ok=True)
+
+    async def _write(self) -> None:
+        connected, failure = self._ask()
+        health = Health(os.getpid(), time.monotonic(), connected, failure)
+        scratch = self._home.health.with_suffix(".new")
+        try:
+            scratch.write_text(json.dumps(asdict(health)), encoding="utf-8")
+            scratch.replace(self._home.health)
+        except OSError:  # a full disk is told elsewhere; the file grows old, which is the truth
+            return
+
+
+def read_health(home: Home) -> Health | None:
+    """What the bot of a home wrote last; None where none runs, or the file is not one of ours."""
+    try:
+        return Health(**json.loads(home.health.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
