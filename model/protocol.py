@@ -77,6 +77,8 @@ class Completion:
     seconds: float
     confidence: float | None = None
     """Mean probability, at temperature 1, of the tokens the text is made of; None where the engine does not say."""
+    cached_tokens: int = 0
+    """Prompt tokens that were not computed again, because an earlier prompt began with them."""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """Slot batching: a static key/value cache of a fixed number of rows, each row at its own position.
 
 Every conversation being answered owns one row. The active rows are always the first ones, so a batch is a plain view of
-the cache and nothing is gathered; when a row ends, the last active row moves into its place. Attention is one function
-that writes the new keys and values and attends over what each row has so far; it plugs into any transformers decoder
+the cache and nothing is gathered; when a row ends, it changes places with the last active one. Where kernels look up
+which row a token belongs to (`by_owner`), only the numbers of the rows are changed. Attention is one function that
+writes the new keys and values and attends over what each row has so far; it plugs into any transformers decoder
 through `AttentionInterface`, so grouped-query attention, sliding windows and rotary embeddings stay the model's own.
 """
 
@@ -27,7 +28,8 @@ class SlotCache:
     Attributes:
         keys, values: per layer [rows, kv_heads, length, head_dim]; heads of values may have another size.
         positions: [rows] int64, where each row's next token goes; owned by the caller.
-        all_rows: 0, 1, … rows - 1.
+        owners: [rows] int64, where each row lies; changed in place, so that a captured pass sees it.
+        by_owner: whether every pass looks rows up in `owners`; else they lie in order.
     """
 
     def __init__(self, rows: int, length: int, dtype: torch.dtype, device: torch.device) -> None:
@@ -35,7 +37,9 @@ class SlotCache:
         self.keys: dict[int, torch.Tensor] = {}
         self.values: dict[int, torch.Tensor] = {}
         self.positions = torch.zeros(rows, dtype=torch.int64, device=device)
-        self.all_rows = torch.arange(rows, device=device)
+        self.owners = torch.arange(rows, device=device)
+        self.by_owner = False
+        self._owners = list(range(rows))  # the same on the host
         self.windows: set[int] = set()  # that layers have asked for
         self._places = torch.arange(length, device=device)
         self._step = _Step()
@@ -44,7 +48,8 @@ class SlotCache:
         """The next forward pass computes `count` prompt tokens of `row`, from position `start`."""
         places = self._places[: start + count]
         asked = self._places[start : start + count]
-        self._step = _Step(prefill=True, row=row, start=start, end=start + count, places=places, asked=asked)
+        lies = self._owners[row]
+        self._step = _Step(prefill=True, row=lies, start=start, end=start + count, places=places, asked=asked)
 
     def begin_decode(self, rows: int, longest: int) -> None:
         """The next forward pass computes one token for each of the first `rows` rows.
@@ -54,12 +59,26 @@ class SlotCache:
         end = min(self.length, -(-(longest + 1) // _BUCKET) * _BUCKET)
         self._step = _Step(row=rows, end=end, places=self._places[:end], asked=self.positions[:rows, None])
 
+    def owner(self, row: int) -> int:
+        """Where a row lies."""
+        return self._owners[row]
+
     def copy_row(self, source: int, target: int, count: int) -> None:
         """Copy the first `count` positions of one row over another."""
-        for layer, keys in self.keys.items():
-            keys[target, :, :count].copy_(keys[source, :, :count])
-            self.values[layer][target, :, :count].copy_(self.values[layer][source, :, :count])
-        self.positions[target] = self.positions[source]
+        source, target = self._owners[source], self._owners[target]
+        for tensor in (*self.keys.values(), *self.values.values()):
+            tensor[target, :, :count].copy_(tensor[source, :, :count])
+
+    def exchange(self, first: int, second: int, count: int) -> None:
+        """Let two rows change places, with the first `count` positions of each."""
+        _exchange(self.positions, first, second)
+        if self.by_owner:
+            _exchange(self.owners, first, second)
+            self._owners[first], self._owners[second] = self._owners[second], self._owners[first]
+            return
+        pair, other = [first, second], [second, first]
+        for tensor in (*self.keys.values(), *self.values.values()):
+            tensor[pair, :, :count] = tensor[other, :, :count]
 
     def release(self) -> None:
         """Give the cache's memory back; it is allocated again when next used."""
@@ -94,11 +113,18 @@ class SlotCache:
                 values[step.row : step.row + 1, :, : step.end],
             )
         else:
-            rows = self.all_rows[: step.row]
+            rows = self.owners[: step.row]  # in order
             keys[rows, :, self.positions[: step.row]] = k[:, :, 0]
             values[rows, :, self.positions[: step.row]] = v[:, :, 0]
             past_k, past_v = keys[: step.row, :, : step.end], values[: step.row, :, : step.end]
         return _attention(q, past_k, past_v, step.mask(options.window), options)
+
+
+def _exchange(numbers: torch.Tensor, first: int, second: int) -> None:
+    """Let two elements change places, without a copy from the host, which a GPU would wait for."""
+    held = numbers[first].clone()
+    numbers[first].copy_(numbers[second])
+    numbers[second].copy_(held)
 
 
 class AttentionOptions:

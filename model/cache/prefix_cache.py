@@ -1,49 +1,102 @@
 """Which tokens' keys and values lie in which row: what was computed once for a prompt serves the next one.
 
-Rows keep their contents after a conversation ends, until the next one writes over them. A new prompt copies the longest
-beginning it shares with any row (the persona, a channel's turns so far) and computes only the rest. This costs no
-memory of its own. Everything is forgotten at a swap: other weights give other keys.
+Rows keep their contents after a conversation ends, until the place is needed. A new prompt goes on where the longest
+beginning that it shares with any row ends (the persona, a channel's messages so far), and only the rest is computed.
+This costs no memory of its own. Other weights give other keys, so a beginning is shared only under the same adapter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import takewhile
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
-__all__ = ["PrefixCache"]
+__all__ = ["Place", "PrefixCache"]
 
 _LEAST = 16  # shared tokens below which computing is as quick as copying
 
 
+class Place(NamedTuple):
+    """Where a new prompt goes.
+
+    Attributes:
+        target: the row that it takes.
+        source: the row that holds its beginning; may be the target itself.
+        shared: tokens of that beginning; 0 if none is worth copying.
+    """
+
+    target: int
+    source: int
+    shared: int
+
+
+@dataclass
+class _Held:
+    """What one row holds, from position 0, and when it was last written (0: never)."""
+
+    tokens: list[int] = field(default_factory=list)
+    adapter: Hashable = None
+    used: int = 0
+
+
 class PrefixCache:
-    """The tokens whose keys and values each row holds, from position 0."""
+    """The tokens whose keys and values each row holds, and under which adapter they were computed."""
 
     def __init__(self, rows: int) -> None:
-        self._tokens: list[list[int]] = [[] for _ in range(rows)]
+        self._rows = [_Held() for _ in range(rows)]
+        self._clock = 0
 
-    def longest(self, prompt: Sequence[int]) -> tuple[int, int]:
-        """The row that shares the longest beginning with `prompt`, and how many tokens; 0 if it is not worth copying.
+    def place(self, prompt: Sequence[int], adapter: Hashable, free: Sequence[int]) -> Place:
+        """Where `prompt` goes, among the rows `free` (at least one); rows in use lend their beginning too.
 
-        At least the prompt's last token is left to compute: its scores are wanted.
+        A free row most of which is shared is gone on with: it is the same conversation a few messages ago. Else the
+        free row that was not used for longest is overwritten. At least the prompt's last token is left to compute: its
+        scores are wanted.
         """
-        wanted = prompt[:-1]
-        shared = [sum(1 for _ in takewhile(bool, map(int.__eq__, held, wanted))) for held in self._tokens]
-        row = max(range(len(shared)), key=shared.__getitem__)
-        return (row, shared[row]) if shared[row] >= _LEAST else (row, 0)
+        wanted = list(prompt[:-1])
+        shared = [_shared(held.tokens, wanted) if held.adapter == adapter else 0 for held in self._rows]
+        source = max(range(len(shared)), key=lambda row: (shared[row], row in free, self._rows[row].used))
+        count = shared[source] if shared[source] >= _LEAST else 0
+        if count and source in free and 2 * count >= len(self._rows[source].tokens):
+            return Place(source, source, count)
+        others = [row for row in free if row != source or not count] or free
+        return Place(min(others, key=lambda row: self._rows[row].used), source, count)
 
-    def keep(self, row: int, prompt: Sequence[int], count: int) -> None:
-        """Row `row` now holds the first `count` tokens of `prompt`, and nothing else."""
-        self._tokens[row] = list(prompt[:count])
+    def keep(self, row: int, prompt: Sequence[int], count: int, adapter: Hashable = None) -> None:
+        """Row `row` now holds the first `count` tokens of `prompt`, computed under `adapter`, and nothing else."""
+        self._rows[row] = _Held(list(prompt[:count]), adapter, self._tick())
 
     def extend(self, row: int, tokens: Sequence[int]) -> None:
         """More tokens were computed at the end of a row."""
-        self._tokens[row].extend(tokens)
+        self._rows[row].tokens.extend(tokens)
+        self._rows[row].used = self._tick()
 
-    def move(self, source: int, target: int) -> None:
-        """A row was copied over another; the source still holds its own."""
-        self._tokens[target] = list(self._tokens[source])
+    def exchange(self, first: int, second: int) -> None:
+        """Two rows changed places."""
+        self._rows[first], self._rows[second] = self._rows[second], self._rows[first]
 
-    def forget(self) -> None:
-        """Nothing that is held may be used again."""
-        for tokens in self._tokens:
-            tokens.clear()
+    def discard(self, row: int) -> None:
+        """What a row holds may not be used again."""
+        self._rows[row] = _Held()
+
+    def forget(self, *adapters: Hashable) -> None:
+        """Nothing that was computed under these adapters may be used again; without any named, nothing at all."""
+        for row, held in enumerate(self._rows):
+            if not adapters or held.adapter in adapters:
+                self.discard(row)
+
+    def _tick(self) -> int:
+        self._clock += 1
+        return self._clock
+
+
+def _shared(held: list[int], wanted: list[int]) -> int:
+    """How many tokens two lists begin with alike. By halving: comparing slices is far quicker than token by token."""
+    same, most = 0, min(len(held), len(wanted))
+    while same < most:
+        middle = (same + most + 1) // 2
+        if held[same:middle] == wanted[same:middle]:
+            same = middle
+        else:
+            most = middle - 1
+    return same

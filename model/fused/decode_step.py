@@ -70,6 +70,11 @@ class FusedStep:
         make = self._kernels.compile_layers
         return make(self._layers, self._cache, self._rotary, eps=self._eps, scale=self._scale) if make else None
 
+    @property
+    def reads_owners(self) -> bool:
+        """Whether its passes look up where a row of the cache lies."""
+        return self._whole is not None or self._kernels.begin_prefill is not None
+
     def bind(self) -> None:
         """Use the adapter slot's new buffers after it allocated them again."""
         for index, (fused, layer) in enumerate(zip(self._layers, self._model.model.layers, strict=True)):
@@ -104,7 +109,7 @@ class FusedStep:
 
     def __call__(self, tokens: torch.Tensor) -> torch.Tensor:
         """Logits [n, vocabulary] of one new token for each of the first n rows."""
-        rows = self._cache.all_rows[: len(tokens)]
+        rows = self._cache.owners[: len(tokens)]
         if self._whole is not None:
             return self._logits(self._whole(self._embedded(tokens), self._cache.positions, rows))
         step = self._kernels.begin_step(self._rotary, self._cache.positions, rows)
@@ -131,7 +136,8 @@ class FusedStep:
         count = len(tokens)
         if self._whole is not None:
             places = torch.arange(start, start + count)
-            return self._logits(self._whole(self._embedded(tokens), places, torch.full_like(places, row))[-1:])
+            owners = torch.full_like(places, self._cache.owner(row))
+            return self._logits(self._whole(self._embedded(tokens), places, owners)[-1:])
         cos, sin = (table[start : start + count, None] for table in self._rotary)
 
         def attend(index: int, layer: FusedLayer, qkv: torch.Tensor) -> torch.Tensor:

@@ -47,7 +47,7 @@ class CapturedPrefill:
     """
 
     def __init__(self, fused: FusedStep, graphs: CudaGraphs, sizes: Sequence[int], cache: SlotCache) -> None:
-        self._fused, self._graphs, self._length = fused, graphs, cache.length
+        self._fused, self._graphs, self._cache, self._length = fused, graphs, cache, cache.length
         # By size: tokens, positions, owners, and which token's logits are wanted.
         self._asked = {
             size: torch.zeros(4, size, dtype=torch.int64, device=cache.device)
@@ -78,7 +78,7 @@ class CapturedPrefill:
             padding = size - len(part)
             # What stands after the last token is padding: it is written over before anything sees it.
             places = [min(place, self._length - 1) for place in range(start, start + size)]
-            rows = [part + [0] * padding, places, [row] * size, [len(part) - 1] * size]
+            rows = [part + [0] * padding, places, [self._cache.owner(row)] * size, [len(part) - 1] * size]
             self._asked[size].copy_(torch.tensor(rows))
             self._run(size)
             start += len(part)

@@ -6,7 +6,7 @@ Belongs to a single thread. Knows tokens and rows; text, queues and asyncio are 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from functools import partial
 
 import torch
@@ -18,7 +18,7 @@ from model.base.memory import choose_slots
 from model.base.output_layer import last_token_only
 from model.cache.kv_cache import SlotCache, use_slot_attention
 from model.cache.model_cache import ModelCaches
-from model.cache.prefix_cache import PrefixCache
+from model.cache.row_reuse import RowReuse
 from model.config import ModelConfig
 from model.errors import BaseUnsuitable
 from model.fused.backend import kernels_for
@@ -65,9 +65,8 @@ class Decoder:
         self._tokens = torch.zeros(self.rows, dtype=torch.int64, device=base.device)
         self._live = torch.zeros(self.rows, dtype=torch.int64, device=base.device)
         self._live_rows = 0
-        self._longest = [0] * self.rows
         self._samples = [False] * self.rows
-        self._prefixes = PrefixCache(self.rows)
+        self._prefixes = RowReuse(self.cache)
         self._readback = Readback(self.rows, base.device)
         self._graphs = CudaGraphs(base.device)
         self._own: ModelCaches | None = None  # instead of the slots
@@ -115,20 +114,18 @@ class Decoder:
         self._prefixes.forget()
         self._set_live(0)
 
-    def begin(self, row: int, prompt: Sequence[int], sampling: Sampling, seed: int) -> int:
-        """Give a row to a new conversation. Returns how many prompt tokens were found in the prefix cache."""
+    def begin(self, row: int, prompt: Sequence[int], sampling: Sampling, seed: int, adapter: Hashable = None) -> int:
+        """Give a row to a new conversation. Returns how many prompt tokens were found in the prefix cache.
+
+        Rows before `row` are in use, the others are not. `adapter` is what identifies the weights that answer.
+        """
         self.sampler.set_row(row, sampling, seed, torch.tensor(prompt, device=self.device))
         self._samples[row] = sampling.temperature > 0 or sampling.repetition_penalty != 1.0
-        if self._own is not None:
-            self._own.forget(row)
-            self.cache.positions[row] = self._longest[row] = 0
-            return 0
-        source, cached = self._prefixes.longest(prompt)
-        if cached and source != row:
-            self.cache.copy_row(source, row, cached)
-        self._prefixes.keep(row, prompt, cached)
-        self.cache.positions[row] = self._longest[row] = cached
-        return cached
+        if self._own is None:
+            return self._prefixes.begin(row, prompt, adapter)
+        self._own.forget(row)
+        self._prefixes.clear(row)
+        return 0
 
     def prefill(self, row: int, tokens: Sequence[int], start: int, *, last: bool) -> SampledToken | None:
         """Compute prompt `tokens` of `row` from position `start`; after the `last` chunk, the answer's first token."""
@@ -143,8 +140,7 @@ class Decoder:
             logits = self._fused.prefill(ids, row, start)
         else:
             logits = self._forward(ids[None], torch.arange(start, end, device=self.device)[None])
-        self.cache.positions[row] = self._longest[row] = end
-        self._prefixes.extend(row, tokens)
+        self._prefixes.read(row, tokens)
         if not last:
             return None
         rows = slice(row, row + 1)
@@ -169,23 +165,24 @@ class Decoder:
         else:
             self._step(count, sampled=sampled)
         self._readback.start(self._tokens[:count], self.sampler.probability[:count])
-        for row, token in enumerate(fed):
-            self._longest[row] += 1
-            self._prefixes.extend(row, (token,))
+        self._prefixes.step(fed)
 
     def collect(self) -> list[SampledToken]:
         """The next token of each row that the last `launch` was for, in that order."""
         return self._readback.wait()
 
     def move(self, source: int, target: int) -> None:
-        """Move the conversation of row `source` to row `target`."""
+        """Move the conversation of row `source` to row `target`, whose own has ended: its tokens are kept."""
         if self._own is not None:
             self._own.move(source, target)
-        self.cache.copy_row(source, target, self._longest[source])
+        self._prefixes.exchange(source, target)
         self.sampler.copy_row(source, target)
         self._tokens[target] = self._tokens[source]
-        self._prefixes.move(source, target)
-        self._longest[target], self._samples[target] = self._longest[source], self._samples[source]
+        self._samples[target] = self._samples[source]
+
+    def discard(self, row: int) -> None:
+        """Never use what a row holds again: its conversation failed."""
+        self._prefixes.discard(row)
 
     def write_adapter(self, staged: StagedAdapter) -> None:
         """Put a staged adapter in place; no row may be in use."""
@@ -204,7 +201,7 @@ class Decoder:
         elif self._fused is not None:
             logits = self._fused(self._tokens[rows])
         else:
-            self.cache.begin_decode(size, max(self._longest[:size]))
+            self.cache.begin_decode(size, max(self._prefixes.longest[:size]))
             logits = self._forward(self._tokens[rows, None], self.cache.positions[rows, None])
         self.cache.positions[rows] += live
         if sampled:
@@ -279,6 +276,7 @@ class Decoder:
         log.debug("The fused decode step differs from the modules by %.4f", error)
         if error < _FUSED_TOLERANCE:
             self._fused = fused
+            self.cache.by_owner = fused.reads_owners
             if kernels.PREFILL_SIZES:
                 self._prefill_passes = CapturedPrefill(fused, self._graphs, kernels.PREFILL_SIZES, self.cache)
         else:

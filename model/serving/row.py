@@ -21,7 +21,7 @@ class Row:
         adapter: id of the adapter that answers it.
         limit: most tokens of the answer.
         submitted: when it was queued, by `time.perf_counter`.
-        prefilled: prompt tokens computed so far.
+        prefilled: prompt tokens computed so far; `cached` of them were when it began.
         produced: tokens generated so far; `last` is the newest, `probability_sum` the sum of their probabilities.
     """
 
@@ -31,6 +31,7 @@ class Row:
     limit: int
     submitted: float
     prefilled: int = 0
+    cached: int = 0
     produced: int = 0
     last: int = 0
     probability_sum: float = 0.0
@@ -60,6 +61,7 @@ class Row:
             finish_reason=reason,
             adapter=self.adapter,
             prompt_tokens=len(self.generation.prompt),
+            cached_tokens=self.cached,
             completion_tokens=self.produced,
             first_token_s=self.first_token_s,
             seconds=time.perf_counter() - self.submitted,

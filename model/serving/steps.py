@@ -49,7 +49,8 @@ class Steps:
         sampling = row.generation.sampling
         seed = sampling.seed if sampling.seed is not None else random.getrandbits(31)
         try:
-            row.prefilled = decoder.begin(index, row.generation.prompt, sampling, seed)
+            row.cached = decoder.begin(index, row.generation.prompt, sampling, seed, row.adapter)
+            row.prefilled = row.cached
         except Exception as error:  # noqa: BLE001 - told to the asker and logged
             self._fail(decoder, "begin", [row], error)
         else:
@@ -140,6 +141,8 @@ class Steps:
 
     def _finish(self, decoder: Decoder, row: Row, result: Completion | ModelError) -> None:
         """End a row and close the gap."""
+        if isinstance(result, ModelError):
+            decoder.discard(self._scheduler.rows.index(row))
         for source, target in self._scheduler.moves(row):
             decoder.move(source, target)
         with self._lock:
