@@ -1,4 +1,4 @@
-"""Who may review and steer the bot: one rule, asked again in every callback.
+"""Who may review and steer the bot, and what the bot itself must be allowed: one rule each, asked wherever it matters.
 
 Discord hides commands by permission but not buttons, and an administrator may change what is hidden; so nothing here
 relies on it.
@@ -6,12 +6,47 @@ relies on it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import discord
 
 from bot.errors import Refused
 from bot.i18n.en import texts
 
-__all__ = ["is_moderator", "matches", "require_administrator"]
+__all__ = [
+    "BOT_PERMISSIONS",
+    "REVIEW_PERMISSIONS",
+    "invitation",
+    "is_moderator",
+    "matches",
+    "missing_permissions",
+    "require_administrator",
+]
+
+BOT_PERMISSIONS = (
+    "view_channel",  # to be asked
+    "send_messages",
+    "send_messages_in_threads",
+    "read_message_history",  # to answer as a reply, and to read what was said before
+    "embed_links",  # cards, reports and notices are embeds
+    "attach_files",  # loss curves and exports
+)
+"""All that the bot ever needs on a server, as discord.py names it. An invitation asks for exactly these."""
+
+REVIEW_PERMISSIONS = ("view_channel", "send_messages", "embed_links", "read_message_history", "attach_files")
+"""Those of them that it needs in a review channel."""
+
+_SCOPES = ("bot", "applications.commands")
+
+
+def invitation(application_id: int) -> str:
+    """The link by which an application is invited with these permissions."""
+    return discord.utils.oauth_url(application_id, permissions=_permissions(BOT_PERMISSIONS), scopes=_SCOPES)
+
+
+def missing_permissions(held: discord.Permissions, needed: Iterable[str] = BOT_PERMISSIONS) -> list[str]:
+    """Which of these the bot does not have."""
+    return [] if held.administrator else [name for name in needed if not getattr(held, name)]
 
 
 def matches(wanted: int | str | None, id_: int, name: str) -> bool:
@@ -37,3 +72,7 @@ def require_administrator(interaction: discord.Interaction) -> discord.Guild:
     if not interaction.permissions.manage_guild:
         raise Refused(texts.NOT_ADMINISTRATOR)
     return interaction.guild
+
+
+def _permissions(names: Iterable[str]) -> discord.Permissions:
+    return discord.Permissions(**dict.fromkeys(names, True))

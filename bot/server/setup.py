@@ -14,14 +14,17 @@ from discord import app_commands
 
 from bot.discord_io import limits
 from bot.discord_io.components import Component, Interaction
+from bot.discord_io.deferral import in_time, redraw, respond
 from bot.discord_io.excerpts import short
+from bot.discord_io.retry import UNSENT
 from bot.errors import Refused
 from bot.i18n.en import moderation as words
 from bot.i18n.en import texts
 from bot.i18n.language import speaking
+from bot.server.command_access import hidden_from
 from bot.server.guild_settings import Actor
 from bot.server.moderators import Moderators
-from bot.server.permissions import require_administrator
+from bot.server.permissions import REVIEW_PERMISSIONS, missing_permissions, require_administrator
 from bot.server.persona import persona_form
 
 __all__ = ["SetupChannel", "SetupForm", "SetupRole", "SetupStep", "hold_command", "setup_command"]
@@ -37,8 +40,9 @@ class SetupForm:
         self._consent = consent
 
     async def begin(self, interaction: discord.Interaction) -> None:
-        embed, view = self._form(require_administrator(interaction))
-        await interaction.response.send_message(embed=embed, view=view, ephemeral=True)
+        guild = require_administrator(interaction)
+        embed, view = await in_time(interaction, self._form(interaction, guild))
+        await respond(interaction, embed=embed, view=view)
 
     async def choose(self, interaction: discord.Interaction, name: str, value: int) -> None:
         """A channel or a role was picked. One of another server is refused."""
@@ -75,10 +79,12 @@ class SetupForm:
         await self._moderators.guild_settings.change(actor, guild.id, 0, {name: value})
 
     async def _redraw(self, interaction: discord.Interaction, guild: discord.Guild) -> None:
-        embed, view = self._form(guild)
-        await interaction.response.edit_message(embed=embed, view=view)
+        embed, view = await in_time(interaction, self._form(interaction, guild))
+        await redraw(interaction, embed=embed, view=view)
 
-    def _form(self, guild: discord.Guild) -> tuple[discord.Embed, discord.ui.View]:
+    async def _form(
+        self, interaction: discord.Interaction, guild: discord.Guild
+    ) -> tuple[discord.Embed, discord.ui.View]:
         """The form with the present settings."""
         moderators = self._moderators
         channel = moderators.review_channel(guild)
@@ -87,7 +93,8 @@ class SetupForm:
         embed = limits.Embed(title=words.SETUP_TITLE, colour=discord.Colour.blurple())
         where = f"{channel.mention}\n{_warnings(channel)}" if channel else words.SETUP_NOT_SET
         embed.add_field(name=words.SETUP_CHANNEL, value=where.strip(), inline=False)
-        embed.add_field(name=words.SETUP_ROLE, value=role.mention if role else words.SETUP_NOT_SET, inline=False)
+        seen = f"{role.mention}\n{await _hidden(interaction, role)}".strip() if role else words.SETUP_NOT_SET
+        embed.add_field(name=words.SETUP_ROLE, value=seen, inline=False)
         persona = moderators.guild_settings.of(guild.id).persona
         embed.add_field(name=words.SETUP_PERSONA, value=short(persona, _SHOWN) or words.SETUP_NOT_SET, inline=False)
         embed.add_field(name=words.SETUP_CONSENT, value=words.CONSENT_RULE[self._consent], inline=False)
@@ -99,11 +106,21 @@ class SetupForm:
         return embed, view
 
 
+async def _hidden(interaction: discord.Interaction, role: discord.Role) -> str:
+    """Which commands the role does not see, and what to click; "" where it sees all, or Discord does not say."""
+    client: Any = interaction.client
+    try:
+        hidden = await hidden_from(role, await client.tree.fetch_commands())
+    except UNSENT:
+        return ""
+    return words.setup_hidden(f"@{role.name}", client.user.display_name, hidden) if hidden else ""
+
+
 def _warnings(channel: discord.TextChannel) -> str:
     """What is wrong with a channel for review, if anything is."""
-    mine = channel.permissions_for(channel.guild.me)
-    if not (mine.view_channel and mine.send_messages and mine.embed_links):
-        return words.SETUP_MUTE
+    missing = missing_permissions(channel.permissions_for(channel.guild.me), REVIEW_PERMISSIONS)
+    if missing:
+        return words.setup_missing(missing)
     return words.SETUP_PUBLIC if channel.permissions_for(channel.guild.default_role).view_channel else ""
 
 

@@ -147,11 +147,24 @@ def _fingerprint(digests: dict[str, str]) -> str:
 
 def _hub(name: str) -> BaseRef:
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
 
     repo, _, revision = name.partition("@")
     try:
         config = Path(hf_hub_download(repo, "config.json", revision=revision or None))
+    except GatedRepoError as error:
+        raise BaseNotFound(name, _gate(repo)) from error
+    except RevisionNotFoundError as error:
+        raise BaseNotFound(name, f"the Hugging Face hub has no revision {revision} of it") from error
+    except RepositoryNotFoundError as error:
+        why = "the Hugging Face hub has no model of this name, or it is private: check the name, or set HF_TOKEN"
+        raise BaseNotFound(name, why) from error
     except LocalEntryNotFoundError as error:
         raise BaseNotFound(name, "the Hugging Face hub cannot be reached and no copy is in its cache") from error
     except (HfHubHTTPError, OSError, ValueError) as error:
@@ -160,3 +173,13 @@ def _hub(name: str) -> BaseRef:
     _check_kind(name, config)
     commit = config.parent.name  # …/snapshots/<commit>/config.json
     return BaseRef(repo, commit[:12], repo, hub_revision=commit)
+
+
+def _gate(repo: str) -> str:
+    """What to do about a model whose licence must be accepted first."""
+    from huggingface_hub import get_token
+
+    accept = f"accept its licence at https://huggingface.co/{repo} with your account"
+    if get_token() is None:
+        return f"{accept}, then set HF_TOKEN to a token of that account (https://huggingface.co/settings/tokens)"
+    return f"{accept}: the token in HF_TOKEN is of an account that has not done so, or may not read gated models"

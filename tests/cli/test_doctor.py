@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 
 import discord
 import pytest
@@ -20,9 +21,10 @@ def test_a_fresh_home_is_healthy_and_the_missing_token_a_note(nightshift):
     """Demo and playground work without a token."""
     said = nightshift("doctor")
     assert said.code == 0
-    subjects = [line[6:15].strip() for line in said.out.splitlines() if line[:4] in {"ok  ", "note"}]
+    subjects = [line[6:16].strip() for line in said.out.splitlines() if line[:4] in {"ok  ", "note"}]
     assert subjects == [
-        "home", "disk", "settings", "database", "adapter", "model", "device", "kernels", "discord",
+        "python", "torch", "device", "kernels", "memory", "model", "disk", "home", "settings", "database", "adapter",
+        "clock", "token",
     ]  # fmt: skip
     assert "4-bit packing works" in said.out
     assert "DISCORD_TOKEN" in said.out
@@ -70,7 +72,7 @@ def test_settings_that_cannot_be_read_fail(nightshift, home):
 def test_a_full_disk_is_said(nightshift, monkeypatch, free):
     """A note when it is low, a failure when nothing more fits."""
     usage = type("Usage", (), {"free": free})
-    monkeypatch.setattr("bot.cli.doctor.shutil.disk_usage", lambda _: usage)
+    monkeypatch.setattr("bot.diagnosis.home.shutil.disk_usage", lambda _: usage)
     said = nightshift("doctor")
     assert said.code == (1 if free < 5e8 else 0)
     assert f"{free / 1e9:.1f} GB free:" in said.out
@@ -102,6 +104,8 @@ def test_discord_that_cannot_be_reached_leaves_the_token_unchecked(nightshift, m
     said = nightshift("doctor")
     assert said.code == 0
     assert "note  discord" in said.out
+    assert "note  clock" in said.out
+    assert "ok    token     from the environment variable DISCORD_TOKEN" in said.out
     assert "not-to-be-shown" not in said.out + said.err
 
 
@@ -191,3 +195,38 @@ def test_a_base_that_cannot_be_served_fails_and_a_slow_way_is_said(nightshift, t
     monkeypatch.setenv("NIGHTSHIFT_MODEL__BASE", str(tmp_path / "base"))
     monkeypatch.setenv("NIGHTSHIFT_MODEL__DEVICE", "cpu")
     assert says in nightshift("doctor").out
+
+
+def test_scripts_read_json(nightshift, home):
+    """One object, with every finding and the number of broken ones; the exit code is the same."""
+    good = nightshift("doctor", "--json")
+    assert (good.code, good.json["broken"]) == (0, 0)
+    assert {"state": "good", "subject": "home", "text": str(home.root)} in good.json["findings"]
+    home.config.write_text("[model\n")
+    bad = nightshift("doctor", "--json")
+    assert (bad.code, bad.json["broken"]) == (1, 1)
+    assert [one["subject"] for one in bad.json["findings"] if one["state"] == "broken"] == ["settings"]
+
+
+def test_a_token_file_is_named_and_one_that_others_can_read_is_a_note(nightshift, home):
+    """With the command that closes it."""
+    home.ensure().config.write_text("[discord]\ntoken_file = 'token'\n")
+    assert "FAIL  token" in nightshift("doctor").out
+    (home.root / "token").write_text("abc")
+    (home.root / "token").chmod(0o644)
+    assert stat.S_IMODE((home.root / "token").stat().st_mode) == 0o644
+    said = nightshift("doctor", "--json").json["findings"]
+    token = next(one for one in said if one["subject"] == "token")
+    # The home is closed to others before the token is looked at, and what is in it with it.
+    assert token == {"state": "good", "subject": "token", "text": f"from {home.root / 'token'}"}
+
+
+def test_a_model_that_does_not_fit_the_disk_fails(nightshift, monkeypatch):
+    """Before 16 GB are half fetched."""
+    usage = type("Usage", (), {"free": 12e9})
+    monkeypatch.setattr("bot.diagnosis.home.shutil.disk_usage", lambda _: usage)
+    monkeypatch.setenv("NIGHTSHIFT_MODEL__BASE", "Qwen/Qwen3-8B")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    said = nightshift("doctor")
+    assert "FAIL  disk      12.0 GB free, and Qwen/Qwen3-8B takes 23 GB to fetch and convert" in said.out
+    assert "memory    about" in said.out

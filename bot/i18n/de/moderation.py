@@ -367,9 +367,28 @@ SETUP_NOT_SET = "nicht festgelegt"
 SETUP_ELSEWHERE = "Das gibt es auf diesem Server nicht. Bitte wähle noch einmal."
 SETUP_SET = "festgelegt"
 SETUP_PUBLIC = "\u26a0\ufe0f Diesen Kanal können alle lesen, und darin werden Fragen von Mitgliedern stehen."
-SETUP_MUTE = (
-    "\u26a0\ufe0f Dort darf ich nicht schreiben: Gib mir „Kanäle ansehen“, „Nachrichten senden“ und „Links einbetten“."
-)
+PERMISSIONS = {
+    "view_channel": "Kanäle anzeigen",
+    "send_messages": "Nachrichten senden",
+    "send_messages_in_threads": "Nachrichten in Threads senden",
+    "read_message_history": "Nachrichtenverlauf anzeigen",
+    "embed_links": "Links einbetten",
+    "attach_files": "Dateien anhängen",
+}
+
+
+def setup_missing(missing: list[str]) -> str:
+    return f"\u26a0\ufe0f Mir fehlen dort Berechtigungen: {', '.join(PERMISSIONS[one] for one in missing)}."
+
+
+def setup_hidden(role: str, bot: str, hidden: list[str]) -> str:
+    return (
+        f"\u26a0\ufe0f {role} sieht {len(hidden)} meiner Befehle noch nicht. Das kann bei Discord nur ein Mensch "
+        f"ändern: Öffne **Servereinstellungen > Integrationen > {bot}**, klick auf einen Befehl, dann auf "
+        f"**Rollen oder Mitglieder hinzufügen**, und wähle {role}. Das gilt für: {', '.join(hidden)}."
+    )
+
+
 CONSENT_RULE = {
     "members": "Nur von Mitgliedern, die mit `/privacy opt-in` zugestimmt haben.",
     "operator": "Mein Betreiber verwendet jede freigegebene Antwort.",

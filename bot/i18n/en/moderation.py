@@ -359,7 +359,30 @@ SETUP_NOT_SET = "not set"
 SETUP_ELSEWHERE = "That does not exist on this server. Please choose again."
 SETUP_SET = "set"
 SETUP_PUBLIC = "\u26a0\ufe0f Everyone can read that channel, and members' questions will be posted in it."
-SETUP_MUTE = "\u26a0\ufe0f I cannot post there. Please give me View Channel, Send Messages and Embed Links."
+PERMISSIONS = {
+    "view_channel": "View Channels",
+    "send_messages": "Send Messages",
+    "send_messages_in_threads": "Send Messages in Threads",
+    "read_message_history": "Read Message History",
+    "embed_links": "Embed Links",
+    "attach_files": "Attach Files",
+}
+
+
+def setup_missing(missing: list[str]) -> str:
+    """What the bot lacks in the review channel."""
+    return f"\u26a0\ufe0f I am missing permissions there: {', '.join(PERMISSIONS[one] for one in missing)}."
+
+
+def setup_hidden(role: str, bot: str, hidden: list[str]) -> str:
+    """Which commands a role does not see, and the clicks that change it."""
+    return (
+        f"\u26a0\ufe0f {role} does not see {len(hidden)} of my commands yet. Discord lets only a person change that: "
+        f"open **Server Settings > Integrations > {bot}**, click a command, then **Add Roles or Members**, and choose "
+        f"{role}. Do this for: {', '.join(hidden)}."
+    )
+
+
 CONSENT_RULE = {
     "members": "Only from members who opted in with `/privacy opt-in`.",
     "operator": "My operator uses every approved reply.",

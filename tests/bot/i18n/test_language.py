@@ -52,6 +52,8 @@ SAMPLES = {
     "figures": {"loss": 1.5},
     "roles": [("Carver", 7)],
     "allowed": ["#tools"],
+    "missing": ["embed_links"],
+    "hidden": ["/review", "/hold"],
     "denied": ["#off-topic"],
     "bad": [(3, "its prompt is empty")],
     "reasons": [("It is much shorter.", 2)],

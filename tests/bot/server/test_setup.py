@@ -139,3 +139,39 @@ async def test_moderators_commands_are_hidden_from_members_where_no_role_is_set(
     role = bare.world.guild.create_role("Helper", permissions=discord.Permissions(manage_messages=True))
     helper = bare.world.guild.add_member(bare.env.create_user("hal"), roles=[role])
     assert theirs <= set(helper.available_commands(bare.world.general))
+
+
+async def test_a_role_that_does_not_see_the_commands_is_said_with_the_clicks(bare):
+    """Discord lets no bot change that; once a person has, the form says nothing more."""
+    page = await form(bare)
+    await bare.admin.select(page, [bare.role], custom_id="nightshift:setup:role")
+    said = fields(page)[words.SETUP_ROLE]
+    assert "Server Settings > Integrations > Nightshift" in said
+    assert "/review" in said
+    assert "/hold" in said
+    assert "/status" not in said
+    helper = bare.world.guild.add_member(bare.env.create_user("hal"), roles=[bare.role])
+    assert "review" not in helper.available_commands(bare.world.general)
+    for command in bare.env.backend.commands[None].values():
+        allowed = [{"id": str(bare.role.id), "type": 1, "permission": True}]
+        bare.env.backend.set_command_permissions(bare.world.guild.id, int(command["id"]), allowed)
+    assert "review" in helper.available_commands(bare.world.general)
+    assert fields(await form(bare))[words.SETUP_ROLE] == bare.role.mention
+
+
+async def test_a_role_with_manage_messages_sees_the_commands(bare):
+    """There is nothing to click."""
+    role = bare.world.guild.create_role("Helpers", permissions=discord.Permissions(manage_messages=True))
+    page = await form(bare)
+    await bare.admin.select(page, [role], custom_id="nightshift:setup:role")
+    assert fields(page)[words.SETUP_ROLE] == role.mention
+
+
+async def test_what_the_bot_lacks_in_the_review_channel_is_named(bare):
+    """Cards are embeds: without Embed Links there are none."""
+    closed = bare.world.guild.create_text_channel(
+        "quiet", overwrites={bare.app.client.user: discord.PermissionOverwrite(embed_links=False, attach_files=False)}
+    )
+    page = await form(bare)
+    await bare.admin.select(page, [closed], custom_id="nightshift:setup:channel")
+    assert "Embed Links, Attach Files" in fields(page)[words.SETUP_CHANNEL]

@@ -1,0 +1,1 @@
+"""What `nightshift doctor` looks at: the machine, the home and its model, and Discord."""
