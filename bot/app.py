@@ -14,6 +14,7 @@ from typing import Self
 
 import discord
 
+from bot.backups import Backups
 from bot.chat.engine_supervision import EngineSupervisor
 from bot.client import NightshiftClient
 from bot.errors import TrainingUnderway
@@ -62,6 +63,7 @@ class Nightshift:
         self._nightly = Nightly(settings.schedule, self._nights, self._tonight)
         self.client = self.new_client()
         self.supervisor = EngineSupervisor(engine, self._announce, restarted=self.sync_adapter)
+        self.backups = Backups(home, settings.backup, self._announce)
         self.health_file = HealthFile(home, lambda: (self.client.is_ready(), engine.stats().failure))
 
     @classmethod
@@ -104,6 +106,8 @@ class Nightshift:
             app.supervisor.start()
             app.health_file.start()
             stack.callback(app.health_file.stop)
+            app.backups.start()
+            stack.callback(app.backups.stop)
             await app.sync_adapter()
             if schedule:
                 app._nightly.start()

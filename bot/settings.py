@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 from storage.files.home import Home
 from trainer.settings import ServerId, TrainerSettings, load_settings_as
 
-__all__ = ["DiscordConfig", "GenerationConfig", "PrivacyConfig", "Settings", "load_settings"]
+__all__ = ["BackupConfig", "DiscordConfig", "GenerationConfig", "PrivacyConfig", "Settings", "load_settings"]
 
 _COLDEST = 0.01
 
@@ -72,6 +72,18 @@ class PrivacyConfig:
 
 
 @dataclass(frozen=True)
+class BackupConfig:
+    """Backups that a running bot makes by itself, one a day."""
+
+    directory: str = ""
+    """Where they are written, best on another disk; empty makes none."""
+    keep_days: Annotated[float, Field(ge=1, le=36_500)] = 14.0
+    """Days until a backup is deleted; the newest always stays. What members had deleted is in it that long."""
+    recipient: Annotated[str, Field(pattern=r"^(age1[0-9a-z]{20,200})?$")] = ""
+    """Public key (age) that alone can open them; empty does not encrypt. `nightshift backup-key` makes one."""
+
+
+@dataclass(frozen=True)
 class GenerationConfig:
     """How an answer is drawn; see `model.protocol.Sampling`."""
 
@@ -91,6 +103,7 @@ class Settings(TrainerSettings):
     discord: DiscordConfig = DiscordConfig()
     generation: GenerationConfig = GenerationConfig()
     privacy: PrivacyConfig = PrivacyConfig()
+    backup: BackupConfig = BackupConfig()
 
     @model_validator(mode="after")
     def _refuse_answers_without_questions(self) -> Self:

@@ -25,7 +25,7 @@ from storage.errors import (
 )
 from storage.faults import BUSY_TIMEOUT_S
 
-__all__ = ["connect", "connect_encrypted", "is_plain", "key_file_of", "make_key_file", "read_key"]
+__all__ = ["connect", "connect_encrypted", "connect_like", "is_plain", "key_file_of", "make_key_file", "read_key"]
 
 VARIABLE = "NIGHTSHIFT_STORAGE__KEY_FILE"
 _KEY = re.compile(r"[0-9a-f]{64}")
@@ -54,6 +54,14 @@ def connect(path: Path) -> sqlite3.Connection:
     if not empty and is_plain(path):
         raise DatabaseNotEncrypted(path)
     return connect_encrypted(path, read_key(key_file))
+
+
+def connect_like(path: Path, copy: Path) -> sqlite3.Connection:
+    """Open a file of any name as the database `path` is opened: with its key, where one is set."""
+    key_file = key_file_of(path)
+    return (
+        sqlite3.connect(copy, isolation_level=None) if key_file is None else connect_encrypted(copy, read_key(key_file))
+    )
 
 
 def connect_encrypted(path: Path, key: str | None) -> sqlite3.Connection:

