@@ -10,6 +10,7 @@ from bot.i18n.en import texts
 
 __all__ = [
     "AdapterUnfit",
+    "AnswerInvalid",
     "BotError",
     "ConnectionRefused",
     "DiscordRefuses",
@@ -18,6 +19,7 @@ __all__ = [
     "IntentMissing",
     "NoPicture",
     "Refused",
+    "SettingsExist",
     "TokenMissing",
     "TokenRefused",
     "TokenReset",
@@ -39,6 +41,17 @@ class AdapterUnfit(BotError):
             "with --adapter, or none with `--adapter base`."
         )
         self.adapter = adapter
+
+
+class AnswerInvalid(BotError):
+    """An answer or an option of `nightshift init` cannot be used."""
+
+
+class SettingsExist(BotError):
+    """There are settings already where new ones were to be written."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"{path} is there already and stays as it is: edit it, or move it away and start again.")
 
 
 class TokenMissing(BotError):

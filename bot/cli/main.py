@@ -20,6 +20,7 @@ from bot.cli import (
     doctor,
     estimate,
     health,
+    init,
     pairs,
     quarantine,
     runs,
@@ -43,7 +44,22 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-COMMANDS = (serve, chat, pairs, training, runs, quarantine, adapters, status, storage, backup, estimate, doctor, health)
+COMMANDS = (
+    init,
+    serve,
+    chat,
+    pairs,
+    training,
+    runs,
+    quarantine,
+    adapters,
+    status,
+    storage,
+    backup,
+    estimate,
+    doctor,
+    health,
+)
 for module in COMMANDS:
     module.register(app)
 

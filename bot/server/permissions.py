@@ -39,7 +39,7 @@ REVIEW_PERMISSIONS = ("view_channel", "send_messages", "embed_links", "read_mess
 _SCOPES = ("bot", "applications.commands")
 
 
-def invitation(application_id: int) -> str:
+def invitation(application_id: int | str) -> str:
     """The link by which an application is invited with these permissions."""
     return discord.utils.oauth_url(application_id, permissions=_permissions(BOT_PERMISSIONS), scopes=_SCOPES)
 
