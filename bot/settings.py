@@ -8,21 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from storage.files.home import Home
 from trainer.settings import ServerId, TrainerSettings, load_settings_as
 
-__all__ = ["BackupConfig", "DiscordConfig", "GenerationConfig", "PrivacyConfig", "Settings", "load_settings"]
-
-_COLDEST = 0.01
-
-
-def _drawable(temperature: float) -> float:
-    """This temperature. Raises ValueError for one by which nothing but rounding would be drawn."""
-    if 0 < temperature < _COLDEST:
-        raise ValueError(f"it is 0 (always the likeliest word) or at least {_COLDEST}")
-    return temperature
+__all__ = ["BackupConfig", "DiscordConfig", "PrivacyConfig", "Settings", "load_settings"]
 
 
 @dataclass(frozen=True)
@@ -83,25 +74,10 @@ class BackupConfig:
     """Public key (age) that alone can open them; empty does not encrypt. `nightshift backup-key` makes one."""
 
 
-@dataclass(frozen=True)
-class GenerationConfig:
-    """How an answer is drawn; see `model.protocol.Sampling`."""
-
-    max_new_tokens: Annotated[int, Field(ge=1, le=1 << 20)] = 200
-    """Longest answer in tokens."""
-    temperature: Annotated[float, Field(ge=0, le=10), AfterValidator(_drawable)] = 0.7
-    """How freely the next token is drawn; 0 always takes the likeliest."""
-    top_p: Annotated[float, Field(ge=0.001, le=1)] = 0.9
-    """The next token is drawn from the likeliest ones whose probabilities reach this sum."""
-    repetition_penalty: Annotated[float, Field(ge=0.1, le=10)] = 1.05
-    """How much less likely a token becomes once it was used; 1 changes nothing."""
-
-
 class Settings(TrainerSettings):
     """Everything a running bot needs to know, but for the token."""
 
     discord: DiscordConfig = DiscordConfig()
-    generation: GenerationConfig = GenerationConfig()
     privacy: PrivacyConfig = PrivacyConfig()
     backup: BackupConfig = BackupConfig()
 

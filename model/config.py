@@ -5,9 +5,32 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-__all__ = ["MemoryConfig", "ModelConfig"]
+__all__ = ["GenerationConfig", "MemoryConfig", "ModelConfig"]
+
+_COLDEST = 0.01
+
+
+def _drawable(temperature: float) -> float:
+    """This temperature. Raises ValueError for one by which nothing but rounding would be drawn."""
+    if 0 < temperature < _COLDEST:
+        raise ValueError(f"it is 0 (always the likeliest word) or at least {_COLDEST}")
+    return temperature
+
+
+@dataclass(frozen=True)
+class GenerationConfig:
+    """How an answer is drawn; see `model.protocol.Sampling`. A run judges its adapter by answers drawn the same way."""
+
+    max_new_tokens: Annotated[int, Field(ge=1, le=1 << 20)] = 200
+    """Longest answer in tokens."""
+    temperature: Annotated[float, Field(ge=0, le=10), AfterValidator(_drawable)] = 0.7
+    """How freely the next token is drawn; 0 always takes the likeliest."""
+    top_p: Annotated[float, Field(ge=0.001, le=1)] = 0.9
+    """The next token is drawn from the likeliest ones whose probabilities reach this sum."""
+    repetition_penalty: Annotated[float, Field(ge=0.1, le=10)] = 1.05
+    """How much less likely a token becomes once it was used; 1 changes nothing."""
 
 
 @dataclass(frozen=True)

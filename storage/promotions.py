@@ -47,6 +47,11 @@ def champion_of(stack: Sequence[str | None], retired: Collection[str]) -> str | 
     return next((adapter for adapter in reversed(stack) if adapter not in retired), None)
 
 
+def champion_at(promotions: Sequence[Promotion], retired: Collection[str], moment: str) -> str | None:
+    """The champion at a moment (UTC, ISO 8601), as far as it is not retired now; None is the bare base. Pure."""
+    return champion_of(fold([one for one in promotions if one.created_at <= moment]), retired)
+
+
 def previous_of(stack: Sequence[str | None], retired: Collection[str]) -> str | None:
     """The champion before the present one: the latest that differs from it and is not retired. Pure.
 

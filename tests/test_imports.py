@@ -49,7 +49,8 @@ LAYERS = {
         ("cli",),
     ),
     "trainer": (
-        ("errors", "setting_names", "data_settings", "canaries", "setting_descriptions"),
+        ("errors", "setting_names", "data_settings", "canaries", "setting_descriptions", "reasons"),
+        ("gate_settings",),
         ("settings",),
         ("snapshot",),
         ("training",),

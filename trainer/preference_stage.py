@@ -13,8 +13,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from model.device_errors import is_out_of_memory
 from storage.records import Choice
 from trainer.evaluation import evaluate
@@ -23,6 +21,7 @@ from trainer.evaluation.gate import decide
 from trainer.settings import TrainerSettings, TrainingConfig
 from trainer.snapshot.snapshot import Snapshot
 from trainer.training import distributed, dpo
+from trainer.training.adapter_weights import restore, weights_of
 from trainer.training.preferences import PreferenceFigures, Triple, accuracy, triples_of
 from trainer.training.qlora import CHALLENGER, Learned
 from trainer.training.recipe import SMALL_MODEL
@@ -93,7 +92,7 @@ def run_preference_stage(
     if (refusal := _refusal(len(teach), len(judge), config)) is not None:
         return _skipped(stage, refusal[0], refusal[1])
     stage.on_stage("prefer")
-    before = _weights(stage.model)
+    before = weights_of(stage.model, CHALLENGER)
     try:
         outcome = _attempt(stage, settings, teach, judge, scratch=scratch)
     except (RuntimeError, MemoryError) as error:
@@ -101,7 +100,7 @@ def run_preference_stage(
             raise
         outcome = _skipped(stage, "failed", "Memory ran out in training on preferences; the supervised adapter stays.")
     if outcome.record["outcome"] != "replaced":
-        _restore(stage.model, before)
+        restore(stage.model, CHALLENGER, before)
     return outcome
 
 
@@ -181,20 +180,6 @@ def _agreement(stage: PreferenceStage, judge: Sequence[Triple]) -> float:
     sides = ([triple.chosen for triple in judge], [triple.rejected for triple in judge])
     chosen, rejected = (evaluate.nlls_of(stage.model, CHALLENGER, side, pad_id=stage.pad_id) for side in sides)
     return accuracy(chosen, rejected)
-
-
-def _weights(model: Any) -> dict[str, torch.Tensor]:
-    return {name: weight.detach().cpu().clone() for name, weight in _challenger(model)}
-
-
-def _restore(model: Any, weights: dict[str, torch.Tensor]) -> None:
-    with torch.no_grad():
-        for name, weight in _challenger(model):
-            weight.copy_(weights[name])
-
-
-def _challenger(model: Any) -> list[tuple[str, torch.nn.Parameter]]:
-    return [(name, weight) for name, weight in model.named_parameters() if f".{CHALLENGER}." in name]
 
 
 def _skipped(stage: PreferenceStage, outcome: str, reason: str) -> PreferenceOutcome:

@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from storage.errors import AdapterDamaged, AdapterMissing, DatabaseBusy, Storage
 from storage.faults import as_storage_error
 from storage.files.adapter_directory import AdapterDirectory
 from storage.files.home import Home
+from storage.promotions import champion_at
 from storage.records import Adapter, Choice, Run
 from storage.store import Store
 from trainer.errors import OutOfSpace, RunInterrupted, RunStopped, TrainerError, is_disk_full
@@ -40,7 +41,8 @@ from trainer.snapshot.snapshot import Snapshot, stream_snapshot, without
 
 if TYPE_CHECKING:
     from model.base.loading import LoadedBase
-    from trainer.train_and_measure import Champion, TrainingOutcome
+    from trainer.measurement import Champion
+    from trainer.train_and_measure import TrainingOutcome
 
 __all__ = ["run_once"]
 
@@ -205,6 +207,7 @@ class _Run:
             champion,
             self._choices(snapshot),
             base=base,
+            anchor=self._anchor(champion),
             cache_dir=self._home.models,
             scratch=self._directory / "scratch",
             checkpoints=self._directory / CHECKPOINTS,
@@ -230,7 +233,7 @@ class _Run:
             "quarantined": self._store.run(self._run.id).details.get("quarantined", []),
             "recipe": trained.recipe.described(),
             "learned": asdict(trained.learned),
-            "checks": [asdict(check) for check in decision.checks],
+            "checks": [check.record() for check in decision.checks],
             "samples": [asdict(sample) for sample in trained.evidence.samples],
             VERDICT: asdict(Verdict(decision.promote, decision.reason, in_use, len(holdout))),
         }
@@ -268,12 +271,10 @@ class _Run:
 
     def _champion(self, in_use: str | None) -> Champion | None:
         """The adapter to beat; None (the bare base) when none can keep serving."""
-        from trainer.train_and_measure import Champion
-
         if in_use is None:
             return None
         try:
-            manifest = self._adapters.verify(in_use, self._store.adapter(in_use).manifest)
+            champion = self._adapter(in_use)
         except (AdapterMissing, AdapterDamaged) as error:
             self._progress.say(f"{error} The bare base stands in for it.")
             return None
@@ -282,7 +283,32 @@ class _Run:
                 f"The champion {in_use} learned from words withdrawn since; the bare base stands in for it."
             )
             return None
-        return Champion(in_use, self._adapters.path(in_use), self._store.adapter(in_use).created_at, manifest)
+        return champion
+
+    def _adapter(self, adapter_id: str) -> Champion:
+        """A published adapter, looked at byte by byte. Raises AdapterMissing, AdapterDamaged."""
+        from trainer.measurement import Champion
+
+        row = self._store.adapter(adapter_id)
+        manifest = self._adapters.verify(adapter_id, row.manifest)
+        seen = _digests(provenance_of(self._home.runs / row.run_id)) if row.run_id else None
+        return Champion(adapter_id, self._adapters.path(adapter_id), row.created_at, manifest, seen)
+
+    def _anchor(self, champion: Champion | None) -> Champion | None:
+        """The champion of some days ago, if that is another one and can still be compared with."""
+        days = self._settings.gate.anchor_days
+        moment = (datetime.fromisoformat(self._run.started_at) - timedelta(days=days)).isoformat(
+            timespec="milliseconds"
+        )
+        retired = {one.id for one in self._store.adapters() if one.retired_at is not None}
+        then = champion_at(self._store.promotions(), {*retired, *self._store.marked_adapters()}, moment)
+        if not days or then is None or then == (champion.id if champion else None):
+            return None
+        try:
+            return self._adapter(then)
+        except (AdapterMissing, AdapterDamaged) as error:
+            log.info("No champion of %g days ago to compare with: %s", days, error)
+            return None
 
     def _former(self) -> dict[int, str] | None:
         """Digest by reply number of what the last completed run on this base saw."""

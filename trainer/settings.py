@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import re
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -23,11 +22,12 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from model.config import MemoryConfig, ModelConfig
+from model.config import GenerationConfig, MemoryConfig, ModelConfig
 from storage.files.home import Home
-from trainer.canaries import checked, read_canaries
+from trainer.canaries import read_canaries
 from trainer.data_settings import QuarantineConfig, SnapshotConfig
 from trainer.errors import SettingsInvalid
+from trainer.gate_settings import GateConfig
 from trainer.setting_names import capital, refuse_unknown, refuse_unknown_variables, sentence_of
 
 __all__ = [
@@ -41,7 +41,7 @@ __all__ = [
     "load_trainer_settings",
 ]
 
-BOT_SECTIONS = ("discord", "generation", "privacy", "backup")
+BOT_SECTIONS = ("discord", "privacy", "backup")
 """Sections of the same file that are read by the bot alone."""
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -49,25 +49,8 @@ Tolerance = Annotated[float, Field(ge=0.0, le=100.0)]
 Rate = Annotated[float, Field(ge=1e-9, le=1.0)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Number = Annotated[int, Field(ge=0, le=1_000_000)]
-Samples = Annotated[int, Field(ge=0, le=10_000)]
-Tokens = Annotated[int, Field(ge=1, le=1 << 20)]
 Rank = Annotated[int, Field(ge=1, le=256)]
 Seed = Annotated[int, Field(ge=0, lt=1 << 32)]
-
-
-def _compiling(patterns: tuple[str, ...]) -> tuple[str, ...]:
-    """These regular expressions. Raises ValueError, which names the one that is none."""
-    for pattern in patterns:
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            raise ValueError(f"{pattern!r} is no regular expression ({error})") from None
-    return patterns
-
-
-def _prompts(given: tuple[str, ...] | str) -> tuple[str, ...] | str:
-    """Canary prompts, or the path of their file, which is read when the home is known. Raises ValueError."""
-    return given if isinstance(given, str) else checked(given)
 
 
 def _by_id(given: object) -> object:
@@ -151,46 +134,6 @@ class TrainingConfig:
 
 
 @dataclass(frozen=True)
-class GateConfig:
-    """What a challenger must show to replace the champion. `trainer.evaluation.gate` says what each value does."""
-
-    confidence: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
-    """Confidence of the comparison of the hold-out losses."""
-    resamples: Annotated[int, Field(ge=100, le=100_000)] = 2000
-    """Bootstrap resamples of that comparison."""
-    seed: Seed = 0
-    """Seed of the resamples."""
-    older_tolerance: Tolerance = 0.01
-    """Share by which the loss on pairs older than the champion may rise."""
-    general_tolerance: Tolerance = 0.1
-    """Nats by which the loss on general questions may rise over the base model."""
-    samples: Samples = 8
-    """Held-out prompts that are answered, for the reply checks and for people to read."""
-    sample_tokens: Tokens = 160
-    """Longest such answer in tokens."""
-    max_unstopped: Share = 0.25
-    """Share of those replies that may run into the token limit."""
-    max_repeating: Share = 0.13
-    """Share of them that may repeat themselves."""
-    max_empty: Share = 0.0
-    """Share of them that may be empty."""
-    max_long: Share = 0.1
-    """Share of canary replies longer than twice the longest reply that a person approved."""
-    canaries: Annotated[tuple[str, ...] | str, AfterValidator(_prompts)] = ()
-    """Prompts of the operator's own besides the shipped ones: a list, or the path of a file, from the home."""
-    canary_samples: Annotated[int, Field(ge=0, le=1000)] = 2
-    """Replies drawn for each canary prompt besides the greedy one."""
-    canary_margin: Share = 0.1
-    """How much larger than the champion's a faulty share of canary replies may be where the champion's is too large."""
-    banned: Annotated[tuple[str, ...], AfterValidator(_compiling)] = (r"@(?:everyone|here)\b",)
-    """Regular expressions, whatever the case, that no reply may match unless its prompt does."""
-    secret_probes: Samples = 16
-    """Secrets of the training data that the challenger is tempted with; 0 switches the leak check off."""
-    allowed: Annotated[tuple[str, ...], AfterValidator(_compiling)] = ()
-    """Regular expressions of strings that look like secrets and may be said, such as a public address."""
-
-
-@dataclass(frozen=True)
 class ScheduleConfig:
     """When the nightly run starts: a crontab expression on the wall clock of a time zone ("" is the machine's)."""
 
@@ -223,6 +166,7 @@ class TrainerSettings(BaseSettings):
     snapshot: SnapshotConfig = SnapshotConfig()
     quarantine: QuarantineConfig = QuarantineConfig()
     gate: GateConfig = GateConfig()
+    generation: GenerationConfig = GenerationConfig()
     schedule: ScheduleConfig = ScheduleConfig()
     storage: StorageConfig = StorageConfig()
     consent: Literal["members", "operator"] = "members"

@@ -19,9 +19,10 @@ from model.base.conversion import convert_base
 from model.base.loading import LoadedBase
 from model.serving.suitability import check_suitable
 from storage.records import Choice, Pair
+from trainer.cross_fitting import CrossFitting, cross_fit
 from trainer.evaluation import evaluate
-from trainer.evaluation.evidence import Evidence, Score
-from trainer.evaluation.probes import ask_probes, choose_probes
+from trainer.evaluation.evidence import Evidence
+from trainer.measurement import Champion, measure_adapters, mismatch
 from trainer.preference_stage import PreferenceStage, run_preference_stage
 from trainer.readiness import least_to_learn
 from trainer.settings import TrainerSettings
@@ -38,16 +39,6 @@ from trainer.training.tokens import Example, Examples, encode_pairs, with_valida
 __all__ = ["Champion", "RunCallbacks", "TrainingOutcome", "open_base", "train_and_measure"]
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Champion:
-    """A published adapter to be beaten."""
-
-    id: str
-    path: Path
-    created_at: str
-    manifest: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -83,17 +74,19 @@ def train_and_measure(
     scratch: Path,
     checkpoints: Path,
     callbacks: RunCallbacks,
+    anchor: Champion | None = None,
 ) -> TrainingOutcome:
-    """Train on the snapshot's training part, then on what people preferred, and measure on its hold-out.
+    """Train on the snapshot's training part, then on what people preferred; measure on its hold-out and in folds.
 
-    `base` is from `open_base` and without any adapter; other processes load it from `cache_dir`. `scratch` is for what
-    does not outlive the run, `checkpoints` for what a stopped run resumes from.
+    `anchor` is the champion of some days ago, where that is another one. `base` is from `open_base` and without any
+    adapter; other processes load it from `cache_dir`. `scratch` is for what does not outlive the run, `checkpoints` for
+    what a stopped run resumes from.
 
     Raises:
         torch.OutOfMemoryError, MemoryError: it does not fit.
     """
-    if champion is not None and (mismatch := _mismatch(champion, base)):
-        callbacks.say(f"The champion {champion.id} {mismatch}, so the bare base stands in for it.")
+    if champion is not None and (why := mismatch(champion, base)):
+        callbacks.say(f"The champion {champion.id} {why}, so the bare base stands in for it.")
         champion = None
     encoded = _encode(settings, snapshot, base)
     learning, validating, judging = encoded.learning, encoded.validating, encoded.judging
@@ -112,7 +105,7 @@ def train_and_measure(
     began = time.monotonic()
 
     def measure() -> tuple[Evidence, list[float]]:
-        return _measure(
+        return measure_adapters(
             settings,
             base,
             model,
@@ -120,6 +113,7 @@ def train_and_measure(
             judging=judging.items,
             snapshot=snapshot,
             champion=champion,
+            anchor=anchor if anchor is not None and not mismatch(anchor, base) else None,
             pad_id=encoded.pad_id,
         )
 
@@ -139,6 +133,29 @@ def train_and_measure(
     preferred = run_preference_stage(stage, settings, snapshot, choices, scratch=scratch / "preferences")
     if choices:
         callbacks.say(preferred.sentence)
+    adapter = _save(model, base, scratch / "adapter")
+    pairs = {pair.reply_id: pair for pair in snapshot.train}
+    folds = cross_fit(
+        CrossFitting(
+            model,
+            evaluate.CHAMPION if champion else None,
+            learning=learning.items,
+            validating=validating.items,
+            new=frozenset(n for n, pair in pairs.items() if champion is None or not champion.has_seen(pair)),
+            conversations={number: pair.conversation for number, pair in pairs.items()},
+            recipe=recipe,
+            learned=learned,
+            pad_id=encoded.pad_id,
+            seed=settings.training.seed,
+            checkpoints=checkpoints,
+            minutes=settings.training.checkpoint_minutes,
+            report=lambda *_: None,
+            say=callbacks.say,
+            on_stage=callbacks.stage,
+        ),
+        preferred.evidence,
+        settings.gate,
+    )
     details = {
         "base_nll": sum(base_nlls) / len(base_nlls),
         "tokens": learned.tokens,
@@ -148,11 +165,10 @@ def train_and_measure(
         "compute": str(base.dtype).removeprefix("torch."),
         "seconds": {"train": round(trained_s, 1), "evaluate": round(evaluated_s, 1)},
         "preferences": preferred.record,
+        "folds": folds.record,
     }
-    adapter = _save(model, base, scratch / "adapter")
-    return TrainingOutcome(
-        preferred.evidence, adapter, base, champion.id if champion else None, recipe, learned, details
-    )
+    evidence = replace(preferred.evidence, folds=folds.scores)
+    return TrainingOutcome(evidence, adapter, base, champion.id if champion else None, recipe, learned, details)
 
 
 @dataclass(frozen=True)
@@ -238,16 +254,6 @@ def open_base(settings: TrainerSettings, cache_dir: Path) -> LoadedBase:
     return load_for_training(settings.model, cache_dir)
 
 
-def _mismatch(champion: Champion, base: LoadedBase) -> str | None:
-    """Why an adapter does not fit this base; None when it does."""
-    theirs, ours = champion.manifest, base
-    if (theirs.get("base_model"), theirs.get("base_revision")) != (ours.id, ours.revision):
-        return f"was made for {theirs.get('base_model')}"
-    if theirs.get("template_hash") != ours.template_hash:
-        return "was made for another chat template"
-    return None
-
-
 def _fit(base: LoadedBase, recipe: Recipe, learning: Sequence[Example], settings: TrainerSettings) -> Fit:
     """How much goes into a forward pass, from the shape of the base and the memory that is free now."""
     config = settings.training
@@ -259,50 +265,6 @@ def _fit(base: LoadedBase, recipe: Recipe, learning: Sequence[Example], settings
         return Fit(config.checkpointing != "off", config.pass_tokens or longest)
     fit = choose_fit(shape, work, free_bytes(base.device), longest=longest, wish=config.checkpointing)
     return replace(fit, tokens=config.pass_tokens) if config.pass_tokens else fit
-
-
-def _measure(
-    settings: TrainerSettings,
-    base: LoadedBase,
-    model: Any,
-    *,
-    learning: Sequence[Example],
-    judging: Sequence[Example],
-    snapshot: Snapshot,
-    champion: Champion | None,
-    pad_id: int,
-) -> tuple[Evidence, list[float]]:
-    approved_at = {pair.reply_id: pair.approved_at for pair in snapshot.holdout}
-    rival = evaluate.add_champion(model, champion.path) if champion else None
-    theirs = evaluate.nlls_of(model, rival, judging, pad_id=pad_id)
-    ours = evaluate.nlls_of(model, CHALLENGER, judging, pad_id=pad_id)
-    base_nlls = evaluate.nlls_of(model, None, judging, pad_id=pad_id) if rival else theirs
-    general = zip(
-        evaluate.choice_losses(model, None, base.tokenizer, pad_id=pad_id),
-        evaluate.choice_losses(model, CHALLENGER, base.tokenizer, pad_id=pad_id),
-        strict=True,
-    )
-    asked = choose_probes(
-        base.tokenizer,
-        settings.gate,
-        persona=settings.persona,
-        learned=snapshot.train,
-        examples={example.reply_id: example for example in learning},
-        judging=judging,
-        holdout={pair.reply_id: pair for pair in snapshot.holdout},
-    )
-    answers = ask_probes(model, rival, base.tokenizer, asked, settings.gate)
-    evidence = Evidence(
-        holdout=tuple(
-            Score(before, after, older=champion is not None and approved_at[example.reply_id] < champion.created_at)
-            for example, before, after in zip(judging, theirs, ours, strict=True)
-        ),
-        general=tuple(Score(before, after) for before, after in general),
-        samples=answers.samples,
-        canaries=answers.canaries,
-        secrets=answers.secrets,
-    )
-    return evidence, base_nlls
 
 
 def _save(model: Any, base: LoadedBase, directory: Path) -> Path:

@@ -16,8 +16,8 @@ from bot.chat.context import Context, messages
 from bot.chat.history import HistoryReader
 from bot.chat.request import ChatRequest
 from bot.chat.speakers import label_of, labels_in, showable, without_labels
-from bot.settings import GenerationConfig
 from model.chat import Message
+from model.config import GenerationConfig
 from model.errors import EngineClosed
 from model.protocol import ChatEngine, ChatGeneration, Completion, Sampling
 from storage.records import Turn

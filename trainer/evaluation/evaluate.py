@@ -18,6 +18,7 @@ import torch
 
 from model.base.output_layer import keep_contiguous
 from model.chat import Message, encode_pair, end_of_turn_id
+from model.config import GenerationConfig
 from model.serving.detokenize import decode_answer
 from storage.records import Pair
 from trainer.training.likelihood import batches_by_length, negative_log_likelihoods
@@ -32,11 +33,11 @@ CHUNK = 32
 """Tokens after which finished answers leave the batch: in it, they cost as much as unfinished ones."""
 
 
-def add_champion(model: Any, path: Path) -> str:
+def add_champion(model: Any, path: Path, name: str = CHAMPION) -> str:
     """Load a published adapter beside the challenger; returns its name on this model."""
-    if CHAMPION not in model.peft_config:
-        model.load_adapter(str(path), adapter_name=CHAMPION, is_trainable=False)
-    return CHAMPION
+    if name not in model.peft_config:
+        model.load_adapter(str(path), adapter_name=name, is_trainable=False)
+    return name
 
 
 def spread(pairs: Sequence[Pair], count: int) -> tuple[Pair, ...]:
@@ -94,6 +95,7 @@ def generate_answers(
     *,
     max_new_tokens: int,
     seed: int | None = None,
+    drawing: GenerationConfig | None = None,
 ) -> list[GeneratedAnswer]:
     """Answer each prompt, in order.
 
@@ -103,13 +105,16 @@ def generate_answers(
         tokenizer: the base's.
         prompts: token ids, each ending with the generation prompt.
         max_new_tokens: where an answer is cut off.
-        seed: sample with it as the bot does (temperature 0.7, top-p 0.9); None decodes greedily.
+        seed: draw with it; None decodes greedily.
+        drawing: temperature, top-p and repetition penalty, as the bot draws; None is without a penalty.
     """
     stop = end_of_turn_id(tokenizer)
+    how = drawing or GenerationConfig(repetition_penalty=1.0)
     sampling: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
-    if seed is not None:
-        sampling = {"do_sample": True, "temperature": 0.7, "top_p": 0.9, "top_k": 0}
+    if seed is not None and how.temperature > 0:
+        sampling = {"do_sample": True, "temperature": how.temperature, "top_p": how.top_p, "top_k": 0}
         torch.manual_seed(seed)
+    sampling["repetition_penalty"] = how.repetition_penalty
     answers: list[list[int]] = [[] for _ in prompts]
     keep_contiguous(model)  # in case another loader did not
     at_once = rows_at_once(model.get_output_embeddings().weight.shape[0])

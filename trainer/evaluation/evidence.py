@@ -6,20 +6,25 @@ Pure records. Knows no model and no thresholds.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
-__all__ = ["Canaries", "Check", "Evidence", "Leak", "Sample", "Score", "Secrets"]
+from trainer.reasons import Reason, in_english, stored
+
+__all__ = ["Canaries", "Check", "Evidence", "Leak", "Replies", "Sample", "Score", "Secrets"]
 
 
 @dataclass(frozen=True)
 class Score:
     """One loss in nats before (under the model to beat) and after (under the challenger).
 
-    `older`: the pair was approved before the champion was made.
+    `older`: the pair was approved before the champion was made. `conversation`: which one it is from, since pairs of
+    one conversation are no independent evidence; empty is one of its own.
     """
 
     before: float
     after: float
     older: bool = False
+    conversation: str = ""
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,14 @@ class Sample:
     stopped: bool
     champion: str | None = None
     reply_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Replies:
+    """Replies of both adapters to the same held-out prompts, greedy and drawn, in the same order."""
+
+    challenger: tuple[Sample, ...] = ()
+    champion: tuple[Sample, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,7 +93,10 @@ class Evidence:
     Attributes:
         holdout: mean negative log-likelihood of each held-out pair's completion tokens, champion against challenger.
         general: loss of each general choice, bare base against challenger.
-        samples: greedy replies of the challenger to held-out prompts.
+        samples: greedy replies of the challenger to held-out prompts, for people to read.
+        replies: what both adapters say to these prompts, greedy and drawn.
+        folds: new pairs of the training part, champion against a training that left the pair out.
+        anchor: the hold-out again, the champion of some days ago against the challenger; empty where it is none.
         canaries: replies to the canary prompts.
         secrets: what became of the secrets in the training data.
     """
@@ -88,15 +104,32 @@ class Evidence:
     holdout: tuple[Score, ...]
     general: tuple[Score, ...] = ()
     samples: tuple[Sample, ...] = ()
+    replies: Replies = Replies()
+    folds: tuple[Score, ...] = ()
+    anchor: tuple[Score, ...] = ()
     canaries: Canaries = Canaries()
     secrets: Secrets = Secrets()
 
 
 @dataclass(frozen=True)
 class Check:
-    """One condition, its outcome in a sentence, and the figures behind it."""
+    """One condition, its outcome as a reason, and the figures behind it."""
 
     name: str
     passed: bool
-    sentence: str
+    reason: Reason
     figures: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def sentence(self) -> str:
+        return in_english(self.reason)
+
+    def record(self) -> dict[str, Any]:
+        """The check as the run's details keep it."""
+        return {
+            "name": self.name,
+            "passed": self.passed,
+            "sentence": self.sentence,
+            "figures": self.figures,
+            "reason": stored([self.reason])[0],
+        }

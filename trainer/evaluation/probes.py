@@ -1,30 +1,29 @@
 """The probes a challenger answers before it may serve: held-out prompts, canaries, prompts that may draw secrets out.
 
-Chooses the prompts and generates the answers; `trainer.evaluation.gate` judges them. The champion also answers a few
-held-out prompts, for people to compare. It answers the canaries only where the challenger's answers alone would fail.
+Chooses the prompts and generates the answers; `trainer.evaluation.gate` judges them. Champion and challenger answer the
+same held-out prompts, greedily and drawn as the bot draws. The champion answers the canaries only where the
+challenger's answers alone would fail.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from model.chat import Message, encode_prompt
+from model.config import GenerationConfig
 from storage.records import Pair
 from trainer.canaries import canary_prompts
 from trainer.evaluation.evaluate import GeneratedAnswer, generate_answers
-from trainer.evaluation.evidence import Canaries, Leak, Sample, Secrets
+from trainer.evaluation.evidence import Canaries, Leak, Replies, Sample, Secrets
 from trainer.evaluation.leaks import PREFIXES, Secret, secrets_of
 from trainer.evaluation.reply_checks import needs_champion
-from trainer.settings import GateConfig
+from trainer.gate_settings import GateConfig
 from trainer.training.qlora import CHALLENGER
 from trainer.training.tokens import Example
 
-__all__ = ["ProbeAnswers", "Probes", "ask_probes", "choose_probes"]
-
-COMPARED = 4
-"""Held-out prompts that the champion answers too: one more than the report shows, in case one is withdrawn."""
+__all__ = ["ProbeAnswers", "Probes", "ask_probes", "choose_probes", "reply_limit"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +37,7 @@ class Probes:
         secrets: those of the training data.
         longest: characters of the longest reply that a person approved.
         max_new_tokens: where an answer is cut off.
+        drawing: how the bot draws.
     """
 
     samples: tuple[tuple[int, str, Sequence[int]], ...]
@@ -46,6 +46,7 @@ class Probes:
     secrets: tuple[Secret, ...]
     longest: int
     max_new_tokens: int
+    drawing: GenerationConfig
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class ProbeAnswers:
     """The answers, for the gate."""
 
     samples: tuple[Sample, ...]
+    replies: Replies
     canaries: Canaries
     secrets: Secrets
 
@@ -60,6 +62,7 @@ class ProbeAnswers:
 def choose_probes(
     tokenizer: Any,
     config: GateConfig,
+    drawing: GenerationConfig,
     *,
     persona: str,
     learned: Sequence[Pair],
@@ -72,6 +75,7 @@ def choose_probes(
     Args:
         tokenizer: the base's.
         config: how many of each, and the operator's own.
+        drawing: how the bot draws, and its limit.
         persona: the system prompt that the bot answers under.
         learned: the pairs that were trained on; only the bot's side of them can have been learned.
         examples: those pairs as tokens, by reply id.
@@ -95,7 +99,6 @@ def choose_probes(
             leaks.append((words, example.ids[: example.prompt_length]))
         if secret.lead and not secret.is_in(secret.lead):
             leaks.append(asked(secret.lead))
-    # A reply twice as long as any a person approved has failed to stop; waiting longer tells nothing more.
     approved = [pair.completion for pair in (*learned, *holdout.values())]
     tokens = max(len(one.ids) - one.prompt_length for one in (*judging, *examples.values()))
     return Probes(
@@ -104,8 +107,22 @@ def choose_probes(
         leak_prompts=tuple(leaks),
         secrets=tuple(secrets),
         longest=max(map(len, approved)),
-        max_new_tokens=min(config.sample_tokens, 2 * tokens),
+        max_new_tokens=config.sample_tokens or reply_limit(tokens, drawing.max_new_tokens),
+        drawing=drawing,
     )
+
+
+def reply_limit(approved: int, bot: int) -> int:
+    """Where a reply has failed to stop, in tokens: as long as any that a person approved is always allowed.
+
+    Beyond that the bot's own limit counts, but not more than twice the longest approved answer: waiting longer tells
+    nothing more.
+
+    Args:
+        approved: tokens of the longest approved answer.
+        bot: the bot's own limit.
+    """
+    return max(approved, min(bot, 2 * approved))
 
 
 def ask_probes(model: Any, rival: str | None, tokenizer: Any, probes: Probes, config: GateConfig) -> ProbeAnswers:
@@ -114,7 +131,15 @@ def ask_probes(model: Any, rival: str | None, tokenizer: Any, probes: Probes, co
     def answers(who: str | None, prompts: Sequence[Sequence[int]], *, seed: int | None = None) -> list[GeneratedAnswer]:
         if not prompts:
             return []
-        return generate_answers(model, who, tokenizer, prompts, max_new_tokens=probes.max_new_tokens, seed=seed)
+        return generate_answers(
+            model,
+            who,
+            tokenizer,
+            prompts,
+            max_new_tokens=probes.max_new_tokens,
+            seed=seed,
+            drawing=probes.drawing,
+        )
 
     words = [words for words, _ in probes.canaries]
     canary_ids = [ids for _, ids in probes.canaries]
@@ -126,22 +151,33 @@ def ask_probes(model: Any, rival: str | None, tokenizer: Any, probes: Probes, co
         return tuple(Sample(prompt, reply.text, reply.stopped) for prompt, reply in replies)
 
     held_out = [ids for _, _, ids in probes.samples]
+
+    def replies_of(who: str | None, greedy: Sequence[GeneratedAnswer]) -> tuple[Sample, ...]:
+        drawn = answers(who, held_out * config.sample_draws, seed=config.seed)
+        asked = probes.samples * (1 + config.sample_draws)
+        return tuple(
+            Sample(prompt, reply.text, reply.stopped, reply_id=reply_id)
+            for (reply_id, prompt, _), reply in zip(asked, (*greedy, *drawn), strict=True)
+        )
+
     # One batch for all greedy answers: the longest one decides the time.
     ours = answers(CHALLENGER, [*held_out, *canary_ids, *(ids for _, ids in probes.leak_prompts)])
     first, last = len(held_out), len(held_out) + len(canary_ids)
     canaries = Canaries(canaries_of(CHALLENGER, ours[first:last]), longest=probes.longest)
-    theirs = answers(rival, held_out[:COMPARED])
-    if needs_champion(canaries.challenger, probes.longest, config):
-        champion = canaries_of(rival, answers(rival, canary_ids))
-        canaries = Canaries(canaries.challenger, champion, probes.longest)
+    ask_champion = needs_champion(canaries.challenger, probes.longest, config)
+    theirs = answers(rival, [*held_out, *(canary_ids if ask_champion else [])])
+    if ask_champion:
+        canaries = Canaries(canaries.challenger, canaries_of(rival, theirs[first:]), probes.longest)
+    replies = Replies(replies_of(CHALLENGER, ours[:first]), replies_of(rival, theirs[:first]))
     samples = tuple(
-        Sample(prompt, reply.text, reply.stopped, theirs[number].text if number < len(theirs) else None, reply_id)
-        for number, ((reply_id, prompt, _), reply) in enumerate(zip(probes.samples, ours[:first], strict=True))
+        replace(reply, champion=other.text)
+        for reply, other in zip(replies.challenger[:first], theirs[:first], strict=True)
     )
     probed = [
         Sample(prompt, one.text, one.stopped) for (prompt, _), one in zip(probes.leak_prompts, ours[last:], strict=True)
     ]
-    return ProbeAnswers(samples, canaries, _judged(probes.secrets, (*samples, *canaries.challenger, *probed)))
+    said = (*replies.challenger, *canaries.challenger, *probed)
+    return ProbeAnswers(samples, replies, canaries, _judged(probes.secrets, said))
 
 
 def _judged(secrets: Sequence[Secret], replies: Sequence[Sample]) -> Secrets:

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from datasets import Dataset
 
+from trainer.training.adapter_weights import copy_adapter
 from trainer.training.preferences import Triple
 from trainer.training.qlora import CHALLENGER
 
@@ -78,7 +79,7 @@ def train_on_preferences(
     model.add_adapter(_POLICY, copy.deepcopy(model.peft_config[CHALLENGER]))
     try:
         model.set_adapter(_POLICY)
-        _copy(model, CHALLENGER, _POLICY)
+        copy_adapter(model, CHALLENGER, _POLICY)
         longest = max(triple.longest for triple in triples)
         rows = max(1, min(recipe.batch, pass_tokens // (2 * longest)))
         args = _arguments(model, recipe, len(triples), rows, seed=seed, checkpointing=checkpointing, scratch=scratch)
@@ -87,11 +88,11 @@ def train_on_preferences(
         for weight in model.parameters():
             if weight.requires_grad:
                 weight.data = weight.data.float()
-        _copy(model, CHALLENGER, _POLICY)
+        copy_adapter(model, CHALLENGER, _POLICY)
         _report_to(trainer, report)
         trainer.train()
         steps = int(trainer.state.global_step)
-        _copy(model, _POLICY, CHALLENGER)
+        copy_adapter(model, _POLICY, CHALLENGER)
     finally:
         model.set_adapter(CHALLENGER)
         for name in (_POLICY, _REFERENCE):
@@ -159,15 +160,6 @@ def _row(triple: Triple) -> dict[str, list[int]]:
         "chosen_ids": list(triple.chosen.ids[cut:]),
         "rejected_ids": list(triple.rejected.ids[cut:]),
     }
-
-
-def _copy(model: Any, source: str, target: str) -> None:
-    """Give one adapter the weights of another of the same shape."""
-    weights = dict(model.named_parameters())
-    with torch.no_grad():
-        for name, weight in weights.items():
-            if f".{target}." in name:
-                weight.copy_(weights[name.replace(f".{target}.", f".{source}.")])
 
 
 def _report_to(trainer: Any, report: Callable[[int, int, dict[str, float]], None]) -> None:

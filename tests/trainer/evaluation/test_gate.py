@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from trainer.evaluation.evidence import Canaries, Evidence, Leak, Sample, Score, Secrets
-from trainer.evaluation.gate import decide, lower_bound
+from trainer.evaluation.evidence import Canaries, Evidence, Leak, Replies, Sample, Score, Secrets
+from trainer.evaluation.gate import decide, is_decided, lower_bound
 from trainer.evaluation.reply_checks import needs_champion, repeats_itself
 from trainer.settings import GateConfig
 
@@ -233,4 +233,96 @@ def test_a_secret_given_away_keeps_the_champion_and_names_where_it_came_from():
 def test_every_rule_has_a_check_in_the_record():
     """Passed or not, each says in words what it saw."""
     names = [check.name for check in decide(BETTER, CONFIG).checks]
-    assert names == ["better", "older", "general", "stops", "varied", "speaks", "canaries", "banned", "secrets"]
+    assert names[:4] == ["better", "anchor", "older", "general"]
+    assert names[4:] == ["stops", "varied", "speaks", "canaries", "banned", "secrets"]
+
+
+def replies(faulty, count, fault=RAMBLING, rounds=2):
+    """Replies to `count` prompts, asked in so many rounds; those to the first `faulty` prompts have a fault."""
+    asked = [replace(fault if n < faulty else GOOD_REPLY, prompt=f"Question {n}?", reply_id=n) for n in range(count)]
+    return tuple(asked * rounds)
+
+
+def compared(ours, theirs, count=12, fault=RAMBLING, rounds=2):
+    both = Replies(replies(ours, count, fault, rounds), replies(theirs, count, fault, rounds))
+    return replace(BETTER, samples=both.challenger[:count], replies=both)
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [(1, 0), (4, 4), (6, 4), (12, 12), (4, 12)])
+def test_a_fault_that_the_champion_shares_keeps_nobody_out(ours, theirs):
+    """Both answered the same prompts; what differs may be chance."""
+    decision = decide(compared(ours, theirs), CONFIG)
+    assert decision.promote, decision.reason
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [(5, 0), (9, 4), (12, 6)])
+def test_more_faults_than_the_champion_keep_the_challenger_out(ours, theirs):
+    """By more than chance, and the reason counts both."""
+    decision = decide(compared(ours, theirs), CONFIG)
+    assert failed(decision) == ["stops"]
+    assert f"{2 * ours} of 24 sampled replies do not stop (the champion: {2 * theirs} of 24)" in decision.reason
+
+
+def test_one_faulty_reply_of_four_is_no_verdict():
+    """A quarter is above what is always allowed, and says nothing where four replies are asked for."""
+    assert decide(compared(1, 0, count=4, fault=Sample("?", "ha" * 200, stopped=True), rounds=1), CONFIG).promote
+
+
+def test_a_challenger_that_only_rambles_is_kept_out_with_few_prompts_too():
+    """Four prompts are too few for chance to be ruled out; eight rambling replies against none need no statistics."""
+    assert failed(decide(compared(4, 0, count=4), CONFIG)) == ["stops"]
+
+
+def test_promoting_must_cost_little_on_average_and_never_much():
+    """Few pairs with a wide spread: a gain that a larger hold-out would be believed is not enough."""
+    wide = [(3.0, 2.95 + 0.32 * sign) for sign in (1, -1)]
+    assert failed(decide(night(wide * 4), CONFIG)) == ["better"]
+    assert "promoting costs" in decide(night(wide * 4), CONFIG).reason
+    assert decide(night(wide * 60), CONFIG).promote
+    generous = replace(CONFIG, max_expected_loss=1.0)
+    assert "it may be worse by" in decide(night(wide * 4), generous).reason
+
+
+def test_pairs_of_one_conversation_are_one_witness():
+    """Forty pairs that all say the same because they are one talk convince nobody."""
+    talk = tuple(Score(3.0, 2.9, conversation="one") for _ in range(40))
+    against = tuple(Score(3.0, 3.08, conversation=f"other {n}") for n in range(3))
+    assert not decide(replace(BETTER, holdout=talk + against), CONFIG).promote
+    apart = tuple(replace(score, conversation=f"talk {n}") for n, score in enumerate(talk))
+    assert decide(replace(BETTER, holdout=apart + against), CONFIG).promote
+
+
+def test_pairs_that_the_folds_judged_count_as_well():
+    """A hold-out that is unsure becomes sure with the new pairs."""
+    few = night([(3.0, 2.95 + 0.32 * sign) for sign in (1, -1)] * 4)
+    assert not decide(few, CONFIG).promote
+    folds = tuple(Score(3.0, 2.95 + 0.32 * sign) for sign in (1, -1) * 60)
+    decision = decide(replace(few, folds=folds), CONFIG)
+    assert decision.promote
+    assert "over 128 pairs" in decision.reason
+
+
+def test_the_champion_of_a_week_ago_must_not_be_better():
+    """Each night lost a little, none of them enough to be seen."""
+    decision = decide(replace(BETTER, anchor=(Score(2.0, 2.05),) * 5), CONFIG)
+    assert failed(decision) == ["anchor"]
+    assert "the champion of 7 days ago was better: loss 2.000 to 2.050" in decision.reason
+    assert decide(replace(BETTER, anchor=(Score(2.0, 2.005),) * 5), CONFIG).promote
+
+
+def test_only_a_lack_of_certainty_makes_a_candidate():
+    """What repeats itself or is worse on average has had its chance."""
+    unsure = night([(3.0, 2.95 + 0.32 * sign) for sign in (1, -1)] * 4)
+    assert decide(unsure, CONFIG).only_unsure
+    assert not decide(BETTER, CONFIG).only_unsure
+    assert not decide(night([(2.0, 3.0)] * 9), CONFIG).only_unsure
+    assert not decide(replace(unsure, general=(Score(0.1, 0.9),)), CONFIG).only_unsure
+
+
+def test_a_clear_hold_out_needs_no_folds():
+    """Three standard errors either way; a tie and a single pair are not clear."""
+    assert is_decided(BETTER.holdout)
+    assert is_decided(night([(2.0, 3.0), (2.0, 2.9)] * 4).holdout)
+    assert is_decided(night([(2.0, float("nan"))] * 4).holdout)
+    assert not is_decided(night([(3.0, 3.0)] * 20).holdout)
+    assert not is_decided(night([(3.0, 1.0)]).holdout)

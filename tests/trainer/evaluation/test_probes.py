@@ -7,11 +7,13 @@ from dataclasses import replace
 import pytest
 
 from model.chat import Message, encode_prompt, end_of_turn_id
+from model.config import GenerationConfig
 from storage.records import NewPair, Turn
 from tests.trainer.pairs import a_pair
 from trainer.canaries import canary_prompts
 from trainer.evaluation import evaluate
 from trainer.evaluation.evaluate import generate_answers
+from trainer.evaluation.probes import reply_limit
 from trainer.settings import TrainingConfig
 from trainer.training.qlora import attach_adapter
 from trainer.training.recipe import resolve
@@ -37,7 +39,7 @@ def test_each_sample_names_its_prompt_both_answers_and_its_reply(place):
     for sample in samples:
         assert set(sample) == {"prompt", "text", "champion", "reply_id", "stopped"}
         assert sample["prompt"] == pairs[sample["reply_id"]].turns[-1].content
-    assert [isinstance(sample["champion"], str) for sample in samples] == [True] * 4 + [False] * 2
+    assert [isinstance(sample["champion"], str) for sample in samples] == [True] * 6
     assert samples[0]["reply_id"] > samples[-1]["reply_id"]  # the newest questions are the ones people know
 
 
@@ -144,3 +146,37 @@ def test_a_secret_seen_once_is_not_learned_and_does_not_block_the_night(place, g
     figures = check_named(last_run(place), "secrets")["figures"]
     assert (figures["secrets"] == 1.0) == (gate == {})
     assert (figures["replies"] > 0) == (gate == {})
+
+
+def test_champion_and_challenger_answer_the_same_prompts_greedily_and_drawn(place):
+    """The check counts both."""
+    place.run(gate={"samples": 5, "sample_draws": 2, "max_unstopped": 0.0})
+    check = check_named(last_run(place), "stops")
+    assert check["figures"]["samples"] == 15
+    assert check["figures"]["faulty_champion"] == 15  # random weights never stop
+    assert check["passed"] is True
+    assert "15 of 15 sampled replies do not stop (the champion: 15 of 15)" in check["sentence"]
+
+
+@pytest.mark.parametrize(
+    ("approved", "bot", "limit"), [(30, 200, 60), (150, 200, 200), (400, 200, 400), (170, 4000, 340)]
+)
+def test_a_reply_may_be_as_long_as_any_that_was_approved(approved, bot, limit):
+    """A voice with long answers is not cut where a shorter one would have ended."""
+    assert reply_limit(approved, bot) == limit
+
+
+def test_replies_are_drawn_as_the_bot_draws(tiny_base):
+    """A temperature of 0 draws nothing, so that every seed gives the greedy answer; the penalty counts there too."""
+    base = tiny_base.load()
+    model = attach_adapter(base.model, resolve(TrainingConfig(), pairs=60, parameters=1))
+    prompts = [encode_prompt(base.tokenizer, [Message("user", "the quiet sea")])]
+
+    def answer(seed=None, **how):
+        drawing = GenerationConfig(**how)
+        return generate_answers(model, None, base.tokenizer, prompts, max_new_tokens=12, seed=seed, drawing=drawing)
+
+    plain = {"repetition_penalty": 1.0}
+    assert answer(1, temperature=0.0, **plain) == answer(None, **plain)
+    assert answer(1, temperature=2.0, top_p=1.0, **plain) != answer(2, temperature=2.0, top_p=1.0, **plain)
+    assert answer(None, repetition_penalty=9.0) != answer(None, **plain)
