@@ -67,17 +67,22 @@ def build(database: Path, pairs: int) -> None:
 
 def measure(database: Path) -> dict[str, Any]:
     """Take a snapshot with the default settings; gives figures."""
+    from storage.origins import ORIGINS
     from storage.store import Store
     from trainer.data_settings import SnapshotConfig
     from trainer.snapshot.snapshot import stream_snapshot
 
     with Store.open(database) as store:
         began = time.perf_counter()
-        read = sum(1 for _ in store.eligible_pairs("members"))
+        read = sum(1 for _ in store.eligible_pairs("members", learn_from=ORIGINS))
         reading = time.perf_counter() - began
         began, worked = time.perf_counter(), time.process_time()
         snapshot = stream_snapshot(
-            partial(store.eligible_pairs, "members"), 0.15, SnapshotConfig(), max_holdout=500, former=None
+            partial(store.eligible_pairs, "members", learn_from=ORIGINS),
+            0.15,
+            SnapshotConfig(),
+            max_holdout=500,
+            former=None,
         )
         seconds, worked = time.perf_counter() - began, time.process_time() - worked
     return {

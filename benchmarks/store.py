@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from storage.database import check_database, writing
+from storage.origins import ORIGINS
 from storage.store import Store
 
 HOME, OTHER = 5, 6
@@ -67,7 +68,7 @@ def timed(ask: Callable[[], Any]) -> float:
 
 def questions(store: Store) -> Iterator[tuple[str, Callable[[], Any]]]:
     """What is asked, by who asks it."""
-    yield "/status: counts", lambda: store.counts("members")
+    yield "/status: counts", lambda: store.counts("members", learn_from=ORIGINS)
     for order in ("newest", "oldest", "unsure"):
         yield f"/review {order}: the first card", partial(store.next_card, HOME, order)
     first = store.next_card(HOME, "newest")

@@ -219,7 +219,12 @@ class Nightshift:
         """What the bot is doing at this moment."""
         return Status(
             engine=self.engine.stats(),
-            pairs=await self.store.read(Store.counts, self.settings.consent, servers=self.settings.training.servers),
+            pairs=await self.store.read(
+                Store.counts,
+                self.settings.consent,
+                servers=self.settings.training.servers,
+                learn_from=self.settings.training.learn_from,
+            ),
             last_run=await self.store.call(Store.last_run),
             next_run=self._nightly.next_run() if self._scheduled else None,
             training=self.training,

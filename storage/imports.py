@@ -7,9 +7,10 @@ can go on writing while a long file is read.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from sqlite3 import Connection
 
-from storage import audit, quarantine, replies, word_hashes
+from storage import audit, origins, quarantine, replies, word_hashes
 from storage.conditions import LATEST_REVIEW
 from storage.database import preparing, writing
 from storage.fingerprints import content_hash, import_conversation
@@ -53,7 +54,8 @@ def add(
     """
     db.execute("""
         create temp table if not exists incoming
-            (position integer primary key, hash text unique, conversation text, turns text, completion text)
+            (position integer primary key, hash text unique, conversation text, turns text, completion text,
+            origins integer)
     """)
     db.execute("create temp table if not exists incoming_words (position integer not null, hash blob not null)")
     try:
@@ -80,16 +82,19 @@ def _prepare(db: Connection, pairs: Iterable[NewPair], guild_id: int | None) -> 
     for offered, pair in enumerate(pairs, start=1):
         if not pair.turns or pair.turns[-1].role != "user":
             raise ValueError("a pair's turns end with a user turn")
+        turns = [replace(turn, origin=origins.origin_of(turn, "import")) for turn in pair.turns]
         new = db.execute(
             """
-            insert or ignore into incoming (position, hash, conversation, turns, completion) values (?, ?, ?, ?, ?)
+            insert or ignore into incoming (position, hash, conversation, turns, completion, origins)
+            values (?, ?, ?, ?, ?, ?)
             """,
             [
                 offered,
                 content_hash(pair.turns, pair.completion),
                 import_conversation(pair.turns, guild_id),
-                encode_turns(pair.turns),
+                encode_turns(turns),
                 pair.completion,
+                origins.bits_of([pair.origin, *(origins.origin_of(turn, "import") for turn in turns)]),
             ],
         )
         if new.rowcount:
@@ -110,9 +115,9 @@ def _take_in(db: Connection, approved_by: str, guild_id: int | None, by: int | N
         cursor = db.execute(
             f"""
             insert into replies (id, source, conversation, turns, text, adapter, base_model, finish_reason, created_at,
-                authors_known, content_hash, guild_id)
+                authors_known, content_hash, guild_id, origins)
             select ? + row_number() over (order by position),
-                'import', conversation, turns, completion, null, '', 'stop', ?, 1, hash, ?
+                'import', conversation, turns, completion, null, '', 'stop', ?, 1, hash, ?, origins
             from incoming where not ({_KNOWN}) and {word_hashes.NOT_SAID_HERE} order by position
             """,  # noqa: S608
             [before, moment, guild_id],

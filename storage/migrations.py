@@ -10,6 +10,7 @@ that is installed, and a quick command would spend most of its time on it.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from sqlite3 import Connection
 from typing import TYPE_CHECKING
@@ -512,6 +513,50 @@ def m028_reply_numbers(db: Database) -> None:
     """)
 
 
+def m030_origins(db: Database) -> None:
+    # Each turn says where its words came from, and each reply what its prompt is made of, as a sum: 1 a message in a
+    # channel, 2 a direct message, 4 a Discord conversation that another program saved, 8 a slash command or form, 16 a
+    # file, 32 a moderator's wording, 64 the bot. What nobody knows counts as a message. Of what is stored already: only
+    # an answer to /ask holds its question in the message that holds the answer, and a turn of an import that names its
+    # author was said on Discord.
+    db.execute("alter table replies add column origins integer not null default 1")
+    done = 0
+    while rows := db.execute(
+        "select id, source, guild_id, turns from replies where id > ? order by id limit 500", [done]
+    ).fetchall():
+        for reply_id, source, guild_id, text in rows:
+            turns, bits = json.loads(text), 16 if source == "import" else 0
+            for turn in turns:
+                shown = [
+                    row[0]
+                    for row in db.execute(
+                        """
+                        select replies.origins | 32 * exists (
+                            select 1 from reviews where reply_id = replies.id and verdict = 'edit')
+                        from answer_messages join replies on replies.id = answer_messages.reply_id
+                        where answer_messages.message_id = ? and (replies.id < ? or ? <> 'assistant')
+                        """,
+                        [turn.get("message_id"), reply_id, turn["role"]],
+                    )
+                ]
+                if source != "discord":
+                    origin, bit = ("discord_export", 4) if "author_id" in turn else ("import", 16)
+                elif turn["role"] == "assistant":
+                    origin, bit = "bot", 64
+                    for one in shown or [1]:
+                        bit |= one
+                elif turn["role"] == "system" or shown:
+                    origin, bit = "command", 8
+                else:
+                    origin, bit = ("direct_message", 2) if guild_id is None else ("message", 1)
+                turn["origin"], bits = origin, bits | bit
+            db.execute(
+                "update replies set turns = ?, origins = ? where id = ?",
+                [json.dumps(turns, ensure_ascii=False, separators=(",", ":")), bits, reply_id],
+            )
+        done = rows[-1][0]
+
+
 STEPS: tuple[Callable[[Database], None], ...] = (
     m001_replies_and_reviews,
     m002_people_in_replies,
@@ -538,4 +583,5 @@ STEPS: tuple[Callable[[Database], None], ...] = (
     m025_standing_verdicts,
     m026_reported_runs,
     m028_reply_numbers,
+    m030_origins,
 )

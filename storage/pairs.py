@@ -7,12 +7,13 @@ opting out takes effect on the next snapshot with nothing to update.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from sqlite3 import Connection
 
+from storage import origins
 from storage.conditions import APPROVED, REVIEWED, WAITING
 from storage.quarantine import LET_IN, NOT_SET_ASIDE
-from storage.records import ConsentRule, Pair, PairCounts
+from storage.records import ConsentRule, Origin, Pair, PairCounts
 from storage.servers import teaching
 from storage.turns import decode_turns
 
@@ -30,24 +31,30 @@ _TAUGHT_HERE = "(replies.guild_id is null or replies.guild_id in (select value f
 _PAIRS = f"""
     select replies.id, conversation, turns, coalesce(edited_text, text), reviews.created_at,
         verdict = 'edit', source, reviewer, adapter,
-        (select group_concat(user_id) from reply_authors where reply_id = replies.id), reviewer_id, guild_id
+        (select group_concat(user_id) from reply_authors where reply_id = replies.id), reviewer_id, guild_id, origins
     from {REVIEWED} where {APPROVED}
 """  # noqa: S608
 
 
 def eligible(
-    db: Connection, consent: ConsentRule, reply_ids: Sequence[int] | None = None, *, servers: Sequence[int] = ()
+    db: Connection,
+    consent: ConsentRule,
+    reply_ids: Sequence[int] | None = None,
+    *,
+    servers: Sequence[int] = (),
+    learn_from: Collection[Origin] | None = None,
 ) -> Iterator[Pair]:
     """Pairs that may be trained on, by reply number, one at a time from one consistent view; none from quarantine.
 
     With `reply_ids`, those of these that are eligible still. `"members"` wants the consent of everybody whose words are
     in the turns; `"operator"` takes every approved pair. Only the `servers` that the operator named teach;
-    none: the first one. Read to the end (or close the iterator) before writing with the same store.
+    none: the first one. No word is of an origin beside `learn_from` (see `origins.learned`). Read to the end (or close
+    the iterator) before writing with the same store.
     """
-    clauses = f"{_PAIRS} and {_eligible(consent)}"
+    clauses = f"{_PAIRS} and {_eligible(consent)} and {origins.LEARNED}"
     if reply_ids is not None:
         clauses += " and replies.id in (select value from json_each(:ids))"
-    values = {"servers": _teaching(db, servers), "ids": json.dumps(list(reply_ids or ()))}
+    values = _values(db, servers, learn_from) | {"ids": json.dumps(list(reply_ids or ()))}
     return _read(db, f"{clauses} order by replies.id", values)
 
 
@@ -57,6 +64,7 @@ def eligible_of(
     consent: ConsentRule,
     *,
     servers: Sequence[int] = (),
+    learn_from: Collection[Origin] | None = None,
     unowned: bool = False,
     places: Sequence[int] | None = None,
 ) -> list[Pair]:
@@ -65,13 +73,13 @@ def eligible_of(
     With `places`, of what was said on Discord only what was said in these channels.
     """
     clauses = f"""
-        {_PAIRS} and {_eligible(consent)}
+        {_PAIRS} and {_eligible(consent)} and {origins.LEARNED}
         and (replies.guild_id = :guild or (:unowned and replies.guild_id is null and source = 'import'))
         and (:places is null or channel_id is null or channel_id in (select value from json_each(:places)))
         order by replies.id
     """  # noqa: S608
-    values = {"servers": _teaching(db, servers), "guild": guild_id, "unowned": unowned, "places": _listed(places)}
-    return list(_read(db, clauses, values))
+    values = _values(db, servers, learn_from)
+    return list(_read(db, clauses, values | {"guild": guild_id, "unowned": unowned, "places": _listed(places)}))
 
 
 def approved(db: Connection) -> Iterator[Pair]:
@@ -105,19 +113,29 @@ def search(
     return list(_read(db, clauses, [guild_id, _listed(imports_of), pattern, limit, _listed(places)]))
 
 
-def counts(db: Connection, consent: ConsentRule = "members", *, servers: Sequence[int] = ()) -> PairCounts:
+def counts(
+    db: Connection,
+    consent: ConsentRule = "members",
+    *,
+    servers: Sequence[int] = (),
+    learn_from: Collection[Origin] | None = None,
+) -> PairCounts:
     """How many replies wait, were approved or rejected, and are eligible. Redacted ones count nowhere."""
     pending = f"select count(*) from replies where {WAITING}"  # noqa: S608
     judged = """
         select standing <> 'reject', count(*) from replies where redacted = 0 and standing is not null group by standing
     """
-    usable = f"select count(*) from {REVIEWED} where {APPROVED} and {_eligible(consent)}"  # noqa: S608
+    usable = f"""
+        select coalesce(sum({origins.LEARNED}), 0), count(*) from {REVIEWED} where {APPROVED} and {_eligible(consent)}
+    """  # noqa: S608
     (waiting,) = db.execute(pending).fetchone()
     number = [0, 0]
     for approved, count in db.execute(judged):
         number[approved] += count
-    (eligible,) = db.execute(usable, {"servers": _teaching(db, servers)}).fetchone()
-    return PairCounts(pending=waiting, approved=number[1], rejected=number[0], eligible=eligible)
+    eligible, all_of_them = db.execute(usable, _values(db, servers, learn_from)).fetchone()
+    return PairCounts(
+        pending=waiting, approved=number[1], rejected=number[0], eligible=eligible, excluded=all_of_them - eligible
+    )
 
 
 def _listed(ids: Sequence[int] | None) -> str | None:
@@ -125,12 +143,13 @@ def _listed(ids: Sequence[int] | None) -> str | None:
 
 
 def _eligible(consent: ConsentRule) -> str:
-    """The condition on a judged reply that is approved."""
+    """The condition on a judged reply that is approved, but for the origins of its words."""
     return f"{NOT_SET_ASIDE} and {LET_IN} and {_TAUGHT_HERE} and {_consent_clause(consent)}"
 
 
-def _teaching(db: Connection, servers: Sequence[int]) -> str:
-    return json.dumps(teaching(db, servers))
+def _values(db: Connection, servers: Sequence[int], learn_from: Collection[Origin] | None) -> dict[str, object]:
+    """What the conditions ask for."""
+    return {"servers": json.dumps(teaching(db, servers)), "excluded": origins.excluded(db, learn_from)}
 
 
 def _consent_clause(consent: ConsentRule) -> str:
@@ -144,7 +163,8 @@ def _consent_clause(consent: ConsentRule) -> str:
 def _read(db: Connection, sql: str, values: Sequence[object] | Mapping[str, object] = ()) -> Iterator[Pair]:
     for row in db.execute(sql, values):
         reply_id, conversation, turns, completion, approved_at, edited, source, reviewer, adapter, people, *ids = row
-        reviewer_id, guild_id = ids
+        reviewer_id, guild_id, bits = ids
+        names = origins.names_in(bits)
         yield Pair(
             reply_id,
             conversation,
@@ -158,4 +178,15 @@ def _read(db: Connection, sql: str, values: Sequence[object] | Mapping[str, obje
             tuple(sorted(map(int, people.split(",")))) if people else (),
             reviewer_id,
             guild_id,
+            _origin(source, names, edited=edited),
+            names,
         )
+
+
+def _origin(source: str, prompt: frozenset[Origin], *, edited: bool) -> Origin:
+    """Of a completion."""
+    if edited:
+        return "moderator"
+    if source != "import":
+        return "bot"
+    return "discord_export" if "discord_export" in prompt else "import"

@@ -8,13 +8,14 @@ consent, redaction and quarantine are those of the pairs.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from sqlite3 import Connection
 
+from storage import origins
 from storage.conditions import LATEST_REVIEW
 from storage.fingerprints import normalise
 from storage.pairs import CONSENTED
-from storage.records import Choice, ConsentRule
+from storage.records import Choice, ConsentRule, Origin
 from storage.servers import teaching
 
 _EDITS = f"""
@@ -29,7 +30,7 @@ _REJECTED = f"""
     with rejected as materialized (
         select replies.id, conversation, turns, text from replies
         join reviews on {LATEST_REVIEW} and verdict = 'reject'
-        where source <> 'import' and redacted = 0 and (? = 'operator' or {CONSENTED})
+        where source <> 'import' and redacted = 0 and origins & ? = 0 and (? = 'operator' or {CONSENTED})
     )
     select replies.id, coalesce(edited_text, replies.text), rejected.text
     from rejected join replies on replies.conversation = rejected.conversation and replies.turns = rejected.turns
@@ -50,9 +51,16 @@ _VOTES = """
 
 
 def of_pairs(
-    db: Connection, reply_ids: Iterable[int], consent: ConsentRule, *, servers: Sequence[int] = ()
+    db: Connection,
+    reply_ids: Iterable[int],
+    consent: ConsentRule,
+    *,
+    servers: Sequence[int] = (),
+    learn_from: Collection[Origin] | None = None,
 ) -> Iterator[Choice]:
     """Choices on the prompts of these eligible pairs: edits, then rejections, then votes with a majority.
+
+    There are none where the bot's words are not learned from: each choice is between them and others.
 
     Answers that differ in spacing only are no choice. Read to the end before writing with the same store.
 
@@ -61,13 +69,17 @@ def of_pairs(
         reply_ids: the pairs' replies, which the caller has found eligible.
         consent: as the pairs were chosen by; a rejected answer needs it too.
         servers: those that teach, for the votes that count; none: the first one.
+        learn_from: as the pairs were chosen by; a rejected answer's prompt is of these origins too.
     """
+    barred = origins.excluded(db, learn_from)
+    if "bot" in origins.names_in(barred):
+        return
     chosen = frozenset(reply_ids)
     wanted = json.dumps(sorted(chosen))
     for reply_id, better, worse in db.execute(_EDITS, [wanted]):
         if normalise(better) != normalise(worse):
             yield Choice(reply_id, better, worse, "edit")
-    for reply_id, better, worse in db.execute(_REJECTED, [consent, wanted]):
+    for reply_id, better, worse in db.execute(_REJECTED, [barred, consent, wanted]):
         if normalise(better) != normalise(worse):
             yield Choice(reply_id, better, worse, "rejection")
     yield from _votes(db, chosen, teaching(db, servers))

@@ -13,6 +13,9 @@ from typing import Any, Literal
 
 Role = Literal["system", "user", "assistant"]
 Source = Literal["discord", "import", "chat"]
+Origin = Literal["message", "direct_message", "discord_export", "command", "import", "moderator", "bot"]
+"""Where words came from: a message in a channel, a direct message, a Discord conversation that another program saved,
+a slash command or form, a file of the operator's or a moderator's, a moderator's own wording, the bot."""
 Verdict = Literal["approve", "edit", "reject", "undo"]
 """What a moderator says about a reply; "undo" takes back the latest verdict, so that the reply waits again."""
 Reason = Literal["wrong", "rude", "off-topic", "unsafe", "other"]
@@ -28,12 +31,16 @@ Outcome = Literal["promoted", "kept", "skipped", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One message the model was shown. `author_id` is the person whose words it holds; the bot's have none."""
+    """One message the model was shown. `author_id` is the person whose words it holds; the bot's have none.
+
+    `origin` is known of every turn in the store. It is no part of what makes two turns equal.
+    """
 
     role: Role
     content: str
     author_id: int | None = None
     message_id: int | None = None
+    origin: Origin | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +147,10 @@ class Pair:
     authors: tuple[int, ...]
     reviewer_id: int | None = None
     guild_id: int | None = None
+    origin: Origin = "bot"
+    """Of the completion."""
+    origins: frozenset[Origin] = frozenset()
+    """Of the prompt: of its turns, and of what the bot's turns in it were answers to."""
 
     @property
     def by_moderator(self) -> bool:
@@ -159,10 +170,11 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class NewPair:
-    """A pair read from a file. `turns` ends with a user turn."""
+    """A pair read from a file. `turns` ends with a user turn; `origin` is that of the completion."""
 
     turns: tuple[Turn, ...]
     completion: str
+    origin: Origin = "import"
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,13 +200,15 @@ class Quarantined:
 class PairCounts:
     """How many replies wait for a verdict, were approved (or edited), were rejected, and may be trained on.
 
-    What waits in quarantine is approved and not eligible.
+    What waits in quarantine is approved and not eligible. `excluded` would be eligible, but for words of an origin that
+    is not learned from.
     """
 
     pending: int
     approved: int
     rejected: int
     eligible: int
+    excluded: int = 0
 
 
 @dataclass(frozen=True, slots=True)

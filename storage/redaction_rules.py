@@ -109,7 +109,7 @@ def redact_turns(
         before_gone = gone(turn) or (by_bot and (before_gone or withdrawn.repeated_in(turn.content, known)))
         if before_gone and by_bot:
             ours.add(turn.content)
-        left.append(Turn(turn.role, REDACTED) if before_gone else turn)
+        left.append(Turn(turn.role, REDACTED, origin=turn.origin) if before_gone else turn)
     answer_gone = before_gone or withdrawn.repeated_in(text, known) or ours.recited_in(text)
     return RedactedTurns(tuple(left), answer_gone)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from sqlite3 import Connection, Row
 
-from storage import answers, forgettings, word_hashes
+from storage import answers, forgettings, origins, word_hashes
 from storage.conditions import WAITING
 from storage.database import writing
 from storage.errors import ReplyNotFound
@@ -37,8 +37,8 @@ def add(db: Connection, new: NewReply, shown_in: Sequence[int] = ()) -> int:
             """
             insert into replies (id, source, conversation, turns, text, adapter, base_model, guild_id, channel_id,
                 message_id, asker_id, prompt_message_id, finish_reason, confidence, created_at, authors_known,
-                content_hash, redacted)
-            values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                content_hash, redacted, origins)
+            values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             (
                 last_number(db) + 1,
@@ -59,6 +59,7 @@ def add(db: Connection, new: NewReply, shown_in: Sequence[int] = ()) -> int:
                 authors_are_known(new.turns) and traced,
                 None if redacted else content_hash(new.turns, new.text),
                 redacted,
+                _origins(db, new),
             ),
         )
         reply_id = int(cursor.lastrowid or 0)
@@ -73,6 +74,12 @@ def add(db: Connection, new: NewReply, shown_in: Sequence[int] = ()) -> int:
             [(reply_id, message) for message in messages_of(new.turns, new.prompt_message_id)],
         )
     return reply_id
+
+
+def _origins(db: Connection, new: NewReply) -> int:
+    """Of all that the prompt is made of, as one number."""
+    shown = origins.of_answers(db, new.turns) if new.source == "discord" else 0
+    return shown | origins.bits_of(origins.origin_of(turn, new.source) for turn in new.turns)
 
 
 def _as_may_be_kept(db: Connection, new: NewReply) -> tuple[NewReply, bool]:

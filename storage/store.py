@@ -27,6 +27,7 @@ import storage.imports
 import storage.lineage
 import storage.members
 import storage.messages
+import storage.origins
 import storage.outbox
 import storage.pairs
 import storage.posts
@@ -133,6 +134,9 @@ class Store(Connected):
 
     consent = method(storage.consents.get)
     set_consent = method(storage.consents.put)
+    learned_origins = method(storage.origins.learned)
+    message_content_permitted = method(storage.origins.permitted)
+    permit_message_content = method(storage.origins.permit)
     introduced = method(storage.members.introduced)
     introduce = method(storage.members.introduce)
     member_data = method(storage.members.member_data)

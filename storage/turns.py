@@ -17,6 +17,8 @@ def encode_turns(turns: Sequence[Turn]) -> str:
             row["author_id"] = turn.author_id
         if turn.message_id is not None:
             row["message_id"] = turn.message_id
+        if turn.origin is not None:
+            row["origin"] = turn.origin
         rows.append(row)
     return json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
 
@@ -24,7 +26,8 @@ def encode_turns(turns: Sequence[Turn]) -> str:
 def decode_turns(text: str) -> tuple[Turn, ...]:
     """The turns of `encode_turns`' text."""
     return tuple(
-        Turn(row["role"], row["content"], row.get("author_id"), row.get("message_id")) for row in json.loads(text)
+        Turn(row["role"], row["content"], row.get("author_id"), row.get("message_id"), row.get("origin"))
+        for row in json.loads(text)
     )
 
 

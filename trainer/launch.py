@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from storage.files.home import Home
@@ -40,6 +40,7 @@ async def run_training(
     trigger: str = "manual",
     local_date: str | None = None,
     on_line: Callable[[str], None] | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> RunResult:
     """Make one run in a child process. Cancelling this stops the child and waits for it.
 
@@ -50,6 +51,7 @@ async def run_training(
         local_date: the night the run belongs to, as 2026-11-23; today's by default.
         on_line: hears each line of progress; without it the child writes to this process's stderr, with a bar
             if that is a terminal.
+        environment: variables for the child, besides this process's.
     """
     command = [sys.executable, "-P", "-m", "trainer", "--home", str(home), "--trigger", trigger, "--json"]
     command += ["--force"] if force else []
@@ -59,7 +61,7 @@ async def run_training(
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE if on_line else None,
-        env={**without_secrets(os.environ), "PYTHONPATH": _python_path()},
+        env={**without_secrets(os.environ), **(environment or {}), "PYTHONPATH": _python_path()},
         limit=_LINE_LIMIT,
     )
     watchdog = asyncio.create_task(_end_if_it_hangs(child, Home(home).runs / "lock"))

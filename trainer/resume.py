@@ -167,8 +167,9 @@ def _snapshot_of(store: Store, home: Home, run: Run) -> Snapshot | str:
     manifest = read_manifest(home.runs / run.id)
     try:
         if manifest is not None:
-            servers = run.config["training"]["servers"]
-            return rebuild(manifest, partial(store.eligible_pairs, run.config["consent"], servers=servers))
+            training = run.config["training"]
+            chosen = {"servers": training["servers"], "learn_from": training.get("learn_from", ())}
+            return rebuild(manifest, partial(store.eligible_pairs, run.config["consent"], **chosen))
     except SnapshotGone:
         return "words it learned from were withdrawn or changed since"
     return "its list of pairs cannot be read"

@@ -179,7 +179,12 @@ class _Run:
     def _snapshot(self, former: Mapping[int, str] | None) -> Snapshot:
         """The eligible pairs of this moment, chosen by the settings."""
         return stream_snapshot(
-            partial(self._store.eligible_pairs, self._settings.consent, servers=self._settings.training.servers),
+            partial(
+                self._store.eligible_pairs,
+                self._settings.consent,
+                servers=self._settings.training.servers,
+                learn_from=self._settings.training.learn_from,
+            ),
             self._settings.training.holdout_share,
             self._settings.snapshot,
             max_holdout=self._settings.training.max_holdout,
@@ -192,6 +197,7 @@ class _Run:
             snapshot,
             taken_at=self._run.started_at,
             consent=self._settings.consent,
+            learn_from=self._store.learned_origins(self._settings.training.learn_from),
             holdout_share=self._settings.training.holdout_share,
             rules=self._settings.snapshot,
         )
@@ -217,8 +223,12 @@ class _Run:
     def _choices(self, snapshot: Snapshot) -> list[Choice]:
         """Which answers people preferred on the prompts of the snapshot's pairs."""
         reply_ids = (pair.reply_id for pair in (*snapshot.train, *snapshot.holdout))
-        servers = self._settings.training.servers
-        return list(self._store.choices(reply_ids, self._settings.consent, servers=servers))
+        training = self._settings.training
+        return list(
+            self._store.choices(
+                reply_ids, self._settings.consent, servers=training.servers, learn_from=training.learn_from
+            )
+        )
 
     def _end(self, snapshot: Snapshot, trained: TrainingOutcome, decision: Decision, in_use: str | None) -> RunResult:
         """Record the verdict, then publish a winner and put it to use."""
@@ -262,6 +272,7 @@ class _Run:
             "dataset_hash": snapshot.hash,
             "pairs": len(snapshot),
             "consent": self._settings.consent,
+            "learn_from": self._store.learned_origins(self._settings.training.learn_from),
             "metrics": {**figures, "validation_loss": trained.learned.eval_loss},
             "seed": self._settings.training.seed,
             "recipe": trained.recipe.described(),

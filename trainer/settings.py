@@ -24,6 +24,8 @@ from pydantic_settings import (
 
 from model.config import GenerationConfig, MemoryConfig, ModelConfig
 from storage.files.home import Home
+from storage.origins import LEARNED_BY_DEFAULT
+from storage.records import Origin
 from trainer.canaries import read_canaries
 from trainer.data_settings import QuarantineConfig, SnapshotConfig
 from trainer.errors import SettingsInvalid
@@ -73,6 +75,10 @@ class TrainingConfig:
 
     servers: Annotated[tuple[ServerId, ...], Field(max_length=1000)] = ()
     """Ids of the Discord servers whose pairs are learned from; none: the first server that the bot joined."""
+    learn_from: Annotated[tuple[Origin, ...], Field(max_length=100)] = LEARNED_BY_DEFAULT
+    """Origins of the words that are learned from: "message", "direct_message", "discord_export", "command", "import",
+    "moderator", "bot". The first three are message content, which Discord lets no application train on without its
+    express permission."""
     min_pairs: Annotated[int, Field(ge=2, le=1_000_000)] = 50
     """Fewer eligible pairs than this and the run is skipped."""
     min_new_pairs: Number = 5
@@ -242,7 +248,7 @@ def _with_canaries(settings: SettingsT, home: Home) -> SettingsT:
     named = settings.gate.canaries
     if not isinstance(named, str):
         return settings
-    path = home.config.parent / Path(named).expanduser()
+    path = home.config.resolve().parent / Path(named).expanduser()
     try:
         prompts = read_canaries(path)
     except (OSError, ValueError) as error:

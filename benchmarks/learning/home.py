@@ -18,6 +18,7 @@ import torch
 from benchmarks.learning.conversations import Exchange, conversation
 from model.config import ModelConfig
 from storage.files.home import Home
+from storage.origins import ORIGINS
 from storage.records import NewReply, Pair, Turn
 from storage.store import Store
 from trainer.evaluation import evaluate
@@ -53,7 +54,7 @@ class Plan:
     def settings(self) -> TrainerSettings:
         """The defaults, but for fewer and shorter sampled replies: nobody reads them here."""
         gate = GateConfig(samples=4, sample_tokens=48, canary_samples=1)
-        training = TrainingConfig()
+        training = TrainingConfig(learn_from=ORIGINS)
         if self.quick:
             gate = replace(gate, samples=1, sample_tokens=4, canary_samples=0, max_unstopped=1.0, canary_margin=1.0)
             training = replace(training, epochs=0.5, min_pairs=20, min_holdout=1)

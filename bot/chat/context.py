@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from bot.chat.speakers import could_be_labelled, labelled, labels_for
 from bot.i18n.en import texts
 from model.chat import Message
-from storage.records import Turn
+from storage.records import Origin, Turn
 
 __all__ = [
     "Context",
@@ -41,6 +41,7 @@ class HistoryMessage:
     """One message of the history. `text` is plain (see `plain_text`); `ours` marks the bot's own.
 
     `author_id` is None where nobody can be asked for consent: another bot's, a webhook's, a forwarded message's.
+    `origin` says how the words came to the bot.
     """
 
     message_id: int
@@ -48,6 +49,7 @@ class HistoryMessage:
     name: str
     text: str
     ours: bool = False
+    origin: Origin = "message"
 
 
 @dataclass(frozen=True)
@@ -159,11 +161,11 @@ def _turns(said: Sequence[HistoryMessage]) -> tuple[Turn, ...]:
     for one in said:
         if not one.ours:
             content = labelled(labels[_speaker(one)], one.text) if with_labels else one.text
-            turns.append(Turn("user", content, author_id=one.author_id, message_id=one.message_id))
+            turns.append(Turn("user", content, one.author_id, one.message_id, one.origin))
         else:
             # No author: the store knows whom this message answered, and so whose consent it needs. Neighbours (the
             # parts of a long answer, answers to several people) are joined only when they are rendered.
-            turns.append(Turn("assistant", one.text, message_id=one.message_id))
+            turns.append(Turn("assistant", one.text, message_id=one.message_id, origin="bot"))
     return tuple(turns)
 
 

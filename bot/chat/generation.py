@@ -162,8 +162,8 @@ class AnswerGeneration:
             self._changed = True  # changed after it was read, while others were still being fetched
         persona = self.request.settings.persona
         if persona and persona != self._persona:
-            # Training knows the operator's persona, but not one that was set on Discord.
-            context = replace(context, turns=(Turn("system", persona), *context.turns))
+            # Training knows the operator's persona, but not one that was set on Discord, in a form.
+            context = replace(context, turns=(Turn("system", persona, origin="command"), *context.turns))
         return context
 
     def _submit(self, context: Context) -> ChatGeneration:

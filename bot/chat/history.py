@@ -29,6 +29,7 @@ from bot.chat.message_text import (
 from bot.chat.replied_to import replied_to
 from bot.discord_io.retry import UNSENT
 from bot.i18n.en import texts
+from storage.records import Origin
 
 __all__ = ["HistoryReader", "names_for"]
 
@@ -94,10 +95,13 @@ class HistoryReader:
             history = [self._message(message, content, names)]
             if question:
                 text = plain_text(question, names, me=self.me)
-                history.insert(0, HistoryMessage(message.id, asked.user.id, asked.user.display_name, text))
+                asker = asked.user
+                history.insert(0, HistoryMessage(message.id, asker.id, asker.display_name, text, origin="command"))
             return history
         forwarded = [
-            HistoryMessage(message.id, None, texts.FORWARDED, plain_text(text, names, me=self.me))
+            HistoryMessage(
+                message.id, None, texts.FORWARDED, plain_text(text, names, me=self.me), origin=_origin(message)
+            )
             for text in forwarded_in(message)
         ]
         pasted = [] if message.author.id == self.me else await pastes_in(message)
@@ -116,6 +120,7 @@ class HistoryReader:
             name=message.author.display_name,
             text="\n".join(part for part in parts if part),
             ours=ours,
+            origin="bot" if ours else _origin(message),
         )
 
     async def _readable(self, newest_first: list[discord.Message], asked: int | None = None) -> list[HistoryMessage]:
@@ -154,6 +159,11 @@ class HistoryReader:
             return []
         # Other bots' messages are read only where somebody replies to them.
         return [one for one in recent if one.author.id == self.me or not is_automated(one) or is_proxied(one)]
+
+
+def _origin(message: discord.Message) -> Origin:
+    """Of somebody's message; the bot reads it through Discord's API."""
+    return "direct_message" if message.guild is None else "message"
 
 
 async def names_for(guild: discord.Guild | None, content: str) -> Names:

@@ -129,7 +129,7 @@ class CommandRequest(ChatRequest):
         text = plain_text(self._question, await names_for(self.guild, self._question), me=reader.me)
         if not text:
             return None
-        asked = HistoryMessage(self._message_id, self.asker.id, self.asker.display_name, text)
+        asked = HistoryMessage(self._message_id, self.asker.id, self.asker.display_name, text, origin="command")
         history = await reader.recent_messages(self.channel, before=self._message_id)
         channel_id = self._interaction.channel_id or 0
         return compose([*history, asked], channel_id=channel_id, root=self._message_id, fits=fits)

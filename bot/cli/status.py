@@ -40,7 +40,7 @@ def _facts(home: Home, settings: TrainerSettings) -> dict[str, Any]:
     with Store.open(home.db) as store:
         adapter, pairs, last = (
             store.champion(),
-            store.counts(settings.consent, servers=settings.training.servers),
+            store.counts(settings.consent, servers=settings.training.servers, learn_from=settings.training.learn_from),
             store.last_run(),
         )
     return {

@@ -63,7 +63,8 @@ def database(place: Home, settings: Settings) -> Finding:
         return Finding("good", "database", "not made yet; the first command that needs it makes it")
     check_database(place.db)
     with Store.open(place.db) as store:
-        counts = store.counts(settings.consent, servers=settings.training.servers)
+        training = settings.training
+        counts = store.counts(settings.consent, servers=training.servers, learn_from=training.learn_from)
     kept = "not encrypted" if is_plain(place.db) else "encrypted"
     text = f"{kept}; {counts.approved} approved pairs, {counts.eligible} of them may be trained on"
     if settings.consent == "members" and counts.eligible < counts.approved:

@@ -90,6 +90,7 @@ def _exportable(
         guild_id,
         training_servers.consent,
         servers=training_servers.named,
+        learn_from=training_servers.learn_from,
         unowned=guild_id == training_servers.main,
         places=places,
     )

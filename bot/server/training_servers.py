@@ -24,6 +24,7 @@ class TrainingServers:
         self._main = settings.discord.main_server
         self._home: int | None = None
         self.consent = settings.consent
+        self.learn_from = settings.training.learn_from
 
     async def remember(self, joined: Sequence[int] = ()) -> None:
         """Look which server was the first; of these, the earliest first, if none is remembered yet."""

@@ -21,12 +21,11 @@ from bot.app import Nightshift
 from bot.settings import Settings
 from bot.simulation.demo_report import Report
 from bot.simulation.example_data import EXAMPLES, Example, load_examples, shared_signature
-from bot.simulation.server import BOT_NAME, World, post, simulate, simulated
+from bot.simulation.server import BOT_NAME, World, post, simulate, simulated, train_in_simulation
 from storage.files.home import Home
 from storage.files.pair_files import BadRow, read_pairs
 from storage.records import NewPair
 from storage.store import Store
-from trainer.launch import run_training
 from trainer.result import RunResult
 
 __all__ = ["run_demo"]
@@ -124,7 +123,7 @@ class _Night:
 
     async def train(self, home: Path, *, force: bool, trigger: str, local_date: str | None) -> RunResult:
         """The real run; when it is over, a question is under way before the bot looks for the new adapter."""
-        self._result = await run_training(home, force=force, trigger=trigger, local_date=local_date)
+        self._result = await train_in_simulation(home, force=force, trigger=trigger, local_date=local_date)
         if self._result.outcome == "promoted":
             asker = self._world.members[0]
             self._in_flight = post(self._world, asker, f"<@{self._bot_id}> Tell me a long story about the sea.")

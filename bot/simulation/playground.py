@@ -11,7 +11,14 @@ from collections.abc import Callable
 
 from bot.app import Nightshift
 from bot.settings import Settings
-from bot.simulation.server import BOT_NAME, GENERAL_CHANNEL, simulate, simulated
+from bot.simulation.server import (
+    BOT_NAME,
+    GENERAL_CHANNEL,
+    simulate,
+    simulated,
+    simulated_home,
+    train_in_simulation,
+)
 from model.protocol import ChatEngine
 from storage.files.home import Home
 
@@ -37,7 +44,7 @@ async def serve_playground(
     """Serve the playground until it is cancelled or its session is ended in the browser.
 
     Args:
-        home: the state directory.
+        home: the state directory; what is said here is kept apart from the rest, in its folder `playground`.
         settings: the bot's settings; the moderator role and review channel become the simulated server's.
         say: told each line a person should read, the address among them.
         port: of the loopback address; None picks a free one.
@@ -48,9 +55,10 @@ async def serve_playground(
     """
     # The page shows one channel, so the cards for moderators stand there too.
     settings = simulated(settings, review_channel=GENERAL_CHANNEL)
+    place = simulated_home(home.ensure(), "playground")
     say("Starting the bot ...")
     async with (
-        Nightshift.open(home.ensure(), settings, engine=engine) as app,
+        Nightshift.open(place, settings, engine=engine, train=train_in_simulation) as app,
         simulate(app.client, settle_timeout=_STEP_SECONDS, check_errors=False) as world,
         world.env.preview(
             world.general,

@@ -7,15 +7,20 @@ the server is built here; which bot lives in it, and what its people do, is the 
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import discord
 
 from bot.errors import BotError
 from bot.settings import Settings
+from storage.files.home import Home
+from storage.origins import ORIGINS
+from trainer.launch import RunResult, run_training
 
 __all__ = [
     "BOT_NAME",
@@ -27,6 +32,8 @@ __all__ = [
     "post",
     "simulate",
     "simulated",
+    "simulated_home",
+    "train_in_simulation",
 ]
 
 BOT_NAME = "Nightshift"
@@ -67,7 +74,26 @@ def simulated(settings: Settings, *, review_channel: str = REVIEW_CHANNEL) -> Se
         member_cooldown_seconds=0.0,  # its people do not take turns with others
     )
     privacy = replace(settings.privacy, look_back=False)
-    return settings.model_copy(update={"discord": discord_, "privacy": privacy})
+    training = replace(settings.training, learn_from=ORIGINS)  # this is no Discord, whose policy forbids that
+    return settings.model_copy(update={"discord": discord_, "privacy": privacy, "training": training})
+
+
+def simulated_home(home: Home, name: str) -> Home:
+    """A home of its own within another, for what is said in a simulation; settings and converted models are shared."""
+    place = Home(home.root / name).ensure()
+    if not place.models.is_symlink():
+        place.models.rmdir()
+        place.models.symlink_to(home.models.resolve(), target_is_directory=True)
+    if not place.config.exists():
+        place.config.unlink(missing_ok=True)
+        place.config.symlink_to(home.config.resolve())
+    return place
+
+
+async def train_in_simulation(home: Path, *, force: bool, trigger: str, local_date: str | None) -> RunResult:
+    """Train as `nightshift train` does, from everything that was said in the simulation."""
+    chosen = {"NIGHTSHIFT_TRAINING__LEARN_FROM": json.dumps(ORIGINS)}
+    return await run_training(home, force=force, trigger=trigger, local_date=local_date, environment=chosen)
 
 
 @asynccontextmanager

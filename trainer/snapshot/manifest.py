@@ -8,7 +8,7 @@ store's to say (storage/lineage.py).
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -35,12 +35,19 @@ class Manifest:
     pairs: dict[int, str]
     holdout: tuple[int, ...]
     left_out: dict[str, int]
+    learn_from: tuple[str, ...] = ()
 
 
 def manifest_of(
-    snapshot: Snapshot, *, taken_at: str, consent: str, holdout_share: float, rules: SnapshotConfig
+    snapshot: Snapshot,
+    *,
+    taken_at: str,
+    consent: str,
+    holdout_share: float,
+    rules: SnapshotConfig,
+    learn_from: Sequence[str] = (),
 ) -> Manifest:
-    """Describe a snapshot that was taken at a time (UTC) under a consent rule."""
+    """Describe a snapshot that was taken at a time (UTC) under a consent rule, from words of these origins."""
     return Manifest(
         hash=snapshot.hash,
         taken_at=taken_at,
@@ -50,6 +57,7 @@ def manifest_of(
         pairs={pair.reply_id: digest(pair) for pair in (*snapshot.train, *snapshot.holdout)},
         holdout=tuple(pair.reply_id for pair in snapshot.holdout),
         left_out=dict(snapshot.left_out),
+        learn_from=tuple(learn_from),
     )
 
 
@@ -64,6 +72,7 @@ def read_manifest(run_directory: Path) -> Manifest | None:
         values = json.loads((run_directory / _FILE).read_text(encoding="utf-8"))
         values["pairs"] = {int(reply_id): str(value) for reply_id, value in values["pairs"].items()}
         values["holdout"] = tuple(values["holdout"])
+        values["learn_from"] = tuple(values.get("learn_from", ()))
         return Manifest(**values)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
