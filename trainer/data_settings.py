@@ -55,6 +55,8 @@ class QuarantineConfig:
     """Number of them from which it does."""
     usual: Share = 0.05
     """Part of the older replies from which something odd counts as the community's way."""
+    misplaced: Part = 0.25
+    """Probability that an edited or imported answer belongs to another question, from which it is held; 1 is never."""
     flood_author_share: Part = 0.5
     """Part of a night's new pairs that may answer one person, if at least three people ask."""
     flood_moderator_share: Part = 0.9

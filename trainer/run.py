@@ -30,6 +30,7 @@ from trainer.evaluation.gate import Decision, decide
 from trainer.heartbeat import heartbeat
 from trainer.lock import run_lock
 from trainer.progress import Progress
+from trainer.quarantine.reasons import stored
 from trainer.quarantine.rules import in_words
 from trainer.readiness import why_not_train
 from trainer.result import RunResult, result_of
@@ -42,12 +43,15 @@ from trainer.snapshot.snapshot import Snapshot, stream_snapshot, without
 if TYPE_CHECKING:
     from model.base.loading import LoadedBase
     from trainer.measurement import Champion
+    from trainer.quarantine.measure import Screening
     from trainer.train_and_measure import TrainingOutcome
 
 __all__ = ["run_once"]
 
 log = logging.getLogger(__name__)
 
+UNSCREENED = "unscreened"
+"""Where a run's record says that no embedder could be loaded: why, and whether it is the first such run."""
 TRAINED = ("promoted", "kept")
 """Outcomes of runs that went all the way."""
 
@@ -155,18 +159,19 @@ class _Run:
         from trainer.quarantine.measure import screen
 
         former = self._former()
-        outliers, new = screen(base, snapshot, former, self._store.confirmed_pairs(), self._settings)
-        if outliers:
-            self._store.quarantine(self._run.id, [(one.reply_id, one.reason) for one in outliers])
-            snapshot = without(snapshot, frozenset(one.reply_id for one in outliers), "quarantine")
+        screening = screen(base, snapshot, former, self._store.confirmed_pairs(), self._settings)
+        self._note(screening)
+        if screening.outliers:
+            outliers = [(one.reply_id, stored(one.reason)) for one in screening.outliers]
+            self._store.quarantine(self._run.id, outliers)
+            snapshot = without(snapshot, frozenset(reply_id for reply_id, _ in outliers), "quarantine")
             self._store.update_run(
                 self._run.id,
                 snapshot_hash=snapshot.hash,
                 train_pairs=len(snapshot.train),
                 holdout_pairs=len(snapshot.holdout),
-                details={"quarantined": [{"reply_id": one.reply_id, "kind": one.kind} for one in outliers]},
             )
-            words = in_words(outliers, new)
+            words = in_words(screening.outliers, screening.new)
             self._progress.say(words)
             refusal = why_not_train(snapshot, _digests(former), self._settings.training, force=force)
             if refusal is not None:
@@ -175,6 +180,16 @@ class _Run:
         self._describe(snapshot)
         self._store.record_snapshot(self._run.id, (pair.reply_id for pair in (*snapshot.train, *snapshot.holdout)))
         return snapshot
+
+    def _note(self, screening: Screening) -> None:
+        """Keep what was set aside in the run's record, and say, once, that edits and imports were not compared."""
+        details: dict[str, Any] = {"quarantined": screening.record()}
+        if screening.without_embedder is not None:
+            last = next((run for run in self._store.runs(limit=20) if run.outcome in TRAINED), None)
+            again = last is not None and UNSCREENED in last.details
+            details[UNSCREENED] = {"why": screening.without_embedder, "first": not again}
+            self._progress.say(f"Edits and imports are not compared with their questions: {screening.without_embedder}")
+        self._store.update_run(self._run.id, details=details)
 
     def _snapshot(self, former: Mapping[int, str] | None) -> Snapshot:
         """The eligible pairs of this moment, chosen by the settings."""
@@ -240,7 +255,7 @@ class _Run:
         details = {
             **trained.details,
             "left_out": dict(snapshot.left_out),
-            "quarantined": self._store.run(self._run.id).details.get("quarantined", []),
+            **self._store.run(self._run.id).details,
             "recipe": trained.recipe.described(),
             "learned": asdict(trained.learned),
             "checks": [check.record() for check in decision.checks],

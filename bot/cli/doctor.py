@@ -74,7 +74,7 @@ def _findings(home: Home) -> Iterator[Finding]:
         yield Finding("broken", "settings", str(error))
         return
     from bot.diagnosis.discord import discord_findings
-    from bot.diagnosis.model import base_model
+    from bot.diagnosis.model import base_model, embedding_model
 
     wanted = settings.model.device
     yield looked("torch", lambda: machine.torch(wanted))
@@ -82,6 +82,7 @@ def _findings(home: Home) -> Iterator[Finding]:
     yield looked("kernels", lambda: machine.kernels(wanted))
     yield looked("memory", lambda: machine.memory(home, settings))
     yield looked("model", lambda: base_model(home, settings))
+    yield looked("embedder", lambda: embedding_model(settings))
     yield looked("disk", lambda: place.disk(home, settings.model.base))
     yield looked("home", lambda: place.home(home))
     yield looked("settings", lambda: place.settings_source(home, settings))

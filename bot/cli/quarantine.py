@@ -39,14 +39,15 @@ def show(as_json: JsonOption = False, home: HomeOption = None) -> None:
     """List the pairs waiting for a decision, the oldest first. This is what `nightshift quarantine` does."""
     from storage.files.home import find_home
     from storage.store import Store
+    from trainer.quarantine.reasons import in_english
 
     with Store.open(find_home(home).ensure().db) as store:
         held = store.quarantined(limit=None)
     if as_json:
-        print(json.dumps([asdict(one) for one in held]))
+        print(json.dumps([{**asdict(one), "reason": in_english(one.reason)} for one in held]))
         return
     for one in held:
-        print(f"{one.reply_id}  {one.created_at[:16]}  approved by {one.reviewer}  {one.reason}")
+        print(f"{one.reply_id}  {one.created_at[:16]}  approved by {one.reviewer}  {in_english(one.reason)}")
         print(f"    asked:   {_short(one.prompt)}")
         print(f"    replied: {_short(one.completion)}")
     print(f"{len(held)} in quarantine.")

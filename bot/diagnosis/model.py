@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from model.base.files import BaseRef
     from storage.files.home import Home
 
-__all__ = ["base_model"]
+__all__ = ["base_model", "embedding_model"]
 
 
 def base_model(home: Home, settings: Settings) -> Finding:
@@ -55,3 +55,14 @@ def _how_served(base: BaseRef, converted: Path, settings: Settings) -> str:
     where = converted if converted.exists() else base.source
     way = check_suitable(base.id, AutoConfig.from_pretrained(where, trust_remote_code=False), settings.model)
     return f", served {way}" if "cache" in way else ""
+
+
+def embedding_model(settings: Settings) -> Finding:
+    """What `[memory] embedder` names; nothing fails without it, but edits and imports are looked at less closely."""
+    from model.embedder import embedder_problem
+
+    if problem := embedder_problem(settings.memory):
+        text = f"{problem} Until then nobody looks whether edited and imported answers fit their questions."
+        return Finding("note", "embedder", text)
+    wanted = settings.memory.embedder
+    return Finding("good", "embedder", {"embedded": "all-MiniLM-L6-v2", "none": "none, as set"}.get(wanted, wanted))

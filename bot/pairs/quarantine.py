@@ -17,6 +17,7 @@ from bot.discord_io import limits
 from bot.discord_io.components import Component, Interaction
 from bot.discord_io.excerpts import quoted, short
 from bot.i18n.en import moderation as words
+from bot.i18n.en import quarantine as reasons
 from bot.i18n.en import texts
 from bot.server.moderators import Moderators, server_of
 from storage.errors import NotInQuarantine
@@ -68,7 +69,7 @@ def _page(
         colour=discord.Colour.gold(),
         timestamp=datetime.fromisoformat(shown.created_at),
     )
-    embed.add_field(name=words.QUARANTINE_WHY, value=short(words.quarantine_why(shown.reason), 1000), inline=False)
+    embed.add_field(name=words.QUARANTINE_WHY, value=short(reasons.why(shown.reason), 1000), inline=False)
     own = shown.reviewer_id == reader
     embed.add_field(name=words.QUARANTINE_BY, value=words.quarantine_by(shown.reviewer, own=own), inline=False)
     embed.set_footer(text=f"{texts.CARD_REPLY} {shown.reply_id}")

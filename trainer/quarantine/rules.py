@@ -1,8 +1,9 @@
 """Which new pairs stand out, and why: they wait for a second person before a run learns from them or is judged by them.
 
-Pure: pairs and their losses in, outliers with a sentence each out. Both sides of the snapshot are looked at, since a
-poisoned hold-out would reward poison. What is usual is taken from the older pairs where there are enough, and otherwise
-from the night itself, by measures that hold when two in five of its pairs are bad. What a majority does is the voice.
+Pure: pairs, their losses and meanings in, outliers with a reason each out. Both sides of the snapshot are looked at,
+since a poisoned hold-out would reward poison. What is usual is taken from the older pairs where there are enough, and
+otherwise from the night itself, by measures that hold when two in five of its pairs are bad. What a majority does is
+the voice.
 """
 
 from __future__ import annotations
@@ -19,22 +20,25 @@ from trainer.data_settings import QuarantineConfig
 from trainer.quarantine.floods import beyond_the_usual
 from trainer.quarantine.gibberish import has_no_words, repeats_itself
 from trainer.quarantine.language import NO_LANGUAGE, Speech, home_languages, scripts_in, speech_of
+from trainer.quarantine.misplaced import Meaning, by_hand, misplaced
 from trainer.quarantine.outliers import distances
 from trainer.quarantine.phrases import copied_phrases
+from trainer.reasons import Reason
 from trainer.snapshot.people import author_of, moderator_of
 
 __all__ = ["Kind", "Loss", "Outlier", "in_words", "stand_out"]
 
-Kind = Literal["gibberish", "language", "phrase", "loss", "flood"]
+Kind = Literal["gibberish", "language", "phrase", "loss", "misplaced", "flood"]
 _NAMES: dict[Kind, str] = {
     "gibberish": "saying nothing",
     "language": "their language",
     "phrase": "a copied phrase",
     "loss": "making no sense",
+    "misplaced": "not fitting their question",
     "flood": "being one person's flood",
 }
-Reasons = dict[int, str]
-"""A sentence for each reply that stands out."""
+Reasons = dict[int, Reason]
+"""Why each reply stands out."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ class Outlier:
 
     reply_id: int
     kind: Kind
-    reason: str
+    reason: Reason
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,10 @@ class _Night:
     new: Sequence[Pair]
     older: Sequence[Pair]
     confirmed: frozenset[int]
+    everything: Sequence[Pair]
+    """The new pairs with those: a list that was moved by a row is read as a whole."""
     losses: Mapping[int, Loss]
+    meanings: Mapping[int, Meaning]
     config: QuarantineConfig
 
 
@@ -73,6 +80,8 @@ def stand_out(
     confirmed: Collection[int],
     losses: Mapping[int, Loss],
     config: QuarantineConfig,
+    *,
+    meanings: Mapping[int, Meaning] | None = None,
 ) -> list[Outlier]:
     """The new pairs that stand out, by reply number, each with the first reason found.
 
@@ -82,6 +91,7 @@ def stand_out(
         confirmed: replies that a second person let in; they are never looked at again.
         losses: of new and of some older pairs under the bare base, by reply; none, and losses are not looked at.
         config: thresholds.
+        meanings: of edits, imports and some other pairs, by reply; none, and whether answers fit is not looked at.
     """
     if not config.enabled:
         return []
@@ -93,6 +103,7 @@ def stand_out(
         ("language", _other_languages),
         ("phrase", _copied),
         ("loss", _far_off),
+        ("misplaced", _misplaced),
         ("flood", _floods),
     )
     for kind, check in checks:
@@ -102,10 +113,13 @@ def stand_out(
             new=[pair for pair in pairs if pair.reply_id in looked_at and pair.reply_id not in found],
             older=[pair for pair in pairs if pair.reply_id not in looked_at],
             confirmed=kept,
+            everything=[pair for pair in pairs if pair.reply_id in looked_at],
             losses=losses,
+            meanings=meanings or {},
             config=config,
         )
-        found.update({number: Outlier(number, kind, reason) for number, reason in check(night).items()})
+        reasons = check(night).items()
+        found.update({number: Outlier(number, kind, why) for number, why in reasons if number not in found})
     return [found[number] for number in sorted(found)]
 
 
@@ -120,13 +134,13 @@ def in_words(outliers: Sequence[Outlier], new: int) -> str:
 def _gibberish(night: _Night) -> Reasons:
     """Replies without words, or with the same ones over and over; unless many older ones are like that."""
     reasons: Reasons = {}
-    for test, sentence in (
-        (has_no_words, "The reply is mostly signs, not words."),
-        (repeats_itself, "The reply says the same over and over."),
+    for test, reason in (
+        (has_no_words, Reason("signs")),
+        (repeats_itself, Reason("repeats")),
     ):
         usual = sum(test(pair.completion) for pair in night.older)
         if usual < max(3, night.config.usual * len(night.older)):
-            reasons |= {pair.reply_id: sentence for pair in night.new if test(pair.completion)}
+            reasons |= {pair.reply_id: reason for pair in night.new if test(pair.completion)}
     return reasons
 
 
@@ -141,13 +155,13 @@ def _other_languages(night: _Night) -> Reasons:
         speech, asked = spoken[pair.reply_id], " ".join(turn.content for turn in pair.turns if turn.role == "user")
         if speech.language == NO_LANGUAGE:
             if NO_LANGUAGE not in home:
-                reasons[pair.reply_id] = "The reply is in no language."
+                reasons[pair.reply_id] = Reason("no_language")
         elif speech.language is not None:
             welcome = home | speech_of(asked).plausible
             if not speech.plausible & welcome:
-                reasons[pair.reply_id] = f"The reply is in another language ({speech.language}) than what it answers."
+                reasons[pair.reply_id] = Reason("language", {"language": speech.language})
         elif speech.script not in home_scripts | scripts_in(asked) | {None}:
-            reasons[pair.reply_id] = "The reply is in another script than what it answers."
+            reasons[pair.reply_id] = Reason("script")
     return reasons
 
 
@@ -166,10 +180,7 @@ def _copied(night: _Night) -> Reasons:
         share=night.config.phrase_share,
         at_least=night.config.phrase_at_least,
     )
-    return {
-        number: f'The same phrase stands in many of the new replies and in few others: "{phrase}".'
-        for number, phrase in phrases.items()
-    }
+    return {number: Reason("phrase", {"phrase": phrase}) for number, phrase in phrases.items()}
 
 
 def _far_off(night: _Night) -> Reasons:
@@ -184,10 +195,20 @@ def _far_off(night: _Night) -> Reasons:
     )
     new = {pair.reply_id for pair in night.new}
     return {
-        pair.reply_id: f"The model finds the reply far less likely than the others ({loss.nats:.1f} nats per token)."
+        pair.reply_id: Reason("loss", {"nats": loss.nats})
         for pair, loss, distance in zip(measured, losses, far, strict=True)
         if pair.reply_id in new and distance > night.config.loss_distance
     }
+
+
+def _misplaced(night: _Night) -> Reasons:
+    """Edits and imports whose answer belongs to another question."""
+    return misplaced(
+        [pair for pair in night.everything if by_hand(pair)],
+        [*night.older, *(pair for pair in night.new if not by_hand(pair))],
+        night.meanings,
+        likely=night.config.misplaced,
+    )
 
 
 def _floods(night: _Night) -> Reasons:
@@ -195,9 +216,9 @@ def _floods(night: _Night) -> Reasons:
     config, reasons = night.config, Reasons()
     said = [pair for pair in night.new if moderator_of(pair) is not None]
     before = [pair for pair in night.older if moderator_of(pair) is not None]
-    for who, share, at_least, sentence in (
-        (moderator_of, config.flood_moderator_share, 2, "One moderator approved most of the night's new pairs."),
-        (author_of, config.flood_author_share, 3, "Most of the night's new pairs answer one person."),
+    for who, share, at_least, reason in (
+        (moderator_of, config.flood_moderator_share, 2, Reason("flood_moderator")),
+        (author_of, config.flood_author_share, 3, Reason("flood_author")),
     ):
         flood = beyond_the_usual(
             [(pair.reply_id, who(pair), pair.approved_at) for pair in said],
@@ -207,5 +228,5 @@ def _floods(night: _Night) -> Reasons:
             floor=config.flood_floor,
             at_least=at_least,
         )
-        reasons |= dict.fromkeys(flood, sentence)
+        reasons |= dict.fromkeys(flood, reason)
     return reasons

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bot.i18n.de.texts import adapter_name, verdict_line
 from bot.i18n.en.texts import NOTICE
-from storage import quarantine
 
 # --- cards -------------------------------------------------------------------------------------------------
 
@@ -307,12 +306,8 @@ QUARANTINE_BY = "Freigegeben von"
 QUARANTINE_EMPTY = "Kein Paar ist in Quarantäne."
 QUARANTINE_GONE = "Über dieses Paar hat schon jemand entschieden, oder es hat sich geändert."
 QUARANTINE_OWN = "Dieses Paar hast du selbst freigegeben, also muss jemand anderes aus der Moderation entscheiden."
+REPORT_NOTE = "Hinweis"
 REPORT_ASIDE = "In Quarantäne"
-
-
-def quarantine_why(reason: str) -> str:
-    imported = "Jemand aus der Moderation hat es importiert; jemand anderes muss entscheiden."
-    return imported if reason == quarantine.WAITS_SINCE_IMPORT else reason
 
 
 def quarantine_title(left: int) -> str:

