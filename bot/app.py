@@ -21,6 +21,7 @@ from bot.errors import TrainingUnderway
 from bot.health_file import HealthFile
 from bot.i18n.en import moderation as words
 from bot.i18n.en import texts
+from bot.recall.memory import Memory
 from bot.settings import Settings
 from bot.training.adapter_in_use import AdapterInUse
 from bot.training.gpu_memory import share_gpu_memory
@@ -60,6 +61,7 @@ class Nightshift:
         self._training_here = False  # from the start of our run until people are told how it ended
         self._other_runs = OtherRuns(home, store, self._tell)
         self._scheduled = False
+        self.memory = Memory(store, settings)
         self._nightly = Nightly(settings.schedule, self._nights, self._tonight)
         self.client = self.new_client()
         self.supervisor = EngineSupervisor(engine, self._announce, restarted=self.sync_adapter)
@@ -116,7 +118,7 @@ class Nightshift:
 
     def new_client(self) -> NightshiftClient:
         """A fresh Discord client on the same parts, as after a restart; it becomes `client`."""
-        self.client = NightshiftClient(self.engine, self.store, self.settings, self)
+        self.client = NightshiftClient(self.engine, self.store, self.settings, self, self.memory)
         return self.client
 
     async def _announce(self, text: Callable[[], str]) -> bool:
@@ -256,6 +258,7 @@ class Nightshift:
         # Together, since a container gives 10 s for all of it.
         parts = filter(None, [run, None if self.client.is_closed() else self.client.close(), nightly])
         ended = await asyncio.gather(*parts, return_exceptions=True)
+        await self.memory.close()
         for error in ended:
             if isinstance(error, Exception):
                 _log.error("A part could not be closed properly", exc_info=error)

@@ -14,6 +14,7 @@ from bot.discord_io.discord_clock import DiscordClock
 from bot.privacy.deleted_messages import deleted_while_offline
 from bot.privacy.retention import apply_retention
 from bot.privacy.withdrawals import Withdrawals
+from bot.recall.memory import Memory
 from bot.review.outbox import Outbox
 from bot.settings import Settings
 from bot.training.operations import Operations
@@ -24,6 +25,7 @@ __all__ = ["BackgroundLoops"]
 
 _RETENTION_HOURS = 6  # between two removals of what is too old
 _ERASE_MINUTES = 5  # between two attempts to overwrite removed words in the files, which another process may prevent
+_MEMORY_SECONDS = 10.0  # between two looks for what was approved or added elsewhere, such as an import
 _ROUND_SECONDS = 15.0  # between two looks for what is not shown on Discord yet
 
 
@@ -40,6 +42,7 @@ class BackgroundLoops:
         operations: Operations,
         answering: Answering,
         outbox: Outbox,
+        memory: Memory,
         withdrawals: Withdrawals,
         locale: Callable[[discord.Guild | None], str],
         announce: Callable[[Callable[[], str]], Awaitable[bool]],
@@ -60,6 +63,7 @@ class BackgroundLoops:
         self.poll = tasks.loop(seconds=settings.discord.poll_seconds)(self._task("adapter", operations.look))
         self.retention = tasks.loop(hours=_RETENTION_HOURS)(self._task("retention", self.apply_retention))
         self.erase = tasks.loop(minutes=_ERASE_MINUTES)(self._task("erase", self._erase))
+        self.memory = tasks.loop(seconds=_MEMORY_SECONDS)(self._task("memory", memory.catch_up))
         self.outbox = tasks.loop(seconds=_ROUND_SECONDS)(self._task("outbox", self.show_the_rest))
         self.deleted = tasks.loop(count=1)(self._task("deleted", self._remove_deleted))
 
@@ -68,6 +72,7 @@ class BackgroundLoops:
         self.poll.start()
         self.retention.start()
         self.erase.start()
+        self.memory.start()
 
     def start_when_ready(self) -> None:
         """Start the loops that need a connection, at each new one."""
@@ -78,7 +83,7 @@ class BackgroundLoops:
 
     def cancel(self) -> None:
         """Stop all loops."""
-        for loop in (self.poll, self.retention, self.erase, self.outbox, self.deleted):
+        for loop in (self.poll, self.retention, self.erase, self.memory, self.outbox, self.deleted):
             loop.cancel()
 
     def _task(self, name: str, work: Callable[[], Awaitable[Any]]) -> Callable[[], Coroutine[Any, Any, None]]:

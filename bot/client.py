@@ -14,6 +14,7 @@ from bot.background_loops import BackgroundLoops
 from bot.chat.answering import Answering
 from bot.chat.buttons import ContinueButton, DeleteButton, RegenerateButton, StopButton
 from bot.chat.incoming import IncomingRequests, ask_command
+from bot.chat.lookup import Lookup
 from bot.chat.request import ChatRequest
 from bot.chat.save import SavedReply
 from bot.discord_io.command_tree import CommandTree
@@ -28,6 +29,7 @@ from bot.privacy.commands import privacy_commands
 from bot.privacy.deleted_messages import in_deleted_threads
 from bot.privacy.retention import DeletedMessages
 from bot.privacy.withdrawals import Withdrawals
+from bot.recall.memory import Memory
 from bot.review.blind_vote import VoteButton
 from bot.review.cards import CardButton, ReasonMenu
 from bot.review.outbox import Outbox
@@ -74,7 +76,9 @@ def _joined(guild: discord.Guild) -> tuple[bool, float, int]:
 class NightshiftClient(discord.Client):
     """`review` is what the buttons of cards call; `guild_settings` holds the servers' own settings."""
 
-    def __init__(self, engine: ChatEngine, store: AsyncStore, settings: Settings, operations: Operations) -> None:
+    def __init__(
+        self, engine: ChatEngine, store: AsyncStore, settings: Settings, operations: Operations, memory: Memory
+    ) -> None:
         self._token = TokenWatch(self.close)
         self._clock = DiscordClock()
         self._clock.listen(self._token.trace)
@@ -98,7 +102,13 @@ class NightshiftClient(discord.Client):
         self.withdrawals = Withdrawals(self, self.moderators, self.review, self.reports)
         self._reactions = Reactions(self.moderators, self.review)
         self.answering = Answering(
-            engine, store, settings, self._on_reply, self.outbox.answer, training_servers=self.training_servers
+            engine,
+            store,
+            settings,
+            self._on_reply,
+            self.outbox.answer,
+            training_servers=self.training_servers,
+            lookup=Lookup(memory, self.moderators.readers, settings.memory),
         )
         self.requests = IncomingRequests(
             self.answering, store, self.guild_settings, self.moderators, direct_messages=config.direct_messages
@@ -122,6 +132,7 @@ class NightshiftClient(discord.Client):
             operations=operations,
             answering=self.answering,
             outbox=self.outbox,
+            memory=memory,
             withdrawals=self.withdrawals,
             locale=self.moderators.locale,
             announce=self.announce,
@@ -225,6 +236,8 @@ class NightshiftClient(discord.Client):
         self.answering.changed(ids)
         redacted = await self._deleted_messages.remove(ids)  # first: answers reread the store
         await self._store.call(Store.posts_gone, ids)
+        if redacted:
+            self.answering.reread()  # they may have been shown what is gone as an example
         await self._redacted(redacted)
 
     async def _forgotten(self, reply_ids: Sequence[int]) -> None:

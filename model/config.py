@@ -35,10 +35,28 @@ class GenerationConfig:
 
 @dataclass(frozen=True)
 class MemoryConfig:
-    """What texts are compared with each other by."""
+    """What texts are compared by, and what of a server's own answers and documents a prompt is shown."""
 
     embedder: Annotated[str, Field(min_length=1, max_length=1000)] = "embedded"
     """`embedded`, a Hugging Face id or a directory of a sentence-transformers model, or `none`."""
+    examples: Annotated[int, Field(ge=0, le=32)] = 4
+    """Most approved replies to similar questions that a prompt is shown; 0 shows none."""
+    example_tokens: Annotated[int, Field(ge=16, le=1 << 20)] = 256
+    """Most tokens of them together."""
+    example_score: Annotated[float, Field(ge=0.0, le=1.0)] = 0.6
+    """How similar a question must be for its reply to be shown, from 0 to 1."""
+    chunks: Annotated[int, Field(ge=0, le=32)] = 3
+    """Most parts of documents that a prompt is shown; 0 shows none."""
+    chunk_tokens: Annotated[int, Field(ge=16, le=1 << 20)] = 512
+    """Most tokens of them together."""
+    chunk_score: Annotated[float, Field(ge=0.0, le=1.0)] = 0.4
+    """How well a part must fit the question to be shown, from 0 to 1."""
+    documents: Annotated[int, Field(ge=0, le=100_000)] = 200
+    """Most documents of a server."""
+    document_characters: Annotated[int, Field(ge=1, le=100_000_000)] = 1_000_000
+    """Longest document in characters."""
+    server_characters: Annotated[int, Field(ge=1, le=1_000_000_000)] = 4_000_000
+    """Most characters of a server's documents together."""
 
 
 @dataclass(frozen=True)

@@ -297,6 +297,40 @@ class ChampionChanged(StorageError):
         self.champion = champion
 
 
+class DocumentNotFound(StorageError):
+    """No document of this server has this number."""
+
+    def __init__(self, document_id: int) -> None:
+        super().__init__(f"There is no document {document_id} here: `nightshift knowledge list` lists all of them.")
+        self.document_id = document_id
+
+
+class DocumentEmpty(StorageError):
+    """A document without any text."""
+
+    def __init__(self, title: str) -> None:
+        super().__init__(f"{title} has no text that can be read: a scanned page has to be turned into text first.")
+        self.title = title
+
+
+class DocumentTooLong(StorageError):
+    """A document with more text than one may have."""
+
+    def __init__(self, title: str, characters: int, most: int) -> None:
+        super().__init__(f"{title} has {characters:,} characters, and a document may have {most:,}: split it up.")
+        self.title = title
+        self.characters = characters
+        self.most = most
+
+
+class KnowledgeFull(StorageError):
+    """A server has as much as it may have; `most` says how much that is."""
+
+    def __init__(self, most: str) -> None:
+        super().__init__(f"This server may have {most}: remove a document first.")
+        self.most = most
+
+
 class FileUnusable(StorageError):
     """A file of pairs cannot be read or written as a whole (single bad rows are not errors).
 

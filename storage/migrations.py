@@ -557,6 +557,135 @@ def m030_origins(db: Database) -> None:
         done = rows[-1][0]
 
 
+def m050_recall(db: Database) -> None:
+    # Documents of a server. channel_id: who reads this channel may be shown it; null: everybody on the server.
+    db.execute("""
+        create table documents (
+            id integer primary key autoincrement,
+            guild_id integer not null,
+            title text not null,
+            kind text not null,
+            url text,
+            channel_id integer,
+            message_id integer,
+            added_by text not null,
+            added_by_id integer,
+            created_at text not null,
+            updated_at text not null
+        )
+    """)
+    db.execute("create index documents_guild on documents (guild_id)")
+    # What can be found: the question of an approved reply, or a chunk of a document. guild_id 0: of no server. Direct
+    # messages are never found.
+    # message_id, author_id: of the Discord message whose words a chunk holds. autoincrement: no number names two.
+    db.execute("""
+        create table recall_entries (
+            id integer primary key autoincrement,
+            guild_id integer not null,
+            reply_id integer unique references replies (id) on delete cascade,
+            document_id integer references documents (id) on delete cascade,
+            position integer not null default 0,
+            heading text not null default '',
+            text text not null,
+            message_id integer,
+            author_id integer
+        )
+    """)
+    db.execute("create index recall_entries_document on recall_entries (document_id) where document_id is not null")
+    db.execute("create index recall_entries_message on recall_entries (message_id) where message_id is not null")
+    db.execute("create index recall_entries_author on recall_entries (author_id) where author_id is not null")
+    db.execute("""
+        create virtual table recall_words using fts5 (
+            heading, text, content = 'recall_entries', content_rowid = 'id',
+            tokenize = 'porter unicode61 remove_diacritics 2'
+        )
+    """)
+    # Of unit length, in float16; bot_state says which model made them.
+    db.execute("""
+        create table recall_vectors (
+            entry_id integer primary key references recall_entries (id) on delete cascade,
+            guild_id integer not null,
+            documents integer not null,
+            vector blob not null
+        )
+    """)
+    db.execute("create index recall_vectors_of on recall_vectors (guild_id, documents, entry_id)")
+    # How often the vectors of a server changed, so that what holds them in memory looks again.
+    db.execute("""
+        create table recall_versions (
+            guild_id integer not null,
+            documents integer not null,
+            version integer not null,
+            primary key (guild_id, documents)
+        ) without rowid
+    """)
+    # What is to be done: replies without an entry, entries without a vector.
+    db.execute("create table recall_due (reply_id integer primary key references replies (id) on delete cascade)")
+    db.execute("""
+        create table recall_unembedded (
+            entry_id integer primary key references recall_entries (id) on delete cascade
+        )
+    """)
+    db.execute("""
+        create trigger recall_entries_added after insert on recall_entries begin
+            insert into recall_words (rowid, heading, text) values (new.id, new.heading, new.text);
+            insert into recall_unembedded (entry_id) values (new.id);
+        end
+    """)
+    db.execute("""
+        create trigger recall_entries_removed after delete on recall_entries begin
+            insert into recall_words (recall_words, rowid, heading, text)
+            values ('delete', old.id, old.heading, old.text);
+        end
+    """)
+    for event, row in (("insert", "new"), ("delete", "old")):
+        # Two pairs of SQL's own words.
+        db.execute(f"""
+            create trigger recall_vectors_{event} after {event} on recall_vectors begin
+                insert into recall_versions (guild_id, documents, version) values ({row}.guild_id, {row}.documents, 1)
+                on conflict (guild_id, documents) do update set version = version + 1;
+            end
+        """)  # noqa: S608
+    # An approval makes an entry due; whatever ends it takes the entry away at once.
+    db.execute("""
+        create trigger replies_recalled after update of standing on replies
+        when new.standing in ('approve', 'edit') and new.redacted = 0
+            and (new.source <> 'discord' or new.guild_id is not null) begin
+            insert or ignore into recall_due (reply_id) values (new.id);
+        end
+    """)
+    db.execute("""
+        create trigger replies_not_recalled after update of standing, redacted on replies
+        when new.redacted <> 0 or coalesce(new.standing, '') not in ('approve', 'edit') begin
+            delete from recall_entries where reply_id = new.id;
+            delete from recall_due where reply_id = new.id;
+        end
+    """)
+    db.execute("""
+        insert into recall_due (reply_id)
+        select id from replies where standing in ('approve', 'edit') and redacted = 0
+            and (source <> 'discord' or guild_id is not null)
+    """)
+
+
+def m051_recalled(db: Database) -> None:
+    # What was shown with the prompt of a reply: another reply as an example, or an entry of a document. No words.
+    # Their numbers stay when those are gone: an answer may still repeat what it was shown.
+    db.execute("""
+        create table recalled (
+            reply_id integer not null references replies (id) on delete cascade,
+            position integer not null,
+            example_id integer,
+            entry_id integer,
+            score real not null,
+            tokens integer not null,
+            primary key (reply_id, position)
+        ) without rowid
+    """)
+    db.execute("create index recalled_example on recalled (example_id) where example_id is not null")
+    db.execute("create index recalled_entry on recalled (entry_id) where entry_id is not null")
+
+
 STEPS: tuple[Callable[[Database], None], ...] = (
     m001_replies_and_reviews,
     m002_people_in_replies,
@@ -584,4 +713,6 @@ STEPS: tuple[Callable[[Database], None], ...] = (
     m026_reported_runs,
     m028_reply_numbers,
     m030_origins,
+    m050_recall,
+    m051_recalled,
 )

@@ -144,7 +144,7 @@ def _listed(ids: Sequence[int] | None) -> str | None:
 
 def _eligible(consent: ConsentRule) -> str:
     """The condition on a judged reply that is approved, but for the origins of its words."""
-    return f"{NOT_SET_ASIDE} and {LET_IN} and {_TAUGHT_HERE} and {_consent_clause(consent)}"
+    return f"{NOT_SET_ASIDE} and {LET_IN} and {_TAUGHT_HERE} and {consent_clause(consent)}"
 
 
 def _values(db: Connection, servers: Sequence[int], learn_from: Collection[Origin] | None) -> dict[str, object]:
@@ -152,7 +152,7 @@ def _values(db: Connection, servers: Sequence[int], learn_from: Collection[Origi
     return {"servers": json.dumps(teaching(db, servers)), "excluded": origins.excluded(db, learn_from)}
 
 
-def _consent_clause(consent: ConsentRule) -> str:
+def consent_clause(consent: ConsentRule) -> str:
     if consent == "members":
         return CONSENTED
     if consent == "operator":

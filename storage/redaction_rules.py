@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from storage.records import Turn
 
-__all__ = ["REDACTED", "RedactedTurns", "RemovedWords", "redact_turns"]
+__all__ = ["COMMON", "REDACTED", "RedactedTurns", "RemovedWords", "redact_turns"]
 
 REDACTED = "[redacted]"
 
@@ -40,7 +40,7 @@ _GERMAN = """
     viel vielleicht vom warum weil welche welchem welchen welcher welches wenn werde werden wieder wird wirst
     wissen wollen wurde wurden zwischen
 """
-_COMMON = frozenset(f"{_ENGLISH} {_GERMAN}".split())
+COMMON = frozenset(f"{_ENGLISH} {_GERMAN}".split())
 
 
 class RemovedWords:
@@ -123,4 +123,4 @@ def _runs(words: Sequence[str]) -> set[tuple[str, ...]]:
 
 
 def _is_unusual(word: str) -> bool:
-    return any(map(str.isdigit, word)) or (len(word) >= _UNUSUAL and word not in _COMMON)
+    return any(map(str.isdigit, word)) or (len(word) >= _UNUSUAL and word not in COMMON)

@@ -11,7 +11,20 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from sqlite3 import Connection
 
-from storage import answers, audit, erasure, forgettings, lineage, outbox, posts, replies, samples, word_hashes
+from storage import (
+    answers,
+    audit,
+    documents,
+    erasure,
+    forgettings,
+    lineage,
+    outbox,
+    posts,
+    recalled,
+    replies,
+    samples,
+    word_hashes,
+)
 from storage.database import writing
 from storage.records import Forgotten, Reply, Turn
 from storage.redaction_rules import REDACTED, RemovedWords, redact_turns
@@ -45,11 +58,16 @@ def forget(db: Connection, user_id: int, before: int | None = None) -> Forgotten
         marked = set(lineage.marked(db))
         theirs = _with_author(db, user_id)
         act = _Withdrawal(set(theirs), RemovedWords(text for one in theirs for text in _words_of(db, one, user_id)))
+        for text in documents.take_out(db, author_id=user_id):
+            act.words.add(text)
         newest = 0
         for reply_id in theirs:
             reply = replies.get(db, reply_id)
             asked = reply.asker_id == user_id
             others = _answers_to_others(db, reply, user_id)
+            if _only_as_example(reply, others) and not _repeats(reply, act.words):
+                act.touched.discard(reply_id)
+                continue
             newest = max([newest, *_numbers(reply, user_id)])
             _redact(db, reply, act, gone=_of(user_id, others), answer_gone=asked)
             if asked:
@@ -73,14 +91,18 @@ def forget(db: Connection, user_id: int, before: int | None = None) -> Forgotten
 
 def redact_messages(db: Connection, message_ids: Iterable[int]) -> list[int]:
     """Remove the words of Discord messages, a person's or the bot's. Returns the numbers of the redacted replies."""
-    act = _Withdrawal()
+    act, ids = _Withdrawal(), set(message_ids)
     with writing(db):
-        _redact_in(db, set(message_ids), act)
+        entries = documents.entries_of(db, ids)
+        taken_out = documents.take_out(db, message_ids=sorted(ids))
+        for text in taken_out:
+            act.words.add(text)
+        _redact_in(db, ids, act, entries)
         _follow(db, act)
-        if act.touched:
+        if act.touched or taken_out:
             samples.withdraw(db, act.words)
             erasure.request(db)
-    if act.touched:
+    if act.touched or taken_out:
         erasure.carry_out(db)
     return sorted(act.touched)
 
@@ -94,8 +116,11 @@ def _follow(db: Connection, act: _Withdrawal) -> None:
         _redact_in(db, messages, act)
 
 
-def _redact_in(db: Connection, message_ids: set[int], act: _Withdrawal) -> None:
-    """Take these messages out of every reply that shows them, each once."""
+def _redact_in(db: Connection, message_ids: set[int], act: _Withdrawal, entries: Iterable[int] = ()) -> None:
+    """Take these messages out of every reply that shows them, each once, and of what was shown those as examples.
+
+    Replies that were shown one of the `entries` of documents, which are gone, may repeat them.
+    """
     found: dict[int, set[int]] = {}
     for message_id in message_ids:
         rows = db.execute(
@@ -107,13 +132,33 @@ def _redact_in(db: Connection, message_ids: set[int], act: _Withdrawal) -> None:
         )
         for (reply_id,) in rows:
             found.setdefault(int(reply_id), set()).add(message_id)
-    act.touched |= found.keys()
     for reply_id in sorted(found):
         reply, gone = replies.get(db, reply_id), found[reply_id]
+        act.touched.add(reply_id)
         # Only the first message counts for an answer: the bot itself deletes further ones when it writes a shorter one.
         answer_gone = not gone.isdisjoint({reply.message_id, reply.prompt_message_id})
         prompt = reply.turns[-1] if reply.prompt_message_id in gone else None
         _redact(db, reply, act, gone=_in_messages(gone, prompt), answer_gone=answer_gone)
+    _redact_shown(db, found, entries, act)
+
+
+def _redact_shown(db: Connection, examples: Iterable[int], entries: Iterable[int], act: _Withdrawal) -> None:
+    """Take out the answers that repeat what they were shown as an example or of a document, and what repeats those."""
+    waiting = [*(("example_id", number) for number in examples), *(("entry_id", number) for number in entries)]
+    seen: set[int] = set()
+    while waiting:
+        for reply_id in set(recalled.shown_to(db, *waiting.pop())) - seen:
+            seen.add(reply_id)
+            waiting.append(("example_id", reply_id))
+            reply = replies.get(db, reply_id)
+            if reply_id not in act.touched and _repeats(reply, act.words):
+                act.touched.add(reply_id)
+                _redact(db, reply, act, gone=lambda _: False, answer_gone=True)
+
+
+def _repeats(reply: Reply, words: RemovedWords) -> bool:
+    """Whether an answer repeats withdrawn words that nobody said in its own conversation."""
+    return words.repeated_in(reply.text, [turn.content for turn in reply.turns if turn.role != "assistant"])
 
 
 def _redact(db: Connection, reply: Reply, act: _Withdrawal, *, gone: Callable[[Turn], bool], answer_gone: bool) -> None:
@@ -190,6 +235,12 @@ def _answers_to_others(db: Connection, reply: Reply, user_id: int) -> set[int] |
     shown = [turn.message_id for turn in reply.turns if turn.role == "assistant" and turn.message_id is not None]
     found = {message_id: replies.by_message(db, message_id) for message_id in shown}
     return {message_id for message_id, one in found.items() if one is not None and one.asker_id not in (None, user_id)}
+
+
+def _only_as_example(reply: Reply, answers_to_others: set[int] | None) -> bool:
+    """Whether a person is among a reply's people for an example or a document that its prompt was shown with."""
+    ours = [turn.message_id for turn in reply.turns if turn.role == "assistant"]
+    return answers_to_others is not None and all(number in answers_to_others for number in ours)
 
 
 def _with_author(db: Connection, user_id: int) -> list[int]:

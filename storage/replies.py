@@ -6,22 +6,24 @@ from collections.abc import Sequence
 from dataclasses import replace
 from sqlite3 import Connection, Row
 
-from storage import answers, forgettings, origins, word_hashes
+from storage import answers, forgettings, origins, recalled, word_hashes
 from storage.conditions import WAITING
 from storage.database import writing
 from storage.errors import ReplyNotFound
 from storage.fingerprints import content_hash
+from storage.recall_records import Recalled
 from storage.records import NewReply, Reply, Turn
 from storage.redaction_rules import REDACTED, RemovedWords, redact_turns
 from storage.timestamps import now
 from storage.turns import authors_are_known, authors_of, decode_turns, encode_turns, messages_of
 
 
-def add(db: Connection, new: NewReply, shown_in: Sequence[int] = ()) -> int:
+def add(db: Connection, new: NewReply, shown_in: Sequence[int] = (), recall: Sequence[Recalled] = ()) -> int:
     """Store a reply; it waits for a verdict. Returns its number.
 
-    `shown_in` are all Discord messages that show it, where there is more than the first. Words of somebody who
-    was forgotten since they said them are not stored: the reply is redacted from the start.
+    `shown_in` are all Discord messages that show it, where there is more than the first; `recall` is what else its
+    prompt was shown. Words of somebody who was forgotten since they said them are not stored: the reply is redacted
+    from the start.
 
     Raises:
         ValueError: the turns do not end with a user turn, so nothing was answered.
@@ -32,6 +34,8 @@ def add(db: Connection, new: NewReply, shown_in: Sequence[int] = ()) -> int:
         if new.source == "discord":
             word_hashes.add(db, new.turns, new.text)
         new, redacted = _as_may_be_kept(db, new)
+        if recalled.is_gone(db, recall):
+            new, redacted, recall = replace(new, text=REDACTED), True, ()
         answered, traced = answers.askers(db, new.turns)
         cursor = db.execute(
             """
@@ -68,6 +72,7 @@ def add(db: Connection, new: NewReply, shown_in: Sequence[int] = ()) -> int:
             # The bot's answer to somebody, shown here again, may quote them: this needs their consent too.
             [(reply_id, author) for author in authors_of(new.turns, new.asker_id) | answered],
         )
+        recalled.add(db, reply_id, recall)
         answers.add_messages(db, reply_id, [*([] if new.message_id is None else [new.message_id]), *shown_in])
         db.executemany(
             "insert into reply_messages (reply_id, message_id) values (?, ?)",
@@ -138,8 +143,9 @@ def extend(
     confidence: float | None,
     adapter: str | None,
     shown_in: Sequence[int] = (),
+    recall: Sequence[Recalled] = (),
 ) -> bool:
-    """Let a reply that broke off say `text` from now on, the whole of it.
+    """Let a reply that broke off say `text` from now on, the whole of it; see `add` for the rest.
 
     Only while it waits for its first verdict and was made by the same adapter: a verdict is about the words that were
     read, and one reply has one adapter. Returns whether it was done.
@@ -153,8 +159,9 @@ def extend(
             """,  # noqa: S608
             [reply_id, adapter],
         ).fetchone()
-        if row is None:
+        if row is None or recalled.is_gone(db, recall):
             return False
+        recalled.add(db, reply_id, recall)
         db.execute(
             "update replies set text = ?, finish_reason = ?, confidence = ?, content_hash = ? where id = ?",
             [text, finish_reason, confidence, content_hash(read_row(row).turns, text), reply_id],

@@ -19,6 +19,7 @@ import storage.answers
 import storage.audit
 import storage.conclusions
 import storage.consents
+import storage.documents
 import storage.erasure
 import storage.forgettings
 import storage.guild_settings
@@ -36,6 +37,9 @@ import storage.promotions
 import storage.quarantine
 import storage.queues
 import storage.quotas
+import storage.recall
+import storage.recall_entries
+import storage.recalled
 import storage.redactions
 import storage.replies
 import storage.retention
@@ -131,6 +135,26 @@ class Store(Connected):
     quarantined = method(storage.quarantine.held)
     decide_quarantine = method(storage.quarantine.decide)
     confirmed_pairs = method(storage.quarantine.confirmed)
+
+    add_document = method(storage.documents.add)
+    replace_document = method(storage.documents.replace)
+    remove_document = method(storage.documents.remove)
+    document = method(storage.documents.get)
+    documents = method(storage.documents.of_server)
+    every_document = method(storage.documents.every)
+    chunks_of = method(storage.documents.chunks_of)
+    matching_entries = method(storage.recall.matching)
+    found_examples = method(storage.recall.examples)
+    found_chunks = method(storage.recall.chunks)
+    recalled_with = method(storage.recalled.of_reply)
+    index_due = method(storage.recall_entries.index_due)
+    recall_is_due = method(storage.recall_entries.is_due)
+    use_recall_model = method(storage.recall_entries.use_model)
+    unembedded = method(storage.recall_entries.unembedded)
+    put_vectors = method(storage.recall_entries.put_vectors)
+    vectors_version = method(storage.recall_entries.version)
+    vector_ids = method(storage.recall_entries.vector_ids)
+    vectors = method(storage.recall_entries.vectors)
 
     consent = method(storage.consents.get)
     set_consent = method(storage.consents.put)

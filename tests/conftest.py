@@ -16,6 +16,7 @@ from storage import origins
 
 settings.register_profile("same", derandomize=True)
 settings.register_profile("explore", derandomize=False)
+os.environ.setdefault("NIGHTSHIFT_MEMORY__EMBEDDER", "none")  # tests that want one name it: loading it takes seconds
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 

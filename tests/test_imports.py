@@ -35,6 +35,7 @@ LAYERS = {
         ("model_offers",),
         ("discord_io",),
         ("server",),
+        ("recall",),
         ("chat",),
         ("review",),
         ("training",),
@@ -59,7 +60,7 @@ LAYERS = {
         ("",),
     ),
     "storage": (
-        ("errors", "records"),
+        ("errors", "records", "recall_records"),
         ("files",),
         ("",),
     ),
@@ -75,6 +76,7 @@ LAYERS = {
         ("fused",),
         ("serving",),
         ("engine",),
+        ("embedder", "vector_index"),
     ),
 }
 """Folders and single files of each package from the bottom up; "" is everything else at its top.

@@ -21,6 +21,7 @@ from bot.chat.existing_answer import ExistingAnswer
 from bot.chat.generation import AnswerGeneration, EmptyRequest, RequestGone, sampling_for
 from bot.chat.history import HistoryReader
 from bot.chat.introductions import Introductions
+from bot.chat.lookup import Lookup
 from bot.chat.rate_limits import RateLimits
 from bot.chat.request import ChatRequest
 from bot.chat.save import SavedReply, save_reply
@@ -60,8 +61,10 @@ class Answering:
         deliver: Callable[[int, MessageStream, ChatRequest], Awaitable[None]],
         *,
         training_servers: TrainingServers,
+        lookup: Lookup | None = None,
     ) -> None:
         self._engine = engine
+        self._lookup = lookup
         self._store = store
         self._settings = settings
         self._on_reply = on_reply
@@ -135,7 +138,11 @@ class Answering:
     async def _answer(self, request: ChatRequest, me: int, *, again: bool) -> bool:
         existing = request.existing.messages if request.existing is not None else ()
         generation = AnswerGeneration(
-            self._engine, request, sampling_for(request, self._settings.generation, again=again), self._settings.persona
+            self._engine,
+            request,
+            sampling_for(request, self._settings.generation, again=again),
+            self._settings.persona,
+            self._lookup.of(request, self._engine.count_tokens) if self._lookup is not None else None,
         )
 
         async def send(*args: Any, **extras: Any) -> discord.Message:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 
 from bot.chat.speakers import could_be_labelled, labelled, labels_for
 from bot.i18n.en import texts
+from bot.recall.records import NOTHING, Shown
 from model.chat import Message
 from storage.records import Origin, Turn
 
@@ -54,10 +55,14 @@ class HistoryMessage:
 
 @dataclass(frozen=True)
 class Context:
-    """What one answer is generated from. `conversation` is the same for every answer in one chain of replies."""
+    """What one answer is generated from. `conversation` is the same for every answer in one chain of replies.
+
+    `shown` is what was found in the server's approved replies and documents; it is no part of the conversation.
+    """
 
     turns: tuple[Turn, ...]
     conversation: str
+    shown: Shown = NOTHING
 
 
 @dataclass(frozen=True)

@@ -12,17 +12,23 @@ from dataclasses import replace
 
 import discord
 
-from bot.chat.context import Context, messages
+from bot.chat.context import Context, messages, shorten
 from bot.chat.history import HistoryReader
 from bot.chat.request import ChatRequest
 from bot.chat.speakers import label_of, labels_in, showable, without_labels
+from bot.recall.prompt import with_shown, without_last
+from bot.recall.records import Shown
 from model.chat import Message
 from model.config import GenerationConfig
 from model.errors import EngineClosed
 from model.protocol import ChatEngine, ChatGeneration, Completion, Sampling
 from storage.records import Turn
 
-__all__ = ["AnswerGeneration", "EmptyRequest", "RequestGone", "sampling_for"]
+__all__ = ["AnswerGeneration", "EmptyRequest", "Fitting", "Recall", "RequestGone", "sampling_for"]
+
+Fitting = Callable[[Context, Shown], Context]
+Recall = Callable[[Context, Fitting], Awaitable[Context]]
+"""Adds to a context what is found for it, as far as the second argument says there is room."""
 
 _QUEUE_NOTICE_S = 3.0
 """Seconds of waiting between two reports of the place in the queue."""
@@ -56,12 +62,20 @@ class AnswerGeneration:
     `stored`: whether the answer is in the store; set by whoever saves it.
     """
 
-    def __init__(self, engine: ChatEngine, request: ChatRequest, sampling: Sampling, persona: str) -> None:
+    def __init__(
+        self,
+        engine: ChatEngine,
+        request: ChatRequest,
+        sampling: Sampling,
+        persona: str,
+        recall: Recall | None = None,
+    ) -> None:
         self.request = request
         self.stored = False
         self._engine = engine
         self._sampling = sampling
         self._persona = persona
+        self._recall = recall
         self._watched: set[int] = {request.id}
         self._meanwhile: set[int] = set()  # changed since the history was last read
         self._first: asyncio.Task[str] | None = None
@@ -164,10 +178,34 @@ class AnswerGeneration:
         if persona and persona != self._persona:
             # Training knows the operator's persona, but not one that was set on Discord, in a form.
             context = replace(context, turns=(Turn("system", persona, origin="command"), *context.turns))
+        return context if self._recall is None else await self._recall(context, self._fitting)
+
+    def _fitting(self, context: Context, shown: Shown) -> Context:
+        """The context with what was found, as far as there is room: the conversation keeps two thirds of it."""
+        budget = self._engine.context_tokens - self._sampling.max_new_tokens
+        while shown:
+            taken = replace(context, shown=shown)
+            if self._engine.count_tokens([*self._prompt(taken), *self._begun]) <= budget:
+                return taken
+            if sum(shown.tokens) <= budget // 3:
+                system = [turn for turn in context.turns if turn.role == "system"]
+                spoken = [turn for turn in context.turns if turn.role != "system"]
+
+                def fits(turns: Sequence[Message], found: Shown = shown) -> bool:
+                    prompt = with_shown([*messages((), self.request.settings.persona), *turns], found)
+                    return self._engine.count_tokens([*prompt, *self._begun]) <= budget
+
+                shorter = replace(taken, turns=(*system, *shorten(spoken, fits)))
+                if self._engine.count_tokens([*self._prompt(shorter), *self._begun]) <= budget:
+                    return shorter
+            shown = without_last(shown)
         return context
 
+    def _prompt(self, context: Context) -> list[Message]:
+        return with_shown(messages(context.turns, self._persona), context.shown)
+
     def _submit(self, context: Context) -> ChatGeneration:
-        shown = [*messages(context.turns, self._persona), *self._begun]
+        shown = [*self._prompt(context), *self._begun]
         sampling = replace(self._sampling, stop=tuple(f"\n{label}:" for label in dict.fromkeys(self._labels)))
         self._generation = self._engine.submit(shown, sampling, channel=str(self.request.channel.id))
         if self._stopped or self._abandoned or self._discarded:

@@ -11,6 +11,7 @@ from bot.chat.request import ChatRequest
 from bot.discord_io.ids import places_of
 from model.protocol import Completion
 from storage.async_store import AsyncStore
+from storage.recall_records import Recalled
 from storage.records import NewReply, Reply
 from storage.store import Store
 
@@ -80,11 +81,18 @@ async def save_reply(
             finish_reason=completion.finish_reason,
             confidence=_confidence(begun, completion),
         ),
+        recalled=context.shown.recalled,
     )
 
 
 def _write(
-    store: Store, begun: Reply | None, request: ChatRequest, delivery: Mapping[str, Any], reply: NewReply
+    store: Store,
+    begun: Reply | None,
+    request: ChatRequest,
+    delivery: Mapping[str, Any],
+    reply: NewReply,
+    *,
+    recalled: Sequence[Recalled],
 ) -> SavedReply:
     held, shown_in = request.settings.hold, delivery["messages"]
     with store.writing():
@@ -99,9 +107,10 @@ def _write(
                 confidence=reply.confidence,
                 adapter=reply.adapter,
                 shown_in=shown_in,
+                recall=recalled,
             )
         )
-        reply_id = begun.id if begun is not None and extended else store.add_reply(reply, shown_in)
+        reply_id = begun.id if begun is not None and extended else store.add_reply(reply, shown_in, recalled)
         if held:
             store.hold(reply_id, shown_in)
         store.outbox.put(reply_id, "answer", delivery)

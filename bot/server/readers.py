@@ -67,7 +67,7 @@ class Readers:
                 return None
         return theirs
 
-    async def all_read(self, audience: discord.TextChannel, channel_id: int) -> bool:
+    async def all_read(self, audience: discord.abc.GuildChannel, channel_id: int) -> bool:
         """Whether everybody who sees the channel `audience` can read the other one."""
         place = await self._place(audience.guild, channel_id)
         if place is None:
@@ -80,7 +80,7 @@ class Readers:
         )
 
     async def _members_covered(
-        self, audience: discord.TextChannel, source: discord.abc.GuildChannel, needed: int
+        self, audience: discord.abc.GuildChannel, source: discord.abc.GuildChannel, needed: int
     ) -> bool:
         """The same for people who have permissions of their own in one of both channels."""
         let_in = {one for one, (allowed, _) in _of_members(audience) if allowed & _VIEW}
@@ -148,7 +148,7 @@ class _Holder:
     has: bool
 
 
-def _roles_covered(audience: discord.TextChannel, source: discord.abc.GuildChannel, needed: int) -> bool:
+def _roles_covered(audience: discord.abc.GuildChannel, source: discord.abc.GuildChannel, needed: int) -> bool:
     """Whether every choice of roles that lets somebody see `audience` gives all `needed` in `source`.
 
     Two roles are enough for a counterexample: one that shows `audience`, and one that takes something in `source`.

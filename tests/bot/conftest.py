@@ -110,12 +110,18 @@ def raise_unanswered(errors: list[BaseException]) -> None:
 
 @pytest.fixture
 async def stage(open_stage: Opening) -> AsyncIterator[Stage]:
-    """The usual stage. One task opens and closes it: SimCord's clock must be left in the context it was entered in."""
+    """The usual stage."""
+    async for opened in kept_open(open_stage()):
+        yield opened
+
+
+async def kept_open(opening: AbstractAsyncContextManager[Stage]) -> AsyncIterator[Stage]:
+    """One task opens and closes a stage: SimCord's clock must be left in the context it was entered in."""
     ready: asyncio.Future[Stage] = asyncio.get_running_loop().create_future()
     done = asyncio.Event()
 
     async def keep_open() -> None:
-        async with open_stage() as opened:
+        async with opening as opened:
             ready.set_result(opened)
             await done.wait()
 

@@ -46,6 +46,15 @@ TABLES = {
     "said_words_key",
     "outbox",
     "growing",
+    "documents",
+    "recall_entries",
+    "recall_vectors",
+    "recall_versions",
+    "recall_due",
+    "recall_unembedded",
+    "recalled",
+    "recall_words",
+    *(f"recall_words_{part}" for part in ("data", "idx", "docsize", "config")),  # SQLite's own
 }
 
 

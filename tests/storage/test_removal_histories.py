@@ -7,7 +7,7 @@ import re
 import shutil
 import sqlite3
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, settings
@@ -17,12 +17,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from storage.errors import StorageError
 from storage.files.home import Home
 from storage.files.pair_files import write_pairs
+from storage.recall_records import NewChunk, NewDocument, Recalled
 from storage.records import Adapter, NewPair, NewReply, Post, Turn
 from storage.store import Store
 
 PEOPLE = (900_000_000_000_000_101, 900_000_000_000_000_102, 900_000_000_000_000_103)
 LATER = "2999-01-01T00:00:00.000+00:00"
 WORD = re.compile(rb"zq\d{5}x")
+WORD_ = re.compile(r"zq\d{5}x")
 people = st.sampled_from(PEOPLE)
 some = st.integers(0, 10**6)
 
@@ -49,12 +51,14 @@ class Histories(RuleBasedStateMachine):
         self.deleted: set[int] = set()
         self.removed: set[str] = set()
         self.answers: list[int] = []
-        self.in_flight: list[NewReply] = []
+        self.in_flight: list[tuple[NewReply, list[Recalled]]] = []
         self.going_on = None  # a night's run, and the pairs it saw
 
     @initialize()
     def start(self) -> None:
         self.store = Store.open(self.home.db)
+        for who in PEOPLE[:2]:
+            self.store.set_consent(who, True)
 
     def teardown(self) -> None:
         self.store.close()
@@ -88,26 +92,72 @@ class Histories(RuleBasedStateMachine):
         )
         known = sorted(frozenset().union(*(one.words for one in read)))
         echoed = [known[pick % len(known)] for pick in picks]
-        new = NewReply(
+        new = self.reply(asker, turns, " ".join(["They said", *echoed, "I think."]))
+        new, recalled = self.look_up(new, picks)
+        words = frozenset(WORD_.findall(new.text))
+        if late:
+            self.in_flight.append((new, recalled))
+        else:
+            self.finish(new, words, recalled)
+
+    def reply(self, asker: int, turns: tuple[Turn, ...], text: str) -> NewReply:
+        return NewReply(
             source="discord",
-            conversation=f"discord:7:{read[0].number}",
+            conversation=f"discord:7:{turns[0].message_id}",
             turns=turns,
-            text=" ".join(["They said", *echoed, "I think."]),
+            text=text,
             adapter=None,
             base_model="tiny",
             guild_id=1,
             channel_id=7,
             message_id=self.tick(),
             asker_id=asker,
-            prompt_message_id=read[-1].number,
+            prompt_message_id=turns[-1].message_id,
         )
-        if late:
-            self.in_flight.append(new)
-        else:
-            self.finish(new, frozenset(echoed))
 
-    def finish(self, new: NewReply, words: frozenset[str]) -> None:
-        number = self.store.add_reply(new)
+    def look_up(self, new: NewReply, picks: list[int]) -> tuple[NewReply, list[Recalled]]:
+        """What is found may be repeated in the answer."""
+        self.store.index_due()
+        found = self.store.matching_entries([1, 0], "I like", documents=False, limit=5)
+        examples = self.store.found_examples(1, found, "members", servers=[1])
+        found = self.store.matching_entries([1], "fact", documents=True, limit=5)
+        chunks = self.store.found_chunks(1, found)
+        if not picks or not (examples or chunks):
+            return new, []
+        recalled = [Recalled(0.9, 5, example_id=one.reply_id) for one in examples]
+        recalled += [Recalled(0.9, 5, entry_id=one.entry_id) for one in chunks]
+        known = WORD_.findall(
+            " ".join([*(one.question + one.answer for one in examples), *(one.text for one in chunks)])
+        )
+        return replace(new, text=f"{new.text} {known[picks[0] % len(known)]}" if known else new.text), recalled
+
+    @rule(asker=people)
+    def teach(self, asker: int) -> None:
+        """Somebody who has agreed asks, and the answer is approved: from then on it is shown to others."""
+        self.store.set_consent(asker, True)
+        self.say(asker, 1)
+        said = self.channel[-1]
+        new = self.reply(asker, (Turn("user", said.text, said.author, said.number),), "Oh, do you.")
+        self.finish(new, frozenset(), [])
+        self.store.add_review(self.answers[-1], "approve", reviewer="mod", reviewer_id=5)
+
+    @rule()
+    def embed(self) -> None:
+        """Each entry gets a vector that holds its words, so that one that stayed behind would be seen."""
+        self.store.index_due()
+        self.store.use_recall_model("tiny")
+        self.store.put_vectors("tiny", [(entry, text.encode()) for entry, text in self.store.unembedded(1000)])
+
+    @rule(author=people)
+    def add_a_fact(self, author: int) -> None:
+        """A moderator saves what somebody said as a fact."""
+        self.say(author, 1)
+        said = self.channel[-1]
+        fact = NewDocument(guild_id=1, title="Fact", kind="fact", added_by="mo", message_id=said.number)
+        self.store.add_document(fact, [NewChunk(f"A fact: {said.text}", "", said.number, author)])
+
+    def finish(self, new: NewReply, words: frozenset[str], recalled: list[Recalled]) -> None:
+        number = self.store.add_reply(new, recall=recalled)
         self.answers.append(number)
         self.channel.append(Said(new.message_id, None, new.text, words))
         gone = {turn.message_id for turn in new.turns} & self.deleted
@@ -118,11 +168,11 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: self.in_flight)
     @rule()
     def answer_in_flight(self) -> None:
-        new = self.in_flight.pop(0)
+        new, recalled = self.in_flight.pop(0)
         ours = [turn.message_id for turn in new.turns if turn.role == "assistant"]
         if any(self.store.reply_by_message(number) is None for number in ours):
             return  # as in `leave_unread`
-        self.finish(new, frozenset(re.findall(r"zq\d{5}x", new.text)))
+        self.finish(new, frozenset(WORD_.findall(new.text)), recalled)
 
     @rule(who=people, yes=st.booleans())
     def decide(self, who: int, yes: bool) -> None:

@@ -142,6 +142,7 @@ BACKGROUND = {
     "adapter": "Die Suche nach einem neuen Adapter",
     "deleted": "Die Suche nach Nachrichten, die gelöscht wurden, während ich offline war,",
     "night": "Das nächtliche Training",
+    "memory": "Das Indizieren freigegebener Antworten und Dokumente",
 }
 
 

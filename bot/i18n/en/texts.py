@@ -172,6 +172,7 @@ BACKGROUND = {
     "adapter": "Checking for a new adapter",
     "deleted": "Checking for messages that were deleted while I was offline",
     "night": "The nightly training",
+    "memory": "Indexing approved replies and documents",
 }
 
 

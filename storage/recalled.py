@@ -1,0 +1,83 @@
+"""Recalled: what the prompt of a reply was shown of other replies and of documents. Kept by number, never copied."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from sqlite3 import Connection
+
+from storage.origins import BITS
+from storage.recall_records import Recalled
+
+
+def add(db: Connection, reply_id: int, shown: Sequence[Recalled]) -> None:
+    """Keep what a reply's prompt was shown. Part of the transaction that stores the reply.
+
+    Whoever's words it was shown has to consent before it is learned from, and is found in it when they are forgotten;
+    and the origins of those words count as the prompt's own.
+    """
+    (first,) = db.execute(
+        "select coalesce(max(position) + 1, 0) from recalled where reply_id = ?", [reply_id]
+    ).fetchone()
+    db.executemany(
+        "insert into recalled (reply_id, position, example_id, entry_id, score, tokens) values (?, ?, ?, ?, ?, ?)",
+        [
+            (reply_id, position, one.example_id, one.entry_id, one.score, one.tokens)
+            for position, one in enumerate(shown, start=first)
+        ],
+    )
+    db.execute(
+        """
+        insert or ignore into reply_authors (reply_id, user_id)
+        select ?1, user_id from recalled join reply_authors on reply_authors.reply_id = recalled.example_id
+        where recalled.reply_id = ?1
+        union select ?1, author_id from recalled join recall_entries on recall_entries.id = recalled.entry_id
+        where recalled.reply_id = ?1 and author_id is not null
+        """,
+        [reply_id],
+    )
+    origins = _origins(db, reply_id)
+    if origins:
+        db.execute("update replies set origins = origins | ? where id = ?", [origins, reply_id])
+
+
+def _origins(db: Connection, reply_id: int) -> int:
+    """Where the words came from that a reply's prompt was shown, as one number: the answer may quote them."""
+    rows = db.execute(
+        """
+        select replies.origins | iif(replies.standing = 'edit', ?2, 0)
+        from recalled join replies on replies.id = recalled.example_id where recalled.reply_id = ?1
+        union all
+        select case when recall_entries.message_id is not null then ?3 when kind = 'fact' then ?2 else ?4 end
+        from recalled join recall_entries on recall_entries.id = recalled.entry_id
+        join documents on documents.id = recall_entries.document_id where recalled.reply_id = ?1
+        """,
+        [reply_id, BITS["moderator"], BITS["message"], BITS["import"]],
+    )
+    found = 0
+    for (bits,) in rows:
+        found |= int(bits)
+    return found
+
+
+def of_reply(db: Connection, reply_id: int) -> list[Recalled]:
+    """What a reply's prompt was shown, the first first."""
+    sql = "select score, tokens, example_id, entry_id from recalled where reply_id = ? order by position"
+    return [Recalled(*row) for row in db.execute(sql, [reply_id])]
+
+
+def is_gone(db: Connection, shown: Sequence[Recalled]) -> bool:
+    """Whether any of it was removed meanwhile: nobody knows any more which words the answer must not repeat."""
+    return not all(_is_there(db, one) for one in shown)
+
+
+def shown_to(db: Connection, column: str, number: int) -> list[int]:
+    """The replies whose prompts were shown an example (`example_id`) or an entry of a document (`entry_id`)."""
+    # `column` is one of these two constants.
+    return [int(row[0]) for row in db.execute(f"select reply_id from recalled where {column} = ?", [number])]  # noqa: S608
+
+
+def _is_there(db: Connection, one: Recalled) -> bool:
+    if one.example_id is None:
+        return db.execute("select 1 from recall_entries where id = ?", [one.entry_id]).fetchone() is not None
+    row = db.execute("select redacted from replies where id = ?", [one.example_id]).fetchone()
+    return row is not None and not row[0]
