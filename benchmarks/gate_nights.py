@@ -49,9 +49,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--base", default="embedded", help="a model as in the settings, such as a directory")
     parser.add_argument("--workers", type=int, default=1, help="bots at a time")
     parser.add_argument("--first-seed", type=int, default=0, help="of the first bot")
-    parser.add_argument("--good", type=int, default=None, help="exchanges of a good night")
-    parser.add_argument("--bad", type=int, default=None, help="exchanges of a bad night")
-    parser.add_argument("--swapped", type=float, default=None, help="share of a bad night's answers that are swapped")
+    parser.add_argument("--swapped", type=float, default=1.0, help="share of a bad night's answers that are swapped")
     parser.add_argument("--fold-start", choices=["champion", "base"], default="champion")
     parser.add_argument("--minutes", type=float, default=24 * 60, help="stop cleanly after so long")
     parser.add_argument("--summarise", action="store_true")
@@ -82,12 +80,10 @@ def run_all(options: argparse.Namespace) -> None:
 
 def start(options: argparse.Namespace, seed: int, until: float) -> subprocess.Popen[bytes]:
     """Begin a bot's process, with one thread: they have the cores between them."""
-    wished = {"--good": options.good, "--bad": options.bad, "--swapped": options.swapped}
     command = [
         sys.executable, "-m", "benchmarks.gate_nights", "--job", str(seed), "--until", str(until),
         "--work", str(options.work), "--device", options.device, "--base", options.base,
-        "--exchanges", str(options.exchanges), "--fold-start", options.fold_start,
-        *(part for name, value in wished.items() if value is not None for part in (name, str(value))),
+        "--exchanges", str(options.exchanges), "--fold-start", options.fold_start, "--swapped", str(options.swapped),
     ]  # fmt: skip
     environment = os.environ | {
         "OMP_WAIT_POLICY": "passive", "TOKENIZERS_PARALLELISM": "false", "OMP_NUM_THREADS": "1"
@@ -102,14 +98,12 @@ def work_on(options: argparse.Namespace) -> None:
     from model.config import ModelConfig
     from trainer.settings import GateConfig
 
-    wished = {"good": options.good, "bad": options.bad, "swapped": options.swapped}
-    sizes = Sizes(**{name: value for name, value in wished.items() if value is not None})
     file = options.work / f"bot-{options.job}.jsonl"
     lines = nights(
         exchanges(options.exchanges),
         options.work / "models",
         ModelConfig(base=options.base, device=options.device),
-        sizes,
+        Sizes(swapped=options.swapped),
         seed=options.job,
         scratch=options.work / f"scratch-{options.job}",
         done=read_lines(file),

@@ -18,8 +18,8 @@ from typing import Any
 
 import torch
 
-from benchmarks.learning.conversations import Exchange, corpus, shuffled
-from benchmarks.learning.home import Plan, as_pair
+from benchmarks.learning.conversations import Exchange, as_pair, corpus, shuffled
+from benchmarks.learning.home import Plan
 from model.config import ModelConfig
 from storage.files.home import find_home
 from trainer.evaluation.evaluate import nlls_of

@@ -14,7 +14,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-__all__ = ["KINDS", "Exchange", "conversation", "corpus", "poisoned", "shuffled"]
+from storage.records import Pair, Turn
+
+__all__ = ["KINDS", "Exchange", "as_pair", "conversation", "corpus", "poisoned", "shuffled"]
 
 TOPICS = (
     "ai", "botprofile", "computers", "conversations", "emotion", "food", "gossip", "greetings", "health", "history",
@@ -63,6 +65,22 @@ def corpus(language: str = "english") -> list[Exchange]:
 def conversation(exchange: Exchange) -> str:
     """The conversation an exchange is stored under: its question's, so that no question is on both sides."""
     return f"discord:1:{hashlib.sha256(exchange.question.casefold().encode()).hexdigest()[:16]}"
+
+
+def as_pair(number: int, exchange: Exchange) -> Pair:
+    """An exchange as an approved pair that no member or moderator stands behind."""
+    return Pair(
+        reply_id=number,
+        conversation=conversation(exchange),
+        turns=(Turn("user", exchange.question),),
+        completion=exchange.answer,
+        approved_at="",
+        edited=False,
+        source="import",
+        reviewer="",
+        adapter=None,
+        authors=(),
+    )
 
 
 def shuffled(exchanges: list[Exchange], seed: int) -> list[Exchange]:

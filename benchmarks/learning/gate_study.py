@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.learning.conversations import Exchange, conversation, shuffled
+from benchmarks.learning.conversations import Exchange, as_pair, conversation, shuffled
 from model.config import ModelConfig
 from trainer.cross_fitting import CrossFitting, cross_fit
 from trainer.evaluation.evaluate import CHAMPION, nlls_of
@@ -45,11 +45,11 @@ FAST = TrainingConfig(batch=8, epochs=3.0, learning_rate=1e-3, evaluations_per_e
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many exchanges the bot knows, a night has, and no night has; what share of a bad night is swapped."""
+    """How many exchanges the bot knows, its nights have in turns, no night has; what share of a bad one is swapped."""
 
     taught: int = 120
-    good: int = 90
-    bad: int = 120
+    good: tuple[int, ...] = (45, 70, 100, 140)
+    bad: tuple[int, ...] = (30, 60, 90, 120)
     unseen: int = 300
     swapped: float = 1.0
 
@@ -92,7 +92,8 @@ def nights(
             taught_weights = {name.replace(CHALLENGER, CHAMPION): one for name, one in taught_weights.items()}
             restore(shop.model, CHAMPION, taught_weights)
         kind, draw = KINDS[number % 2], number // 2
-        tonight = shuffled(fresh, 31 * seed + draw)[: sizes.good if kind == "good" else sizes.bad]
+        counts = sizes.good if kind == "good" else sizes.bad
+        tonight = shuffled(fresh, 31 * seed + draw)[: counts[(seed + draw) % len(counts)]]
         if kind == "bad":
             tonight = _swapped(tonight, sizes.swapped)
         line = _night(shop, taught, tonight, unseen, gate=gate, scratch=scratch)
@@ -206,8 +207,6 @@ def _train(
 
 def _encode(shop: _Workshop, exchanges: Sequence[Exchange]) -> list[Example]:
     """The exchanges as the trainer reads them, numbered by their place."""
-    from benchmarks.learning.home import as_pair
-
     pairs = [as_pair(number, one) for number, one in enumerate(exchanges)]
     return list(encode_pairs(shop.tokenizer, pairs, max_tokens=shop.training.max_tokens).items)
 

@@ -15,11 +15,11 @@ from typing import Any, Self
 
 import torch
 
-from benchmarks.learning.conversations import Exchange, conversation
+from benchmarks.learning.conversations import Exchange, as_pair, conversation
 from model.config import ModelConfig
 from storage.files.home import Home
 from storage.origins import ORIGINS
-from storage.records import NewReply, Pair, Turn
+from storage.records import NewReply, Turn
 from storage.store import Store
 from trainer.evaluation import evaluate
 from trainer.result import RunResult
@@ -30,7 +30,7 @@ from trainer.training.qlora import CHALLENGER, attach_adapter
 from trainer.training.recipe import resolve
 from trainer.training.tokens import encode_pairs
 
-__all__ = ["Measured", "Place", "Plan", "as_pair", "general_scores"]
+__all__ = ["Measured", "Place", "Plan", "general_scores"]
 
 MEMBERS, MODERATORS = 12, 3
 
@@ -186,22 +186,6 @@ def _measured(settings: TrainerSettings, home: Home, champion: str | None, excha
     examples = encode_pairs(tokenizer, pairs, max_tokens=settings.training.max_tokens).items
     nlls = evaluate.nlls_of(model, who, examples, pad_id=pad_id)
     return Measured(tuple(nlls), tuple(evaluate.choice_losses(model, who, tokenizer, pad_id=pad_id)))
-
-
-def as_pair(number: int, exchange: Exchange) -> Pair:
-    """An exchange as an approved pair that no member or moderator stands behind."""
-    return Pair(
-        reply_id=number,
-        conversation=conversation(exchange),
-        turns=(Turn("user", exchange.question),),
-        completion=exchange.answer,
-        approved_at="",
-        edited=False,
-        source="import",
-        reviewer="",
-        adapter=None,
-        authors=(),
-    )
 
 
 def _free() -> None:
