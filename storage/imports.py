@@ -46,7 +46,8 @@ def add(
     until a second one lets them in.
 
     A pair whose normalised turns and completion are in the store or came earlier counts as a duplicate. One that brings
-    what was said, deleted or forgotten here is refused. A turn that names its author asks their consent.
+    what was said, deleted or forgotten here is refused. A turn or a
+    completion that names its author asks their consent.
 
     Raises:
         ValueError: a pair's turns do not end with a user turn.
@@ -55,7 +56,7 @@ def add(
     db.execute("""
         create temp table if not exists incoming
             (position integer primary key, hash text unique, conversation text, turns text, completion text,
-            origins integer)
+            origins integer, author_id integer)
     """)
     db.execute("create temp table if not exists incoming_words (position integer not null, hash blob not null)")
     try:
@@ -85,8 +86,9 @@ def _prepare(db: Connection, pairs: Iterable[NewPair], guild_id: int | None) -> 
         turns = [replace(turn, origin=origins.origin_of(turn, "import")) for turn in pair.turns]
         new = db.execute(
             """
-            insert or ignore into incoming (position, hash, conversation, turns, completion, origins)
-            values (?, ?, ?, ?, ?, ?)
+            insert or ignore into incoming
+                (position, hash, conversation, turns, completion, origins, author_id)
+            values (?, ?, ?, ?, ?, ?, ?)
             """,
             [
                 offered,
@@ -95,6 +97,7 @@ def _prepare(db: Connection, pairs: Iterable[NewPair], guild_id: int | None) -> 
                 encode_turns(turns),
                 pair.completion,
                 origins.bits_of([pair.origin, *(origins.origin_of(turn, "import") for turn in turns)]),
+                pair.author_id,
             ],
         )
         if new.rowcount:
@@ -134,7 +137,10 @@ def _take_in(db: Connection, approved_by: str, guild_id: int | None, by: int | N
             """
             insert or ignore into reply_authors (reply_id, user_id)
             select replies.id, turn.value ->> 'author_id' from replies, json_each(replies.turns) as turn
-            where replies.id > ? and turn.value ->> 'author_id' is not null
+            where replies.id > ?1 and turn.value ->> 'author_id' is not null
+            union
+            select replies.id, author_id from replies join incoming on incoming.hash = replies.content_hash
+            where replies.id > ?1 and author_id is not null
             """,
             [before],
         )

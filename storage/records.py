@@ -170,11 +170,15 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class NewPair:
-    """A pair read from a file. `turns` ends with a user turn; `origin` is that of the completion."""
+    """A pair read from a file. `turns` ends with a user turn.
+
+    `origin` is that of the completion, and `author_id` whoever said it, if a person did.
+    """
 
     turns: tuple[Turn, ...]
     completion: str
     origin: Origin = "import"
+    author_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,9 +63,9 @@ def forget(db: Connection, user_id: int, before: int | None = None) -> Forgotten
         newest = 0
         for reply_id in theirs:
             reply = replies.get(db, reply_id)
-            asked = reply.asker_id == user_id
+            asked = reply.asker_id == user_id or _said_completion(reply, user_id)
             others = _answers_to_others(db, reply, user_id)
-            if _only_as_example(reply, others) and not _repeats(reply, act.words):
+            if not asked and _only_as_example(reply, others) and not _repeats(reply, act.words):
                 act.touched.discard(reply_id)
                 continue
             newest = max([newest, *_numbers(reply, user_id)])
@@ -200,7 +200,9 @@ def _drop_message(db: Connection, reply_id: int, message_id: int | None) -> None
 
 def _words_of(db: Connection, reply_id: int, user_id: int) -> list[str]:
     """What a person says in a reply, to be found where it is repeated."""
-    said = [turn.content for turn in replies.get(db, reply_id).turns if turn.author_id == user_id]
+    reply = replies.get(db, reply_id)
+    said = [turn.content for turn in reply.turns if turn.author_id == user_id]
+    said += [reply.text] if _said_completion(reply, user_id) else []
     return [words for words in said if words != REDACTED]
 
 
@@ -218,7 +220,7 @@ def _of(user_id: int, answers_to_others: set[int] | None) -> Callable[[Turn], bo
     """Whether a turn is a person's, or the bot's and (for all that is known) in answer to them."""
 
     def gone(turn: Turn) -> bool:
-        if turn.role == "assistant":
+        if turn.role == "assistant" and turn.author_id != user_id:
             return answers_to_others is not None and turn.message_id not in answers_to_others
         return turn.author_id == user_id
 
@@ -241,6 +243,13 @@ def _only_as_example(reply: Reply, answers_to_others: set[int] | None) -> bool:
     """Whether a person is among a reply's people for an example or a document that its prompt was shown with."""
     ours = [turn.message_id for turn in reply.turns if turn.role == "assistant"]
     return answers_to_others is not None and all(number in answers_to_others for number in ours)
+
+
+def _said_completion(reply: Reply, user_id: int) -> bool:
+    """Whether the completion of an import is a person's, who is among its people and said nothing before it."""
+    return reply.source == "import" and not any(
+        turn.author_id == user_id for turn in reply.turns if turn.role != "assistant"
+    )
 
 
 def _with_author(db: Connection, user_id: int) -> list[int]:

@@ -10,47 +10,19 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+
+from storage.files.speaker_labels import LONGEST_LABEL, label_of, labelled, labels_for
 
 __all__ = ["could_be_labelled", "label_of", "labelled", "labels_for", "labels_in", "showable", "without_labels"]
 
-_LONGEST = 32  # characters of a label: the longest display name on Discord
-_NAMELESS = "Somebody"
-_INDENT = "  "
-_LABEL = re.compile(rf"^([^\n:\[\]]{{1,{_LONGEST + 5}}}):(?:\s|$)", re.MULTILINE)
+_LABEL = re.compile(rf"^([^\n:\[\]]{{1,{LONGEST_LABEL + 5}}}):(?:\s|$)", re.MULTILINE)
 _EMPHASIS = r"[*_]*"
-
-
-def label_of(name: str) -> str:
-    """A display name as a label: one line, nothing invisible in it, no colon, and no bracket as attachments have."""
-    readable = "".join(" " if _is_apart(one) else one for one in name if _is_shown(one))
-    return " ".join(readable.split())[:_LONGEST].rstrip() or _NAMELESS
-
-
-def labels_for(speakers: Iterable[tuple[Hashable, str]]) -> dict[Hashable, str]:
-    """A label for each speaker, by their identity and in the order they spoke; no two are the same to a reader."""
-    labels: dict[Hashable, str] = {}
-    taken: set[str] = set()
-    for who, name in speakers:
-        if who in labels:
-            continue
-        label, count = label_of(name), 1
-        while _folded(label) in taken:
-            count += 1
-            label = f"{label_of(name)} ({count})"
-        taken.add(_folded(label))
-        labels[who] = label
-    return labels
 
 
 def could_be_labelled(text: str) -> bool:
     """Whether a line of `text` begins as a labelled message does."""
     return any(_LABEL.search(form) for form in (text, unicodedata.normalize("NFKC", text)))
-
-
-def labelled(label: str, text: str) -> str:
-    """A message with its author's label."""
-    return f"{label}: " + text.replace("\n", f"\n{_INDENT}")
 
 
 def labels_in(contents: Iterable[str]) -> list[str]:
@@ -76,15 +48,3 @@ def showable(text: str, labels: Sequence[str]) -> str:
     if any(f"{label}:".casefold().startswith(begun) for label in labels) and (begun or not head):
         return without_labels(head, labels)
     return without_labels(f"{head}{newline}{last}", labels)
-
-
-def _folded(label: str) -> str:
-    return unicodedata.normalize("NFKC", label).casefold()
-
-
-def _is_apart(character: str) -> bool:
-    return character.isspace() or bool(set(":[]") & set(unicodedata.normalize("NFKC", character)))
-
-
-def _is_shown(character: str) -> bool:
-    return unicodedata.category(character) not in {"Cf", "Cc", "Cs", "Co", "Cn"} or character.isspace()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -13,11 +15,17 @@ from bot.cli.options import HomeOption, operator
 
 if TYPE_CHECKING:
     from storage.files.pair_files import BadRow
-    from storage.records import NewPair
+    from storage.files.voice_pairs import Names
+    from storage.records import ImportCount, NewPair
 
 __all__ = ["register"]
 
 _NAMED = 1000  # rows
+_POLICY = (
+    'These pairs are message content of Discord. They are learned from only with "discord_export" in learn_from\n'
+    "([training]), for which Discord must have given its permission, and once everybody in them has opted in."
+)
+_SHOWN, _WIDTH = 5, 300  # pairs of a dry run, and characters of a text in it
 
 
 def register(app: typer.Typer) -> None:
@@ -26,10 +34,23 @@ def register(app: typer.Typer) -> None:
     app.command("export")(give_out)
 
 
+@dataclass(frozen=True)
+class Wishes:
+    """How a file is to be read."""
+
+    prompt_column: str | None
+    reply_column: str | None
+    append_signature: str
+    voice: str | None
+    names: Names
+
+
 def take_in(
     file: Annotated[
         Path,
-        typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="A .jsonl, .json or .csv file with pairs."),
+        typer.Argument(
+            metavar="FILE", exists=True, dir_okay=False, help="A .jsonl, .json or .csv file, also packed as .gz."
+        ),
     ],
     approved_by: Annotated[
         str | None, typer.Option("--approved-by", metavar="NAME", help="Who approved these pairs (default: you).")
@@ -43,6 +64,15 @@ def take_in(
     append_signature: Annotated[
         str, typer.Option("--append-signature", metavar="TEXT", help="Add this to the end of each reply.")
     ] = "",
+    voice: Annotated[
+        str | None,
+        typer.Option("--voice", metavar="NAME|ID", help="Of a Discord export: whose messages are the answers."),
+    ] = None,
+    names: Annotated[
+        Literal["keep", "replace"],
+        typer.Option("--names", help="Of a Discord export: what becomes of other people's names."),
+    ] = "replace",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show five pairs and count; import nothing.")] = False,
     home: HomeOption = None,
 ) -> None:
     """Import pairs from a file as approved. Duplicates are skipped.
@@ -50,26 +80,87 @@ def take_in(
     Rows that cannot be used are named with their number and the reason; the others are kept. Exit code 1 if no row can
     be used.
     """
+    from storage.files.gzip_file import is_gzip, unpacked
+
+    wishes = Wishes(prompt_column, reply_column, append_signature, voice, names)
+    packed = is_gzip(file)
+    refused = _Refused()
+    with unpacked(file) as plain:
+        kind, rows = _opened(plain, wishes)
+        usable = _usable(rows, refused)
+        count = _show(usable) if dry_run else _stored(usable, approved_by or operator(), home)
+    print(f"{file.name}: {'gzip, ' if packed else ''}{kind}", file=sys.stderr)
+    _report(count, refused, dry_run=dry_run)
+    if voice is not None:
+        print(_POLICY)
+    if (refused.count or count.refused) and not count.imported and not count.duplicates:
+        raise typer.Exit(1)
+
+
+def _opened(file: Path, wishes: Wishes) -> tuple[str, Iterator[NewPair | BadRow]]:
+    """What a file is, in words, and its rows. Raises FileUnusable."""
+    from storage.errors import FileUnusable
+    from storage.files.discord_export import export_kind, find_speaker, speakers
+    from storage.files.file_kind import describe_export, describe_pairs
+    from storage.files.pair_files import read_pairs, read_voice
+
+    kind = export_kind(file)
+    if kind is None:
+        if wishes.voice is not None:
+            raise FileUnusable(file, "is no Discord export that Nightshift knows, so --voice means nothing")
+        rows = read_pairs(
+            file,
+            prompt_column=wishes.prompt_column,
+            reply_column=wishes.reply_column,
+            append_signature=wishes.append_signature,
+        )
+        return describe_pairs(file, wishes.prompt_column, wishes.reply_column), rows
+    voice = find_speaker(file, speakers(file, kind), wishes.voice)
+    rows = read_voice(file, kind, voice, names=wishes.names, append_signature=wishes.append_signature)
+    return f"{describe_export(file, kind)}; the answers are {voice.name}'s ({voice.id}, {voice.count:,} messages)", rows
+
+
+def _stored(pairs: Iterable[NewPair], approved_by: str, home: Path | None) -> ImportCount:
     from storage.files.home import find_home
-    from storage.files.pair_files import read_pairs
     from storage.store import Store
 
-    rows = read_pairs(file, prompt_column=prompt_column, reply_column=reply_column, append_signature=append_signature)
-    refused = _Refused()
     with Store.open(find_home(home).ensure().db) as store:
-        count = store.import_pairs(_usable(rows, refused), approved_by or operator())
+        return store.import_pairs(pairs, approved_by)
+
+
+def _show(pairs: Iterator[NewPair]) -> ImportCount:
+    """Print the first few pairs and count them all."""
+    from storage.records import ImportCount
+
+    shown = list(islice(pairs, _SHOWN))
+    for number, pair in enumerate(shown, start=1):
+        print(f"--- pair {number} ---")
+        for turn in pair.turns:
+            print(f"{turn.role}: {_short(turn.content)}")
+        print(f"assistant, to be learned: {_short(pair.completion)}")
+    return ImportCount(imported=len(shown) + sum(1 for _ in pairs), duplicates=0, refused=0)
+
+
+def _report(count: ImportCount, refused: _Refused, *, dry_run: bool) -> None:
     for row in refused.named:
         print(f"row {row.number}: {row.reason}")
     if refused.count > _NAMED:
         print(f"... and {refused.count - _NAMED:,} rows more")
+    if dry_run:
+        print(f"would import {count.imported} (duplicates not looked for), rejected {refused.count}")
+        return
     print(f"imported {count.imported}, duplicates {count.duplicates}, rejected {refused.count}")
     if count.refused:
         print(
             f"refused {count.refused}: they hold what was said, deleted or forgotten on Discord here, and a file "
             "cannot give the consent of the person who said it"
         )
-    if (refused.count or count.refused) and not count.imported and not count.duplicates:
-        raise typer.Exit(1)
+
+
+def _short(text: str) -> str:
+    """A text on lines of its own where it has several; cut where it is long."""
+    cut = text if len(text) <= _WIDTH else f"{text[: _WIDTH - 1]}\u2026"
+    return cut.replace("\n", "\n    ")
 
 
 @dataclass

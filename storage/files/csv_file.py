@@ -112,6 +112,14 @@ def find_columns(path: Path, prompt_column: str | None, reply_column: str | None
     )
 
 
+def header(path: Path, columns: Columns) -> Sequence[str]:
+    """The names of a file's columns."""
+    with open_text(path, newline="") as file:
+        rows = csv_rows(file, columns.delimiter)
+        found = [next(rows, (1, ""))[1] for _ in range(columns.skipped)][-1]
+    return [] if isinstance(found, str) else found
+
+
 def _columns(path: Path, header: Sequence[str], delimiter: str, found: tuple[int, int], *, skipped: int) -> Columns:
     prompt, reply = found
     if prompt == reply:

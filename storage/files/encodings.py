@@ -8,7 +8,7 @@ from typing import IO
 
 from storage.errors import FileUnusable
 
-__all__ = ["damaged", "open_text"]
+__all__ = ["damaged", "encoding_of", "open_text"]
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -51,6 +51,12 @@ def open_text(path: Path, *, newline: str) -> IO[str]:
     errors = "surrogateescape" if encoding.startswith("utf-8") else "nightshift.mark"
     codecs.register_error("nightshift.mark", _marked)
     return path.open(encoding=encoding, errors=errors, newline=newline)
+
+
+def encoding_of(path: Path) -> str:
+    """The encoding in which `open_text` reads a file, by the name that people know. Raises OSError."""
+    with path.open("rb") as file:
+        return _encoding(file.read(_HEAD)).upper().removesuffix("-SIG").removesuffix("-LE").removesuffix("-BE")
 
 
 def damaged(text: str) -> bool:

@@ -5,7 +5,7 @@ Knows objects, not files. Turns that cannot be taken are refused in words; nothi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import get_args
 
@@ -20,6 +20,7 @@ from storage.files.column_names import (
     plain_name,
 )
 from storage.files.row_rules import RowRefused, RowRules
+from storage.files.speaker_labels import labelled, labels_for
 from storage.records import NewPair, Role, Turn
 
 __all__ = ["JsonRules", "author_of", "check_turns", "pair_of"]
@@ -74,6 +75,7 @@ def check_turns(messages: object, rules: RowRules) -> tuple[Turn, ...]:
     if not isinstance(messages, list):
         raise RowRefused('"messages" is not a list')
     turns: list[Turn] = []
+    labels = _labels(messages)
     for position, message in enumerate(messages, start=1):
         if not isinstance(message, dict):
             raise RowRefused(f"message {position} is not an object with role and content")
@@ -84,8 +86,17 @@ def check_turns(messages: object, rules: RowRules) -> tuple[Turn, ...]:
             raise RowRefused(f"message {position} is a system message, which can only come first")
         content = _content(message.get("content", message.get("value", message.get("text"))))
         text = rules.text(content, f"the text of message {position}")
+        if role == "user" and (name := message.get("name")) in labels:
+            text = labelled(labels[name], text)
         turns.append(Turn(role, text, author_of(message.get("author_id")) if role == "user" else None))
     return tuple(turns)
+
+
+def _labels(messages: list[object]) -> dict[Hashable, str]:
+    """A label for each person who is named in the messages, if there are several; else none is needed."""
+    users = [one for one in messages if isinstance(one, dict) and _role(one.get("role", one.get("from"))) == "user"]
+    names = [one["name"] for one in users if isinstance(one.get("name"), str) and one["name"].strip()]
+    return labels_for((name, name) for name in names) if len(set(names)) > 1 else {}
 
 
 def _named(row: Mapping[str, object], asked: JsonRules) -> NewPair:

@@ -12,7 +12,7 @@ from typing import IO
 
 from storage.files.row_rules import RowRefused
 
-__all__ = ["LONGEST_VALUE", "json_values"]
+__all__ = ["LONGEST_VALUE", "json_items", "json_values"]
 
 LONGEST_VALUE = 1_000_000
 """Characters of one row."""
@@ -47,6 +47,42 @@ def json_values(file: IO[str]) -> Iterator[tuple[int, object]]:
                 return
 
 
+def json_items(file: IO[str], name: str) -> Iterator[tuple[int, object]]:
+    """The values of the list called `name` in the object that the file is, each with the line it begins on.
+
+    However long the list is, only one value is held at a time. None where the file is no object, or has no such list;
+    the last is a RowRefused where the rest of the file cannot be read.
+    """
+    text = _Buffer(file)
+    text.skip_space()
+    if text.peek() != "{":
+        return
+    text.skip(1)
+    while text.next_sign() not in ("", "}"):
+        key = text.value()
+        text.skip_space()
+        if isinstance(key, RowRefused) or text.peek() != ":":
+            return
+        text.skip(1)
+        text.skip_space()
+        if key == name and text.peek() == "[":
+            text.skip(1)
+            yield from _items(text)
+            return
+        if isinstance(text.value(), RowRefused):
+            return
+
+
+def _items(text: _Buffer) -> Iterator[tuple[int, object]]:
+    """The values up to the end of a list that has begun."""
+    while text.next_sign() not in ("", "]"):
+        line = text.line
+        value = text.value()
+        yield line, value
+        if isinstance(value, RowRefused):
+            return
+
+
 class _Buffer:
     """The file from the current place on. `line` is the number of the line there."""
 
@@ -70,6 +106,11 @@ class _Buffer:
             self.skip(length)
             if self._at < len(self._text):
                 return
+
+    def next_sign(self) -> str:
+        """The next sign that is no space and no comma; "" at the end."""
+        self.skip_space()
+        return self.peek()
 
     def value(self) -> object:
         """The value that begins here, or why there is none."""

@@ -49,6 +49,15 @@ def write(file: IO[str], pairs: Iterable[Pair | NewPair]) -> int:
     return count
 
 
+def first_row(path: Path) -> tuple[bool, object]:
+    """Whether a file has a row a line, and its first row (None without one)."""
+    with open_text(path, newline="\n") as file:
+        by_line = _is_by_line(file)
+        file.seek(0)
+        rows = (row for _, row in (_lines(file) if by_line else _values(file)))
+        return by_line, next((row for row in rows if row is not None and not isinstance(row, RowRefused)), None)
+
+
 def _is_by_line(file: IO[str]) -> bool:
     """Whether a row is a whole line, so that a bad one does not cost the next: one of the first two must be."""
     seen = 0

@@ -13,12 +13,14 @@ from pathlib import Path
 
 from storage.errors import FileUnusable
 from storage.files import csv_file, jsonl
+from storage.files.discord_export import ExportKind, Speaker, export_kind, find_speaker, messages, speakers
 from storage.files.encodings import open_text
 from storage.files.json_rows import JsonRules
 from storage.files.row_rules import BadRow, RowRules
+from storage.files.voice_pairs import Names, VoiceRules, in_order, pairs_of
 from storage.records import NewPair, Pair
 
-__all__ = ["BadRow", "read_pairs", "write_pairs"]
+__all__ = ["BadRow", "holds_json", "read_pairs", "read_voice", "write_pairs"]
 
 _JSON = (".jsonl", ".ndjson", ".json")
 _CSV = (".csv", ".tsv")
@@ -48,15 +50,25 @@ def read_pairs(
     _kind(path)
     rules = RowRules(append_signature, max_chars)
     try:
+        if (kind := export_kind(path)) is not None:
+            find_speaker(path, speakers(path, kind), None)
         json_rules = JsonRules(rules, prompt_column, reply_column)
         rows = (
             jsonl.read(path, json_rules)
-            if _holds_json(path)
+            if holds_json(path)
             else csv_file.read(path, csv_file.find_columns(path, prompt_column, reply_column), rules)
         )
     except OSError as error:
         raise FileUnusable(path, f"cannot be read ({error.strerror}): check its name and rights") from error
     return _counted(path, rows, max_rows)
+
+
+def read_voice(
+    path: Path, kind: ExportKind, voice: Speaker, *, names: Names, append_signature: str = "", max_chars: int = 8000
+) -> Iterator[NewPair | BadRow]:
+    """The pairs of a Discord export in which `voice` answers, as they are read; see `read_pairs` for the rest."""
+    asked = VoiceRules(voice.id, names, RowRules(append_signature, max_chars))
+    return pairs_of(in_order(messages(path, kind)), asked)
 
 
 def _counted(path: Path, rows: Iterable[NewPair | BadRow | None], most: int | None) -> Iterator[NewPair | BadRow]:
@@ -100,7 +112,7 @@ def _kind(path: Path) -> str:
     return kind
 
 
-def _holds_json(path: Path) -> bool:
+def holds_json(path: Path) -> bool:
     """Whether the file is read as JSON: by how it begins, whatever it is called."""
     with open_text(path, newline="") as file:
         head = file.read(_HEAD).lstrip()

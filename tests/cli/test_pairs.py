@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 
 import pytest
 
 from bot.simulation.example_data import EXAMPLES
 from storage import database
+from storage.origins import LEARNED_BY_DEFAULT, ORIGINS
 from storage.store import Store
+from tests.storage.files.test_discord_export import ADA, BEN, MO, Chat
 
 
 def line(prompt, reply):
@@ -129,3 +132,91 @@ def test_a_spreadsheet_is_one_sentence_with_the_way_out(nightshift, tmp_path):
     said = nightshift("import", str(tmp_path / "a.xlsx"))
     assert said.code != 0
     assert "save it as CSV (UTF-8)" in said.err
+
+
+@pytest.fixture
+def export(tmp_path):
+    """A short Discord export."""
+    chat = Chat()
+    for number in range(7):
+        chat.say(ADA, f"Which glue for bench {number}?", after=90)
+        chat.say(MO, f"Number {number} takes polyurethane.", after=2)
+        chat.say(BEN, "Bye", after=90)
+    return chat.json(tmp_path / "chat.json")
+
+
+def test_a_voice_is_imported_from_a_discord_export(nightshift, store, export):
+    """What the file is, is said in one line; consent is asked of everybody in it."""
+    said = nightshift("import", export, "--voice", "mo")
+    assert said.out.startswith("imported 7, duplicates 0, rejected 0\n")
+    assert 'with "discord_export" in learn_from' in said.out
+    assert said.err == (
+        "chat.json: Discord export (DiscordChatExporter), JSON, UTF-8; the answers are Mo's (103, 7 messages)\n"
+    )
+    assert store.counts(learn_from=ORIGINS).eligible == 0
+    for user in (ADA, MO):
+        store.set_consent(user, opted_in=True)
+    usual = store.counts(learn_from=LEARNED_BY_DEFAULT)
+    assert (usual.approved, usual.eligible) == (7, 0)
+    assert store.counts(learn_from=ORIGINS).eligible == 7
+    again = nightshift("import", export, "--voice", "103").out
+    assert again.startswith("imported 0, duplicates 7, rejected 0\n")
+
+
+def test_who_answered_in_an_export_can_be_forgotten(nightshift, store, export, home):
+    """Their words are the completions."""
+    nightshift("import", export, "--voice", "mo")
+    store.forget(MO)
+    assert store.counts().approved == 0
+    assert b"polyurethane" not in home.db.read_bytes()
+
+
+def test_an_export_without_a_voice_says_who_speaks(nightshift, export):
+    """And nothing is imported."""
+    nightshift("import", export).fails_with(
+        1, "say whose messages are the answers with --voice (who speaks most: Ada (101)"
+    )
+
+
+def test_a_dry_run_shows_five_pairs_and_imports_nothing(nightshift, store, export):
+    """With roles, as the model will be shown them."""
+    said = nightshift("import", export, "--voice", "mo", "--dry-run")
+    assert said.out.count("--- pair") == 5
+    assert "user: Which glue for bench 0?\nassistant, to be learned: Number 0 takes polyurethane.\n" in said.out
+    assert "would import 7 (duplicates not looked for), rejected 0\n" in said.out
+    assert store.counts().approved == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "kind"),
+    [
+        ("a.jsonl", line("Hi", "Ho"), "JSON, one row a line, UTF-8: OpenAI messages"),
+        (
+            "a.json",
+            json.dumps([{"conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Ho"}]}]),
+            "JSON, an array or objects over several lines, UTF-8: ShareGPT conversations",
+        ),
+        ("a.json", json.dumps([{"instruction": "Hi", "input": "", "output": "Ho"}]), "UTF-8: Alpaca instructions"),
+        ("a.json", json.dumps([{"frage": "Hi", "antwort": "Ho"}]), "prompts from 'frage', replies from 'antwort'"),
+        (
+            "a.csv",
+            "Frage;Antwort\nHi;Ho\n",
+            "CSV divided by semicolons, UTF-8: prompts from 'Frage', replies from 'Antwort'",
+        ),
+    ],
+)
+def test_what_a_file_is_is_said_in_one_line(nightshift, tmp_path, name, content, kind):
+    """Layout, encoding and columns, found without being told; packed or not."""
+    (tmp_path / name).write_text(content)
+    assert kind in nightshift("import", tmp_path / name, "--dry-run").err
+    (tmp_path / f"{name}.gz").write_bytes(gzip.compress(content.encode()))
+    said = nightshift("import", tmp_path / f"{name}.gz")
+    assert said.out == "imported 1, duplicates 0, rejected 0\n"
+    assert said.err.startswith(f"{name}.gz: gzip, ")
+    assert said.err.count("\n") == 1
+
+
+def test_a_voice_means_nothing_for_other_files(nightshift, tmp_path):
+    """It is not passed over in silence."""
+    (tmp_path / "a.jsonl").write_text(line("Hi", "Ho"))
+    nightshift("import", tmp_path / "a.jsonl", "--voice", "mo").fails_with(1, "is no Discord export")
