@@ -20,7 +20,7 @@ from bitsandbytes.nn import Linear4bit
 from peft.tuners.lora import LoraLayer
 from torch.nn.functional import silu
 
-__all__ = ["fused_autograd"]
+__all__ = ["fused_autograd", "is_adapted"]
 
 _GATED = {"LlamaMLP", "MistralMLP", "Qwen2MLP", "Qwen3MLP"}
 _NORMS = {"LlamaRMSNorm", "MistralRMSNorm", "Qwen2RMSNorm", "Qwen3RMSNorm"}
@@ -54,17 +54,17 @@ def _fused_forward(module: Any, adapter: str) -> _Forward | None:
     kind = type(module).__name__
     if kind in _NORMS:
         return lambda hidden: _Norm.apply(hidden, module.weight, module.variance_epsilon)  # type: ignore[no-untyped-call]
-    if _is_adapted(module, adapter):
+    if is_adapted(module, adapter):
         one = _Adapted(module, adapter)
         return lambda hidden: _Linear.apply(hidden, one.a, one.b, one)  # type: ignore[no-untyped-call]
     silus = {"SiLU", "SiLUActivation"}
-    if kind in _GATED and type(module.act_fn).__name__ in silus and _is_adapted(module.down_proj, adapter):
+    if kind in _GATED and type(module.act_fn).__name__ in silus and is_adapted(module.down_proj, adapter):
         down, gate, up = _Adapted(module.down_proj, adapter), module.gate_proj, module.up_proj
         return lambda hidden: _GatedDown.apply(gate(hidden), up(hidden), down.a, down.b, down)  # type: ignore[no-untyped-call]
     return None
 
 
-def _is_adapted(module: Any, adapter: str) -> bool:
+def is_adapted(module: Any, adapter: str) -> bool:
     """Whether a layer is a frozen weight with a plain LoRA adapter."""
     return (
         isinstance(module, LoraLayer)

@@ -193,9 +193,9 @@ def batches_by_length(lengths: Sequence[int], batch_tokens: int) -> Iterator[lis
 
 
 def _computing(model: Any) -> Any:
-    """Autocast to bf16 for a model that is in bf16: adapters stay in fp32 and are multiplied in bf16."""
-    device = next(model.parameters()).device
-    return torch.autocast(device.type, torch.bfloat16, enabled=model.dtype == torch.bfloat16)
+    """Autocast to the type of a model in 16 bits: adapters stay in fp32 and are multiplied in that type."""
+    device, short = next(model.parameters()).device, model.dtype.itemsize == 2
+    return torch.autocast(device.type, model.dtype if short else torch.bfloat16, enabled=short)
 
 
 @contextmanager

@@ -9,7 +9,8 @@ each is computed. It keeps what it is good at: optimizer, schedule, clipping, lo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from trainer.training.checkpoint import FINISHED, CheckpointState
 from trainer.training.fused_autograd import fused_autograd
 from trainer.training.interruption import Interruption
 from trainer.training.memory import Fit
+from trainer.training.packed_passes import packed_passes, packs_well
 from trainer.training.recipe import Recipe
 from trainer.training.steps import Passes
 from trainer.training.tokens import Example
@@ -114,7 +116,8 @@ def train(
         TrainingDiverged: no evaluation gave a number.
     """
     trained = [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
-    mark = checkpoint.fingerprint(examples, validation, recipe, seed)
+    packs = packs_well(model, CHALLENGER, recipe)
+    mark = checkpoint.fingerprint(examples, validation, recipe, seed) + (" packed" if packs else "")
     found = checkpoint.latest(checkpoints, mark)
     if found is not None:
         saved = found[1]
@@ -126,8 +129,11 @@ def train(
         checkpoint.copy_into(trained, found[0], best=True)
         return _learned(saved, plan, examples, began=saved.step)
 
-    passes = Passes(model, examples, validation, recipe.micro_batch, fit, pad_id=pad_id, say=say)
-    with Interruption() as interruption, fused_autograd(model, CHALLENGER), disable_input_dtype_casting(model):
+    longest = max(len(example.ids) for example in (*examples, *validation))
+    way = packed_passes(model, CHALLENGER, recipe, longest) if packs else _padded(model)
+    with Interruption() as interruption, way as packed:
+        passes = Passes(model, examples, validation, recipe.micro_batch, fit, pad_id=pad_id, say=say, packed=packed)
+        passes.prepare(plan[saved.step if found is not None else 0 :])
         callback = CheckpointCallback(
             trained, passes, interruption, mark=mark, patience=recipe.patience, minutes=minutes
         )
@@ -136,7 +142,7 @@ def train(
         trainer = _StepTrainer(
             passes,
             callback,
-            model=model,
+            model=packed.flat if packed is not None else model,
             args=_arguments(
                 model, recipe, len(examples), seed=seed, checkpoints=checkpoints, owed=callback.owes_evaluation
             ),
@@ -160,6 +166,13 @@ def train(
     if distributed.is_first():
         checkpoint.save_finished(checkpoints, saved, callback.best)
     return _learned(saved, plan, examples, began=found[1].step if found is not None else 0)
+
+
+@contextmanager
+def _padded(model: Any) -> Iterator[None]:
+    """Passes of transformers' modules, padded to the longest pair."""
+    with fused_autograd(model, CHALLENGER), disable_input_dtype_casting(model):
+        yield
 
 
 def _learned(
@@ -242,8 +255,7 @@ class _ReportCallback(TrainerCallback):
         control: Any,  # noqa: ARG002 - as above
         **kwargs: Any,
     ) -> None:
-        logs = kwargs["logs"]
-        wanted = ("loss", "eval_loss", "learning_rate", "grad_norm")
+        logs, wanted = kwargs["logs"], ("loss", "eval_loss", "learning_rate", "grad_norm")
         values = {name: float(logs[name]) for name in wanted if name in logs}
         if values:
             self._report(state.global_step, state.max_steps, values)

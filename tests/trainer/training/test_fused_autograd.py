@@ -17,9 +17,9 @@ from trainer.training.likelihood import completion_losses
 from trainer.training.qlora import CHALLENGER, attach_adapter
 
 
-def build(folder, family, *, dropout=0.0, dtype="float32"):
+def build(folder, family, *, dropout=0.0, dtype="float32", device="cpu"):
     """A tiny base of a family with an adapter that has weights, and a batch."""
-    config = ModelConfig(base=str(make_tiny_base(folder / "base", family)), device="cpu", dtype=dtype)
+    config = ModelConfig(base=str(make_tiny_base(folder / "base", family)), device=device, dtype=dtype)
     base = load_base(config, folder / "models")
     forbid_repacking(base.model)
     model = attach_adapter(base.model, recipe_of(dropout=dropout)).train()
