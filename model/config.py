@@ -67,8 +67,8 @@ class ModelConfig:
     """`embedded`, a model directory, a `.gguf` file, or a Hugging Face id (`owner/name` or `owner/name@revision`)."""
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d{1,2})?)$")] = "auto"
     """`auto` (the first GPU, else the CPU), `cpu`, `cuda` or `cuda:N`."""
-    dtype: Literal["auto", "bfloat16", "float32"] = "auto"
-    """Compute type; `auto` is bf16 on a GPU that has it, else fp32."""
+    dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
+    """Compute type; `auto` is bf16 on a GPU that computes in it, fp16 on an older one, and fp32 on a CPU."""
     context_tokens: Annotated[int, Field(ge=64, le=1 << 20)] = 2048
     """Longest prompt plus answer of one conversation, in tokens."""
     slots: Annotated[int, Field(ge=0, le=4096)] = 0

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from model.base.cache import SCRATCH, clear_leftovers, converting, damage, is_sealed, put_in_place, seal
-from model.base.device import pick_device
+from model.base.device import pick_device, pick_dtype
 from model.base.files import BaseRef, resolve_base
 from model.base.prequantized import comes_packed, local_directory
 from model.base.tokenizer import chat_tokenizer
@@ -120,7 +120,7 @@ def _quantise(source: str, revision: str | None, device: torch.device) -> tuple[
     model = AutoModelForCausalLM.from_pretrained(
         source,
         revision=revision,
-        dtype=torch.bfloat16 if device.type == "cuda" else torch.float32,
+        dtype=pick_dtype("auto", device),
         device_map={"": device},
         quantization_config=quantisation(),
         trust_remote_code=False,

@@ -18,8 +18,11 @@ def pick_device(name: str) -> torch.device:
 
 
 def pick_dtype(name: str, device: torch.device) -> torch.dtype:
-    """bf16 on a GPU that computes in it, fp32 elsewhere, unless the setting says otherwise."""
+    """bf16 on a GPU that computes in it, fp16 on an older one, fp32 elsewhere, unless the setting says otherwise."""
     if name != "auto":
         dtype: torch.dtype = getattr(torch, name)
         return dtype
-    return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
+    if device.type != "cuda":
+        return torch.float32
+    # Emulated bf16, as before sm_80, is slow, and the kernels cannot be compiled for it.
+    return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16

@@ -91,6 +91,9 @@ def set_compute_type(model: Any, dtype: torch.dtype) -> None:
     for module in model.modules():
         if isinstance(module, bitsandbytes.nn.Linear4bit):
             module.compute_dtype, module.compute_type_is_set = dtype, True
+            if dtype == torch.float16:  # else it is unpacked to the type it was converted in, and rounded twice
+                packed: Any = module.weight
+                packed.quant_state.dtype = dtype
             if module.out_features % 32 or module.in_features % 64:
                 # bitsandbytes 0.50 repacks for AVX512-BF16 in blocks of these sizes, and fails where they do not fit.
                 module.support_avx512bf16_for_cpu = False

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import torch
 
-DtypeName = Literal["auto", "bfloat16", "float32"]
+DtypeName = Literal["auto", "bfloat16", "float16", "float32"]
 
 __all__ = ["DtypeName", "choose_attention", "forbid_repacking", "free_bytes", "training_dtype"]
 
@@ -21,7 +21,7 @@ SHORT = 256
 
 
 def training_dtype(device: torch.device, asked: DtypeName) -> DtypeName:
-    """The name of the compute type: bf16 wherever the processor multiplies in it, as on the GPU, else fp32.
+    """The name of the compute type: what the engine takes on a GPU; on a CPU bf16 if it multiplies in it, else fp32.
 
     Args:
         device: where the base is loaded.

@@ -140,6 +140,7 @@ def _arguments(
         max_grad_norm=recipe.max_grad_norm,
         optim="paged_adamw_8bit",
         bf16=model.dtype == torch.bfloat16,
+        fp16=model.dtype == torch.float16,
         activation_checkpointing=checkpointing,
         save_strategy="no",
         logging_strategy="steps",
