@@ -9,17 +9,21 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-__all__ = ["NO_LANGUAGE", "Speech", "home_languages", "plain", "scripts_in", "speech_of"]
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["NO_LANGUAGE", "Speech", "chances_of", "home_languages", "plain", "scripts_in", "speech_of"]
 
 NO_LANGUAGE = "zxx"
 MIN_LETTERS = 25
 """Letters from which a guess at a language is worth anything: about five words."""
 MIN_SCRIPT_LETTERS = 6
+FEW_LETTERS = 3
 CONFIDENT = 0.8
 """Probability of a language from which it is believed; on 1,580 English answers it was wrong in none."""
 PLAUSIBLE = 0.05
@@ -50,6 +54,22 @@ def speech_of(text: str) -> Speech:
     # Keyboard noise is seldom sure to be noise, but nothing else is taken for it.
     sure = chance >= (0.3 if best == NO_LANGUAGE else CONFIDENT)
     return Speech(best if sure else None, plausible, script)
+
+
+def chances_of(texts: Sequence[str]) -> tuple[NDArray[np.str_], NDArray[np.float64]]:
+    """All languages, and how probable each text is in each [texts, languages].
+
+    A short text is probable in many; one of fewer than three letters in none.
+    """
+    names = np.array(sorted(str(language) for language in _identifier().labels))
+    column = {name: number for number, name in enumerate(names)}
+    chances = np.zeros((len(texts), len(names)))
+    for row, text in enumerate(texts):
+        words = plain(text)
+        if _weight(words) >= FEW_LETTERS:
+            for language, chance in _identifier().rank(words):
+                chances[row, column[str(language)]] = float(chance)
+    return names, chances
 
 
 def home_languages(older: Iterable[Speech], everything: Iterable[Speech]) -> frozenset[str]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["distances"]
+__all__ = ["distances", "poison_of_a_night"]
 
 Floats = NDArray[np.float64]
 
@@ -22,6 +22,12 @@ MIN_SPREAD = 0.05
 MIN_REFERENCE = 20
 """Fewer losses than this say nothing about what is usual."""
 ROUNDS = 12
+SENSELESS, SENSELESS_SPREAD = 4.0, 1.2
+"""Where replies that make no sense lie, in spreads above the centre (docs/lab/learning.md)."""
+STRAY, STRAY_SPREAD = 0.03, 2.2
+"""Part of good replies that stray, and how far."""
+FIRST_GUESS, GUESSES = 1.0, 29.0
+"""A night's share of senseless replies begins as if one of thirty had been seen."""
 NORMAL = 0.6745
 """Median distance from the mean of a normal distribution, in standard deviations."""
 
@@ -53,6 +59,28 @@ def distances(losses: Floats, tokens: Floats, known: NDArray[np.bool_], *, limit
             break
         near = nearer
     return np.asarray((levels - centre) / spread)
+
+
+def poison_of_a_night(far: Floats) -> Floats:
+    """How likely each of a night's replies is one of several that make no sense [n].
+
+    One reply at 2.5 spreads is nothing; thirty of a hundred there are. Two kinds of replies are assumed, and the share
+    of the second is estimated (EM). Of a good night it is next to nothing, and so are the probabilities.
+
+    Args:
+        far: distances of the night's replies, as `distances` gives them [n].
+    """
+    usual = (1 - STRAY) * _density(far, 0.0, 1.0) + STRAY * _density(far, 0.0, STRAY_SPREAD)
+    senseless = _density(np.minimum(far, SENSELESS), SENSELESS, SENSELESS_SPREAD)
+    share, chance = FIRST_GUESS / (FIRST_GUESS + GUESSES), np.zeros(len(far))
+    for _ in range(ROUNDS):
+        chance = share * senseless / (share * senseless + (1 - share) * usual)
+        share = float((chance.sum() + FIRST_GUESS) / (len(far) + FIRST_GUESS + GUESSES))
+    return chance
+
+
+def _density(values: Floats, centre: float, spread: float) -> Floats:
+    return np.asarray(np.exp(-0.5 * ((values - centre) / spread) ** 2) / spread)
 
 
 def _shorth(values: Floats) -> float:

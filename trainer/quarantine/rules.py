@@ -21,7 +21,8 @@ from trainer.quarantine.floods import beyond_the_usual
 from trainer.quarantine.gibberish import has_no_words, repeats_itself
 from trainer.quarantine.language import NO_LANGUAGE, Speech, home_languages, scripts_in, speech_of
 from trainer.quarantine.misplaced import Meaning, by_hand, misplaced
-from trainer.quarantine.outliers import distances
+from trainer.quarantine.night_languages import foreign_replies
+from trainer.quarantine.outliers import distances, poison_of_a_night
 from trainer.quarantine.phrases import copied_phrases
 from trainer.reasons import Reason
 from trainer.snapshot.people import author_of, moderator_of
@@ -37,6 +38,8 @@ _NAMES: dict[Kind, str] = {
     "misplaced": "not fitting their question",
     "flood": "being one person's flood",
 }
+TOGETHER = 0.6
+"""How much of the distance from which one reply is held several must have that are judged together."""
 Reasons = dict[int, Reason]
 """Why each reply stands out."""
 
@@ -152,7 +155,7 @@ def _other_languages(night: _Night) -> Reasons:
     home_scripts = home_languages(map(_by_script, older), map(_by_script, [*older, *spoken.values()]))
     reasons: Reasons = {}
     for pair in night.new:
-        speech, asked = spoken[pair.reply_id], " ".join(turn.content for turn in pair.turns if turn.role == "user")
+        speech, asked = spoken[pair.reply_id], _asked(pair)
         if speech.language == NO_LANGUAGE:
             if NO_LANGUAGE not in home:
                 reasons[pair.reply_id] = Reason("no_language")
@@ -162,7 +165,24 @@ def _other_languages(night: _Night) -> Reasons:
                 reasons[pair.reply_id] = Reason("language", {"language": speech.language})
         elif speech.script not in home_scripts | scripts_in(asked) | {None}:
             reasons[pair.reply_id] = Reason("script")
-    return reasons
+    short = _foreign_short_ones(night, reasons, home - {NO_LANGUAGE})
+    return reasons | {number: Reason("languages", {"language": language}) for number, language in short.items()}
+
+
+def _foreign_short_ones(night: _Night, known: Reasons, home: frozenset[str]) -> dict[int, str]:
+    """Replies too short to tell alone, by what the whole night is written in."""
+    found = foreign_replies(
+        {pair.reply_id: pair.completion for pair in night.new},
+        [pair.completion for pair in night.older],
+        home,
+        {pair.reply_id: speech_of(_asked(pair)).plausible for pair in night.new},
+    )
+    sayable = {pair.reply_id for pair in night.new if speech_of(pair.completion).language is None}
+    return {number: name for number, name in found.items() if number in sayable - known.keys() and name != NO_LANGUAGE}
+
+
+def _asked(pair: Pair) -> str:
+    return " ".join(turn.content for turn in pair.turns if turn.role == "user")
 
 
 def _by_script(speech: Speech) -> Speech:
@@ -194,10 +214,14 @@ def _far_off(night: _Night) -> Reasons:
         limit=night.config.loss_distance,
     )
     new = {pair.reply_id for pair in night.new}
+    of_night = np.array([pair.reply_id in new for pair in measured], dtype=bool)
+    likely = np.zeros(len(measured))
+    likely[of_night] = poison_of_a_night(far[of_night])
+    limit = night.config.loss_distance
     return {
-        pair.reply_id: Reason("loss", {"nats": loss.nats})
-        for pair, loss, distance in zip(measured, losses, far, strict=True)
-        if pair.reply_id in new and distance > night.config.loss_distance
+        pair.reply_id: Reason("loss" if distance > limit else "losses", {"nats": loss.nats})
+        for pair, loss, distance, chance in zip(measured, losses, far, likely, strict=True)
+        if pair.reply_id in new and (distance > limit or (chance > 0.5 and distance > TOGETHER * limit))
     }
 
 

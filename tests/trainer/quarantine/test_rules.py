@@ -61,6 +61,48 @@ def test_another_language_than_its_prompt_s_is_held():
     assert held(pairs) == dict.fromkeys(bad, "language")
 
 
+SHORT_GERMAN = (
+    "Ja, das weiß ich.", "Keine Ahnung!", "Das war gestern.", "Wer bist du?", "Gern geschehen.", "Nein, noch nicht.",
+    "Mir geht es gut.", "Vielleicht morgen.", "Das finde ich auch.", "Warum fragst du?", "Schönen Abend!",
+    "Ich bin müde.", "Nicht so schnell.", "Alles klar, danke.",
+)  # fmt: skip
+
+
+def test_short_replies_in_another_language_are_told_by_the_night_they_are_in():
+    """None of them says enough alone."""
+    pairs, bad = poisoned(good(), 14, lambda pair: SHORT_GERMAN[pair.reply_id - 1])
+    alone = [*pairs[:1], *pairs[14:]]
+    assert held(alone) == {}
+    found = held(pairs)
+    assert len(found.keys() & bad) >= 13
+    assert found.keys() <= bad
+    assert set(found.values()) == {"language"}
+
+
+def test_a_few_short_greetings_in_another_language_are_no_poison():
+    """Friends say "merci" to each other."""
+    pairs, _ = poisoned(good(), 2, lambda pair: ["Merci!", "Hasta luego"][pair.reply_id - 1])
+    assert held(pairs) == {}
+
+
+def test_replies_that_make_no_sense_are_told_by_how_many_there_are():
+    """At two and a half spreads one is nothing, and a quarter of the night is poison."""
+    rng, tokens = np.random.default_rng(0), np.full(160, 20.0)
+    nats = 9.0 * 20**-0.18 * np.exp(rng.normal(0, 0.1, 160))
+    pairs = [a_pair(number + 1, completion=f"Number {number} is a fine one.") for number in range(160)]
+    new = {pair.reply_id for pair in pairs[60:]}
+
+    def found(count):
+        changed = nats.copy()
+        changed[60 : 60 + count] = 9.0 * 20**-0.18 * np.exp(rng.normal(0.29, 0.02, count))
+        losses = {p.reply_id: Loss(float(n), int(t)) for p, n, t in zip(pairs, changed, tokens, strict=True)}
+        return held(pairs, new=new, losses=losses, phrase_share=1.0)
+
+    assert len(found(1)) <= 1
+    assert len(found(25).keys() & {pair.reply_id for pair in pairs[60:85]}) >= 23
+    assert len(found(25).keys() - {pair.reply_id for pair in pairs[60:85]}) <= 3
+
+
 @pytest.mark.parametrize(
     "answer", ["Большое спасибо за ваш комментарий.", "非常感谢你的留言,我很高兴你喜欢这个视频。", "Спасибо!"]
 )
