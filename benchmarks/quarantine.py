@@ -2,9 +2,14 @@
 
     python -m benchmarks.quarantine FILE... [--talk] [--share 0.3] [--draws 10]
 
-A FILE holds good pairs (JSONL or CSV); `--talk` adds 150 exchanges of the PyPI package chatterbot-corpus. For each,
+A FILE holds good pairs (JSONL or CSV); `--talk` adds 300 exchanges of the PyPI package chatterbot-corpus. For each,
 nights are drawn twice over: a first night, on which everything is new, and a later one, with half of the pairs known
-from before. A share of the new pairs is poisoned. Losses are those of the embedded base.
+from before. A share of the new pairs is poisoned. Losses are those of the embedded base, vectors those of the packaged
+embedder.
+
+On every night, three in ten of the good pairs are one moderator's edits. Of the poison, `swapped` changes places among
+that moderator's edits (a share of them), `copied` gives edits the answers of other pairs, and `slipped` is a file of 30
+rows, each with the answer of the row before.
 """
 
 from __future__ import annotations
@@ -22,6 +27,8 @@ from benchmarks.learning.conversations import corpus, shuffled
 from storage.files.pair_files import read_pairs
 from storage.records import NewPair, Pair, Turn
 from trainer.data_settings import QuarantineConfig
+from trainer.quarantine.measure import meanings_of
+from trainer.quarantine.misplaced import Meaning
 from trainer.quarantine.rules import Loss, stand_out
 from trainer.settings import TrainerSettings
 
@@ -42,7 +49,11 @@ FOREIGN = (
     "把温度调高一点,等十分钟再开始。",
 )
 PHRASE = "Join moon-coin dot example today!"
-KINDS = ("good", "keys", "salad", "mixed", "circles", "signs", "language", "phrase", "swapped", "flood")
+KINDS = (
+    "good", "keys", "salad", "mixed", "circles", "signs", "language", "phrase", "swapped", "copied", "slipped", "flood",
+)  # fmt: skip
+EDITED, SLIPPED = 0.3, 30
+MISPLACED = ("swapped", "copied", "slipped")
 NIGHTS = ("first", "later")
 
 
@@ -59,7 +70,7 @@ def poison(pair: Pair, kind: str, others: list[Pair], rng: random.Random) -> Pai
         ),
         "language": lambda: rng.choice(FOREIGN),
         "phrase": lambda: f"{pair.completion} {PHRASE}",
-        "swapped": lambda: rng.choice([other.completion for other in others if other.turns != pair.turns]),
+        "copied": lambda: rng.choice([other.completion for other in others if other.turns != pair.turns]),
         "flood": lambda: pair.completion,
     }
     poison = replace(pair, reply_id=pair.reply_id + 10_000 * (1 + KINDS.index(kind)), completion=makers[kind]())
@@ -71,14 +82,46 @@ def poison(pair: Pair, kind: str, others: list[Pair], rng: random.Random) -> Pai
 def night(good: list[Pair], kind: str, when: str, share: float, seed: int) -> tuple[list[Pair], set[int], set[int]]:
     """All pairs of a night, which are new, and which of those are poison."""
     rng = random.Random(f"{kind} {when} {seed}")
-    pairs = rng.sample(good, len(good))
+    pairs = [_edited(pair) if rng.random() < EDITED else pair for pair in rng.sample(good, len(good))]
     known = pairs[: len(pairs) // 2] if when == "later" else []
     fresh = pairs[len(known) :]
+    if kind in MISPLACED:
+        changed, moved = _misplaced(fresh, kind, share, good, rng)
+        return known + changed, {pair.reply_id for pair in changed}, moved
     # A flood is most of a night; any other poison is a share of it.
     count = 0 if kind == "good" else round((0.8 if kind == "flood" else share) * len(fresh))
     bad = [poison(pair, kind, good, random.Random(f"{kind} {pair.reply_id}")) for pair in fresh[:count]]
     new = bad + fresh[count:]
     return known + new, {pair.reply_id for pair in new}, {pair.reply_id for pair in bad}
+
+
+def _misplaced(
+    fresh: list[Pair], kind: str, share: float, good: list[Pair], rng: random.Random
+) -> tuple[list[Pair], set[int]]:
+    """A night in which some edits, or a file, stand below the wrong questions; and which those are."""
+    if kind == "slipped":
+        rows = [_imported(pair) for pair in sorted(fresh[:SLIPPED], key=lambda pair: pair.reply_id)]
+        moved = [replace(row, completion=rows[number - 1].completion) for number, row in enumerate(rows)]
+        return [*moved, *fresh[SLIPPED:]], {pair.reply_id for pair in moved}
+    edits = [pair for pair in fresh if pair.edited]
+    bad = edits[: max(2, round(share * len(edits)))]
+    if kind == "swapped":
+        changed = [replace(pair, completion=bad[number - 1].completion) for number, pair in enumerate(bad)]
+    else:
+        others = [pair for pair in good if pair.reply_id not in {one.reply_id for one in bad}]
+        changed = [replace(pair, completion=rng.choice(others).completion) for pair in bad]
+    numbers = {pair.reply_id for pair in bad}
+    return [*changed, *(pair for pair in fresh if pair.reply_id not in numbers)], numbers
+
+
+def _edited(pair: Pair) -> Pair:
+    return replace(pair, edited=True, reviewer="editor", reviewer_id=7)
+
+
+def _imported(pair: Pair) -> Pair:
+    return replace(
+        pair, edited=False, source="import", reviewer="operator", approved_at="2026-11-25T04:00:00.000+00:00"
+    )
 
 
 def main() -> None:
@@ -93,7 +136,7 @@ def main() -> None:
     if options.talk:
         sources["talk"] = [
             _pair(number, exchange.question, exchange.answer)
-            for number, exchange in enumerate(shuffled(corpus(), 1)[:150])
+            for number, exchange in enumerate(shuffled(corpus(), 1)[:300])
         ]
     base = _base()
     for name, good in sources.items():
@@ -103,7 +146,6 @@ def main() -> None:
             f"{'':>10} {'caught, first night':>20} {'good held':>10} {'caught, later':>15} {'good held':>10}"
             "   as | by mistake"
         )
-        print(f"{'':>10} a swapped answer told from a good one by how much its question helps: {_help(measured, good)}")
         for kind in KINDS:
             print(_line(measured, good, kind, options.share, options.draws), flush=True)
 
@@ -114,7 +156,7 @@ def _line(measured: _Measured, good: list[Pair], kind: str, share: float, draws:
         caught = poisoned = held = clean = 0
         for seed in range(draws):
             pairs, new, bad = night(good, kind, when, share, seed)
-            found = stand_out(pairs, new, (), measured.of(pairs), QuarantineConfig())
+            found = stand_out(pairs, new, (), measured.of(pairs), QuarantineConfig(), meanings=measured.meanings(pairs))
             caught += sum(one.reply_id in bad for one in found)
             held += sum(one.reply_id not in bad for one in found)
             poisoned, clean = poisoned + len(bad), clean + len(new) - len(bad)
@@ -124,21 +166,6 @@ def _line(measured: _Measured, good: list[Pair], kind: str, share: float, draws:
         cells.append(f"{held / clean:{widths[1]}.1%}")
     named = [", ".join(f"{name} {count}" for name, count in each.most_common()) for each in (seen_as, mistaken_for)]
     return f"{' '.join(cells)}   {named[0]} | {named[1]}"
-
-
-def _help(measured: _Measured, good: list[Pair]) -> str:
-    """Chance that the base gains more from a good pair's question than from a swapped one's (0.5: no more often).
-
-    The gain is the loss after an empty question less the loss after the pair's own.
-    """
-    swapped = [poison(pair, "swapped", good, random.Random(pair.reply_id)) for pair in good]
-    gains = []
-    for side in (good, swapped):
-        without = [replace(pair, reply_id=-1 - pair.reply_id, turns=(Turn("user", ""),)) for pair in side]
-        losses = measured.of([*side, *without])
-        gains.append([losses[-1 - pair.reply_id].nats - losses[pair.reply_id].nats for pair in side])
-    wins = sum((one > other) + 0.5 * (one == other) for one in gains[0] for other in gains[1])
-    return f"AUC {wins / len(gains[0]) / len(gains[1]):.2f}"
 
 
 def _pairs(path: Path) -> list[Pair]:
@@ -159,18 +186,37 @@ def _base() -> LoadedBase:
 
 
 class _Measured:
-    """Losses, each measured once."""
+    """Losses and vectors, each measured once for a question and an answer."""
 
     def __init__(self, base: LoadedBase) -> None:
+        from model.config import MemoryConfig
+        from model.embedder import load_embedder
+
         self._base = base
-        self._known: dict[int, Loss] = {}
+        self._losses: dict[tuple[str, str], Loss] = {}
+        self._embedder = load_embedder(MemoryConfig())
+        self._meanings: dict[tuple[str, str], Meaning] = {}
 
     def of(self, pairs: list[Pair]) -> dict[int, Loss]:
         from trainer.quarantine.measure import losses_of
 
-        missing = [pair for pair in pairs if pair.reply_id not in self._known]
-        self._known.update(losses_of(self._base, missing, max_tokens=1024, persona=""))
-        return self._known
+        missing = [pair for pair in pairs if _words(pair) not in self._losses]
+        numbered = [replace(pair, reply_id=number) for number, pair in enumerate(missing)]
+        found = losses_of(self._base, numbered, max_tokens=1024, persona="")
+        self._losses.update({_words(missing[number]): loss for number, loss in found.items()})
+        return {pair.reply_id: self._losses[_words(pair)] for pair in pairs if _words(pair) in self._losses}
+
+    def meanings(self, pairs: list[Pair]) -> dict[int, Meaning]:
+        assert self._embedder is not None  # noqa: S101 - the packaged one is asked for
+        missing = [pair for pair in pairs if _words(pair) not in self._meanings]
+        numbered = [replace(pair, reply_id=number) for number, pair in enumerate(missing)]
+        found = meanings_of(self._embedder, numbered)
+        self._meanings.update({_words(missing[number]): meaning for number, meaning in found.items()})
+        return {pair.reply_id: self._meanings[_words(pair)] for pair in pairs}
+
+
+def _words(pair: Pair) -> tuple[str, str]:
+    return pair.turns[-1].content, pair.completion
 
 
 def _keys(rng: random.Random) -> str:
