@@ -48,8 +48,9 @@ format: setup ## Lay the code out and mend what can be mended without thinking
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup ## Measure the engine beside its peers (llama.cpp and vLLM where installed)
+bench: setup ## Measure the engine beside its peers (llama.cpp and vLLM where installed), and a replayed channel
 	$(BIN)/python -m benchmarks.engine
+	$(BIN)/python -m benchmarks.channel
 
 bench-prompts: setup ## Measure the first token by the prompt's length (needs a GPU)
 	$(BIN)/python -m benchmarks.prompts

@@ -36,8 +36,8 @@ class DiscordConfig:
     """Whether direct messages are answered."""
     message_content: bool = True
     """Whether the bot asks for the Message Content intent; without it, it sees only messages that mention it."""
-    context_messages: Annotated[int, Field(ge=0, le=100)] = 12
-    """Earlier messages shown to the model when the question is not part of a chain of replies."""
+    context_messages: Annotated[int, Field(ge=0, le=100)] = 40
+    """Earlier messages shown at most when the question is not part of a chain of replies; of more, the newest half."""
     edit_seconds: Annotated[float, Field(ge=0, le=3600)] = 1.0
     """Least time between two edits of an answer that is being written."""
     member_cooldown_seconds: Annotated[float, Field(ge=0, le=31_536_000)] = 3.0

@@ -27,6 +27,7 @@ from bot.chat.request import ChatRequest
 from bot.chat.save import SavedReply, save_reply
 from bot.chat.showing import as_posted, show
 from bot.chat.unfinished import Unfinished
+from bot.chat.window import WindowStarts
 from bot.discord_io.edit_budget import EditBudgets
 from bot.discord_io.emoji import emoji_of, with_emoji
 from bot.discord_io.interaction_errors import failure_notice
@@ -73,6 +74,7 @@ class Answering:
         self.unfinished = Unfinished(store)
         self._running: set[asyncio.Task[Any]] = set()
         self._generations: dict[int, tuple[AnswerGeneration, MessageStream]] = {}  # by request
+        self._starts = WindowStarts()
         self._typing_indicator = TypingIndicator()
         self._edit_budgets = EditBudgets()
         self.rate_limits = RateLimits(store, capacity=settings.model.max_queue)
@@ -253,7 +255,8 @@ class Answering:
         request = generation.request
         unfinished = {message.id for _, other in self._generations.values() for message in other.messages}
         emoji = emoji_of(request.guild)
-        reader = HistoryReader(me, self._settings.discord.context_messages, unfinished, withheld=self._withheld)
+        recent = self._settings.discord.context_messages
+        reader = HistoryReader(me, recent, unfinished, withheld=self._withheld, starts=self._starts)
         told = False
 
         async def on_text(text: str) -> None:

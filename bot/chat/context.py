@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from bot.chat.speakers import could_be_labelled, labelled, labels_for
+from bot.chat.window import TokenBudget, WindowStarts
 from bot.i18n.en import texts
 from bot.recall.records import NOTHING, Shown
 from model.chat import Message
@@ -114,15 +115,16 @@ def name_prefix_length(content: str, name: str) -> int:
 
 
 def compose(
-    history: Sequence[HistoryMessage], *, channel_id: int, root: int, fits: Callable[[Sequence[Message]], bool]
+    history: Sequence[HistoryMessage], *, channel_id: int, root: int, budget: TokenBudget, starts: WindowStarts
 ) -> Context | None:
-    """The newest messages that fit, oldest first, ending with a person's.
+    """The newest messages that fit, oldest first, ending with a person's; not all of them where they begin in steps.
 
     Args:
         history: the conversation, oldest first; the question last.
         channel_id: the channel of the history.
         root: id of the message that began this chain of replies.
-        fits: whether these messages leave enough tokens for an answer.
+        budget: how many tokens there are for them.
+        starts: where contexts began.
 
     Returns:
         None when there is nothing to answer. The last message is kept even when it alone does not fit: the
@@ -133,8 +135,28 @@ def compose(
         said.pop()
     if not said:
         return None
-    start = _first_that_fits(len(said), lambda first: fits(messages(_turns(said[first:]))))
-    return Context(_turns(said[start:]), f"discord:{channel_id}:{root}")
+    return Context(_turns(said[_start(said, budget, starts) :]), f"discord:{channel_id}:{root}")
+
+
+def _start(said: Sequence[HistoryMessage], budget: TokenBudget, starts: WindowStarts) -> int:
+    """The index of the first message shown: where the last context began, and half of what fits once that is too far.
+
+    Where no context began yet, as much as fits.
+    """
+    first = _first_that_fits(len(said), lambda at: budget.fits(messages(_turns(said[at:]))))
+    if not first:
+        return 0
+
+    def half_fits(at: int) -> bool:
+        return budget.half_fits(messages(_turns(said[at:])))
+
+    known = [at for at, one in enumerate(said) if one.message_id in starts]
+    for at in known:
+        if at >= first and not half_fits(at):
+            return at
+    start = _first_that_fits(len(said), half_fits) if known else first
+    starts.add(said[start].message_id)
+    return start
 
 
 def shorten(turns: Sequence[Turn], fits: Callable[[Sequence[Message]], bool]) -> tuple[Turn, ...]:

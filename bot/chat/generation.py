@@ -16,6 +16,7 @@ from bot.chat.context import Context, messages, shorten
 from bot.chat.history import HistoryReader
 from bot.chat.request import ChatRequest
 from bot.chat.speakers import label_of, labels_in, showable, without_labels
+from bot.chat.window import TokenBudget
 from bot.recall.prompt import with_shown, without_last
 from bot.recall.records import Shown
 from model.chat import Message
@@ -156,15 +157,15 @@ class AnswerGeneration:
                 self._first.cancel()
 
     async def _read_history(self, reader: HistoryReader) -> Context:
-        budget = self._engine.context_tokens - self._sampling.max_new_tokens
         system = messages((), self.request.settings.persona)
 
-        def fits(shown: Sequence[Message]) -> bool:
-            return self._engine.count_tokens([*system, *shown, *self._begun]) <= budget
+        def count(shown: Sequence[Message]) -> int:
+            return self._engine.count_tokens([*system, *shown, *self._begun])
 
+        budget = TokenBudget(count, self._engine.context_tokens - self._sampling.max_new_tokens)
         self._meanwhile.clear()
         try:
-            context = await self.request.context(reader, fits)
+            context = await self.request.context(reader, budget)
         except discord.NotFound:
             raise RequestGone from None
         if context is None:

@@ -27,6 +27,7 @@ from bot.chat.message_text import (
     rich_embeds_in,
 )
 from bot.chat.replied_to import replied_to
+from bot.chat.window import WindowStarts, in_steps
 from bot.discord_io.retry import UNSENT
 from bot.i18n.en import texts
 from storage.records import Origin
@@ -46,11 +47,12 @@ class HistoryReader:
     """Reads the history for the bot with the user id `me`.
 
     Attributes:
-        recent: how many earlier messages of the channel are read when a question replies to nothing.
+        recent: how many earlier messages of the channel are read at most when a question replies to nothing.
         unfinished: ids of the bot's messages that are still growing; they are skipped.
         fresh: whether to fetch every message from Discord again, rather than use the cache.
         withheld: which of some messages (number, author; None for the bot's own) must not be shown, though
             Discord still has them: their authors were forgotten, or they answer such people.
+        starts: the messages that earlier contexts began with.
     """
 
     me: int
@@ -58,6 +60,7 @@ class HistoryReader:
     unfinished: Collection[int] = field(default=frozenset())
     fresh: bool = False
     withheld: Withheld | None = None
+    starts: WindowStarts = field(default_factory=WindowStarts)
 
     async def reply_chain(self, question: discord.Message) -> tuple[list[HistoryMessage], int]:
         """The conversation up to the question, oldest first, and the id of the message it began with.
@@ -70,6 +73,8 @@ class HistoryReader:
         chain = [question]
         while len(chain) < _CHAIN and (before := await replied_to(chain[-1], fresh=self.fresh)) is not None:
             chain.append(before)
+        full = len(chain) == _CHAIN and chain[-1].reference is not None
+        chain = in_steps(chain, _CHAIN, self.starts, full=full)
         root = chain[-1].id
         if len(chain) == 1:
             chain += await self._history(question.channel, before=question)
@@ -157,6 +162,7 @@ class HistoryReader:
         except UNSENT as error:  # usually: may not read the history here
             _log.info("Answering without the history of channel %s: %s", channel.id, error)
             return []
+        recent = in_steps(recent, self.recent, self.starts, full=len(recent) == self.recent)
         # Other bots' messages are read only where somebody replies to them.
         return [one for one in recent if one.author.id == self.me or not is_automated(one) or is_proxied(one)]
 

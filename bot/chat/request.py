@@ -5,7 +5,6 @@ Each knows who asks and where, the context of the answer, and how the answer is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import discord
@@ -14,20 +13,17 @@ from bot.chat.answer_messages import UNKNOWN_MESSAGE, InteractionEditor, edit, i
 from bot.chat.context import Context, HistoryMessage, compose, plain_text, shorten
 from bot.chat.existing_answer import ExistingAnswer
 from bot.chat.history import HistoryReader, names_for
+from bot.chat.window import TokenBudget
 from bot.discord_io.components import Interaction
 from bot.discord_io.retry import unreached
 from bot.discord_io.sanitize import quotation
 from bot.errors import Refused
 from bot.i18n.en import texts
 from bot.server.guild_settings import GuildSettings
-from model.chat import Message
 from storage.async_store import AsyncStore
 from storage.store import Store
 
-__all__ = ["ChatRequest", "CommandRequest", "Fits", "MessageRequest", "RegenerateRequest"]
-
-Fits = Callable[[Sequence[Message]], bool]
-"""Whether these messages leave enough tokens for an answer."""
+__all__ = ["ChatRequest", "CommandRequest", "MessageRequest", "RegenerateRequest"]
 
 
 class ChatRequest(Protocol):
@@ -56,7 +52,7 @@ class ChatRequest(Protocol):
     answer_message_id: int | None = None
     existing: ExistingAnswer | None = None
 
-    async def context(self, reader: HistoryReader, fits: Fits) -> Context | None:
+    async def context(self, reader: HistoryReader, budget: TokenBudget) -> Context | None:
         """What the model is shown; None when there is nothing to answer.
 
         Raises:
@@ -102,11 +98,11 @@ class MessageRequest(ChatRequest):
         self._message = message
         self._post = in_reply(message.channel, message, message.id)
 
-    async def context(self, reader: HistoryReader, fits: Fits) -> Context | None:
+    async def context(self, reader: HistoryReader, budget: TokenBudget) -> Context | None:
         history, root = await reader.reply_chain(self._message)
         if root == self.id and not history[-1].text:
             return None  # a bare mention asks nothing, whatever was said before it
-        return compose(history, channel_id=self.channel.id, root=root, fits=fits)
+        return compose(history, channel_id=self.channel.id, root=root, budget=budget, starts=reader.starts)
 
     async def send(self, content: str, first: discord.Message | None, **extras: Any) -> discord.Message:
         return await self._post(content, first, **extras)
@@ -125,14 +121,15 @@ class CommandRequest(ChatRequest):
         self._post = in_reply(interaction.channel, None, interaction.id)
         self._editor = InteractionEditor(interaction, message_id)
 
-    async def context(self, reader: HistoryReader, fits: Fits) -> Context | None:
+    async def context(self, reader: HistoryReader, budget: TokenBudget) -> Context | None:
         text = plain_text(self._question, await names_for(self.guild, self._question), me=reader.me)
         if not text:
             return None
         asked = HistoryMessage(self._message_id, self.asker.id, self.asker.display_name, text, origin="command")
         history = await reader.recent_messages(self.channel, before=self._message_id)
         channel_id = self._interaction.channel_id or 0
-        return compose([*history, asked], channel_id=channel_id, root=self._message_id, fits=fits)
+        said = [*history, asked]
+        return compose(said, channel_id=channel_id, root=self._message_id, budget=budget, starts=reader.starts)
 
     async def send(self, content: str, first: discord.Message | None, **extras: Any) -> discord.Message:
         if first is not None:
@@ -182,12 +179,12 @@ class RegenerateRequest(ChatRequest):
         """Who asked at first; not `asker` when a moderator asks for another answer."""
         return self._reply.asker_id or self.asker.id
 
-    async def context(self, _reader: HistoryReader, fits: Fits) -> Context | None:
+    async def context(self, _reader: HistoryReader, budget: TokenBudget) -> Context | None:
         now = await self._store.call(Store.reply, self._reply.id)
         if now.redacted:
             raise Refused(texts.ANSWER_GONE)
         turns = [turn for turn in now.turns if turn.role != "system"]
-        return Context(shorten(turns, fits), self._reply.conversation)
+        return Context(shorten(turns, budget.fits), self._reply.conversation)
 
     async def send(self, content: str, first: discord.Message | None, **extras: Any) -> discord.Message:
         return await self._post(content, first, **extras)

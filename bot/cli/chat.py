@@ -133,7 +133,7 @@ def _user(text: str) -> Message:
 
 
 async def _converse(engine: Engine, settings: Settings, sampling: Sampling) -> None:
-    """Read questions and stream answers until the input ends; the oldest turns go when the context is full."""
+    """Read questions and stream answers until the input ends; the older half goes when the context is full."""
     from model.chat import Message
     from model.errors import ModelError
 
@@ -146,7 +146,7 @@ async def _converse(engine: Engine, settings: Settings, sampling: Sampling) -> N
         turns.append(_user(question))
         room = engine.context_tokens - sampling.max_new_tokens
         while len(turns) > 1 and engine.count_tokens([*_opening(settings), *turns]) > room:
-            del turns[:2]
+            del turns[: max(2, len(turns) // 4 * 2)]  # the older half: the prompts after that begin alike again
         try:
             generation = engine.submit([*_opening(settings), *turns], sampling)
             async for piece in generation:

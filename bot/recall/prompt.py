@@ -1,7 +1,8 @@
-"""How what was found stands in a prompt: documents quoted after the persona, examples as turns before the conversation.
+"""How what was found stands in a prompt: examples as turns and documents quoted, after the bot's last answer.
 
-So what stays the same from one answer to the next comes first, and its prefix can be used again. Quoted text is
-material: each of its lines carries a mark, and it is said that nothing in it is an order. Plain functions.
+What stands before that is the same for the next question, and its prefix can be used again; what was found for one
+question is not. Where nothing was answered yet, documents stand with the persona, examples before the conversation.
+Quoted text is material: each of its lines carries a mark, and it is said that nothing in it is an order.
 """
 
 from __future__ import annotations
@@ -30,6 +31,11 @@ def with_shown(messages: Sequence[Message], shown: Shown) -> list[Message]:
     """The prompt with what was found; `messages` begin with the persona where there is one."""
     if not shown:
         return list(messages)
+    answers = [at for at, one in enumerate(messages[:-1]) if one.role == "assistant"]
+    if answers:
+        documents = [Message("user", documents_block(shown.chunks))] if shown.chunks else []
+        said, since = messages[: answers[-1] + 1], messages[answers[-1] + 1 :]
+        return [*said, *turns_of(shown.examples), *documents, *since]
     persona = messages[0].content if messages and messages[0].role == "system" else ""
     rest = messages[1:] if persona else messages
     system = "\n\n".join(filter(None, [persona, documents_block(shown.chunks)]))

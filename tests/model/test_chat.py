@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from model.chat import Message, encode_pair, encode_prompt, end_of_turn_id, neutralise, template_hash
@@ -71,3 +73,41 @@ def test_the_template_hash_tells_templates_apart(tokenizer):
     assert template_hash(other) == template_hash(tokenizer)
     other.chat_template += " "
     assert template_hash(other) != template_hash(tokenizer)
+
+
+_START = "{{ '<|im_start|>' + m['role'] + '\n' }}"
+_ENDS = "{{ m['content'] + '<|im_end|>\n' }}"
+TEMPLATES = {
+    "ChatML": "{% for m in messages %}" + _START + _ENDS + "{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}",
+    "an empty thought before the answer, as Qwen 3": "{% for m in messages %}" + _START + _ENDS + "{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n"
+    "{% if enable_thinking is defined and not enable_thinking %}<think>\n\n</think>\n\n{% endif %}{% endif %}",
+    "the day in front, as Llama 3": "{{ 'Today: ' + strftime_now('%d %b %Y') + '\n' }}"
+    "{% for m in messages %}" + _START + _ENDS + "{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}",
+    "no system turn, as Gemma": "{% if messages[0]['role'] == 'system' %}{{ raise_exception('none') }}{% endif %}"
+    "{% for m in messages %}" + _START + _ENDS + "{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}",
+    "the persona in the last turn, as Mistral": "{% if messages[0]['role'] == 'system' %}"
+    "{% set persona = messages[0]['content'] + '\n\n' %}{% set messages = messages[1:] %}{% endif %}"
+    "{% for m in messages %}" + _START + "{% if loop.last and persona is defined %}{{ persona }}{% endif %}"
+    + _ENDS + "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}",
+}  # fmt: skip
+_PERSONA = Message("system", "Be kind and brief to everybody on this server.")
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_a_longer_conversation_begins_like_the_shorter_one(name):
+    """What the engine computed serves the next prompt, but for the last turn where a template puts more into it."""
+    tokenizer = tiny_tokenizer()
+    tokenizer.chat_template = TEMPLATES[name]
+    shown, prompts = [_PERSONA], []
+    for number in range(6):
+        shown.append(Message("user", f"Ada: question {number}, what is the best way to print a small boat?"))
+        prompts.append(tokenizer.decode(encode_prompt(tokenizer, shown)))
+        shown.append(Message("assistant", f"answer {number}"))
+    for shorter, longer in pairwise(prompts):
+        last_turn = shorter.rindex("<|im_start|>user")
+        same = shorter.rindex("<|im_start|>assistant") if "persona" not in name else last_turn
+        assert longer.startswith(shorter[:same])

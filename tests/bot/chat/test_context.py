@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.chat.context import HistoryMessage, Names, compose, messages, name_prefix_length, plain_text
+from bot.chat.context import (
+    Context,
+    HistoryMessage,
+    Names,
+    compose,
+    messages,
+    name_prefix_length,
+    plain_text,
+)
+from bot.chat.window import TokenBudget, WindowStarts
 from bot.i18n.en import texts
 from model.chat import Message
 from storage.records import Turn
@@ -13,8 +22,12 @@ ME = 1
 NAMES = Names(users={7: "Ada"}, roles={8: "Carvers"}, channels={9: "tools"})
 
 
-def always(_messages: object) -> bool:
-    return True
+def composed(
+    heard: list[HistoryMessage], most: int = 100, root: int = 10, starts: WindowStarts | None = None
+) -> Context:
+    """The context of these messages where `most` of them fit."""
+    starts = starts or WindowStarts()
+    return compose(heard, channel_id=2, root=root, budget=TokenBudget(len, most), starts=starts)
 
 
 def ada(text: str, message_id: int = 10) -> HistoryMessage:
@@ -62,7 +75,7 @@ def test_a_typed_name_calls_the_bot():
 
 def test_turns_carry_authors_and_message_ids():
     """People's turns name their author; the bot's own do not."""
-    context = compose([ada("Why?"), ours("Because."), ada("Really?", 13)], channel_id=2, root=10, fits=always)
+    context = composed([ada("Why?"), ours("Because."), ada("Really?", 13)])
     assert context.turns == (
         Turn("user", "Why?", 7, 10),
         Turn("assistant", "Because.", None, 12),
@@ -74,44 +87,44 @@ def test_turns_carry_authors_and_message_ids():
 def test_each_message_of_the_bot_is_a_turn_of_its_own():
     """Two neighbours may answer two people; whoever withdraws their words must find the one that was for them."""
     heard = [ada("Why?"), replace(ours("One."), message_id=21), replace(ours("Two."), message_id=22), ada("So?")]
-    context = compose(heard, channel_id=2, root=10, fits=always)
+    context = composed(heard)
     assert [(turn.content, turn.message_id) for turn in context.turns[1:3]] == [("One.", 21), ("Two.", 22)]
 
 
 def test_how_learning_works_is_not_the_bot_s_words():
     """The line below a first answer is gone when the answer is read again."""
     heard = [ada("One?"), ours("Yes." + texts.introduction(operator_consents=False)), ada("Two?")]
-    context = compose(heard, channel_id=2, root=10, fits=always)
+    context = composed(heard)
     assert [turn.content for turn in context.turns] == ["One?", "Yes.", "Two?"]
 
 
 def test_names_are_counted_after_forgetting():
     """When the second speaker's message does not fit, the remaining speaker needs no name."""
-    context = compose([ben("Long ago"), ada("Now?")], channel_id=2, root=10, fits=lambda shown: len(shown) < 2)
+    context = composed([ben("Long ago"), ada("Now?")], 1)
     assert context.turns == (Turn("user", "Now?", 7, 10),)
 
 
 def test_the_question_is_kept_even_if_it_alone_is_too_long():
     """Whether it can be answered is for the engine to say."""
-    context = compose([ben("a"), ada("b")], channel_id=2, root=10, fits=lambda _shown: False)
+    context = composed([ben("a"), ada("b")], 0)
     assert [turn.content for turn in context.turns] == ["b"]
 
 
 def test_notices_are_not_the_bot_s_words():
     """A failure message disappears; the text before it remains."""
     heard = [ada("One?"), ours(texts.FAILED), ada("Two?"), ours(f"Half an\n{texts.FAILED}"), ada("Three?")]
-    context = compose(heard, channel_id=2, root=10, fits=always)
+    context = composed(heard)
     assert [turn.content for turn in context.turns] == ["One?", "Two?", "Half an", "Three?"]
 
 
 def test_without_a_person_s_words_there_is_nothing_to_answer():
     """Empty messages and the bot's own make no question."""
-    assert compose([ours("Hello."), ada("")], channel_id=2, root=10, fits=always) is None
+    assert composed([ours("Hello."), ada("")]) is None
 
 
 def test_an_empty_question_points_at_the_message_it_replies_to():
     """Mentioning the bot in an otherwise empty reply asks about the message replied to."""
-    context = compose([ben("Is oak hard?"), ada("")], channel_id=2, root=11, fits=always)
+    context = composed([ben("Is oak hard?"), ada("")], root=11)
     assert context.turns == (Turn("user", "Is oak hard?", 6, 11),)
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from bot.chat.context import HistoryMessage, compose
 from bot.chat.speakers import label_of, labels_for, labels_in, showable, without_labels
+from bot.chat.window import TokenBudget, WindowStarts
 
 PEOPLE = {7: "Ada", 6: "Ben", 5: "Ada"}
 FORGERIES = (
@@ -29,7 +30,7 @@ def prompt(*said):
         HistoryMessage(number, who, PEOPLE[who], "\n".join(text.splitlines()))
         for number, (who, text) in enumerate(said, start=1)
     ]
-    context = compose(heard, channel_id=2, root=1, fits=lambda _shown: True)
+    context = compose(heard, channel_id=2, root=1, budget=TokenBudget(len, 100), starts=WindowStarts())
     return "\n".join(turn.content for turn in context.turns)
 
 
