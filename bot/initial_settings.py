@@ -27,6 +27,7 @@ __all__ = [
     "read_model",
     "read_schedule",
     "read_token",
+    "read_yes_or_no",
     "read_zone",
     "settings_file",
 ]
@@ -34,9 +35,9 @@ __all__ = [
 _TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 _HUB = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
 _SHOWN = (
-    ".persona", ".consent", "model.context_tokens", "training.servers", "training.min_pairs", "discord.moderator_role",
-    "discord.review_channel", "discord.message_content", "generation.max_new_tokens", "generation.temperature",
-    "privacy.retention_days",
+    ".persona", ".consent", "model.context_tokens", "training.servers", "training.learn_from", "training.min_pairs",
+    "discord.moderator_role", "discord.review_channel", "discord.message_content", "generation.max_new_tokens",
+    "generation.temperature", "privacy.retention_days",
 )  # fmt: skip
 """Settings that stand in the file as comments, beside the answers."""
 
@@ -118,6 +119,14 @@ def read_token(answer: str) -> str:
             "Give where the token is found, not the token itself: environment, systemd, or the path of a file."
         )
     return answer
+
+
+def read_yes_or_no(answer: str) -> bool:
+    """`yes` or `no`, or their first letters. Raises AnswerInvalid."""
+    answer = answer.strip().casefold()
+    if answer and any(word.startswith(answer) for word in ("yes", "no")):
+        return answer.startswith("y")
+    raise AnswerInvalid("Please answer yes or no.")
 
 
 def settings_file(chosen: InitialSettings) -> str:

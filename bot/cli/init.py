@@ -25,6 +25,12 @@ __all__ = ["register"]
 
 T = TypeVar("T")
 _HUB_S = 5
+_RULE = """
+5. May the bot learn from messages? Discord's Developer Policy says (rule 21): "Do not use message content obtained
+   through the APIs to train machine learning or AI models (including large language models) unless express permission
+   is granted by Discord." https://support-dev.discord.com/hc/en-us/articles/8563934450327-Discord-Developer-Policy
+   Without it the bot learns from commands, forms, imports and moderators' wording. In either case it learns only from
+   members who opted in."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,7 @@ class Given:
     schedule: str | None
     zone: str | None
     token: str | None
+    permission: bool | None
     yes: bool
 
 
@@ -61,6 +68,13 @@ def init(
         str | None,
         typer.Option("--token", metavar="SOURCE", help="Where the token is: `environment`, `systemd`, or a file."),
     ] = None,
+    permission: Annotated[
+        bool | None,
+        typer.Option(
+            "--message-permission/--no-message-permission",
+            help="Whether Discord has given this application permission to train on message content.",
+        ),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing: take the defaults for what is not given.")] = False,
     home: HomeOption = None,
 ) -> None:
@@ -73,7 +87,7 @@ def init(
 
     place = find_home(home)
     _refuse_existing(place)
-    chosen = _ask_all(Given(model, language, schedule, timezone, token, yes))
+    chosen = _ask_all(Given(model, language, schedule, timezone, token, permission, yes))
     _write(place, chosen)
     print(f"\nWrote {place.config}")
     _print_invitation(place)
@@ -102,7 +116,7 @@ def _ask_all(given: Given) -> InitialSettings:
     print("\n4. Where does the bot's token come from? environment (the variable DISCORD_TOKEN), systemd (a credential")
     print("   called discord_token), or the path of a file that holds the token alone.")
     token_file = _ask("Token", given.token, "environment", read_token, yes=given.yes)
-    return InitialSettings(base, language, cron, zone, token_file)
+    return InitialSettings(base, language, cron, zone, token_file, _ask_permission(given))
 
 
 def _ask_model(given: Given) -> str:
@@ -124,6 +138,18 @@ def _ask_model(given: Given) -> str:
     names = [one.entry.base for one in choice]
     default = str(names.index(first.entry.base) + 1)
     return _ask("Model", given.model, default, lambda answer: read_model(answer, names), yes=given.yes)
+
+
+def _ask_permission(given: Given) -> list[str] | None:
+    """What is learned from: message content joins if Discord allowed it. None leaves the default."""
+    from bot.initial_settings import read_yes_or_no
+    from storage.origins import LEARNED_BY_DEFAULT, PERMITTED
+
+    print(_RULE)
+    wanted = None if given.permission is None else "yes" if given.permission else "no"
+    if _ask("Has Discord given your application permission", wanted, "no", read_yes_or_no, yes=given.yes):
+        return [*PERMITTED, *LEARNED_BY_DEFAULT]
+    return None
 
 
 def _ask(what: str, option: str | None, default: str, read: Callable[[str], T], *, yes: bool) -> T:

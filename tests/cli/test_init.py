@@ -14,6 +14,7 @@ from bot.machine import Memory
 from bot.model_offers import offers, recommended, table
 from bot.server.permissions import BOT_PERMISSIONS
 from bot.settings import load_settings
+from storage.origins import LEARNED_BY_DEFAULT
 
 GB = 1e9
 
@@ -58,7 +59,7 @@ def test_with_yes_the_defaults_are_written_and_can_be_read(nightshift, home):
 
 def test_five_answers_are_asked_for_and_written(nightshift, home, answer):
     """Each in its own words; Enter takes the default."""
-    answer("Qwen/Qwen3-4B-Instruct-2507", "de", "3:30", "Europe/Berlin", "token")
+    answer("Qwen/Qwen3-4B-Instruct-2507", "de", "3:30", "Europe/Berlin", "token", "")
     said = nightshift("init")
     assert said.code == 0, said
     assert tomllib.loads(home.config.read_text()) == {
@@ -73,28 +74,19 @@ def test_five_answers_are_asked_for_and_written(nightshift, home, answer):
 
 def test_a_wrong_answer_is_said_in_a_sentence_and_asked_again(nightshift, home, answer):
     """As often as it takes."""
-    answer(
-        "99",
-        "my model",
-        "1",
-        "klingon",
-        "en",
-        "at noon",
-        "25:00",
-        "off",
-        "MTIz.x.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" * 2,
-        "",
-    )
+    pasted = f"MTIz.x.{'a' * 60}"
+    answer("99", "my model", "1", "klingon", "en", "at noon", "25:00", "off", pasted, "", "perhaps", "n")
     said = nightshift("init")
     assert said.code == 0, said
-    for sentence in (
+    for words in (
         "There is no model 99",
         "is no model",
         "no language of the bot",
         "is no time",
         "not the token itself",
     ):
-        assert sentence in said.out
+        assert words in said.out
+    assert "Please answer yes or no." in said.out
     assert load_settings(home).schedule.enabled is False
     assert "aaaa" not in home.config.read_text()
 
@@ -192,3 +184,14 @@ def test_the_list_names_download_memory_and_licence():
     assert "needs an account on the hub" in text
     assert "Qwen/Qwen3-14B" not in text
     assert "Sleeps while it trains." in text
+
+
+def test_message_content_joins_only_with_discords_permission(nightshift, home):
+    """The rule is quoted where it is asked; the default is no."""
+    said = nightshift("init", "--yes", "--message-permission")
+    assert "Do not use message content obtained" in said.out
+    assert {"message", "direct_message"} <= set(load_settings(home).training.learn_from)
+    home.config.unlink()
+    nightshift("init", "--yes")
+    assert set(load_settings(home).training.learn_from) == set(LEARNED_BY_DEFAULT)
+    assert "# learn_from = " in home.config.read_text()
