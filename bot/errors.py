@@ -17,6 +17,7 @@ __all__ = [
     "DiscordUnreachable",
     "EngineLost",
     "IntentMissing",
+    "LogMissing",
     "NoPicture",
     "Refused",
     "SettingsExist",
@@ -52,6 +53,15 @@ class SettingsExist(BotError):
 
     def __init__(self, path: str) -> None:
         super().__init__(f"{path} is there already and stays as it is: edit it, or move it away and start again.")
+
+
+class LogMissing(BotError):
+    """There is no log file."""
+
+    def __init__(self, folder: str) -> None:
+        super().__init__(
+            f"There is no log in {folder} yet: `nightshift run` writes one, unless [log] says file = false."
+        )
 
 
 class TokenMissing(BotError):

@@ -74,11 +74,26 @@ class BackupConfig:
     """Public key (age) that alone can open them; empty does not encrypt. `nightshift backup-key` makes one."""
 
 
+@dataclass(frozen=True)
+class LogConfig:
+    """What `nightshift run` writes about itself into the home; `nightshift logs` shows it."""
+
+    file: bool = True
+    """Whether there is a log file in the home, besides what goes to stderr."""
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """What is logged: this and everything more serious."""
+    megabytes: Annotated[float, Field(ge=0.01, le=1000)] = 2.0
+    """Size at which the file is put aside and a new one begins."""
+    files: Annotated[int, Field(ge=1, le=100)] = 4
+    """Files that were put aside and are kept."""
+
+
 class Settings(TrainerSettings):
     """Everything a running bot needs to know, but for the token."""
 
     discord: DiscordConfig = DiscordConfig()
     privacy: PrivacyConfig = PrivacyConfig()
+    log: LogConfig = LogConfig()
     backup: BackupConfig = BackupConfig()
 
     @model_validator(mode="after")

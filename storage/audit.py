@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from sqlite3 import Connection
+from datetime import UTC, datetime
+from itertools import islice
+from sqlite3 import Connection, Row
 from typing import Any
 
 from storage.database import writing
@@ -56,6 +58,44 @@ def insert_act(db: Connection, act: Act) -> None:
     insert(db, act.actor_id, act.actor, act.action, act.subject, guild_id=act.guild_id, details=act.details)
 
 
+def search(
+    db: Connection,
+    *,
+    action: str = "",
+    by: str = "",
+    guild_id: int | None = None,
+    since: datetime | None = None,
+    limit: int = 50,
+) -> list[AuditEntry]:
+    """The last `limit` acts that fit, newest first.
+
+    Args:
+        db: an open database.
+        action: both words of an act, or its first ("adapter" for "adapter.use" too); "" for every act.
+        by: name (whatever the case) or id of whoever acted; "" for everybody.
+        guild_id: a server, whose acts come with those that concern all servers; None for every server.
+        since: an aware moment.
+        limit: how many at most.
+    """
+    rows = db.execute(
+        """
+        select id, created_at, guild_id, actor_id, actor, action, subject, details from audit
+        where (:guild is null or guild_id = :guild or guild_id is null)
+            and (:action = '' or action = :action or substr(action, 1, length(:action) + 1) = :action || '.')
+            and (:since is null or created_at >= :since)
+        order by id desc
+        """,
+        {
+            "guild": guild_id,
+            "action": action.strip(),
+            "since": None if since is None else since.astimezone(UTC).isoformat(timespec="milliseconds"),
+        },
+    )
+    wanted = by.strip().removeprefix("@").casefold()
+    fitting = (row for row in rows if not wanted or wanted in (row["actor"].casefold(), str(row["actor_id"])))
+    return [_entry(row) for row in islice(fitting, limit)]
+
+
 def recent(db: Connection, guild_id: int | None = None, limit: int = 50) -> list[AuditEntry]:
     """The last `limit` acts on a server, and on all servers at once, newest first; None: everything."""
     rows = db.execute(
@@ -65,4 +105,8 @@ def recent(db: Connection, guild_id: int | None = None, limit: int = 50) -> list
         """,
         [guild_id, limit],
     )
-    return [AuditEntry(**{**dict(row), "details": json.loads(row["details"])}) for row in rows]
+    return [_entry(row) for row in rows]
+
+
+def _entry(row: Row) -> AuditEntry:
+    return AuditEntry(**{**dict(row), "details": json.loads(row["details"])})

@@ -188,6 +188,7 @@ class Store(Connected):
 
     audit = method(storage.audit.add)
     audit_log = method(storage.audit.recent)
+    audit_search = method(storage.audit.search)
     guild_settings = method(storage.guild_settings.every)
     set_guild_setting = method(storage.guild_settings.put)
     state = method(storage.state.get)

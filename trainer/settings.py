@@ -43,7 +43,7 @@ __all__ = [
     "load_trainer_settings",
 ]
 
-BOT_SECTIONS = ("discord", "privacy", "backup")
+BOT_SECTIONS = ("discord", "privacy", "backup", "log")
 """Sections of the same file that are read by the bot alone."""
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]

@@ -15,12 +15,14 @@ import typer
 
 from bot.cli import (
     adapters,
+    audit,
     backup,
     chat,
     doctor,
     estimate,
     health,
     init,
+    logs,
     pairs,
     quarantine,
     recall,
@@ -61,6 +63,8 @@ COMMANDS = (
     estimate,
     doctor,
     health,
+    logs,
+    audit,
 )
 for module in COMMANDS:
     module.register(app)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from typing import Annotated
 
@@ -67,6 +66,7 @@ def run(home: HomeOption = None) -> None:
     ends it.
     """
     _let_threads_sleep()
+    from bot.log_file import open_log
     from bot.login import serve
     from bot.settings import load_settings
     from bot.token_sources import discord_token
@@ -74,10 +74,10 @@ def run(home: HomeOption = None) -> None:
 
     place = find_home(home)
     settings = load_settings(place)
-    discord_token(place, settings.discord)  # said before anything is opened
+    token = discord_token(place, settings.discord)  # said before anything is opened
     silence_libraries(progress_bars=True)
     place.ensure()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+    open_log(place.logs, settings.log, [token.value])
     until_stopped(serve(place, settings))
 
 

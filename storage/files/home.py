@@ -40,6 +40,10 @@ class Home:
         return self.root / "models"
 
     @property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+    @property
     def config(self) -> Path:
         return self.root / "nightshift.toml"
 
