@@ -38,6 +38,7 @@ from bot.review.reactions import Reactions
 from bot.review.service import ReviewService, message_commands
 from bot.server.deleted_ids import drop_deleted_ids
 from bot.server.guild_settings import Actor, GuildSettingsCache
+from bot.server.message_content import PermissionStep
 from bot.server.moderators import Moderators
 from bot.server.settings_commands import SettingsCommands
 from bot.server.setup import SetupChannel, SetupForm, SetupRole, SetupStep
@@ -53,7 +54,17 @@ from storage.store import Store
 __all__ = ["NightshiftClient", "intents"]
 
 _log = logging.getLogger(__name__)
-_ITEMS = (CardButton, ReasonMenu, QueueButton, QuarantineButton, VoteButton, SetupChannel, SetupRole, SetupStep)
+_ITEMS = (
+    CardButton,
+    ReasonMenu,
+    QueueButton,
+    QuarantineButton,
+    VoteButton,
+    SetupChannel,
+    SetupRole,
+    SetupStep,
+    PermissionStep,
+)
 _LONGEST_WAIT = 60.0  # seconds that one request waits out a rate limit: edits of an old message may wait for an hour
 
 

@@ -13,6 +13,7 @@ from discord import app_commands
 
 from bot.discord_io import limits
 from bot.discord_io.deferral import in_time, respond
+from bot.i18n.en import moderation as words
 from bot.i18n.en import texts
 from bot.pairs.commands import PairCommands
 from bot.review.queue import review_command
@@ -78,6 +79,8 @@ def status_embed(status: Status) -> discord.Embed:
         name=texts.STATUS_PAIRS,
         value=texts.pairs(pairs.pending, pairs.approved, pairs.rejected, pairs.eligible),
     )
+    if pairs.excluded:
+        embed.add_field(name=words.REPORT_EXCLUDED, value=words.excluded(pairs.excluded))
     last = texts.RUN_NOW if status.training else texts.NEVER
     if run is not None and not status.training:
         when = discord.utils.format_dt(datetime.fromisoformat(run.finished_at or run.started_at), "R")

@@ -94,8 +94,11 @@ def key_file_of(database: Path) -> Path | None:
 
     A settings file that cannot be read counts as none: `trainer.settings` refuses it in a sentence.
     """
-    named = os.environ.get(VARIABLE) or _named_in(database.parent / "nightshift.toml")
-    return database.parent / Path(named).expanduser() if named else None
+    config = database.parent / "nightshift.toml"
+    named = os.environ.get(VARIABLE) or _named_in(config)
+    # The playground shares the settings file of its home.
+    folder = config.resolve().parent if config.is_symlink() else database.parent
+    return folder / Path(named).expanduser() if named else None
 
 
 def _named_in(config: Path) -> str:

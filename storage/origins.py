@@ -22,6 +22,8 @@ __all__ = [
     "LEARNED_BY_DEFAULT",
     "MESSAGE_CONTENT",
     "ORIGINS",
+    "POLICY",
+    "RULE",
     "bits_of",
     "excluded",
     "learned",
@@ -31,6 +33,13 @@ __all__ = [
     "permit",
     "permitted",
 ]
+
+POLICY = "https://support-dev.discord.com/hc/en-us/articles/8563934450327-Discord-Developer-Policy"
+RULE = (
+    "Do not use message content obtained through the APIs to train machine learning or AI models (including large "
+    "language models) unless express permission is granted by Discord."
+)
+"""Rule 21 of Discord's Developer Policy, since 8 July 2024."""
 
 ORIGINS: tuple[Origin, ...] = get_args(Origin)
 """All there are."""

@@ -27,6 +27,7 @@ from storage.records import Adapter, Choice, Run
 from storage.store import Store
 from trainer.errors import OutOfSpace, RunInterrupted, RunStopped, TrainerError, is_disk_full
 from trainer.evaluation.gate import Decision, decide
+from trainer.exclusion import words_excluded
 from trainer.heartbeat import heartbeat
 from trainer.lock import run_lock
 from trainer.progress import Progress
@@ -142,14 +143,19 @@ class _Run:
         self._stage("snapshot")
         former = self._former()
         snapshot = self._snapshot(former)
+        chosen = self._settings.training
+        counts = self._store.counts(self._settings.consent, servers=chosen.servers, learn_from=chosen.learn_from)
+        excluded = counts.excluded
         self._store.update_run(
             self._run.id,
             snapshot_hash=snapshot.hash,
             train_pairs=len(snapshot.train),
             holdout_pairs=len(snapshot.holdout),
+            details={"excluded": excluded},
         )
         refusal = why_not_train(snapshot, _digests(former), self._settings.training, force=force)
         if refusal is not None:
+            refusal = f"{refusal} {words_excluded(excluded)}".rstrip()
             self._store.finish_run(self._run.id, "skipped", refusal)
             return RunResult(self._run.id, "skipped", refusal)
         return snapshot
@@ -183,7 +189,7 @@ class _Run:
 
     def _note(self, screening: Screening) -> None:
         """Keep what was set aside in the run's record, and say, once, that edits and imports were not compared."""
-        details: dict[str, Any] = {"quarantined": screening.record()}
+        details: dict[str, Any] = {**self._store.run(self._run.id).details, "quarantined": screening.record()}
         if screening.without_embedder is not None:
             last = next((run for run in self._store.runs(limit=20) if run.outcome in TRAINED), None)
             again = last is not None and UNSCREENED in last.details

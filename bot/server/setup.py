@@ -23,6 +23,7 @@ from bot.i18n.en import texts
 from bot.i18n.language import speaking
 from bot.server.command_access import hidden_from
 from bot.server.guild_settings import Actor
+from bot.server.message_content import about_message_content
 from bot.server.moderators import Moderators
 from bot.server.permissions import REVIEW_PERMISSIONS, missing_permissions, require_administrator
 from bot.server.persona import persona_form
@@ -74,6 +75,10 @@ class SetupForm:
         await interaction.channel.send(said)
         await interaction.response.send_message(words.CONSENT_POSTED, ephemeral=True)
 
+    async def redraw(self, interaction: discord.Interaction) -> None:
+        """Show the form with what has just been changed."""
+        await self._redraw(interaction, require_administrator(interaction))
+
     async def _change(self, interaction: discord.Interaction, guild: discord.Guild, name: str, value: Any) -> None:
         actor = Actor(interaction.user.id, interaction.user.display_name)
         await self._moderators.guild_settings.change(actor, guild.id, 0, {name: value})
@@ -97,12 +102,16 @@ class SetupForm:
         embed.add_field(name=words.SETUP_ROLE, value=seen, inline=False)
         persona = moderators.guild_settings.of(guild.id).persona
         embed.add_field(name=words.SETUP_PERSONA, value=short(persona, _SHOWN) or words.SETUP_NOT_SET, inline=False)
+        about, permission = await about_message_content(moderators)
         embed.add_field(name=words.SETUP_CONSENT, value=words.CONSENT_RULE[self._consent], inline=False)
+        embed.add_field(name=words.SETUP_MESSAGE_CONTENT, value=about, inline=False)
         view = discord.ui.View(timeout=None)
         view.add_item(SetupChannel()).add_item(SetupRole())
         view.add_item(SetupStep("persona"))
         if self._consent == "members":
             view.add_item(SetupStep("consent"))
+        if permission is not None:
+            view.add_item(permission)
         return embed, view
 
 

@@ -175,6 +175,8 @@ def report_embed(run: Run, quarantined: Sequence[str] = ()) -> discord.Embed:
     if run.train_pairs is not None:
         held = words.held_out(run.train_pairs, run.holdout_pairs or 0)
         embed.add_field(name=words.REPORT_PAIRS, value=held)
+    if excluded := run.details.get("excluded"):
+        embed.add_field(name=words.REPORT_EXCLUDED, value=words.excluded(int(excluded)), inline=False)
     if run.finished_at:
         took = datetime.fromisoformat(run.finished_at) - datetime.fromisoformat(run.started_at)
         embed.add_field(name=words.REPORT_TIME, value=texts.minutes(max(0.0, took.total_seconds() / 60)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bot.i18n.de.texts import adapter_name, verdict_line
 from bot.i18n.en.texts import NOTICE
+from storage import origins
 
 # --- cards -------------------------------------------------------------------------------------------------
 
@@ -214,6 +215,7 @@ REPORT_PAIRS = "Trainiert mit"
 REPORT_LOSS = "Hold-out-Verlust"
 REPORT_ADAPTER = "Adapter"
 REPORT_TIME = "Dauer"
+REPORT_EXCLUDED = "Nicht gelernt"
 REPORT_BETTER = "kleiner ist besser"
 REPORT_HEAD = {
     "promoted": "Der neue Adapter ist besser und antwortet ab jetzt.",
@@ -248,14 +250,20 @@ def held_out(train: int, held: int) -> str:
     return f"{train} Paare\n{held} zum Testen zurückgehalten"
 
 
+def excluded(count: int) -> str:
+    pairs = "1 Paar wartet" if count == 1 else f"{count} Paare warten"
+    return f"{pairs}: Aus Nachrichten darf ich nur lernen, wenn Discord es erlaubt hat. Siehe `/setup`."
+
+
 # --- /pairs ------------------------------------------------------------------------------------------------
 
 NO_PAIRS = "Kein freigegebenes Paar enthält diesen Text."
 PAIR_GONE = "Auf diesem Server gibt es kein freigegebenes Paar mit dieser Nummer."
 EXPORT_EMPTY = "Es gibt nichts zu exportieren. Von diesem Server ist noch keine Antwort freigegeben."
 EXPORT_NONE_ELIGIBLE = (
-    "Es gibt nichts zu exportieren. In jedem freigegebenen Paar dieses Servers hat jemand nicht zugestimmt, oder eine "
-    "zweite Person aus der Moderation hat es noch nicht geprüft."
+    "Es gibt nichts zu exportieren. Jedes freigegebene Paar dieses Servers enthält Nachrichten, aus denen ich laut "
+    "Discord nicht lernen darf (siehe `/setup`), oder jemand hat nicht zugestimmt, oder eine zweite Person aus der "
+    "Moderation hat es noch nicht geprüft."
 )
 EXPORT_TOO_LARGE = "Die Datei ist zu groß für Discord. `nightshift export` auf meinem Rechner hat keine Grenze."
 IMPORT_TOO_LARGE = "Diese Datei ist größer als 8 MB. `nightshift import` auf meinem Rechner hat keine Grenze."
@@ -354,6 +362,7 @@ SETUP_CHANNEL = "1. Wo soll ich Karten und Berichte posten? Wähle einen Kanal, 
 SETUP_ROLE = "2. Wer darf prüfen, außer allen mit „Nachrichten verwalten“?"
 SETUP_PERSONA = "3. Wie soll ich reden?"
 SETUP_CONSENT = "4. Von wem darf ich lernen?"
+SETUP_MESSAGE_CONTENT = "Erlaubt mir Discord, aus Nachrichten zu lernen?"
 SETUP_PICK_CHANNEL = "Prüfkanal"
 SETUP_PICK_ROLE = "Moderationsrolle"
 SETUP_PERSONA_BUTTON = "Persona"
@@ -388,6 +397,31 @@ CONSENT_RULE = {
     "members": "Nur von Mitgliedern, die mit `/privacy opt-in` zugestimmt haben.",
     "operator": "Mein Betreiber verwendet jede freigegebene Antwort.",
 }
+MESSAGE_CONTENT_RULE = (
+    f"Discords Developer Policy, Regel 21: \u201c{origins.RULE}\u201d "
+    f"(Aus Nachrichten darf man nur mit ausdrücklicher Erlaubnis von Discord lernen.) {origins.POLICY}"
+)
+MESSAGE_CONTENT_PERMIT = "Discord hat dieser Anwendung die Erlaubnis gegeben"
+MESSAGE_CONTENT_FORBID = "Discord hat keine Erlaubnis gegeben"
+MESSAGE_CONTENT_BY_FILE = "Laut den Einstellungen meines Betreibers darf ich aus Nachrichten lernen (`learn_from`)."
+MESSAGE_CONTENT_PERMITTED = (
+    "Ich lerne auch aus Nachrichten: Hier wurde angegeben, dass Discord dieser Anwendung die Erlaubnis gegeben hat."
+)
+MESSAGE_CONTENT_NOT_YOURS = (
+    "Das können nur der Eigentümer dieser Anwendung und die Administratoren des Servers ändern, dessen Moderation mich "
+    "trainiert."
+)
+
+
+def message_content_forbidden(excluded: int) -> str:
+    said = (
+        "Ich lerne aus dem, was in Befehle und Formulare getippt wird, aus Importen und aus den Worten der Moderation. "
+        f"Aus Nachrichten lerne ich nicht.\n> {MESSAGE_CONTENT_RULE}\n"
+    )
+    waiting = {0: "Kein Paar wartet darauf.", 1: "1 Paar wartet darauf."}
+    return said + waiting.get(excluded, f"{excluded} Paare warten darauf.")
+
+
 CONSENT_POST = (
     "**Ich möchte lernen, wie in dieser Community geredet wird.** Die Moderation prüft meine Antworten, und nachts "
     "lerne ich aus den freigegebenen. Ein Gespräch nutze ich nur, wenn alle Beteiligten zugestimmt haben. "

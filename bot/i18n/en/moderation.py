@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bot.i18n.en import texts
 from bot.i18n.language import in_every_language
+from storage import origins
 
 # --- cards -------------------------------------------------------------------------------------------------
 
@@ -206,6 +207,7 @@ REPORT_PAIRS = "Trained on"
 REPORT_LOSS = "Hold-out loss"
 REPORT_ADAPTER = "Adapter"
 REPORT_TIME = "Duration"
+REPORT_EXCLUDED = "Not learned from"
 REPORT_BETTER = "lower is better"
 REPORT_HEAD = {
     "promoted": "The new adapter is better and is now in use.",
@@ -239,14 +241,20 @@ def held_out(train: int, held: int) -> str:
     return f"{train} pairs\n{held} held out for testing"
 
 
+def excluded(count: int) -> str:
+    """Pairs that wait because of where their words came from."""
+    pairs = "1 pair waits" if count == 1 else f"{count} pairs wait"
+    return f"{pairs}: they contain messages, which Discord lets nobody train on without its permission. See `/setup`."
+
+
 # --- /pairs ------------------------------------------------------------------------------------------------
 
 NO_PAIRS = "No approved pair contains that text."
 PAIR_GONE = "This server has no approved pair with that number."
 EXPORT_EMPTY = "There is nothing to export. No reply from this server is approved yet."
 EXPORT_NONE_ELIGIBLE = (
-    "There is nothing to export. This server has approved pairs, but someone in each of them has not opted in, or a "
-    "second moderator has not checked it yet."
+    "There is nothing to export. This server has approved pairs, but each of them contains messages, which Discord has "
+    "not let me learn from (see `/setup`), or someone in it has not opted in, or a second moderator has not checked it."
 )
 EXPORT_TOO_LARGE = "The file is too large for Discord. `nightshift export` on the bot's machine has no limit."
 IMPORT_TOO_LARGE = "That file is larger than 8 MB. `nightshift import` on the bot's machine has no limit."
@@ -344,6 +352,7 @@ SETUP_CHANNEL = "1. Where should I post review cards and reports? Choose a chann
 SETUP_ROLE = "2. Who can review, besides everyone with Manage Messages?"
 SETUP_PERSONA = "3. How should I talk?"
 SETUP_CONSENT = "4. Whose messages can I learn from?"
+SETUP_MESSAGE_CONTENT = "Does Discord let me learn from messages?"
 SETUP_PICK_CHANNEL = "Review channel"
 SETUP_PICK_ROLE = "Moderator role"
 SETUP_PERSONA_BUTTON = "Persona"
@@ -380,6 +389,27 @@ CONSENT_RULE = {
     "members": "Only from members who opted in with `/privacy opt-in`.",
     "operator": "My operator uses every approved reply.",
 }
+MESSAGE_CONTENT_RULE = f"Discord's Developer Policy, rule 21: \u201c{origins.RULE}\u201d {origins.POLICY}"
+MESSAGE_CONTENT_PERMIT = "Discord has given this application permission"
+MESSAGE_CONTENT_FORBID = "Discord has not given permission"
+MESSAGE_CONTENT_BY_FILE = "My operator's settings let me learn from messages (`learn_from`)."
+MESSAGE_CONTENT_PERMITTED = (
+    "Messages are learned from, too: someone has stated here that Discord has given this application permission."
+)
+MESSAGE_CONTENT_NOT_YOURS = (
+    "Only the owner of this application, or an administrator of the server whose moderators train me, can change that."
+)
+
+
+def message_content_forbidden(excluded: int) -> str:
+    said = (
+        "I learn from what is typed into commands and forms, from imports, and from moderators' words. "
+        f"I do not learn from messages.\n> {MESSAGE_CONTENT_RULE}\n"
+    )
+    waiting = {0: "No pair waits for this.", 1: "1 pair waits for this."}
+    return said + waiting.get(excluded, f"{excluded} pairs wait for this.")
+
+
 CONSENT_POST = (
     "**I would like to learn how this community talks.** Moderators review my answers, and at night I train on the "
     "approved ones. I only use a conversation if everyone in it has opted in. "

@@ -1,0 +1,55 @@
+"""What `status`, `doctor` and a night say of pairs that wait because of where their words came from."""
+
+from __future__ import annotations
+
+from storage.records import NewReply, Turn
+from storage.store import Store
+from trainer.exclusion import words_excluded
+
+
+def said_on_discord(store: Store, count: int) -> None:
+    """Approved answers to channel messages of a member who opted in."""
+    store.set_consent(7, opted_in=True)
+    for number in range(count):
+        turns = (Turn("user", f"Is wood {number} hard?", 7, 100 + number, "message"),)
+        reply = NewReply(
+            source="discord", conversation=f"discord:1:{number}", turns=turns, text="Aye.", adapter=None,
+            base_model="embedded", guild_id=1, asker_id=7, prompt_message_id=100 + number,
+        )  # fmt: skip
+        store.add_review(store.add_reply(reply), "approve", reviewer="mo")
+
+
+def test_status_counts_what_waits_and_says_what_would_change_it(nightshift, store):
+    """In words and for scripts."""
+    said_on_discord(store, 2)
+    assert words_excluded(2) in nightshift("status").out
+    assert nightshift("status", "--json").json["pairs"] == {
+        "pending": 0, "approved": 2, "rejected": 0, "eligible": 0, "excluded": 2,
+    }  # fmt: skip
+
+
+def test_doctor_names_them(nightshift, store):
+    """They do not wait for members."""
+    said_on_discord(store, 1)
+    said = nightshift("doctor").out
+    assert words_excluded(1) in said
+    assert "wait for members" not in said
+
+
+def test_a_line_in_the_file_lets_them_join(nightshift, store, home):
+    """A deliberate one, of known names."""
+    said_on_discord(store, 2)
+    home.config.write_text('[training]\nlearn_from = ["message", "bot"]\n')
+    assert nightshift("status", "--json").json["pairs"]["eligible"] == 2
+    home.config.write_text('[training]\nlearn_from = ["messages"]\n')
+    nightshift("status").fails_with(1, "training.learn_from")
+
+
+def test_a_skipped_night_says_that_they_wait(nightshift, store):
+    """In its reason, which people read on Discord, and in its record, for the report."""
+    said_on_discord(store, 3)
+    nightshift("train")
+    run = store.last_run()
+    assert run.outcome == "skipped"
+    assert run.reason.endswith(words_excluded(3))
+    assert run.details["excluded"] == 3
