@@ -1,0 +1,63 @@
+"""`nightshift policy`: what it says follows from what is set."""
+
+from __future__ import annotations
+
+import pytest
+
+from storage.origins import RULE
+
+
+def test_it_says_what_holds_by_default(nightshift, home):
+    """Thirty days, not encrypted, nothing of messages trained on, and how to have it deleted."""
+    said = nightshift("policy", "--name", "Owl", "--contact", "owl@example.org").out
+    for words in (
+        "# Privacy policy of Owl",
+        "deleted after 30 days",
+        "The database itself is not encrypted.",
+        "never used for training",
+        RULE,
+        "`/privacy forget`",
+        "owl@example.org",
+        "up to 12 messages before it",
+        "only if everyone in it opted in",
+        "# Answers for Discord's review of the Message Content intent",
+        "no legal advice",
+    ):
+        assert words in said
+    assert "[name" not in said
+
+
+@pytest.mark.parametrize(
+    ("setting", "there", "gone"),
+    [
+        ('[training]\nlearn_from = ["message", "bot"]', "express permission. [Say when", "never used for training"),
+        ("[privacy]\nretention_days = 7", "deleted after 7 days", "after 30 days"),
+        ("[privacy]\nretention_days = 0", "kept until somebody in them", "days, unless"),
+        ("[discord]\nmessage_content = false", "does not ask for this intent", "To read the 12 messages"),
+        ("[discord]\ncontext_messages = 0", "the question and the reply chain", "up to"),
+        ("[discord]\ndirect_messages = false", "not answered and not stored", "or written to directly"),
+        ('consent = "operator"', "Members are not asked one by one", "everyone in it opted in. Nobody"),
+        ('[backup]\ndirectory = "b"', "backups that are not encrypted, each deleted after 14 days", "encrypted (AES"),
+    ],
+)
+def test_each_setting_changes_what_is_said(nightshift, home, setting, there, gone):
+    """And nothing is said that no longer holds."""
+    home.ensure()
+    home.config.write_text(f"{setting}\n")
+    said = nightshift("policy").out
+    assert there in said
+    assert gone not in said
+
+
+def test_the_choice_made_in_setup_counts(nightshift, store):
+    """It is in the store, not in the file."""
+    store.permit_message_content(on=True)
+    assert "messages in channels, direct messages" in nightshift("policy").out
+
+
+def test_it_writes_a_file(nightshift, tmp_path):
+    """The same text; a folder that is not there is said in a sentence."""
+    path = tmp_path / "PRIVACY.md"
+    assert nightshift("policy", "--out", path).out == f"wrote {path}\n"
+    assert path.read_text(encoding="utf-8") == nightshift("policy").out
+    nightshift("policy", "--out", tmp_path / "nowhere" / "PRIVACY.md").fails_with(1, "cannot be written")
