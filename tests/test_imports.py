@@ -31,7 +31,7 @@ LAYERS = {
         ("i18n",),
         ("errors",),
         ("settings",),
-        ("machine", "token_sources", "health_file", "initial_settings", "log_file"),
+        ("machine", "token_sources", "health_file", "initial_settings", "log_file", "policy"),
         ("model_offers",),
         ("discord_io",),
         ("server",),

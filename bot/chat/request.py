@@ -100,8 +100,10 @@ class MessageRequest(ChatRequest):
 
     async def context(self, reader: HistoryReader, budget: TokenBudget) -> Context | None:
         history, root = await reader.reply_chain(self._message)
-        if root == self.id and not history[-1].text:
-            return None  # a bare mention asks nothing, whatever was said before it
+        if not history or not history[-1].text:
+            # A bare mention asks nothing, whatever was said before it. Nor does a reply without a ping if the bot has
+            # no Message Content intent: Discord withholds its words.
+            return None
         return compose(history, channel_id=self.channel.id, root=root, budget=budget, starts=reader.starts)
 
     async def send(self, content: str, first: discord.Message | None, **extras: Any) -> discord.Message:

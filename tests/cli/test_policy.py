@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bot.settings import DiscordConfig
 from storage.origins import RULE
 
 
@@ -18,7 +19,7 @@ def test_it_says_what_holds_by_default(nightshift, home):
         RULE,
         "`/privacy forget`",
         "owl@example.org",
-        "up to 12 messages before it",
+        f"up to {DiscordConfig().context_messages} messages before it",
         "only if everyone in it opted in",
         "# Answers for Discord's review of the Message Content intent",
         "no legal advice",
@@ -33,7 +34,7 @@ def test_it_says_what_holds_by_default(nightshift, home):
         ('[training]\nlearn_from = ["message", "bot"]', "express permission. [Say when", "never used for training"),
         ("[privacy]\nretention_days = 7", "deleted after 7 days", "after 30 days"),
         ("[privacy]\nretention_days = 0", "kept until somebody in them", "days, unless"),
-        ("[discord]\nmessage_content = false", "does not ask for this intent", "To read the 12 messages"),
+        ("[discord]\nmessage_content = false", "does not ask for this intent", "To read the"),
         ("[discord]\ncontext_messages = 0", "the question and the reply chain", "up to"),
         ("[discord]\ndirect_messages = false", "not answered and not stored", "or written to directly"),
         ('consent = "operator"', "Members are not asked one by one", "everyone in it opted in. Nobody"),
