@@ -65,7 +65,7 @@ LAYERS = {
         ("",),
     ),
     "model": (
-        ("errors", "device_errors", "catalog", "config", "control_tokens", "reasoning"),
+        ("errors", "device_errors", "catalog", "config", "control_tokens", "cores", "reasoning"),
         ("chat",),
         ("protocol", "embedder"),
         ("base",),

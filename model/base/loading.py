@@ -20,6 +20,7 @@ from model.base.output_layer import keep_contiguous
 from model.base.tokenizer import chat_tokenizer
 from model.chat import template_hash
 from model.config import ModelConfig
+from model.cores import cores
 
 __all__ = ["LoadedBase", "load_base", "set_compute_type"]
 
@@ -53,6 +54,8 @@ def load_base(config: ModelConfig, cache_dir: Path) -> LoadedBase:
     Raises BaseNotFound when there is no such model or it cannot be read, DoesNotFit when the GPU has no room for it,
     OutOfMemory when memory ran out nevertheless.
     """
+    if cores() < torch.get_num_threads():  # a container's share: torch counts the machine's cores
+        torch.set_num_threads(cores())
     transformers.utils.logging.disable_progress_bar()  # it draws over replies and over the trainer's own bar
     ref, cached = convert_base(config, cache_dir)
     device = pick_device(config.device)

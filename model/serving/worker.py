@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import copy
 import logging
-import os
 import threading
 import time
 from collections import deque
@@ -23,6 +22,7 @@ from typing import Any
 import torch
 
 from model.chat import end_of_turn_id
+from model.cores import cores
 from model.errors import EngineClosed, EngineFailed, ModelError
 from model.protocol import Completion
 from model.serving.command import Command
@@ -251,5 +251,4 @@ def _leave_a_core() -> None:
     than cores in the process, OpenMP lets threads sleep between two products, and waking them takes longer than a
     product.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    torch.set_num_threads(min(torch.get_num_threads(), max(1, cores - 1)))
+    torch.set_num_threads(min(torch.get_num_threads(), max(1, cores() - 1)))

@@ -17,6 +17,7 @@ from bitsandbytes.functional import QuantState
 from torch.nn import functional
 
 from model.cache.kv_cache import SlotCache
+from model.cores import cores
 from model.fused.cpu.compiled import CompiledHead, CompiledLayers, library
 from model.fused.kernels import BeginStep, FusedLayer, Norms, Rotary
 
@@ -165,11 +166,11 @@ def make_head(weight: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
 
 def _torch_head(weight: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
     """The output layer in bf16, on all cores: of a step by torch it is the one product worth waking them for."""
-    half, cores = weight.bfloat16(), _cores()
+    half, most = weight.bfloat16(), _cores()
 
     def head(x: torch.Tensor) -> torch.Tensor:
         threads = torch.get_num_threads()
-        torch.set_num_threads(cores)
+        torch.set_num_threads(most)
         logits = functional.linear(x.bfloat16(), half).float()
         torch.set_num_threads(threads)
         return logits
@@ -193,8 +194,8 @@ def compile_layers(
 
 @cache
 def _cores() -> int:
-    """Torch's threads where a model is loaded first; the worker's thread has fewer."""
-    return torch.get_num_threads()
+    """Torch's threads where a model is loaded first, within the container's share; the worker's thread has fewer."""
+    return min(torch.get_num_threads(), cores())
 
 
 class _Step:
