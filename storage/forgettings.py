@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Collection, Iterable
 from sqlite3 import Connection
 
-from storage.records import Turn
+from storage.records import Answered, Turn
 from storage.redaction_rules import REDACTED
 
 __all__ = ["is_forgotten", "limits", "record", "withdrawn_answers", "withheld"]
@@ -61,12 +61,15 @@ def withdrawn_answers(db: Connection, message_ids: Collection[int]) -> set[int]:
     return found
 
 
-def withheld(db: Connection, spoken: Iterable[tuple[int, int | None]]) -> set[int]:
-    """Of these messages (number, author; None for the bot's own), those that are not to be shown or stored again."""
-    spoken = set(spoken)
-    forgotten = limits(db, {author for _, author in spoken if author is not None})
-    theirs = {number for number, author in spoken if author is not None and number <= forgotten.get(author, -1)}
-    return theirs | withdrawn_answers(db, {number for number, author in spoken if author is None})
+def withheld(db: Connection, spoken: Iterable[Answered]) -> set[int]:
+    """Numbers of those messages that are not to be shown or stored again.
+
+    A person's words are not after they were forgotten, and no answer to what they said before, however late it came.
+    """
+    spoken = list(spoken)
+    forgotten = limits(db, {one.person for one in spoken if one.person is not None})
+    theirs = {one.message_id for one in spoken if one.person is not None and one.said <= forgotten.get(one.person, -1)}
+    return theirs | withdrawn_answers(db, {one.message_id for one in spoken})
 
 
 def _key(db: Connection) -> bytes:

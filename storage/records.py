@@ -16,8 +16,6 @@ Source = Literal["discord", "import", "chat"]
 Origin = Literal["message", "direct_message", "discord_export", "command", "import", "moderator", "bot"]
 """Where words came from: a message in a channel, a direct message, a Discord conversation that another program saved,
 a slash command or form, a file of the operator's or a moderator's, a moderator's own wording, the bot."""
-MESSAGE_CONTENT: tuple[Origin, ...] = ("message", "direct_message", "discord_export")
-"""What Discord's policy calls message content: it came through its APIs, by this bot or by another program."""
 Verdict = Literal["approve", "edit", "reject", "undo"]
 """What a moderator says about a reply; "undo" takes back the latest verdict, so that the reply waits again."""
 Reason = Literal["wrong", "rude", "off-topic", "unsafe", "other"]
@@ -45,6 +43,15 @@ class Turn:
     origin: Origin | None = field(default=None, compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A message whose words are a person's, or answer them: numbers of the message, the person, and what they said."""
+
+    message_id: int
+    person: int | None
+    said: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewReply:
     """What the bot said, before it is stored. `turns` is what it was shown and ends with a user turn."""
@@ -63,6 +70,8 @@ class NewReply:
     finish_reason: str = "stop"
     confidence: float | None = None
     """How sure the model was, from 0 to 1: the mean probability of its tokens. None where it was not measured."""
+    answered: frozenset[Answered] = frozenset()
+    """What the bot's messages among the turns answered, besides what the store knows of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,8 +262,6 @@ class Run:
     details: dict[str, Any] = field(default_factory=dict)
     reported_at: str | None = None
     """When people were told on Discord how it ended."""
-    why: list[dict[str, Any]] = field(default_factory=list)
-    """Its reason as codes with values, which `trainer.reasons` reads; empty where an older version ended it."""
 
 
 @dataclass(frozen=True, slots=True)

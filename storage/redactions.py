@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import takewhile
 from sqlite3 import Connection
 
 from storage import (
@@ -64,12 +65,12 @@ def forget(db: Connection, user_id: int, before: int | None = None) -> Forgotten
         for reply_id in theirs:
             reply = replies.get(db, reply_id)
             asked = reply.asker_id == user_id or _said_completion(reply, user_id)
-            others = _answers_to_others(db, reply, user_id)
-            if not asked and _only_as_example(reply, others) and not _repeats(reply, act.words):
+            answering = _answers_to(db, reply, user_id)
+            if not asked and _only_as_example(reply, user_id, answering) and not _repeats(reply, act.words):
                 act.touched.discard(reply_id)
                 continue
             newest = max([newest, *_numbers(reply, user_id)])
-            _redact(db, reply, act, gone=_of(user_id, others), answer_gone=asked)
+            _redact(db, reply, act, gone=_of(user_id, answering), answer_gone=asked)
             if asked:
                 posts.forget_answer(db, reply)
                 db.execute("update replies set asker_id = null, prompt_message_id = null where id = ?", [reply.id])
@@ -216,33 +217,41 @@ def _in_messages(message_ids: set[int], prompt: Turn | None) -> Callable[[Turn],
     return lambda turn: turn.message_id in message_ids or turn is prompt
 
 
-def _of(user_id: int, answers_to_others: set[int] | None) -> Callable[[Turn], bool]:
-    """Whether a turn is a person's, or the bot's and (for all that is known) in answer to them."""
+def _of(user_id: int, answers_to_them: list[Turn]) -> Callable[[Turn], bool]:
+    """Whether a turn is a person's, or the bot's in answer to them where what it answered is not shown."""
 
     def gone(turn: Turn) -> bool:
         if turn.role == "assistant" and turn.author_id != user_id:
-            return answers_to_others is not None and turn.message_id not in answers_to_others
+            return any(turn is one for one in answers_to_them)
         return turn.author_id == user_id
 
     return gone
 
 
-def _answers_to_others(db: Connection, reply: Reply, user_id: int) -> set[int] | None:
-    """Messages of the bot in a reply's turns that answer others; None if it holds the person's own words.
+def _answers_to(db: Connection, reply: Reply, user_id: int) -> list[Turn]:
+    """The bot's turns that, for all that is known, answer a person whose words do not stand before them.
 
-    Where theirs do not, they are among its people for an answer to them alone, whose own row may be gone.
+    That may be each of its turns where none of their words are shown: they are among the reply's people for such an
+    answer alone. Else it is a turn before all of people's. The row of an answer may be gone, or never have been there.
     """
-    if reply.asker_id == user_id or any(turn.author_id == user_id for turn in reply.turns):
-        return None
-    shown = [turn.message_id for turn in reply.turns if turn.role == "assistant" and turn.message_id is not None]
-    found = {message_id: replies.by_message(db, message_id) for message_id in shown}
-    return {message_id for message_id, one in found.items() if one is not None and one.asker_id not in (None, user_id)}
+    turns = reply.turns
+    if _speaks(reply, user_id):
+        turns = tuple(takewhile(lambda turn: turn.role != "user", turns))
+    return [turn for turn in turns if turn.role == "assistant" and not _answers_another(db, turn, user_id)]
 
 
-def _only_as_example(reply: Reply, answers_to_others: set[int] | None) -> bool:
+def _speaks(reply: Reply, user_id: int) -> bool:
+    return reply.asker_id == user_id or any(turn.author_id == user_id for turn in reply.turns)
+
+
+def _answers_another(db: Connection, turn: Turn, user_id: int) -> bool:
+    answer = None if turn.message_id is None else replies.by_message(db, turn.message_id)
+    return answer is not None and answer.asker_id not in (None, user_id)
+
+
+def _only_as_example(reply: Reply, user_id: int, answers_to_them: list[Turn]) -> bool:
     """Whether a person is among a reply's people for an example or a document that its prompt was shown with."""
-    ours = [turn.message_id for turn in reply.turns if turn.role == "assistant"]
-    return answers_to_others is not None and all(number in answers_to_others for number in ours)
+    return not _speaks(reply, user_id) and not answers_to_them
 
 
 def _said_completion(reply: Reply, user_id: int) -> bool:

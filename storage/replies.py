@@ -12,7 +12,7 @@ from storage.database import writing
 from storage.errors import ReplyNotFound
 from storage.fingerprints import content_hash
 from storage.recall_records import Recalled
-from storage.records import NewReply, Reply, Turn
+from storage.records import Answered, NewReply, Reply, Turn
 from storage.redaction_rules import REDACTED, RemovedWords, redact_turns
 from storage.timestamps import now
 from storage.turns import authors_are_known, authors_of, decode_turns, encode_turns, messages_of
@@ -37,6 +37,7 @@ def add(db: Connection, new: NewReply, shown_in: Sequence[int] = (), recall: Seq
         if recalled.is_gone(db, recall):
             new, redacted, recall = replace(new, text=REDACTED), True, ()
         answered, traced = answers.askers(db, new.turns)
+        answered |= {one.person for one in new.answered if one.person is not None}
         cursor = db.execute(
             """
             insert into replies (id, source, conversation, turns, text, adapter, base_model, guild_id, channel_id,
@@ -90,8 +91,9 @@ def _origins(db: Connection, new: NewReply) -> int:
 def _as_may_be_kept(db: Connection, new: NewReply) -> tuple[NewReply, bool]:
     """A reply without the words of people forgotten meanwhile and answers withdrawn; whether there were any."""
     forgotten = forgettings.limits(db, authors_of(new.turns, new.asker_id))
-    shown = [turn.message_id for turn in new.turns if turn.role == "assistant" and turn.message_id is not None]
-    withdrawn = forgettings.withdrawn_answers(db, shown)
+    shown = {turn.message_id for turn in new.turns if turn.role == "assistant" and turn.message_id is not None}
+    known = {one.message_id: one for one in new.answered}
+    withdrawn = forgettings.withheld(db, [known.get(one, Answered(one, None, one)) for one in shown])
 
     def gone(turn: Turn) -> bool:
         if turn.role == "assistant":
@@ -121,6 +123,12 @@ def get(db: Connection, reply_id: int) -> Reply:
     for row in db.execute("select * from replies where id = ?", [reply_id]):
         return read_row(row)
     raise ReplyNotFound(reply_id)
+
+
+def people(db: Connection, reply_id: int) -> frozenset[int]:
+    """Everybody whose consent a reply needs."""
+    rows = db.execute("select user_id from reply_authors where reply_id = ?", [reply_id])
+    return frozenset(int(row[0]) for row in rows)
 
 
 def by_message(db: Connection, message_id: int) -> Reply | None:

@@ -103,6 +103,7 @@ class Store(Connected):
 
     add_reply = method(storage.replies.add)
     reply = method(storage.replies.get)
+    people_in_reply = method(storage.replies.people)
     reply_by_message = method(storage.replies.by_message)
     extend_reply = method(storage.replies.extend)
     set_message_id = method(storage.replies.set_message_id)

@@ -41,6 +41,7 @@ from bot.server.training_servers import TrainingServers
 from bot.settings import Settings
 from model.protocol import ChatEngine, Completion
 from storage.async_store import AsyncStore
+from storage.records import Answered
 from storage.store import Store
 
 __all__ = ["Answering"]
@@ -275,7 +276,7 @@ class Answering:
 
         return await generation.run(reader, on_text=on_text, on_queue_place=on_queue_place)
 
-    async def _withheld(self, messages: Iterable[tuple[int, int | None]]) -> set[int]:
+    async def _withheld(self, messages: Iterable[Answered]) -> set[int]:
         return await self._store.call(Store.withheld, list(messages))
 
 

@@ -17,7 +17,7 @@ from bot.chat.window import TokenBudget, WindowStarts
 from bot.i18n.en import texts
 from bot.recall.records import NOTHING, Shown
 from model.chat import Message
-from storage.records import Origin, Turn
+from storage.records import Answered, Origin, Turn
 
 __all__ = [
     "Context",
@@ -44,6 +44,7 @@ class HistoryMessage:
 
     `author_id` is None where nobody can be asked for consent: another bot's, a webhook's, a forwarded message's.
     `origin` says how the words came to the bot.
+    `answered` is what a message of the bot replies to, where Discord says so.
     """
 
     message_id: int
@@ -52,6 +53,7 @@ class HistoryMessage:
     text: str
     ours: bool = False
     origin: Origin = "message"
+    answered: Answered | None = None
 
 
 @dataclass(frozen=True)
@@ -59,11 +61,14 @@ class Context:
     """What one answer is generated from. `conversation` is the same for every answer in one chain of replies.
 
     `shown` is what was found in the server's approved replies and documents; it is no part of the conversation.
+    `answered`: what the bot's messages among the turns reply to. The store knows that of the answers that it holds; one
+    may never have been stored, when the disk was full.
     """
 
     turns: tuple[Turn, ...]
     conversation: str
     shown: Shown = NOTHING
+    answered: frozenset[Answered] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -135,7 +140,9 @@ def compose(
         said.pop()
     if not said:
         return None
-    return Context(_turns(said[_start(said, budget, starts) :]), f"discord:{channel_id}:{root}")
+    shown = said[_start(said, budget, starts) :]
+    answered = frozenset(one.answered for one in shown if one.answered is not None)
+    return Context(_turns(shown), f"discord:{channel_id}:{root}", answered=answered)
 
 
 def _start(said: Sequence[HistoryMessage], budget: TokenBudget, starts: WindowStarts) -> int:

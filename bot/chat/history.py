@@ -26,11 +26,11 @@ from bot.chat.message_text import (
     poll_in,
     rich_embeds_in,
 )
-from bot.chat.replied_to import replied_to
+from bot.chat.replied_to import known_replied_to, replied_to
 from bot.chat.window import WindowStarts, in_steps
 from bot.discord_io.retry import UNSENT
 from bot.i18n.en import texts
-from storage.records import Origin
+from storage.records import Answered, Origin
 
 __all__ = ["HistoryReader", "names_for"]
 
@@ -39,7 +39,7 @@ _CHAIN = 20  # messages up a chain of replies
 _HISTORY_SECONDS = 5.0  # then the answer is generated without the history
 _FETCHED = 5  # members fetched for the mentions of one text
 
-Withheld = Callable[[Iterable[tuple[int, int | None]]], Awaitable[Collection[int]]]
+Withheld = Callable[[Iterable[Answered]], Awaitable[Collection[int]]]
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class HistoryReader:
         recent: how many earlier messages of the channel are read at most when a question replies to nothing.
         unfinished: ids of the bot's messages that are still growing; they are skipped.
         fresh: whether to fetch every message from Discord again, rather than use the cache.
-        withheld: which of some messages (number, author; None for the bot's own) must not be shown, though
+        withheld: which of some messages, with whose words each is or answers, must not be shown, though
             Discord still has them: their authors were forgotten, or they answer such people.
         starts: the messages that earlier contexts began with.
     """
@@ -126,7 +126,15 @@ class HistoryReader:
             text="\n".join(part for part in parts if part),
             ours=ours,
             origin="bot" if ours else _origin(message),
+            answered=self._answered_by(message) if ours else None,
         )
+
+    def _answered_by(self, message: discord.Message) -> Answered | None:
+        """What a message of the bot answers; the parts of a long answer reply to its first message."""
+        question = known_replied_to(message)
+        if question is None or question.author.id == self.me:
+            return None
+        return Answered(message.id, question.author.id, question.id)
 
     async def _readable(self, newest_first: list[discord.Message], asked: int | None = None) -> list[HistoryMessage]:
         """These messages without those that must not be shown, oldest first; `asked` is always kept."""
@@ -134,7 +142,7 @@ class HistoryReader:
         history = [history for one in wanted for history in await self.messages_in(await self._original(one))]
         if self.withheld is None:
             return history
-        gone = await self.withheld([(one.message_id, None if one.ours else one.author_id) for one in history])
+        gone = await self.withheld([one.answered or Answered(one.message_id, *_speaker(one)) for one in history])
         return [one for one in history if one.message_id == asked or one.message_id not in gone]
 
     async def _original(self, message: discord.Message) -> discord.Message:
@@ -170,6 +178,10 @@ class HistoryReader:
 def _origin(message: discord.Message) -> Origin:
     """Of somebody's message; the bot reads it through Discord's API."""
     return "direct_message" if message.guild is None else "message"
+
+
+def _speaker(one: HistoryMessage) -> tuple[int | None, int]:
+    return (None if one.ours else one.author_id), one.message_id
 
 
 async def names_for(guild: discord.Guild | None, content: str) -> Names:

@@ -6,7 +6,7 @@ import discord
 
 from bot.discord_io.retry import UNSENT
 
-__all__ = ["author_replied_to", "replied_to"]
+__all__ = ["author_replied_to", "known_replied_to", "replied_to"]
 
 
 async def replied_to(message: discord.Message, *, fresh: bool = False) -> discord.Message | None:
@@ -30,10 +30,15 @@ async def replied_to(message: discord.Message, *, fresh: bool = False) -> discor
 
 async def author_replied_to(message: discord.Message) -> int | None:
     """The author of the message that this one replies to; any copy will do, since the author never changes."""
+    found = known_replied_to(message) or await replied_to(message)
+    return found.author.id if found is not None else None
+
+
+def known_replied_to(message: discord.Message) -> discord.Message | None:
+    """The message that this one replies to, where Discord has told it already; maybe an old copy."""
     reference = _reference(message)
     known = reference and (reference.cached_message or reference.resolved)
-    found = known if isinstance(known, discord.Message) else await replied_to(message)
-    return found.author.id if found is not None else None
+    return known if isinstance(known, discord.Message) else None
 
 
 def _reference(message: discord.Message) -> discord.MessageReference | None:

@@ -21,9 +21,13 @@ from bot.errors import Refused
 from bot.i18n.en import texts
 from bot.server.guild_settings import GuildSettings
 from storage.async_store import AsyncStore
+from storage.records import Answered
 from storage.store import Store
 
 __all__ = ["ChatRequest", "CommandRequest", "MessageRequest", "RegenerateRequest"]
+
+
+_UNKNOWN = 0  # of the bot's messages in a stored conversation only the people are known whom they answered
 
 
 class ChatRequest(Protocol):
@@ -186,7 +190,9 @@ class RegenerateRequest(ChatRequest):
         if now.redacted:
             raise Refused(texts.ANSWER_GONE)
         turns = [turn for turn in now.turns if turn.role != "system"]
-        return Context(shorten(turns, budget.fits), self._reply.conversation)
+        people = await self._store.call(Store.people_in_reply, self._reply.id)
+        answered = frozenset(Answered(_UNKNOWN, person, _UNKNOWN) for person in people)
+        return Context(shorten(turns, budget.fits), self._reply.conversation, answered=answered)
 
     async def send(self, content: str, first: discord.Message | None, **extras: Any) -> discord.Message:
         return await self._post(content, first, **extras)

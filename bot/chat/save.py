@@ -80,6 +80,7 @@ async def save_reply(
             prompt_message_id=request.prompt_message_id,
             finish_reason=completion.finish_reason,
             confidence=_confidence(begun, completion),
+            answered=context.answered,
         ),
         recalled=context.shown.recalled,
     )

@@ -11,7 +11,7 @@ import json
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -23,7 +23,11 @@ BOT, MEMBER, GUILD, GENERAL, REVIEW = 1, 2, 5, 10, 11
 _PEOPLE = {
     BOT: {"id": str(BOT), "username": "nightshift", "discriminator": "0", "avatar": None, "bot": True},
     MEMBER: {"id": str(MEMBER), "username": "ada", "discriminator": "0", "avatar": None},
+    **{
+        number: {"id": str(number), "username": f"m{number}", "discriminator": "0", "avatar": None} for number in (3, 4)
+    },
 }
+_CHANNEL = {"type": 0, "permission_overwrites": [], "position": 0}
 _EVERYTHING = str(discord.Permissions.all().value)
 
 
@@ -47,6 +51,18 @@ class Fault:
     via: bool = True
 
 
+@dataclass
+class Used:
+    """A command or a component that somebody used, and what the bot answered: texts, titles and custom ids in order."""
+
+    token: str
+    message: dict[str, Any] | None  # that it stands below
+    answered: asyncio.Event = field(default_factory=asyncio.Event)
+    said: list[str] = field(default_factory=list)
+    custom_ids: list[str] = field(default_factory=list)
+    messages: list[int] = field(default_factory=list)
+
+
 class Loopback:
     """`messages` by channel and number, `faults` waiting, `requests` and gateway `sessions` so far."""
 
@@ -60,6 +76,8 @@ class Loopback:
         self.sessions: list[str] = []
         self.storm: int | None = None  # what every request is answered with (0: the connection is cut), while it lasts
         self.forgotten = False  # whether a session cannot be resumed
+        self.used: dict[str, Used] = {}  # by token
+        self.private: dict[int, dict[str, Any]] = {}  # messages that one person alone sees
         self._nonces: dict[str, dict[str, Any]] = {}
         self._sequence = 0
         self._sent: list[dict[str, Any]] = []
@@ -68,13 +86,54 @@ class Loopback:
 
     # --- what a test does ---
 
-    async def say(self, text: str, *, reply_to: int | None = None) -> int:
+    async def say(self, text: str, *, reply_to: int | None = None, who: int = MEMBER) -> int:
         """A member writes in #general; gives the message's number."""
-        message = self._store(GENERAL, MEMBER, {"content": text})
+        message = self._store(GENERAL, who, {"content": text})
         if reply_to is not None:
             message["message_reference"] = {"message_id": str(reply_to), "channel_id": str(GENERAL)}
         await self._dispatch("MESSAGE_CREATE", message)
         return int(message["id"])
+
+    async def press(self, custom_id: str, *, channel: int, message: int, who: int = MEMBER) -> Used:
+        """Somebody with every permission presses a button below a message, also one for their eyes only."""
+        shown = self.messages[channel].get(message) or self.private[message]
+        data = {"custom_id": custom_id, "component_type": 2}
+        return await self._use({"type": 3, "data": data, "message": shown}, channel, who)
+
+    async def command(self, name: str, below: str, *, channel: int = GENERAL, who: int = MEMBER) -> Used:
+        """Somebody uses a slash command of a group, without options."""
+        number = next(one["id"] for one in self.commands if one["name"] == name)
+        options = [{"name": below, "type": 1, "options": []}]
+        return await self._use(
+            {"type": 2, "data": {"id": number, "name": name, "type": 1, "options": options}}, channel, who
+        )
+
+    async def _use(self, payload: dict[str, Any], channel: int, who: int) -> Used:
+        number = discord.utils.time_snowflake(datetime.now(UTC) - self.behind) + len(self.used)
+        used = self.used[f"t{number}"] = Used(f"t{number}", payload.get("message"))
+        member = {
+            "user": _PEOPLE[who],
+            "roles": [],
+            "permissions": _EVERYTHING,
+            "flags": 0,
+            "deaf": False,
+            "mute": False,
+        }
+        about = {
+            "id": str(number),
+            "token": used.token,
+            "version": 1,
+            "application_id": str(BOT),
+            "guild_id": str(GUILD),
+            "channel_id": str(channel),
+            "channel": {**_CHANNEL, "id": str(channel), "name": "here"},
+            "member": {**member, "joined_at": "2026-01-01T00:00:00+00:00", "deaf": False, "mute": False},
+            "locale": "en-US",
+            "app_permissions": _EVERYTHING,
+            "attachment_size_limit": 10_000_000,
+        }
+        await self._dispatch("INTERACTION_CREATE", {**about, **payload})
+        return used
 
     async def lose(self, *, tell_again: int = 0) -> None:
         """Cut the gateway; the newest `tell_again` events are told again when the session is resumed."""
@@ -84,9 +143,13 @@ class Loopback:
         await self._socket.close(code=4000)
         await self.connected()
 
-    async def connected(self) -> None:
+    async def connected(self, seconds: float = 10) -> None:
         """Wait until the bot is on the gateway."""
-        await asyncio.wait_for(self._ready.wait(), 10)
+        await asyncio.wait_for(self._ready.wait(), seconds)
+
+    def gone(self) -> None:
+        """The bot is on the gateway no more; the next one that comes is waited for."""
+        self._ready.clear()
 
     def buttons(self, channel: int = GENERAL) -> list[str]:
         """The custom ids below the bot's messages in a channel."""
@@ -147,6 +210,36 @@ class Loopback:
             self._nonces[nonce] = message
         return _json(message)
 
+    async def callback(self, request: web.Request) -> web.Response:
+        """The first response to an interaction."""
+        used, sent = self.used[request.match_info["token"]], await _body(request)
+        if used.answered.is_set():
+            return _json({"message": "Interaction has already been acknowledged.", "code": 40060}, status=400)
+        used.answered.set()
+        message = self._answer(used, sent.get("data") or {}, sent["type"])
+        about = {"id": used.token[1:], "type": 3, "response_message_id": message["id"]}
+        return _json({"interaction": about, "resource": {"type": sent["type"], "message": message}})
+
+    async def follow_up(self, request: web.Request) -> web.Response:
+        """A further answer to an interaction, or a change of the first."""
+        return _json(self._answer(self.used[request.match_info["token"]], await _body(request), 4))
+
+    def _answer(self, used: Used, sent: dict[str, Any], kind: int) -> dict[str, Any]:
+        if text := sent.get("content"):
+            used.said.append(text)
+        rows = sent.get("components") or []
+        used.custom_ids += [
+            item["custom_id"] for row in rows for item in row.get("components", ()) if "custom_id" in item
+        ]
+        if sent.get("embeds"):
+            used.said.append(str(sent["embeds"][0].get("title")))
+        if kind == 7 and used.message is not None:
+            used.message.update({name: value for name, value in sent.items() if name in used.message})
+        message = {**self._store(GENERAL, BOT, {**sent, "private": True}), "flags": 64}
+        self.private[int(message["id"])] = message
+        used.messages.append(int(message["id"]))
+        return message
+
     async def edit(self, request: web.Request) -> web.Response:
         message = self.messages[int(request.match_info["channel"])].get(int(request.match_info["message"]))
         if message is None:
@@ -197,7 +290,11 @@ class Loopback:
         if "message_reference" in sent:
             reference = sent["message_reference"]
             message["message_reference"] = {"message_id": str(reference["message_id"]), "channel_id": str(channel)}
-        self.messages[channel][number] = message
+            if (shown := self.messages[channel].get(int(reference["message_id"]))) is not None:
+                message["referenced_message"] = dict(shown)
+            message["referenced_message"] = self.messages[channel].get(int(reference["message_id"]))
+        if not sent.get("private"):
+            self.messages[channel][number] = message
         return message
 
     # --- gateway ---
@@ -252,6 +349,9 @@ async def loopback(monkeypatch: Any) -> AsyncIterator[Loopback]:
     app.router.add_get("/channels/{channel}/messages/{message}", place.read)
     app.router.add_delete("/channels/{channel}/messages/{message}", place.delete)
     app.router.add_patch("/channels/{channel}/messages/{message}", place.edit)
+    app.router.add_post("/interactions/{number}/{token}/callback", place.callback)
+    app.router.add_post("/webhooks/1/{token}", place.follow_up)
+    app.router.add_patch("/webhooks/1/{token}/messages/{message}", place.follow_up)
     app.router.add_get("/gateway", place.gateway)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()

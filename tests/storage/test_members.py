@@ -7,7 +7,7 @@ import sqlite3
 
 import pytest
 
-from storage.records import Adapter, MemberData, Turn
+from storage.records import Adapter, Answered, MemberData, Turn
 from tests.storage.conftest import ALICE, BOB, CAROL, a_reply
 
 
@@ -89,6 +89,27 @@ def test_forgetting_leaves_no_row_with_a_persons_number(told, db_path):
         dump = "\n".join(db.iterdump())
     assert str(ALICE) not in dump
     assert "alice" not in dump.replace("carol asks", "")
+
+
+@pytest.mark.parametrize("later", [(), (Turn("user", "alice again", ALICE, 5), Turn("assistant", "yes", None, 6))])
+def test_forgetting_takes_an_answer_that_was_never_stored_out_of_other_conversations(store, db_path, later):
+    """The disk was full when it was given: Discord says whom it answered, and the store has no row of it."""
+    shown = (Turn("assistant", "as alice asked", None, 77), *later, Turn("user", "carol asks", CAROL, 8))
+    store.add_reply(a_reply(turns=shown, asker_id=CAROL, answered=frozenset({Answered(77, ALICE, 70)})))
+    assert store.forget(ALICE).replies == (1,)
+    store.close()
+    with sqlite3.connect(db_path) as db:
+        assert "as alice asked" not in "\n".join(db.iterdump())
+
+
+def test_an_answer_to_what_a_forgotten_person_said_before_is_withheld(store):
+    """Also one that was posted afterwards, and never stored; an answer to what they say now is shown."""
+    store.forget(ALICE, before=100)
+    late, new = Answered(105, ALICE, 99), Answered(106, ALICE, 101)
+    assert set(store.withheld([late, new, Answered(98, BOB, 98)])) == {105}
+    shown = (Turn("assistant", "as alice asked", None, 105), Turn("user", "carol asks", CAROL, 108))
+    number = store.add_reply(a_reply(turns=shown, asker_id=CAROL, answered=frozenset({late})))
+    assert "as alice asked" not in str(store.reply(number))
 
 
 def test_forgetting_is_written_down_without_a_name(told):

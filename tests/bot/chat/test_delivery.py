@@ -13,7 +13,7 @@ import pytest
 from bot.discord_io.edit_budget import EditBudget
 from bot.i18n.en import texts
 from storage.store import Store
-from tests.bot.loopback import BOT, GENERAL, REVIEW, Fault, until
+from tests.bot.loopback import BOT, GENERAL, MEMBER, REVIEW, Fault, until
 from tests.fake_engine import FakeEngine
 
 POSTED = f"/channels/{GENERAL}/messages"
@@ -267,6 +267,21 @@ async def test_a_write_that_fails_is_said_to_the_asker_and_logged(online, place,
         await until(lambda: not app.client.answering._running)
         assert "could not be stored" in caplog.text
         assert place.buttons() == []
+
+
+async def test_an_answer_that_could_not_be_stored_still_needs_its_asker_s_consent_elsewhere(online, place, home):
+    """Where it is shown in another member's conversation: Discord says whom it answered."""
+    async with online(place, FakeEngine("Oak for ada.", "Ash."), introduce=False) as app:
+        await app.store.call(lambda store: store._db.execute("pragma query_only = on"))
+        await place.say(f"<@{BOT}> Which wood?")
+        await until(lambda: place.said() and place.said()[0].startswith("Oak for ada."))
+        await until(lambda: not app.client.answering._running)
+        await app.store.call(lambda store: store._db.execute("pragma query_only = off"))
+        await place.say(f"<@{BOT}> And for me?", who=4)
+        await until(lambda: len(place.said()) == 2 and place.said()[1] == "Ash.")
+        await until(lambda: not app.client.answering._running)
+        people = await app.store.call(lambda store: store.people_in_reply(1))
+        assert people == {MEMBER, 4}
 
 
 async def test_a_database_that_another_process_holds_costs_no_answer(online, place, engine, home, monkeypatch):
