@@ -8,7 +8,7 @@ TESTS ?=
 PACKAGES := bot trainer storage model tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help test-python package settings setup demo playground test lint format bench bench-train bench-bot bench-store bench-learning screenshots clean bench-prompts
+.PHONY: help torture test-python package settings setup demo playground test lint format bench bench-train bench-bot bench-store bench-learning screenshots clean bench-prompts
 
 help: ## Say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -35,6 +35,9 @@ test: setup ## Run the tests
 
 test-python: ## Run the tests with another Python: make test-python VERSION=3.13
 	$(MAKE) test VENV=.venv-$(VERSION) PYTHON="$$(command -v python$(VERSION) || ls -d $${PYENV_ROOT:-$$HOME/.pyenv}/versions/$(VERSION).*/bin/python)"
+
+torture: setup ## Random faults on a running bot for an hour: make torture SEED=7 (see docs/reliability.md)
+	$(BIN)/python -m tests.torture.machine --seed $(or $(SEED),0) --faults $(or $(FAULTS),300) --minutes $(or $(MINUTES),60)
 
 package: setup ## Build the wheel and the source archive into dist
 	$(BIN)/python -m hatchling build -d dist

@@ -1,0 +1,66 @@
+"""Starts `nightshift run` in a process of its own, with Discord on the loopback and an engine without a model.
+
+Everything else is the program itself: settings, token, login, store, client, outbox. The engine answers with the last
+word of the question, repeated, one word every few milliseconds, so that a fault can come in the middle of an answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import types
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+WORDS, PAUSE_S = 12, 0.03
+
+
+def answer_to(question: str) -> str:
+    """What the engine says to a question."""
+    return " ".join([question.rsplit(maxsplit=1)[-1]] * WORDS)
+
+
+def main() -> None:
+    """Arguments: the base of the HTTP interface, the address of the gateway, then those of the program."""
+    base, gateway, *arguments = sys.argv[1:]
+    import discord
+    import yarl
+
+    discord.http.Route.BASE = base
+    discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(gateway)
+    sys.modules["model.engine"] = _engine_module()
+    from bot.cli.main import run
+
+    sys.exit(run(arguments))
+
+
+def _engine_module() -> types.ModuleType:
+    from model.chat import Message
+    from tests.fake_engine import FakeEngine, FakeGeneration
+
+    class SlowGeneration(FakeGeneration):
+        async def __aiter__(self) -> AsyncIterator[str]:
+            async for word in super().__aiter__():
+                await asyncio.sleep(PAUSE_S)
+                yield word
+
+    class SlowEngine(FakeEngine):
+        def __init__(self) -> None:
+            super().__init__()
+            self.max_queue = 64
+
+        def submit(self, messages: Sequence[Message], sampling: Any = None, *, channel: str = "") -> Any:
+            del sampling, channel
+            return SlowGeneration(self, answer_to(messages[-1].content))
+
+        @classmethod
+        async def start(cls, *_args: Any) -> SlowEngine:
+            return cls()
+
+    module: Any = types.ModuleType("model.engine")
+    module.Engine = SlowEngine
+    return module
+
+
+if __name__ == "__main__":
+    main()
