@@ -24,6 +24,7 @@ from bot.discord_io.token_watch import TokenWatch
 from bot.i18n.command_translator import CommandTranslator
 from bot.i18n.en import settings as settings_texts
 from bot.i18n.language import speak
+from bot.knowledge.commands import KnowledgeCommands, save_as_fact
 from bot.pairs.quarantine import QuarantineButton
 from bot.privacy.commands import privacy_commands
 from bot.privacy.deleted_messages import in_deleted_threads
@@ -129,7 +130,9 @@ class NightshiftClient(discord.Client):
             self.tree.add_command(menu)
         self.tree.add_command(ask_command(self.requests))
         self.tree.add_command(SettingsCommands(self.guild_settings))
-        for command in slash_commands(operations, self.moderators, self.review, self.setup):
+        self.tree.add_command(save_as_fact(self.moderators, settings.memory, hidden=config.moderator_role is None))
+        knowledge = KnowledgeCommands(self.moderators, memory, engine, settings.memory)
+        for command in slash_commands(operations, self.moderators, self.review, self.setup, knowledge):
             self.tree.add_command(command)
         self.tree.add_command(privacy_commands(store, settings, self._forgotten, self.training_servers))
         self._upload = CommandUpload(self.tree, store)

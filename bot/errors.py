@@ -20,6 +20,7 @@ __all__ = [
     "LogMissing",
     "NoPicture",
     "Refused",
+    "ServerUnknown",
     "SettingsExist",
     "TokenMissing",
     "TokenRefused",
@@ -46,6 +47,13 @@ class AdapterUnfit(BotError):
 
 class AnswerInvalid(BotError):
     """An answer or an option of `nightshift init` cannot be used."""
+
+
+class ServerUnknown(BotError):
+    """A command concerns one server, and nobody knows which."""
+
+    def __init__(self) -> None:
+        super().__init__("The bot has joined no server yet: name one with --server ID.")
 
 
 class SettingsExist(BotError):

@@ -15,6 +15,7 @@ from bot.discord_io import limits
 from bot.discord_io.deferral import in_time, respond
 from bot.i18n.en import moderation as words
 from bot.i18n.en import texts
+from bot.knowledge.commands import KnowledgeCommands
 from bot.pairs.commands import PairCommands
 from bot.review.queue import review_command
 from bot.review.service import ReviewService
@@ -31,7 +32,11 @@ Command = app_commands.Command[Any, ..., None] | app_commands.Group
 
 
 def slash_commands(
-    operations: Operations, moderators: Moderators, review: ReviewService, setup: SetupForm
+    operations: Operations,
+    moderators: Moderators,
+    review: ReviewService,
+    setup: SetupForm,
+    knowledge: KnowledgeCommands,
 ) -> list[Command]:
     """All of them, ready for the tree.
 
@@ -43,6 +48,7 @@ def slash_commands(
         TrainCommands(operations, moderators),
         AdapterCommands(operations, moderators),
         PairCommands(moderators),
+        knowledge,
         stats_command(moderators),
         hold_command(moderators),
     ]

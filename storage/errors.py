@@ -305,6 +305,15 @@ class DocumentNotFound(StorageError):
         self.document_id = document_id
 
 
+class DocumentUnreadable(StorageError):
+    """A file that is no document, or a damaged one."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(f"{name} cannot be read: {why}.")
+        self.name = name
+        self.why = why
+
+
 class DocumentEmpty(StorageError):
     """A document without any text."""
 

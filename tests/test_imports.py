@@ -39,7 +39,7 @@ LAYERS = {
         ("chat",),
         ("review",),
         ("training",),
-        ("pairs", "privacy"),
+        ("pairs", "privacy", "knowledge"),
         ("slash_commands", "background_loops", "backups"),
         ("client",),
         ("app",),

@@ -21,11 +21,12 @@ from bot.chat.existing_answer import ExistingAnswer
 from bot.chat.generation import AnswerGeneration, EmptyRequest, RequestGone, sampling_for
 from bot.chat.history import HistoryReader
 from bot.chat.introductions import Introductions
-from bot.chat.lookup import Lookup
+from bot.chat.lookup import Lookup, question_of
 from bot.chat.rate_limits import RateLimits
 from bot.chat.request import ChatRequest
 from bot.chat.save import SavedReply, save_reply
 from bot.chat.showing import as_posted, show
+from bot.chat.sources import sources_line, with_sources
 from bot.chat.unfinished import Unfinished
 from bot.chat.window import WindowStarts
 from bot.discord_io.edit_budget import EditBudgets
@@ -210,7 +211,9 @@ class Answering:
         request, existing = generation.request, generation.request.existing
         text = (request.text_so_far + completion.text).strip()
         line = "" if existing else await self._introductions.line(request.asker.id, request.guild_id)
-        aside = existing.aside if existing else line
+        sources = sources_line(context.shown, question_of(context.turns), text)
+        continues = existing is not None and existing.continues
+        aside = with_sources(existing.aside if existing else line, sources, keep=continues)
         shown_in = [message.id for message in stream.messages]
         try:
             saved = await save_reply(

@@ -14,8 +14,8 @@ import discord
 from bot.discord_io import limits
 from bot.discord_io.components import Component, Interaction
 from bot.discord_io.excerpts import line, quoted, short
+from bot.i18n.en import knowledge, texts
 from bot.i18n.en import moderation as words
-from bot.i18n.en import texts
 from storage.records import QueueOrder, Reason, Reply, Review
 from storage.redaction_rules import REDACTED
 
@@ -38,7 +38,7 @@ FORM_LIMIT = limits.FORM  # characters a form's text field takes
 _SHOWN = 1200  # characters of a question or an answer on a card that waits
 _FOLDED = 150  # and on one that is done, where each takes a line
 
-Act = Literal["approve", "edit", "reject", "skip", "undo", "show"]
+Act = Literal["approve", "edit", "reject", "skip", "undo", "show", "recalled"]
 WAITING: tuple[Act, ...] = ("approve", "edit", "reject", "skip")
 STYLES: dict[Act, discord.ButtonStyle] = {
     "approve": discord.ButtonStyle.success,
@@ -47,6 +47,7 @@ STYLES: dict[Act, discord.ButtonStyle] = {
     "skip": discord.ButtonStyle.secondary,
     "undo": discord.ButtonStyle.secondary,
     "show": discord.ButtonStyle.primary,
+    "recalled": discord.ButtonStyle.secondary,
 }
 _COLOURS = {
     None: discord.Colour.blurple(),
@@ -65,6 +66,7 @@ def label(act: Act) -> str:
         "skip": words.SKIP,
         "undo": words.UNDO,
         "show": words.SHOW_AGAIN,
+        "recalled": knowledge.SHOW,
     }[act]
 
 
@@ -138,7 +140,7 @@ def card_buttons(reply: Reply, review: Review | None = None, *, again: bool = Fa
         view.add_item(CardButton(act, reply.id))
     if link := jump(reply):
         view.add_item(link)
-    return view
+    return view.add_item(CardButton("recalled", reply.id))
 
 
 def jump(reply: Reply) -> discord.ui.Button[discord.ui.View] | None:
@@ -161,7 +163,7 @@ def card_of(message: discord.Message) -> int | None:
 
 class CardButton(
     Component[discord.ui.Button[discord.ui.View]],
-    template=r"nightshift:(?P<act>approve|edit|reject|skip|undo|show):(?P<reply>\d+)",
+    template=r"nightshift:(?P<act>approve|edit|reject|skip|undo|show|recalled):(?P<reply>\d+)",
 ):
     """A button of a card in the card channel."""
 

@@ -24,6 +24,7 @@ from bot.i18n.en import texts
 from bot.review.cards import FORM_LIMIT, Act, card_asker, card_of, reason_menu
 from bot.review.outbox import Outbox
 from bot.review.queue import QueuePage, ReviewQueue
+from bot.review.recalled import show_recalled
 from bot.review.verdicts import VerdictChange, Verdicts
 from bot.server.moderators import Moderators, server_of
 from storage.records import QueueOrder, Reason, Reply, Verdict
@@ -63,6 +64,8 @@ class ReviewService:
             await self._skip(interaction, reply)
         elif act == "show":
             await self._show_again(interaction, reply)
+        elif act == "recalled":
+            await show_recalled(interaction, self.moderators, reply)
         else:
             await self._judge(interaction, reply, act, self)
 

@@ -8,7 +8,7 @@ from typing import IO
 
 from storage.errors import FileUnusable
 
-__all__ = ["damaged", "encoding_of", "open_text"]
+__all__ = ["damaged", "decoded", "encoding_of", "open_text"]
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -57,6 +57,19 @@ def encoding_of(path: Path) -> str:
     """The encoding in which `open_text` reads a file, by the name that people know. Raises OSError."""
     with path.open("rb") as file:
         return _encoding(file.read(_HEAD)).upper().removesuffix("-SIG").removesuffix("-LE").removesuffix("-BE")
+
+
+def decoded(data: bytes) -> str:
+    """A text whose encoding nobody says: Unicode where it is valid, else Windows-1252.
+
+    Raises ValueError for what is no text.
+    """
+    if any(data.startswith(magic) for magic, _ in _PACKED):
+        raise ValueError("it is packed, or no text")
+    try:
+        return data.decode(_encoding(data[:_HEAD]))
+    except UnicodeDecodeError:
+        return data.decode("cp1252", errors="replace")
 
 
 def damaged(text: str) -> bool:

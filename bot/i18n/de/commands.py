@@ -105,4 +105,21 @@ COMMANDS = {
     "clear": "streichen",
     "The channel to allow or deny": "Der Kanal zum Erlauben oder Sperren",
     "The role to allow or deny": "Die Rolle zum Erlauben oder Sperren",
+    # Documents
+    "What I can look things up in": "Worin ich nachschlagen kann",
+    "Add a file, a message or a channel's pinned messages": (
+        "Fügt eine Datei, eine Nachricht oder die angepinnten Nachrichten eines Kanals hinzu"
+    ),
+    "A Markdown, text, HTML or PDF file": "Eine Datei: Markdown, Text, HTML oder PDF",
+    "A link to a message": "Ein Link zu einer Nachricht",
+    "A channel whose pinned messages I should read": "Ein Kanal, dessen angepinnte Nachrichten ich lesen soll",
+    "What to call it": "Wie es heißen soll",
+    "Where members can read it": "Wo Mitglieder es lesen können",
+    "List what I can look things up in": "Zeigt, worin ich nachschlagen kann",
+    "Read a message or pinned messages again": "Liest eine Nachricht oder angepinnte Nachrichten neu",
+    "Its number, or some of its title": "Die Nummer oder ein Teil des Titels",
+    "Forget a document": "Vergisst ein Dokument",
+    "See what I would look up for a question here": "Zeigt, was ich hier zu einer Frage nachschlagen würde",
+    "What a member might ask": "Was ein Mitglied fragen könnte",
+    "Save as fact": "Als Fakt speichern",
 }

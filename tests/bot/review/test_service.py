@@ -5,8 +5,8 @@ from __future__ import annotations
 import discord
 import pytest
 
+from bot.i18n.en import knowledge, texts
 from bot.i18n.en import moderation as words
-from bot.i18n.en import texts
 from storage.store import Store
 
 
@@ -34,7 +34,7 @@ async def test_each_reply_gets_a_card_with_question_answer_and_adapter(stage):
     assert "20261123-a" in embed.footer.text
     assert embed.title == texts.PENDING
     buttons = {item.label: item for row in stage.card.components for item in row.children}
-    assert list(buttons) == ["Approve", "Edit", "Reject", words.SKIP, texts.CARD_JUMP]
+    assert list(buttons) == ["Approve", "Edit", "Reject", words.SKIP, texts.CARD_JUMP, knowledge.SHOW]
     assert buttons[texts.CARD_JUMP].url == answer.jump_url
 
 
@@ -121,7 +121,7 @@ async def test_a_card_with_its_verdict_is_folded(stage):
     before = len(stage.card.embeds[0].description)
     await stage.world.moderator.click(stage.card, label="Approve")
     assert len(stage.card.embeds[0].description) < before / 3
-    assert labels(stage.card) == [words.UNDO, texts.CARD_JUMP]
+    assert labels(stage.card) == [words.UNDO, texts.CARD_JUMP, knowledge.SHOW]
 
 
 async def test_editing_again_starts_from_the_last_edit(stage):

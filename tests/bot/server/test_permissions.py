@@ -18,7 +18,15 @@ from storage.store import Store
 
 EVERYBODY_S = {"ask", "status", "privacy"}
 ADMINISTRATORS = {"settings", "setup"}
-OPTIONS = {"text": "a", "pair": "1", "adapter": "base", "on": True, "file": ("a.jsonl", b"")}
+OPTIONS = {
+    "text": "a",
+    "pair": "1",
+    "adapter": "base",
+    "on": True,
+    "file": ("a.jsonl", b""),
+    "document": "1",
+    "question": "a",
+}
 BUTTONS = {
     CardButton: [CardButton(act, 1) for act in ("approve", "edit", "reject", "skip", "undo")],
     ReasonMenu: [ReasonMenu(1)],

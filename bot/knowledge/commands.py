@@ -1,0 +1,290 @@
+"""/knowledge: moderators add, list, refresh and remove the documents of their server, and try what a question finds."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import discord
+from discord import app_commands
+
+from bot.discord_io import limits
+from bot.discord_io.components import Interaction, TextForm
+from bot.discord_io.excerpts import line
+from bot.discord_io.ids import places_of
+from bot.errors import Refused
+from bot.i18n.en import knowledge as texts
+from bot.knowledge.reading import Source, from_file, from_message, from_pins, title_of
+from bot.recall.audience import Audience
+from bot.recall.found import found_embed
+from bot.recall.memory import Memory
+from bot.recall.prompt import fitting
+from bot.recall.records import Question
+from bot.server.moderator_group import ModeratorGroup
+from bot.server.moderators import Moderators, server_of
+from model.config import MemoryConfig
+from model.protocol import ChatEngine
+from storage.errors import DocumentEmpty, DocumentNotFound, DocumentTooLong, KnowledgeFull, StorageError
+from storage.files.document_text import chunks_of_text
+from storage.recall_records import Document, KnowledgeLimits, NewDocument
+from storage.store import Store
+
+__all__ = ["KnowledgeCommands", "save_as_fact"]
+
+_LISTED = 20
+_FACT = limits.FORM
+AnyChannel = discord.TextChannel | discord.VoiceChannel | discord.Thread
+_SENTENCES: Sequence[tuple[type[StorageError], str]] = (
+    (DocumentEmpty, "EMPTY"),
+    (DocumentTooLong, "DOCUMENT_TOO_LONG"),
+    (KnowledgeFull, "FULL"),
+    (DocumentNotFound, "GONE"),
+)
+
+
+class KnowledgeCommands(ModeratorGroup, name="knowledge", description="What I can look things up in"):
+    """The group /knowledge, for moderators of a whole server."""
+
+    def __init__(self, moderators: Moderators, memory: Memory, engine: ChatEngine, config: MemoryConfig) -> None:
+        super().__init__(moderators.require_server)
+        self._moderators = moderators
+        self._memory = memory
+        self._engine = engine
+        self._config = config
+
+    @app_commands.command(name="add", description="Add a file, a message or a channel's pinned messages")
+    @app_commands.describe(
+        file="A Markdown, text, HTML or PDF file",
+        message="A link to a message",
+        pins="A channel whose pinned messages I should read",
+        title="What to call it",
+        link="Where members can read it",
+    )
+    async def add(  # noqa: PLR0917 - a command's options
+        self,
+        interaction: Interaction,
+        file: discord.Attachment | None = None,
+        message: str | None = None,
+        pins: AnyChannel | None = None,
+        title: app_commands.Range[str, 1, 80] | None = None,
+        link: app_commands.Range[str, 8, 400] | None = None,
+    ) -> None:
+        guild = server_of(interaction)
+        if sum(one is not None for one in (file, message, pins)) != 1:
+            raise Refused(texts.CHOOSE_ONE)
+        if link is not None and not link.startswith(("https://", "http://")):
+            raise Refused(texts.LINK_INVALID)
+        # A file without a link is posted with the answer, so that there is something to link to.
+        posted = file is not None and link is None
+        await interaction.response.defer(ephemeral=not posted, thinking=True)
+        source = await self._read(interaction, file, message, pins)
+        url = link or source.url
+        said = None
+        if posted and file is not None:
+            copy = discord.File(io.BytesIO(await file.read()), file.filename)
+            said = await interaction.followup.send(limits.content(title or source.title), file=copy, wait=True)
+            url = f"https://discord.com/channels/{guild.id}/{said.channel.id}/{said.id}"
+        document = NewDocument(
+            guild_id=guild.id,
+            title=title or source.title,
+            kind=source.kind,
+            added_by=interaction.user.display_name,
+            added_by_id=interaction.user.id,
+            url=url,
+            channel_id=source.channel_id,
+            message_id=source.message_id,
+        )
+        number = await self._store(interaction, document, source)
+        told = limits.content(texts.added(document.title, number, len(source.chunks)))
+        if said is not None:
+            await said.edit(content=told)
+        else:
+            await interaction.followup.send(told, ephemeral=True)
+
+    @app_commands.command(name="list", description="List what I can look things up in")
+    async def list_(self, interaction: Interaction) -> None:
+        found = await self._documents(interaction)
+        if not found:
+            raise Refused(texts.NONE)
+        lines = [
+            texts.listed(
+                one.id, _escaped(one.title), one.url, one.chunks, f"<#{one.channel_id}>" if one.channel_id else ""
+            )
+            for one in found[:_LISTED]
+        ]
+        lines += [texts.more(len(found) - _LISTED)] if len(found) > _LISTED else []
+        embed = limits.Embed(title=texts.LIST_TITLE, description="\n".join(lines), colour=discord.Colour.blurple())
+        await interaction.response.send_message(embed=embed, ephemeral=True)
+
+    @app_commands.command(name="refresh", description="Read a message or pinned messages again")
+    @app_commands.describe(document="Its number, or some of its title")
+    async def refresh(self, interaction: Interaction, document: str) -> None:
+        guild, held = server_of(interaction), await self._chosen(interaction, document)
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        member: Any = interaction.user
+        if held.kind == "message" and held.url:
+            source = await from_message(member, self._moderators, held.url)
+        elif held.kind == "pins" and held.channel_id:
+            source = await from_pins(member, self._moderators, held.channel_id)
+        else:
+            raise Refused(texts.FILE_NOT_REFRESHED)
+        act = self._moderators.act(interaction, "knowledge.refresh", str(held.id))
+        limit, before = _limits(self._config), await self._moderators.store.read(Store.chunks_of, held.id)
+        title = source.title if before and held.title == title_of(before[0].text) else held.title
+
+        def replace(store: Store) -> None:
+            store.replace_document(guild.id, held.id, source.chunks, limit, title=title)
+
+        with _in_own_words():
+            await self._moderators.store.call(Store.act, replace, lambda _: act)
+        told = limits.content(texts.refreshed(title, len(source.chunks)))
+        await interaction.followup.send(told, ephemeral=True)
+
+    @app_commands.command(name="remove", description="Forget a document")
+    @app_commands.describe(document="Its number, or some of its title")
+    async def remove(self, interaction: Interaction, document: str) -> None:
+        guild, held = server_of(interaction), await self._chosen(interaction, document)
+        act = self._moderators.act(interaction, "knowledge.remove", str(held.id))
+        with _in_own_words():
+            await self._moderators.store.call(
+                Store.act, lambda store: store.remove_document(guild.id, held.id), lambda _: act
+            )
+        await interaction.response.send_message(limits.content(texts.removed(held.title)), ephemeral=True)
+
+    @refresh.autocomplete("document")
+    @remove.autocomplete("document")
+    async def matching(self, interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
+        """The documents to choose from. A group's check does not cover this."""
+        try:
+            self._moderators.require_server(interaction)
+        except Refused:
+            return []
+        found = [one for one in await self._documents(interaction) if typed.casefold() in one.title.casefold()]
+        names = [line(limits.content(f"{one.id}: {one.title}"), limits.CHOICE) for one in found[:25]]
+        return [app_commands.Choice(name=name, value=str(one.id)) for name, one in zip(names, found[:25], strict=True)]
+
+    @app_commands.command(name="try", description="See what I would look up for a question here")
+    @app_commands.describe(question="What a member might ask")
+    async def try_(self, interaction: Interaction, question: app_commands.Range[str, 1, 1500]) -> None:
+        guild = server_of(interaction)
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        audience = Audience(self._moderators.readers, interaction.user, interaction.channel)
+        places = places_of(interaction.channel)
+        found = await self._memory.recall(Question(question, guild.id, places, audience.may_be_shown))
+        config = self._config
+        shown = fitting(
+            found,
+            self._engine.count_tokens,
+            chunk_tokens=config.chunk_tokens,
+            example_tokens=config.example_tokens,
+        )
+        told = None if self._memory.vectors.ready else texts.SEARCHED_BY_WORDS
+        embed = found_embed(texts.TRY_TITLE, shown)
+        await interaction.followup.send(content=told or discord.utils.MISSING, embed=embed, ephemeral=True)
+
+    async def _read(
+        self, interaction: Interaction, file: discord.Attachment | None, message: str | None, pins: AnyChannel | None
+    ) -> Source:
+        member: Any = interaction.user
+        if file is not None:
+            return await from_file(file)
+        if message is not None:
+            return await from_message(member, self._moderators, message)
+        assert pins is not None  # noqa: S101  (for the type checker: one of three was given)
+        return await from_pins(member, self._moderators, pins.id)
+
+    async def _store(self, interaction: Interaction, document: NewDocument, source: Source) -> int:
+        act = self._moderators.act(interaction, "knowledge.add", document.kind)
+        limit = _limits(self._config)
+        with _in_own_words():
+            number: int = await self._moderators.store.call(
+                Store.act, lambda store: store.add_document(document, source.chunks, limit), lambda _: act
+            )
+        return number
+
+    async def _documents(self, interaction: Interaction) -> list[Document]:
+        """Those that a moderator may know of: none from channels that they cannot read."""
+        guild = server_of(interaction)
+        held = await self._moderators.store.read(Store.documents, guild.id)
+        member: Any = interaction.user
+        return [
+            one
+            for one in held
+            if one.channel_id is None or await self._moderators.readers.may_read(member, one.channel_id)
+        ]
+
+    async def _chosen(self, interaction: Interaction, wanted: str) -> Document:
+        held = await self._documents(interaction)
+        by_number = [one for one in held if str(one.id) == wanted.strip()]
+        by_title = [one for one in held if wanted.strip().casefold() in one.title.casefold()]
+        found = by_number or by_title
+        if not found:
+            raise Refused(texts.GONE)
+        return found[0]
+
+
+def save_as_fact(moderators: Moderators, config: MemoryConfig, *, hidden: bool) -> app_commands.ContextMenu:
+    """*Save as fact* in the Apps menu of a message: a form with its words, which become a document."""
+
+    async def callback(interaction: Interaction, message: discord.Message) -> None:
+        guild = moderators.require_server(interaction)
+        text = message.content.strip()
+        if not text:
+            raise Refused(texts.FACT_EMPTY)
+
+        async def submit(submitted: Interaction, written: str) -> None:
+            moderators.require_server(submitted)
+            author = None if message.author.bot else message.author.id
+            document = NewDocument(
+                guild_id=guild.id,
+                title=title_of(written),
+                kind="fact",
+                added_by=submitted.user.display_name,
+                added_by_id=submitted.user.id,
+                url=message.jump_url,
+                channel_id=message.channel.id,
+                message_id=message.id,
+            )
+            act = moderators.act(submitted, "knowledge.add", "fact")
+            chunks = chunks_of_text(written, message_id=message.id, author_id=author)
+            with _in_own_words():
+                await moderators.store.call(
+                    Store.act, lambda store: store.add_document(document, chunks, _limits(config)), lambda _: act
+                )
+            await submitted.response.send_message(texts.FACT_SAVED, ephemeral=True)
+
+        form = TextForm(
+            submit,
+            title=texts.FACT_TITLE,
+            label=texts.FACT_LABEL,
+            custom_id="fact",
+            default=text[:_FACT],
+            max_length=_FACT,
+        )
+        await interaction.response.send_modal(form)
+
+    menu = app_commands.ContextMenu(name=texts.SAVE_AS_FACT, callback=callback)
+    menu.guild_only = True
+    if hidden:
+        menu.default_permissions = discord.Permissions(manage_messages=True)
+    return menu
+
+
+def _limits(config: MemoryConfig) -> KnowledgeLimits:
+    return KnowledgeLimits(config.documents, config.server_characters, config.document_characters)
+
+
+@contextmanager
+def _in_own_words() -> Iterator[None]:
+    """Refuse in the moderator's language what the store refuses."""
+    try:
+        yield
+    except tuple(kind for kind, _ in _SENTENCES) as error:
+        name = next(name for kind, name in _SENTENCES if isinstance(error, kind))
+        raise Refused(getattr(texts, name)) from error
+
+
+def _escaped(title: str) -> str:
+    return discord.utils.escape_markdown(title).replace("[", "(").replace("]", ")")

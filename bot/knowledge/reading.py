@@ -1,0 +1,109 @@
+"""Where documents come from on Discord: an attachment, a message, or the pinned messages of a channel."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import discord
+
+from bot.chat.history import HistoryReader
+from bot.discord_io.excerpts import line
+from bot.errors import Refused
+from bot.i18n.en import knowledge as texts
+from bot.server.moderators import Moderators
+from storage.errors import DocumentUnreadable
+from storage.files.document_text import chunks_of_text, is_readable, read_document
+from storage.recall_records import DocumentKind, NewChunk
+
+__all__ = ["LARGEST", "Source", "channel_at", "from_file", "from_message", "from_pins", "title_of"]
+
+LARGEST = 8 * 1024 * 1024
+"""Bytes of a file."""
+
+_PINS = 250  # messages, as many as Discord lets be pinned
+_TITLE = 80
+_LINK = re.compile(r"https?://(?:\w+\.)?discord(?:app)?\.com/channels/(\d+)/(\d+)/(\d+)")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A document that was read. `channel_id`: only who reads this channel is shown it."""
+
+    kind: DocumentKind
+    title: str
+    chunks: list[NewChunk]
+    url: str | None = None
+    channel_id: int | None = None
+    message_id: int | None = None
+
+
+async def from_file(file: discord.Attachment) -> Source:
+    """An attachment, for the whole server. Raises Refused."""
+    if not is_readable(file.filename):
+        raise Refused(texts.KIND_UNKNOWN)
+    if file.size > LARGEST:
+        raise Refused(texts.TOO_LARGE)
+    data = await file.read()
+    if len(data) > LARGEST:  # whatever size was declared
+        raise Refused(texts.TOO_LARGE)
+    try:
+        title, chunks = await asyncio.to_thread(read_document, file.filename, data)
+    except DocumentUnreadable as error:
+        raise Refused(texts.UNREADABLE) from error
+    return Source("file", line(title or file.filename, _TITLE), chunks)
+
+
+async def from_message(member: Any, moderators: Moderators, link: str) -> Source:
+    """A message that a link leads to, for whoever can read its channel. Raises Refused."""
+    found = _LINK.match(link.strip())
+    if found is None or int(found[1]) != member.guild.id:
+        raise Refused(texts.NO_LINK)
+    channel = await channel_at(member, moderators, int(found[2]))
+    try:
+        message = await channel.fetch_message(int(found[3]))
+    except discord.HTTPException as error:
+        raise Refused(texts.NO_LINK) from error
+    chunks = await _chunks_of(message)
+    return Source("message", title_of(message.content), chunks, message.jump_url, channel.id, message.id)
+
+
+async def from_pins(member: Any, moderators: Moderators, channel_id: int) -> Source:
+    """The pinned messages of a channel, for whoever can read it. Raises Refused."""
+    channel = await channel_at(member, moderators, channel_id)
+    try:
+        pinned = [one async for one in channel.pins(limit=_PINS)]
+    except discord.HTTPException as error:
+        raise Refused(texts.CANNOT_READ) from error
+    chunks = [chunk for message in reversed(pinned) for chunk in await _chunks_of(message)]
+    if not chunks:
+        raise Refused(texts.NO_PINS)
+    return Source("pins", f"#{channel.name}", chunks, channel.jump_url, channel.id)
+
+
+async def channel_at(member: Any, moderators: Moderators, channel_id: int) -> Any:
+    """A channel or thread that both the member and the bot can read. Raises Refused."""
+    channel: Any = member.guild.get_channel_or_thread(channel_id)
+    readable = channel is not None and await moderators.readers.may_read(member, channel_id)
+    if not readable or not channel.permissions_for(member.guild.me).read_message_history:
+        raise Refused(texts.CANNOT_READ)
+    return channel
+
+
+def title_of(text: str) -> str:
+    """The first line of a text, as a title."""
+    first = next((one.strip("#*_> ") for one in text.splitlines() if one.strip("#*_> ")), "")
+    return line(first, _TITLE) or texts.FACT_TITLE
+
+
+async def _chunks_of(message: discord.Message) -> list[NewChunk]:
+    """What a message says, with whose words it is."""
+    me = message.guild.me.id if message.guild is not None else 0
+    said = await HistoryReader(me, 0).messages_in(message)
+    return [
+        chunk
+        for one in said
+        for chunk in chunks_of_text(one.text, message_id=message.id, author_id=None if one.ours else one.author_id)
+    ]

@@ -1,0 +1,180 @@
+"""The text of a document: Markdown, plain text, HTML or PDF, as chunks at headings and sentences.
+
+Knows no table and no Discord. HTML is read by trafilatura, PDF by pypdfium2; semantic-text-splitter cuts.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from storage.errors import DocumentUnreadable
+from storage.files.encodings import decoded
+from storage.recall_records import NewChunk
+
+__all__ = ["ENDINGS", "chunks_of_text", "is_readable", "read_document"]
+
+_MARKDOWN, _TEXT, _HTML, _PDF = (".md", ".markdown"), (".txt", ".text", ""), (".html", ".htm", ".xhtml"), (".pdf",)
+ENDINGS = (*_MARKDOWN, ".txt", *_HTML, *_PDF)
+"""Endings of the files that can be read."""
+
+_CHUNK = (200, 800)
+"""Characters of a chunk: whole paragraphs or sentences up to the second, no further cut once it has the first."""
+_PAGES = 2000
+_HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*$")
+_UNDERLINE = re.compile(r"^ {0,3}(=+|-+)[ \t]*$")
+_FENCE = re.compile(r"^ {0,3}(```|~~~)")
+_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class _Section:
+    heading: str
+    text: str
+
+
+def is_readable(name: str) -> bool:
+    """Whether a file of this name can be read."""
+    return PurePath(name).suffix.casefold() in ENDINGS
+
+
+def read_document(name: str, data: bytes) -> tuple[str, list[NewChunk]]:
+    """The title of a file, where it says one, and its chunks.
+
+    Raises:
+        DocumentUnreadable: it is none of these kinds, or is damaged.
+    """
+    suffix = PurePath(name).suffix.casefold()
+    if suffix in _PDF:
+        return _chunks(_pdf(name, data))
+    if suffix in _HTML:
+        title, text = _web_page(name, data)
+        return title, _chunks(_sections(text))[1]
+    if suffix in (*_MARKDOWN, *_TEXT):
+        text = _decoded(name, data)
+        return _chunks(_sections(text) if suffix in _MARKDOWN else [_Section("", text)])
+    raise DocumentUnreadable(name, f"only {', '.join(ENDINGS)} can be read")
+
+
+def chunks_of_text(text: str, *, message_id: int | None = None, author_id: int | None = None) -> list[NewChunk]:
+    """The chunks of what was written on Discord, which is Markdown."""
+    return [NewChunk(one.text, one.heading, message_id, author_id) for one in _chunks(_sections(text))[1]]
+
+
+def _chunks(sections: list[_Section]) -> tuple[str, list[NewChunk]]:
+    from semantic_text_splitter import MarkdownSplitter
+
+    splitter = MarkdownSplitter(_CHUNK)
+    chunks = [
+        NewChunk(part.strip(), section.heading)
+        for section in sections
+        for part in splitter.chunks(section.text)
+        if re.search(r"\w", part)
+    ]
+    return next((one.heading for one in sections if one.heading), "").partition(" > ")[0], chunks
+
+
+def _sections(text: str) -> list[_Section]:
+    """A Markdown text by its headings; each section is named by all that it stands under."""
+    sections: list[_Section] = []
+    above: list[tuple[int, str]] = []
+    lines: list[str] = []
+    for level, content in _lines(text):
+        if not level:
+            lines.append(content)
+            continue
+        sections.append(_Section(" > ".join(name for _, name in above), "\n".join(lines)))
+        above = [*(one for one in above if one[0] < level), (level, content)]
+        lines = []
+    sections.append(_Section(" > ".join(name for _, name in above), "\n".join(lines)))
+    return [one for one in sections if one.text.strip()] or [_Section("", text)]
+
+
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    """Each line with 0, or a heading with its level."""
+    fenced, held = False, ""
+    for line in text.splitlines():
+        heading, underline = _HEADING.match(line), _UNDERLINE.match(line)
+        if _FENCE.match(line):
+            fenced = not fenced
+        if fenced or (heading is None and (underline is None or not held.strip())):
+            yield 0, held
+            held = line
+        elif heading is not None:
+            yield 0, held
+            yield len(heading[1]), heading[2]
+            held = ""
+        elif underline is not None:
+            yield 1 if underline[1].startswith("=") else 2, held.strip()
+            held = ""
+    yield 0, held
+
+
+def _web_page(name: str, data: bytes) -> tuple[str, str]:
+    """The title of a page, and what it says, as Markdown."""
+    import trafilatura
+
+    source = _decoded(name, data)
+    found = _TITLE.search(source)
+    title = " ".join(html.unescape(found[1]).split()) if found else ""
+    text = trafilatura.extract(
+        source, output_format="markdown", include_comments=False, include_tables=True, favor_recall=True
+    )
+    if not text or len(text) < 0.2 * len(_plain(source)):  # a short page, or one of lists: all of it is its content
+        text = max(text or "", _plain(source), key=len)
+    return title, text
+
+
+def _decoded(name: str, data: bytes) -> str:
+    try:
+        return decoded(data)
+    except ValueError as error:
+        raise DocumentUnreadable(name, str(error)) from error
+
+
+def _plain(source: str) -> str:
+    """All that a page says, one block a line."""
+    from lxml import etree
+    from lxml import html as pages
+
+    try:
+        tree = pages.document_fromstring(source)
+    except (etree.ParserError, ValueError):
+        return ""
+    for gone in tree.xpath("//script|//style|//noscript|//head"):
+        gone.drop_tree()
+    for level in range(1, 7):
+        for heading in tree.xpath(f"//h{level}"):
+            heading.text = f"{'#' * level} {heading.text or ''}"
+    for block in tree.xpath("//p|//li|//tr|//br|//div|//h1|//h2|//h3|//h4|//h5|//h6"):
+        block.tail = f"\n{block.tail or ''}"
+    return "\n".join(line.strip() for line in str(tree.text_content()).splitlines() if line.strip())
+
+
+def _pdf(name: str, data: bytes) -> list[_Section]:
+    import pypdfium2
+
+    try:
+        document = pypdfium2.PdfDocument(data)
+    except pypdfium2.PdfiumError as error:
+        why = "it is protected by a password" if "password" in str(error).casefold() else "it is damaged or no PDF"
+        raise DocumentUnreadable(name, why) from error
+    try:
+        if len(document) > _PAGES:
+            raise DocumentUnreadable(name, f"it has more than {_PAGES:,} pages")
+        return [_Section(f"p. {number}", _page(document, number - 1)) for number in range(1, len(document) + 1)]
+    finally:
+        document.close()
+
+
+def _page(document: object, index: int) -> str:
+    page = document[index]  # type: ignore[index]  # pypdfium2 has no types
+    try:
+        text = str(page.get_textpage().get_text_range())
+    finally:
+        page.close()
+    joined = re.sub(r"(\w)[-\u00ad\ufffe]\r?\n(\w)", r"\1\2", text)  # words parted at the end of a line
+    return joined.replace("\r\n", "\n").replace("\x00", "")

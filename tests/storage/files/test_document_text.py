@@ -1,0 +1,95 @@
+"""Documents as people have them: Markdown, text, HTML and PDF, whole or damaged, in English and German."""
+
+from __future__ import annotations
+
+import pytest
+
+from storage.errors import DocumentUnreadable
+from storage.files.document_text import read_document
+
+PAGE = """<!doctype html><html><head><title>Versand &amp; Rückgabe</title><script>var secret = 1;</script></head><body>
+<nav><a href="/">Home</a></nav><main><h1>Versand</h1><p>Wir versenden jeden Dienstag. Die Versandkosten betragen fünf
+Euro innerhalb Deutschlands.</p><h2>Rückgabe</h2><p>Du kannst alles innerhalb von 30 Tagen zurückgeben.</p>
+<ul><li>Bitte leg den Zettel bei.</li></ul></main></body></html>"""
+
+
+def pdf(*lines):
+    """A PDF of one page with these lines, as small as one can be."""
+    text = " ".join(f"BT /F1 12 Tf 72 {720 - 20 * number} Td ({line}) Tj ET" for number, line in enumerate(lines))
+    objects = [
+        "<< /Type /Catalog /Pages 2 0 R >>",
+        "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R /Resources 5 0 R >>",
+        f"<< /Length {len(text)} >>\nstream\n{text}\nendstream",
+        "<< /Font << /F1 << /Type /Font /Subtype /Type1 /BaseFont /Helvetica >> >> >>",
+    ]
+    body, places = "%PDF-1.4\n", []
+    for number, one in enumerate(objects, start=1):
+        places.append(len(body))
+        body += f"{number} 0 obj\n{one}\nendobj\n"
+    table = "".join(f"{place:010} 00000 n \n" for place in places)
+    count = len(objects) + 1
+    end = f"xref\n0 {count}\n0000000000 65535 f \n{table}trailer << /Size {count} /Root 1 0 R >>\n"
+    return f"{body}{end}startxref\n{len(body)}\n%%EOF".encode()
+
+
+def test_markdown_is_cut_at_its_headings():
+    """Each part knows what it stands under; a fence holds no headings."""
+    text = "# Rules\n\nBe kind.\n\nRaids\n-----\n\nAt eight.\n\n```\n# no heading\n```\n\n### Loot\n\nBy lot.\n"
+    title, chunks = read_document("rules.md", text.encode())
+    assert title == "Rules"
+    assert [(one.heading, one.text) for one in chunks] == [
+        ("Rules", "Be kind."),
+        ("Rules > Raids", "At eight.\n\n```\n# no heading\n```"),
+        ("Rules > Raids > Loot", "By lot."),
+    ]
+
+
+def test_a_long_text_is_cut_at_sentences():
+    """No chunk is longer than the model reads, and no sentence is torn."""
+    sentences = [f"Sentence number {number} says something of its own." for number in range(200)]
+    _, chunks = read_document("long.txt", " ".join(sentences).encode())
+    assert all(len(one.text) <= 800 and one.text.endswith(".") for one in chunks)
+    assert " ".join(one.text for one in chunks) == " ".join(sentences)
+
+
+def test_a_web_page_gives_its_content():
+    """Without scripts, with its title."""
+    title, chunks = read_document("page.html", PAGE.encode())
+    everything = " ".join(f"{one.heading} {one.text}" for one in chunks)
+    assert title == "Versand & Rückgabe"
+    assert "Versandkosten betragen fünf" in everything
+    assert "innerhalb von 30 Tagen" in everything
+    assert "leg den Zettel bei" in everything
+    assert "secret" not in everything
+
+
+def test_a_pdf_gives_its_pages():
+    """Under the number of the page."""
+    _, chunks = read_document("rules.pdf", pdf("The raid begins at eight.", "By the old oak."))
+    assert [one.heading for one in chunks] == ["p. 1"]
+    assert "The raid begins at eight." in chunks[0].text
+    assert "old oak" in chunks[0].text
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_whatever_encoding_a_text_has(encoding):
+    """German ones come in all of them."""
+    _, chunks = read_document("regeln.txt", "Für die Mühe: fünf Äpfel.".encode(encoding))
+    assert [one.text for one in chunks] == ["Für die Mühe: fünf Äpfel."]
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [("a.pdf", b"%PDF-1.4 and nothing"), ("a.pdf", b""), ("a.txt", b"PK\x03\x04"), ("a.docx", b"x"), ("a.exe", b"x")],
+)
+def test_what_is_no_document_is_refused(name, data):
+    """With a sentence that names it."""
+    with pytest.raises(DocumentUnreadable, match=rf"^{name} cannot be read: .*\.$"):
+        read_document(name, data)
+
+
+@pytest.mark.parametrize("data", [b"", b"  \n\n", b"<html></html>", b"***\n---\n"])
+def test_a_document_without_words_has_no_chunks(data):
+    """The store refuses it (`DocumentEmpty`)."""
+    assert read_document("a.html", data)[1] == read_document("a.md", data.replace(b"<html></html>", b""))[1] == []
