@@ -26,6 +26,7 @@ from bot.i18n.en import settings as settings_texts
 from bot.i18n.language import speak
 from bot.knowledge.commands import KnowledgeCommands, save_as_fact
 from bot.pairs.quarantine import QuarantineButton
+from bot.pairs.undoing import PutBackButton
 from bot.privacy.commands import privacy_commands
 from bot.privacy.deleted_messages import in_deleted_threads
 from bot.privacy.retention import DeletedMessages
@@ -60,6 +61,7 @@ _ITEMS = (
     ReasonMenu,
     QueueButton,
     QuarantineButton,
+    PutBackButton,
     VoteButton,
     SetupChannel,
     SetupRole,

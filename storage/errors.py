@@ -201,6 +201,22 @@ class NothingToUndo(StorageError):
         self.reply_id = reply_id
 
 
+class NoVerdicts(StorageError):
+    """A moderator's verdicts were to be taken back, and none counts."""
+
+    def __init__(self, moderator_id: int) -> None:
+        super().__init__(f"Moderator {moderator_id} has decided nothing since then that still counts.")
+        self.moderator_id = moderator_id
+
+
+class UndoingGone(StorageError):
+    """Verdicts were to be put back that were put back already, or never taken back."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"There is no undoing {number}, or it was reversed already.")
+        self.number = number
+
+
 class NotInQuarantine(StorageError):
     """A decision was made about a pair that does not wait for one."""
 

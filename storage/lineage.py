@@ -1,8 +1,9 @@
 """Lineage: which replies each run saw, and so which adapters hold words that were withdrawn since.
 
 A run's replies are kept as spans of numbers, since one night's snapshot is mostly the next one's too. An adapter is
-marked while it is in use or in reserve and its run saw a reply that is redacted now; that is asked of the rows and
-never stored, so that words withdrawn in the middle of a run mark its adapter as well.
+marked while it is in use or in reserve and its run saw a reply that is redacted now, or a decision that was taken back
+with all of a moderator's (`storage.undoings`). That is asked of the rows and never stored, so that words withdrawn in
+the middle of a run mark its adapter as well.
 """
 
 from __future__ import annotations
@@ -14,11 +15,27 @@ from storage import runs
 from storage.database import writing
 from storage.timestamps import now
 
+# A run of after the verdict and of before the undoing saw it; a later one saw what stands now.
 _MARKED = """
-    select id from adapters where retired_at is null and exists (
+    select id from adapters where retired_at is null and (exists (
         select 1 from run_replies join replies on replies.id between run_replies.first_id and run_replies.last_id
         where run_replies.run_id = adapters.run_id and replies.redacted <> 0 and replies.redacted & 1
-    ) order by rowid
+    ) or exists (
+        select 1 from undoings join undone_reviews on undone_reviews.undoing_id = undoings.id
+        join reviews on reviews.id = undone_reviews.review_id and reviews.verdict in ('approve', 'edit')
+        join runs on runs.id = adapters.run_id
+        join run_replies on run_replies.run_id = runs.id
+            and undone_reviews.reply_id between run_replies.first_id and run_replies.last_id
+        where undoings.reversed_at is null
+            and runs.started_at >= reviews.created_at and runs.started_at < undoings.created_at
+    ) or exists (
+        select 1 from undoings join undone_decisions on undone_decisions.undoing_id = undoings.id
+        join runs on runs.id = adapters.run_id
+        join run_replies on run_replies.run_id = runs.id
+            and undone_decisions.reply_id between run_replies.first_id and run_replies.last_id
+        where undoings.reversed_at is null and undone_decisions.state = 'confirmed'
+            and runs.started_at >= undone_decisions.decided_at and runs.started_at < undoings.created_at
+    )) order by rowid
 """
 
 

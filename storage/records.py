@@ -375,6 +375,19 @@ class Forgotten:
 
 
 @dataclass(frozen=True, slots=True)
+class Undoing:
+    """What taking back a moderator's decisions came to, or putting them back.
+
+    `replies` whose verdict changed, quarantine `decisions`, and `adapters` that are marked by it (or no longer are).
+    """
+
+    id: int
+    replies: tuple[int, ...]
+    decisions: int
+    adapters: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Purge:
     """One step of deleting what is too old: `seen_to` is the number of the last reply looked at."""
 

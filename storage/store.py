@@ -48,6 +48,7 @@ import storage.runs
 import storage.servers
 import storage.state
 import storage.tallies
+import storage.undoings
 import storage.votes
 import storage.word_hashes
 from storage.connected import Connected, method
@@ -121,6 +122,9 @@ class Store(Connected):
     waiting = method(storage.queues.waiting)
     hold = method(storage.holds.put)
     held_in = method(storage.holds.messages)
+
+    undo_moderator = method(storage.undoings.undo)
+    redo_moderator = method(storage.undoings.reverse)
 
     counts = method(storage.pairs.counts)
     eligible_pairs = method(storage.pairs.eligible)

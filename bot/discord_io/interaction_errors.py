@@ -17,7 +17,7 @@ from discord import app_commands
 from bot.discord_io import limits
 from bot.discord_io.retry import UNSENT
 from bot.errors import Refused
-from bot.i18n.en import moderation, texts
+from bot.i18n.en import moderation, texts, undoings
 from bot.i18n.language import speak
 from model.errors import ContextTooLong, EngineClosed, EngineFailed, QueueFull
 from storage.errors import (
@@ -32,9 +32,11 @@ from storage.errors import (
     NothingToRollBack,
     NothingToUndo,
     NotInQuarantine,
+    NoVerdicts,
     ReplyNotFound,
     ReplyRedacted,
     SecondModeratorNeeded,
+    UndoingGone,
 )
 
 __all__ = ["answered", "error_message", "failure_notice", "respond_with_error"]
@@ -68,6 +70,8 @@ def _messages() -> dict[type[Exception], str]:
         NothingToUndo: moderation.NOTHING_TO_UNDO,
         EditEmpty: texts.EDIT_EMPTY,
         NotInQuarantine: moderation.QUARANTINE_GONE,
+        NoVerdicts: undoings.NOTHING,
+        UndoingGone: undoings.GONE,
         SecondModeratorNeeded: moderation.QUARANTINE_OWN,
         AdapterMissing: moderation.ADAPTER_GONE,
         AdapterRetired: moderation.ADAPTER_RETIRED,

@@ -22,6 +22,7 @@ from bot.i18n.en import moderation as words
 from bot.i18n.en import texts
 from bot.pairs.import_export import export_pairs, import_pairs
 from bot.pairs.quarantine import show_quarantine
+from bot.pairs.undoing import undo_moderator
 from bot.server.moderator_group import ModeratorGroup
 from bot.server.moderators import Moderators
 from storage.errors import ReplyNotFound
@@ -84,6 +85,11 @@ class PairCommands(ModeratorGroup, name="pairs", description="What I learn from"
     @app_commands.command(name="quarantine", description="Check pairs that were imported here or look unusual")
     async def quarantine(self, interaction: Interaction) -> None:
         await show_quarantine(interaction, self._moderators)
+
+    @app_commands.command(name="undo-moderator", description="Take back all that a moderator decided since a time")
+    @app_commands.describe(moderator="Whose decisions", since="3d, 12h, or a date such as 2026-11-20 14:30 (UTC)")
+    async def undo_moderator(self, interaction: Interaction, moderator: discord.User, since: str) -> None:
+        await undo_moderator(interaction, self._moderators, moderator, since)
 
     @app_commands.command(name="export", description="Get this server's training pairs as a JSONL file")
     async def export(self, interaction: Interaction) -> None:

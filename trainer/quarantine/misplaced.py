@@ -7,7 +7,7 @@ so only those are looked at: each import by itself, each moderator's edits, and 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,7 +63,12 @@ def worth_comparing(pairs: Sequence[Pair], most: int) -> list[Pair]:
 
 
 def misplaced(
-    new: Sequence[Pair], known: Sequence[Pair], meanings: Mapping[int, Meaning], *, likely: float
+    new: Sequence[Pair],
+    known: Sequence[Pair],
+    meanings: Mapping[int, Meaning],
+    *,
+    likely: float,
+    settled: Collection[int] = (),
 ) -> dict[int, Reason]:
     """Why each of some new pairs does not fit its question, by reply number.
 
@@ -72,6 +77,7 @@ def misplaced(
         known: pairs that are surely in place.
         meanings: by reply number; pairs without are passed over, but for those of a list that is held as a whole.
         likely: the probability of being displaced from which a pair is held; 1 holds none.
+        settled: of the new ones, those that are held for another reason; they are rows of a list and nothing else.
     """
     looked_at = [pair for pair in new if pair.reply_id in meanings]
     if likely >= 1.0 or not looked_at:
@@ -80,13 +86,13 @@ def misplaced(
     reasons: dict[int, Reason] = {}
     for (kind, *_), group in _groups(new).items():
         blocks = [[pair for pair in block if pair.reply_id in meanings] for block in _blocks(group)]
-        found = [_judged(kind, block, compared, likely) for block in blocks if block]
+        found = [_judged(kind, block, compared, likely, settled) for block in blocks if block]
         whole = [all_of for all_of, _ in found if all_of is not None]
         if len(whole) > len(found) / 2:
             reasons |= {pair.reply_id: whole[0] for pair in group}
             continue
-        for all_of, each in found:
-            reasons |= each if all_of is None else dict.fromkeys(each, all_of)
+        for _, each in found:
+            reasons |= each
     return reasons
 
 
@@ -100,30 +106,39 @@ def _compare(new: Sequence[Pair], known: Sequence[Pair], meanings: Mapping[int, 
 
 
 def _judged(
-    kind: str, block: Sequence[Pair], compared: _Compared, likely: float
+    kind: str, block: Sequence[Pair], compared: _Compared, likely: float, settled: Collection[int]
 ) -> tuple[Reason | None, dict[int, Reason]]:
     """Why a whole block is held, if it is, and why single pairs are (all of them where the block is)."""
     rows = [compared.place[pair.reply_id] for pair in block]
-    others = sorted(set(range(len(compared.numbers))) - set(rows))
-    found = displaced(compared.fit, rows, others)
-    all_of = _whole(kind, rows, found, compared.fit)
+    if (all_of := _slipped(kind, rows, compared.fit)) is not None:
+        return all_of, {pair.reply_id: all_of for pair in block}
+    open_ones = [pair for pair in block if pair.reply_id not in settled]
+    if not open_ones:
+        return None, {}
+    rows = [compared.place[pair.reply_id] for pair in open_ones]
+    found = displaced(compared.fit, rows, sorted(set(range(len(compared.numbers))) - set(rows)))
+    all_of = _unfit(kind, rows, found, compared.fit)
     limit = likely if found.share >= CLEAN_SHARE else min(1.0, CLEAN_FACTOR * likely)
     each = {
-        pair.reply_id: _reason(int(place), compared)
-        for pair, chance, place in zip(block, found.probability, found.belongs_to, strict=True)
+        pair.reply_id: all_of or _reason(int(place), compared)
+        for pair, chance, place in zip(open_ones, found.probability, found.belongs_to, strict=True)
         if all_of is not None or chance > limit
     }
     return all_of, each
 
 
-def _whole(kind: str, rows: Sequence[int], found: Displaced, fit: Fit) -> Reason | None:
-    """Why a group is held as it is."""
-    if len(rows) < SMALL_GROUP:
+def _slipped(kind: str, rows: Sequence[int], fit: Fit) -> Reason | None:
+    """Why a file is held whose answers slipped as a whole."""
+    by = moved_by(fit, rows) if kind == "import" and len(rows) >= SMALL_GROUP else 0
+    if not by:
         return None
-    if kind == "import" and (by := moved_by(fit, rows)):
-        code = "moved_down" if by > 0 else "moved_up"
-        return Reason(f"{code}_1") if abs(by) == 1 else Reason(code, {"rows": abs(by)})
-    if kind == "night" or found.share <= MOSTLY:
+    code = "moved_down" if by > 0 else "moved_up"
+    return Reason(f"{code}_1") if abs(by) == 1 else Reason(code, {"rows": abs(by)})
+
+
+def _unfit(kind: str, rows: Sequence[int], found: Displaced, fit: Fit) -> Reason | None:
+    """Why a group is held whose answers fit in no order, or in any."""
+    if kind == "night" or len(rows) < SMALL_GROUP or found.share <= MOSTLY:
         return None
     if found.share > NEARLY_ALL or no_better_than_chance(fit, rows) > CHANCE:
         return Reason("unfit_import" if kind == "import" else "unfit_edits")

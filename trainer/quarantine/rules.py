@@ -232,6 +232,7 @@ def _misplaced(night: _Night) -> Reasons:
         [*night.older, *(pair for pair in night.new if not by_hand(pair))],
         night.meanings,
         likely=night.config.misplaced,
+        settled={pair.reply_id for pair in night.everything} - {pair.reply_id for pair in night.new},
     )
 
 

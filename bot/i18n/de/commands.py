@@ -59,6 +59,11 @@ COMMANDS = {
     "Check pairs that were imported here or look unusual": (
         "Prüft Paare, die hier importiert wurden oder ungewöhnlich aussehen"
     ),
+    "Take back all that a moderator decided since a time": (
+        "Nimmt alles zurück, was jemand aus der Moderation seit einem Zeitpunkt entschieden hat"
+    ),
+    "Whose decisions": "Wessen Entscheidungen",
+    "3d, 12h, or a date such as 2026-11-20 14:30 (UTC)": "3d, 12h oder ein Datum wie 2026-11-20 14:30 (UTC)",
     "Get this server's training pairs as a JSONL file": "Gibt dir die Trainingspaare dieses Servers als JSONL-Datei",
     "Import pairs from a JSONL or CSV file": "Importiert Paare aus einer JSONL- oder CSV-Datei",
     "JSONL with messages on each line, or CSV with a prompt and a reply column": (

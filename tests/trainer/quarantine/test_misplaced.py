@@ -158,6 +158,13 @@ def test_a_community_that_answers_with_pleasantries_keeps_them(meanings):
     assert held(meanings, [*everyone[:60], *night], night, phrase_share=1.0) == {}
 
 
+def test_what_is_held_for_another_reason_makes_no_other_edit_suspect(meanings):
+    """Noise fits no question; the edits beside it are as good as before."""
+    night = edits(60, 110)
+    noise = [replace(pair, completion="$%&/()=?#*+-<>!" * 3) for pair in night[:20]]
+    assert held(meanings, [*good(0, 60), *noise, *night[20:]], night) == {}
+
+
 def test_it_can_be_switched_off(meanings):
     """With a probability that nothing reaches."""
     night = swapped(imported(60, 110), 50)
