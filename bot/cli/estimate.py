@@ -95,12 +95,14 @@ def _configured(home: Path | None) -> str:
 
 
 def _shape(name: str) -> ModelShape:
-    """The sizes of a model, from its config alone. Raises BaseNotFound."""
+    """The sizes of a model, from the catalog or from its config alone. Raises BaseNotFound."""
+    from model.catalog import catalog_entry
     from model.errors import BaseNotFound
-    from trainer.training.memory import EMBEDDED_SHAPE, ModelShape
+    from trainer.memory_needs import catalog_shape
+    from trainer.training.memory import ModelShape
 
-    if name == "embedded":
-        return EMBEDDED_SHAPE
+    if (entry := catalog_entry(name)) is not None:
+        return catalog_shape(entry)
     config = _config_file(name)
     try:
         return ModelShape.from_config(json.loads(config.read_text(encoding="utf-8")))

