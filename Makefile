@@ -8,7 +8,7 @@ TESTS ?=
 PACKAGES := bot trainer storage model tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help torture test-python package settings setup demo playground test lint format bench bench-train bench-bot bench-store bench-learning screenshots clean bench-prompts
+.PHONY: help torture test-python package settings setup demo playground test lint format bench bench-train bench-bot bench-store bench-learning screenshots clean bench-prompts bench-adapters
 
 help: ## Say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -54,6 +54,9 @@ format: setup ## Lay the code out and mend what can be mended without thinking
 bench: setup ## Measure the engine beside its peers (llama.cpp and vLLM where installed), and a replayed channel
 	$(BIN)/python -m benchmarks.engine
 	$(BIN)/python -m benchmarks.channel
+
+bench-adapters: setup ## Measure promotions beside long replies, and eight adapters in one step
+	$(BIN)/python -m benchmarks.adapters
 
 bench-prompts: setup ## Measure the first token by the prompt's length (needs a GPU)
 	$(BIN)/python -m benchmarks.prompts

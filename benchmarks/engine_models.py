@@ -19,7 +19,7 @@ from model.base.files import resolve_base
 from model.base.loading import load_base
 from model.config import ModelConfig
 
-__all__ = ["CONTEXT", "Prepare"]
+__all__ = ["CONTEXT", "Prepare", "machine", "random_adapter"]
 
 CONTEXT = 512
 
@@ -36,9 +36,11 @@ class Prepare:
             base = str(random_7b(root / "base")) if on_gpu else "embedded"
         config = ModelConfig(base=base, context_tokens=CONTEXT)
         loaded = load_base(config, root / "models")
-        adapters = [str(_adapter(root / name, loaded.model, rank, seed)) for seed, name in enumerate("ab", start=1)]
+        adapters = [
+            str(random_adapter(root / name, loaded.model, rank, seed)) for seed, name in enumerate("ab", start=1)
+        ]
         made = {"base": base, "title": title, "rank": rank, "cache": str(root / "models"), "adapters": adapters}
-        made |= {"machine": _machine(), "gguf": None, "adapter_gguf": None, "plain": None}
+        made |= {"machine": machine(), "gguf": None, "adapter_gguf": None, "plain": None}
         ref = resolve_base(base)
         if ref.gguf_file:
             skeleton = read_skeleton(config, root / "models")
@@ -50,21 +52,22 @@ class Prepare:
         return made
 
 
-def _adapter(path: Path, base: Any, rank: int, seed: int) -> Path:
-    """A random adapter in PEFT's format."""
+def random_adapter(path: Path, base: Any, rank: int, seed: int, spread: float = 0.02) -> Path:
+    """Write a random adapter in PEFT's format to `path`; `spread` is that of its B."""
     torch.manual_seed(seed)
     model = get_peft_model(
         base, LoraConfig(r=rank, lora_alpha=rank, target_modules="all-linear", task_type="CAUSAL_LM")
     )
     for name, weight in model.named_parameters():
         if "lora_B" in name:
-            torch.nn.init.normal_(weight, std=0.02)
+            torch.nn.init.normal_(weight, std=spread)
     model.save_pretrained(str(path))
     model.unload()
     return path
 
 
-def _machine() -> str:
+def machine() -> str:
+    """What this runs on."""
     if torch.cuda.is_available():
         return f"{torch.cuda.get_device_name()}, torch {torch.__version__}"
     models = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]

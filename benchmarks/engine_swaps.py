@@ -1,4 +1,4 @@
-"""Swaps under load: none may fail a reply, and no reply may be made by two adapters."""
+"""Swaps under load: none may fail a reply or make a question wait, and no reply may be made by two adapters."""
 
 from __future__ import annotations
 
@@ -17,20 +17,25 @@ from model.config import ModelConfig
 from model.engine import Engine
 from model.protocol import AdapterRef, Completion, Sampling
 
-__all__ = ["Judge", "SwapTrial"]
+__all__ = ["Judge", "PromotionTrial", "SwapTrial"]
 
 _REPLY = Sampling(max_new_tokens=12, temperature=0)
 _BETWEEN_S = 0.05  # enough for every question to be in the making again
+_LONG = Sampling(max_new_tokens=400, temperature=0)
+_SHORT = Sampling(max_new_tokens=4, temperature=0)
 
 
 class SwapTrial:
     """Some questions, asked again and again while adapters A, B and the bare base take turns.
 
-    `strange` are the replies unlike what their adapter had said undisturbed.
+    `between` is the pause after a swap, in seconds; `strange` are the replies unlike what their adapter had said
+    undisturbed.
     """
 
-    def __init__(self, engine: Engine, adapters: Sequence[AdapterRef], questions: Sequence[str]) -> None:
-        self._engine, self._questions = engine, questions
+    def __init__(
+        self, engine: Engine, adapters: Sequence[AdapterRef], questions: Sequence[str], between: float = _BETWEEN_S
+    ) -> None:
+        self._engine, self._questions, self._between = engine, questions, between
         self._choices: tuple[AdapterRef | None, ...] = (*adapters, None)
         self.strange: list[tuple[str, Completion]] = []
 
@@ -53,7 +58,7 @@ class SwapTrial:
         for number in range(count):
             report = await self._engine.swap(self._choices[number % len(self._choices)])
             pauses.append(1e3 * report.pause_s)
-            await asyncio.sleep(_BETWEEN_S)
+            await asyncio.sleep(self._between)
         over = True
         await asyncio.gather(*chats)
         self.strange = [(asked, reply) for asked, reply in replies if reply.text not in said[asked, reply.adapter]]
@@ -80,6 +85,53 @@ class SwapTrial:
 
     async def _ask(self, question: str) -> Completion:
         return await self._engine.submit([Message("user", question)], _REPLY).wait()
+
+
+class PromotionTrial:
+    """Questions right before and right after a promotion, beside as many replies of 400 tokens as there are questions.
+
+    Adapters take turns.
+    """
+
+    def __init__(self, engine: Engine, adapters: Sequence[AdapterRef], questions: Sequence[str]) -> None:
+        self._engine, self._adapters, self._questions = engine, adapters, questions
+        self._over = False
+
+    async def run(self, count: int) -> list[str]:
+        """Lines that say when the first tokens came, over `count` promotions."""
+        replies = [asyncio.create_task(self._reply(question)) for question in self._questions]
+        before, after, late, waited = [], [], 0, []
+        await self._ask(0)
+        for number in range(count):
+            adapter = self._adapters[(number + 1) % len(self._adapters)]
+            before.append((await self._ask(2 * number + 1)).first_token_s)
+            report = await self._engine.swap(adapter)
+            answer = await self._ask(2 * number + 2)
+            after.append(answer.first_token_s)
+            waited.append(report.waited_s)
+            late += answer.adapter != adapter.id
+        self._over = True
+        await asyncio.gather(*replies)
+        return [
+            f"{len(replies)} replies of {_LONG.max_new_tokens} tokens in flight, {count} promotions:",
+            f"first token of a question before one: {_spread(before)}",
+            f"first token of a question after one: {_spread(after)}; {late} by the adapter before",
+            f"a promotion waited for a free slot or the end of a step: {_spread(waited)}",
+        ]
+
+    async def _reply(self, question: str) -> None:
+        """Keep a long reply in the making."""
+        while not self._over:
+            await self._engine.submit([Message("user", question)], _LONG, channel=question).wait()
+
+    async def _ask(self, number: int) -> Completion:
+        """A question that begins unlike any before, so that no row lends its beginning."""
+        return await self._engine.submit([Message("user", f"{number} {self._questions[0]}")], _SHORT).wait()
+
+
+def _spread(seconds: Sequence[float]) -> str:
+    ms = sorted(1000 * one for one in seconds)
+    return f"{statistics.median(ms):.1f} ms ({ms[0]:.1f}, {ms[-1]:.1f})"
 
 
 class Judge:

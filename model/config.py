@@ -78,6 +78,8 @@ class ModelConfig:
     prefill_chunk: Annotated[int, Field(ge=0, le=1 << 20)] = 0
     """Prompt tokens computed between two decode steps; 0 chooses by device."""
     lora_rank: Annotated[int, Field(ge=1, le=256)] = 16
-    """Largest adapter rank that swaps without a new allocation; the slot takes the next power of two."""
+    """Largest adapter rank that swaps without a new allocation; the slots take the next power of two."""
+    adapter_slots: Annotated[int, Field(ge=1, le=64)] = 4
+    """Adapters in memory at once. With two or more, no question waits for a swap."""
     chat_template: str = ""
     """A file with the chat template to use, in Jinja; empty is the base's own. Relative to the home."""

@@ -1,8 +1,8 @@
-"""The engine: answers many conversations at once with one adapter at a time; asyncio on the outside.
+"""The engine: answers many conversations at once, each with one adapter; asyncio on the outside.
 
-Loads the base and validates an adapter before a byte of it moves. The model itself belongs to the
-worker's thread (model/serving/worker.py); a swap happens there between two replies, so every reply is made by one
-adapter. When an error ends that thread, `failed` returns and `restart` loads everything again.
+Loads the base and validates an adapter before a byte of it moves. The model itself belongs to the worker's thread
+(model/serving/worker.py). A swap writes to a free slot there between two steps: replies in the making keep the adapter
+they began with. When an error ends that thread, `failed` returns and `restart` loads everything again.
 """
 
 from __future__ import annotations
@@ -11,28 +11,27 @@ import asyncio
 import gc
 import logging
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from model.adapter.files import BaseIdentity, read_adapter
-from model.adapter.slot import StagedAdapter
+from model.adapter.files import BaseIdentity
 from model.base.loading import load_base
 from model.chat import Message, encode_prompt
 from model.config import ModelConfig
-from model.device_errors import breaks_device, is_out_of_memory
+from model.device_errors import breaks_device
 from model.errors import (
     AdapterMismatch,
     ContextTooLong,
     EngineClosed,
     EngineFailed,
     ModelError,
-    OutOfMemory,
     WakeFailed,
 )
-from model.protocol import DEFAULT_SAMPLING, AdapterRef, EngineStats, Sampling, SwapReport
+from model.protocol import DEFAULT_SAMPLING, IN_USE, AdapterRef, EngineStats, InUse, Sampling, SwapReport
+from model.serving.adapter_loading import AdapterLoading, memory_watched
 from model.serving.decoder import Decoder
 from model.serving.generation import Generation
 from model.serving.worker import Worker
@@ -45,18 +44,20 @@ _MIN_ANSWER = 16  # tokens of room a prompt must leave
 
 
 class Engine:
-    """Answers conversations on one device with one adapter at a time. Create it with `await Engine.start(...)`."""
+    """Answers conversations on one device. Create it with `await Engine.start(...)`."""
 
     def __init__(self, config: ModelConfig, cache_dir: Path, decoder: Decoder) -> None:
         self._config, self._cache_dir = config, cache_dir
         self._identity: BaseIdentity = decoder.identity
-        self._shapes = decoder.slot.shapes
         self._tokenizer = decoder.base.tokenizer
         self._context, self._device = decoder.context, str(decoder.device)
-        self._adapter: AdapterRef | None = None
+        self._loading = AdapterLoading(self._identity, decoder.slots.shapes, self._device)
         self._last_swap: SwapReport | None = None
         self._closed = False
-        self._worker = Worker(decoder, config.max_queue)
+        self._worker = self._make_worker(decoder)
+
+    def _make_worker(self, decoder: Decoder) -> Worker:
+        return Worker(decoder, self._config.max_queue, self._config.adapter_slots)
 
     @classmethod
     async def start(cls, config: ModelConfig, cache_dir: Path, adapter: AdapterRef | None = None) -> Engine:
@@ -73,7 +74,7 @@ class Engine:
 
     @property
     def adapter(self) -> str | None:
-        """Id of the adapter in use; None is the bare base."""
+        """Id of the adapter in use, which new replies get; None is the bare base."""
         return self._worker.adapter
 
     @property
@@ -96,16 +97,27 @@ class Engine:
         return len(encode_prompt(self._tokenizer, messages))
 
     def submit(
-        self, messages: Sequence[Message], sampling: Sampling = DEFAULT_SAMPLING, *, channel: str = ""
+        self,
+        messages: Sequence[Message],
+        sampling: Sampling = DEFAULT_SAMPLING,
+        *,
+        channel: str = "",
+        adapter: str | InUse | None = IN_USE,
     ) -> Generation:
         """Queue a conversation for its next reply; call it inside a running event loop.
 
-        Raises QueueFull, ContextTooLong, EngineClosed or EngineFailed at once.
+        Args:
+            messages: the conversation.
+            sampling: how the reply is drawn.
+            channel: requests of one channel let those of another go first.
+            adapter: the one in use when the reply begins, or the id of one that was loaded; None is the bare base.
+
+        Raises QueueFull, ContextTooLong, AdapterNotLoaded, EngineClosed or EngineFailed at once.
         """
         prompt = encode_prompt(self._tokenizer, messages)
         if len(prompt) + _MIN_ANSWER > self._context:
             raise ContextTooLong(len(prompt), self._context)
-        generation = Generation(self._worker, prompt, sampling, channel)
+        generation = Generation(self._worker, prompt, sampling, channel, adapter)
         self._worker.submit(generation)
         return generation
 
@@ -113,6 +125,8 @@ class Engine:
         """What the engine is doing right now."""
         decoder = self._worker.decoder
         active, queued = self._worker.load()
+        with self._worker.lock:
+            adapters = self._worker.bank.replies()
         return EngineStats(
             base_model=self.base_id,
             adapter=self.adapter,
@@ -125,21 +139,50 @@ class Engine:
             asleep=decoder is None and self.failure is None,
             failure=str(self.failure or ""),
             last_swap=self._last_swap,
+            adapters=adapters,
             details={"decoding": decoder.path} if decoder else {},
         )
 
     async def swap(self, adapter: AdapterRef | None) -> SwapReport:
-        """Change the adapter (None: the bare base) between two replies.
+        """Change the adapter in use (None: the bare base): replies that begin from now on get it.
 
-        First it is read and validated in full while replies continue. Then the running replies finish, and its weights
-        are copied in place. Raises AdapterMismatch, and the adapter in use stays; EngineFailed when there is no
-        engine any more.
+        First it is read and validated in full, then written to a free slot. Replies continue meanwhile, to their end
+        with the adapter that they began with. If every slot is taken, it waits until the last reply of an earlier
+        adapter ends. If no slot holds an earlier adapter, or the rank is larger than the slots', it waits until no
+        reply is being made, and new ones queue.
+
+        Raises AdapterMismatch or BankFull, and the adapter in use stays; EngineFailed when there is no engine any more.
         """
-        began = time.perf_counter()
-        staged = await asyncio.to_thread(self._stage, adapter)
-        loaded = time.perf_counter()
-        report: SwapReport = await self._worker.between_replies(lambda: self._swap_now(adapter, staged, began, loaded))
-        return report
+        began, worker = time.perf_counter(), self._worker
+
+        def use(loaded: float, arrived: float) -> SwapReport:
+            worker.bank.use(adapter)
+            pause = time.perf_counter() - arrived
+            self._last_swap = SwapReport(adapter.id if adapter else None, loaded - began, arrived - loaded, pause)
+            return self._last_swap
+
+        return await self._loading.bring(worker, adapter, use, replacing=True)
+
+    async def load(self, adapter: AdapterRef) -> None:
+        """Hold an adapter in memory beside the one in use, for `submit(..., adapter=ID)`, until `unload`.
+
+        Raises AdapterMismatch, BankFull or EngineFailed.
+        """
+        worker = self._worker
+        await self._loading.bring(worker, adapter, lambda *_: worker.bank.keep(adapter), replacing=False)
+
+    async def unload(self, adapter: str) -> None:
+        """Let an adapter go that was loaded, by its id. Its replies in the making end first.
+
+        Raises AdapterNotLoaded, also for requests of its own that still wait.
+        """
+        worker = self._worker
+
+        def let_go() -> None:
+            with worker.lock:
+                worker.bank.let_go(adapter)
+
+        await worker.between_steps(let_go)
 
     async def sleep(self) -> None:
         """Finish the running replies and release the model's memory; requests queue until `wake`."""
@@ -173,45 +216,28 @@ class Engine:
             raise EngineClosed
         if self.failure is None:
             return
-        worker = Worker(await asyncio.to_thread(self._reload), self._config.max_queue)
+        worker = self._make_worker(await asyncio.to_thread(self._reload))
         if self._closed:  # meanwhile
             raise EngineClosed
-        self._worker, adapter, self._adapter = worker, self._adapter, None
+        before, self._worker = self._worker.bank, worker
         worker.start()
-        if adapter is not None:
-            try:
-                await self.swap(adapter)
-            except AdapterMismatch as error:
-                log.error("%s", error)  # noqa: TRY400 - a sentence; where it was raised says nothing more
+        for adapter in before.kept:
+            await self._reloaded(self.load(adapter))
+        if before.in_use is not None:
+            await self._reloaded(self.swap(before.in_use))
+
+    async def _reloaded(self, work: Coroutine[Any, Any, object]) -> None:
+        try:
+            await work
+        except AdapterMismatch as error:
+            log.error("%s", error)  # noqa: TRY400 - a sentence; where it was raised says nothing more
 
     async def close(self) -> None:
         """Stop: what is in flight or waiting ends as cancelled. Safe to call twice."""
         self._closed = True
         await asyncio.to_thread(self._worker.stop)
 
-    def _stage(self, adapter: AdapterRef | None) -> StagedAdapter | None:
-        """Read, validate and bring to the device; None while the engine sleeps, when waking does all that."""
-        return self._staged_for(self._worker.decoder, adapter)
-
-    def _staged_for(self, decoder: Decoder | None, adapter: AdapterRef | None) -> StagedAdapter | None:
-        with _memory_watched("reading an adapter", self._device), torch.inference_mode():
-            weights = read_adapter(adapter.path, self._identity, self._shapes) if adapter else None
-            return decoder.slot.stage(weights) if decoder is not None else None
-
     # On the worker's thread, between two replies
-
-    def _swap_now(
-        self, adapter: AdapterRef | None, staged: StagedAdapter | None, began: float, loaded: float
-    ) -> SwapReport:
-        barrier, decoder = time.perf_counter(), self._worker.decoder
-        if decoder is not None:
-            self._write(decoder, adapter, staged)
-            if decoder.device.type == "cuda":
-                torch.cuda.synchronize(decoder.device)
-        self._adapter, self._worker.adapter = adapter, adapter.id if adapter else None
-        paused = time.perf_counter()
-        self._last_swap = SwapReport(self.adapter, loaded - began, barrier - loaded, paused - barrier)
-        return self._last_swap
 
     def _release(self) -> None:
         self._worker.decoder = None
@@ -228,47 +254,29 @@ class Engine:
             raise EngineFailed(type(error).__name__) from error
 
     def _restore(self) -> None:
-        """Load, put the adapter in, and only then answer with it."""
-        if self._worker.decoder is not None:
+        """Load, put the adapters in, and only then answer with them."""
+        worker = self._worker
+        if worker.decoder is not None:
             return
         try:
             decoder = _make_decoder(self._config, self._cache_dir)
-            self._write(decoder, self._adapter, None)
+            for slot, adapter in worker.bank.held.items():
+                self._loading.write(decoder, slot, adapter)
         except Exception as error:
             _forget_memory()
             if isinstance(error, ModelError) or breaks_device(error):
                 raise
             log.exception("The engine could not be woken")
             raise WakeFailed(type(error).__name__) from error
-        self._worker.decoder = decoder
-
-    def _write(self, decoder: Decoder, adapter: AdapterRef | None, staged: StagedAdapter | None) -> None:
-        """Put an adapter in place; one that was staged while the engine slept is staged now."""
-        staged = staged or self._staged_for(decoder, adapter)
-        if staged is None:
-            raise EngineClosed
-        decoder.write_adapter(staged)
+        worker.decoder = decoder
 
 
 def _make_decoder(config: ModelConfig, cache_dir: Path) -> Decoder:
     """Load the base and make everything ready for the first reply."""
-    with _memory_watched(f"loading the base model {config.base!r}", config.device), torch.inference_mode():
+    with memory_watched(f"loading the base model {config.base!r}", config.device), torch.inference_mode():
         decoder = Decoder(load_base(config, cache_dir), config)
         decoder.warm_up()
     return decoder
-
-
-@contextmanager
-def _memory_watched(doing: str, device: str) -> Iterator[None]:
-    """Say that memory ran out, and while doing what, whatever library noticed it."""
-    try:
-        yield
-    except ModelError:
-        raise
-    except Exception as error:
-        if not is_out_of_memory(error):
-            raise
-        raise OutOfMemory(doing, "the CPU" if device == "cpu" else device) from error
 
 
 def _forget_memory() -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 __all__ = [
     "AdapterMismatch",
+    "AdapterNotLoaded",
+    "BankFull",
     "BaseNotFound",
     "BaseUnsuitable",
     "ContextTooLong",
@@ -84,6 +86,24 @@ class AdapterMismatch(ModelError):
     def __init__(self, path: Path, why: str) -> None:
         super().__init__(f"The adapter {path.name} cannot be used: {why}. The adapter in use stays.")
         self.path, self.why = path, why
+
+
+class AdapterNotLoaded(ModelError):
+    """A reply was asked of an adapter that is not in memory."""
+
+    def __init__(self, adapter: str) -> None:
+        super().__init__(f"The adapter {adapter} is not in memory: load it first.")
+        self.adapter = adapter
+
+
+class BankFull(ModelError):
+    """Every slot holds an adapter that is wanted."""
+
+    def __init__(self, slots: int) -> None:
+        super().__init__(
+            f"All {slots} places for adapters are taken: unload one, or raise [model] adapter_slots and restart."
+        )
+        self.slots = slots
 
 
 class QueueFull(ModelError):

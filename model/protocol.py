@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from model.chat import Message
 
 __all__ = [
+    "IN_USE",
     "AdapterRef",
     "ChatEngine",
     "ChatGeneration",
     "Completion",
     "EngineStats",
+    "InUse",
     "Sampling",
     "SwapReport",
 ]
@@ -54,9 +57,25 @@ class AdapterRef:
     path: Path
 
 
+class InUse(Enum):
+    """In place of an adapter's id: the one that is in use when the reply begins."""
+
+    IN_USE = "the adapter in use"
+
+
+IN_USE: Final = InUse.IN_USE
+
+
 @dataclass(frozen=True)
 class SwapReport:
-    """What a swap did. `load_s` passed before the barrier; `pause_s` from the barrier to the next step."""
+    """What a swap did.
+
+    Attributes:
+        adapter: the one in use from now on.
+        load_s: reading, validating and bringing it to the device, beside the replies.
+        waited_s: from then to the end of a step; for a free slot, too, if there was none.
+        pause_s: how long no step could begin.
+    """
 
     adapter: str | None
     load_s: float
@@ -97,6 +116,8 @@ class EngineStats:
     failure: str = ""
     """Why it answers nothing any more, as a sentence; empty while it works."""
     last_swap: SwapReport | None = None
+    adapters: dict[str, int] = field(default_factory=dict)
+    """Ids of the adapters in memory, with how many replies each is making."""
     details: dict[str, str] = field(default_factory=dict)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -98,3 +99,17 @@ def make_tiny_adapter(
             torch.nn.init.normal_(parameter, std=scale)
     wrapped.save_pretrained(path)
     return path
+
+
+def random_adapter(shapes: Mapping[str, tuple[int, int]], rank: int, seed: int) -> Any:
+    """A random adapter in memory, as it is read from files, for layers of `shapes` (inputs, outputs)."""
+    import torch
+
+    from model.adapter.files import AdapterWeights
+
+    draw = torch.Generator().manual_seed(seed)
+    matrices = {
+        name: (torch.randn(rank, inputs, generator=draw) / 16, torch.randn(outputs, rank, generator=draw) / 16)
+        for name, (inputs, outputs) in shapes.items()
+    }
+    return AdapterWeights(rank, 1.0, matrices)

@@ -45,7 +45,7 @@ class AdapterCommands(ModeratorGroup, name="adapter", description="Adapters"):
     @app_commands.command(name="use", description="Switch to another adapter")
     @app_commands.describe(adapter="Which adapter")
     async def use(self, interaction: Interaction, adapter: str) -> None:
-        # The swap waits for the answers being written, which may take longer than the 3 s an interaction has.
+        # Reading an adapter, and waiting for a free slot, may take longer than the 3 s an interaction has.
         await interaction.response.defer(ephemeral=True, thinking=True)
         name = interaction.user.display_name
         chosen = None if adapter == _BASE else adapter

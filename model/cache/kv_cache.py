@@ -51,13 +51,14 @@ class SlotCache:
         lies = self._owners[row]
         self._step = _Step(prefill=True, row=lies, start=start, end=start + count, places=places, asked=asked)
 
-    def begin_decode(self, rows: int, longest: int) -> None:
-        """The next forward pass computes one token for each of the first `rows` rows.
+    def begin_decode(self, rows: int, longest: int, only: torch.Tensor | None = None) -> None:
+        """The next forward pass computes one token for each of the first `rows` rows, or for some of them.
 
-        `longest` is the largest position among them (host side).
+        `longest` is the largest position among them (host side). The past of rows `only` is gathered.
         """
         end = min(self.length, -(-(longest + 1) // _BUCKET) * _BUCKET)
-        self._step = _Step(row=rows, end=end, places=self._places[:end], asked=self.positions[:rows, None])
+        asked = (self.positions[:rows] if only is None else self.positions[only])[:, None]
+        self._step = _Step(row=rows, only=only, end=end, places=self._places[:end], asked=asked)
 
     def owner(self, row: int) -> int:
         """Where a row lies."""
@@ -113,10 +114,11 @@ class SlotCache:
                 values[step.row : step.row + 1, :, : step.end],
             )
         else:
-            rows = self.owners[: step.row]  # in order
-            keys[rows, :, self.positions[: step.row]] = k[:, :, 0]
-            values[rows, :, self.positions[: step.row]] = v[:, :, 0]
-            past_k, past_v = keys[: step.row, :, : step.end], values[: step.row, :, : step.end]
+            rows = self.owners[: step.row] if step.only is None else step.only  # in order
+            keys[rows, :, self.positions[rows]] = k[:, :, 0]
+            values[rows, :, self.positions[rows]] = v[:, :, 0]
+            past = slice(step.row) if step.only is None else step.only
+            past_k, past_v = keys[past, :, : step.end], values[past, :, : step.end]
         return _attention(q, past_k, past_v, step.mask(options.window), options)
 
 
@@ -144,12 +146,13 @@ class _Step:
         *,
         prefill: bool = False,
         row: int = 0,
+        only: torch.Tensor | None = None,
         start: int = 0,
         end: int = 0,
         places: torch.Tensor | None = None,
         asked: torch.Tensor | None = None,
     ) -> None:
-        self.prefill, self.row, self.start, self.end = prefill, row, start, end
+        self.prefill, self.row, self.only, self.start, self.end = prefill, row, only, start, end
         self._places, self._asked = places, asked
         self._masks: dict[int | None, torch.Tensor] = {}
 

@@ -7,6 +7,7 @@ computed whole, because a state that is not empty takes one token at a time.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -41,6 +42,10 @@ class ModelCaches:
         logits: torch.Tensor = out.logits[:, -1]
         return logits
 
-    def step(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Logits [n, vocabulary] after one token [n] for each of the first n rows."""
-        return torch.cat([self.forward(row, tokens[row : row + 1]) for row in range(len(tokens))])
+    def step(self, tokens: torch.Tensor, before: Callable[[int], None]) -> torch.Tensor:
+        """Logits [n, vocabulary] after one token [n] for each of the first n rows; `before` is told each row."""
+        logits = []
+        for row in range(len(tokens)):
+            before(row)
+            logits.append(self.forward(row, tokens[row : row + 1]))
+        return torch.cat(logits)

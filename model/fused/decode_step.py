@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from model.adapter.slot import SlotLinear
+from model.adapter.slots import RowSlots, SlotLinear
 from model.cache.kv_cache import AttentionOptions, SlotCache
 from model.fused.kernels import FusedLayer, Kernels, Layers, Step
 from model.fused.packed import fuse, rebind
@@ -76,7 +76,7 @@ class FusedStep:
         return self._whole is not None or self._kernels.begin_prefill is not None
 
     def bind(self) -> None:
-        """Use the adapter slot's new buffers after it allocated them again."""
+        """Use the adapter slots' new buffers after they were allocated again."""
         for index, (fused, layer) in enumerate(zip(self._layers, self._model.model.layers, strict=True)):
             parts = _parts(layer)
             self._layers[index] = replace(
@@ -107,16 +107,21 @@ class FusedStep:
             norms=norms,
         )
 
-    def __call__(self, tokens: torch.Tensor) -> torch.Tensor:
+    def __call__(self, tokens: torch.Tensor, slots: RowSlots) -> torch.Tensor:
         """Logits [n, vocabulary] of one new token for each of the first n rows."""
         rows = self._cache.owners[: len(tokens)]
         if self._whole is not None:
-            return self._logits(self._whole(self._embedded(tokens), self._cache.positions, rows))
+            return self._logits(self._whole(self._embedded(tokens), self._cache.positions, rows, slots))
         step = self._kernels.begin_step(self._rotary, self._cache.positions, rows)
-        return self._logits(self._body(tokens, self._attending(step)))
+        return self._logits(self._body(tokens, slots, self._attending(step)))
 
     def read(
-        self, tokens: torch.Tensor, positions: torch.Tensor, owners: torch.Tensor, last: torch.Tensor
+        self,
+        tokens: torch.Tensor,
+        positions: torch.Tensor,
+        owners: torch.Tensor,
+        last: torch.Tensor,
+        slots: RowSlots,
     ) -> torch.Tensor:
         """Logits [1, vocabulary] of token `last` [1] among new tokens [n] of one row, n of PREFILL_SIZES.
 
@@ -126,9 +131,9 @@ class FusedStep:
         begin = self._kernels.begin_prefill
         assert begin is not None  # noqa: S101 - there are PREFILL_SIZES
         step = begin(self._rotary, positions, owners)
-        return self._logits(self._body(tokens, self._attending(step)).index_select(0, last))
+        return self._logits(self._body(tokens, slots, self._attending(step)).index_select(0, last))
 
-    def prefill(self, tokens: torch.Tensor, row: int, start: int) -> torch.Tensor:
+    def prefill(self, tokens: torch.Tensor, row: int, start: int, slots: RowSlots) -> torch.Tensor:
         """Logits [1, vocabulary] after prompt tokens [count] of `row` from position `start`.
 
         The cache's `begin_prefill` was told the same.
@@ -137,7 +142,7 @@ class FusedStep:
         if self._whole is not None:
             places = torch.arange(start, start + count)
             owners = torch.full_like(places, self._cache.owner(row))
-            return self._logits(self._whole(self._embedded(tokens), places, owners)[-1:])
+            return self._logits(self._whole(self._embedded(tokens), places, owners, slots)[-1:])
         cos, sin = (table[start : start + count, None] for table in self._rotary)
 
         def attend(index: int, layer: FusedLayer, qkv: torch.Tensor) -> torch.Tensor:
@@ -152,7 +157,7 @@ class FusedStep:
             q, k, v = (part.transpose(0, 1)[None] for part in (q, k, v))
             return self._cache.attend(index, q, k, v, options).reshape(count, -1)
 
-        return self._logits(self._body(tokens, attend)[-1:])
+        return self._logits(self._body(tokens, slots, attend)[-1:])
 
     def _attending(self, step: Step) -> _Attend:
         """Attention by the kernels, for the layers of one pass."""
@@ -163,19 +168,19 @@ class FusedStep:
 
         return attend
 
-    def _body(self, tokens: torch.Tensor, attend: _Attend) -> torch.Tensor:
+    def _body(self, tokens: torch.Tensor, slots: RowSlots, attend: _Attend) -> torch.Tensor:
         """Hidden states [n, hidden] before the last norm."""
         kernels = self._kernels
         hidden = self._embedded(tokens)
         for index, layer in enumerate(self._layers):
-            qkv = layer.qkv(kernels.rms_norm(hidden, layer.input_norm, self._eps))
-            hidden = layer.out(attend(index, layer, qkv), residual=hidden)
+            qkv = layer.qkv(kernels.rms_norm(hidden, layer.input_norm, self._eps), slots)
+            hidden = layer.out(attend(index, layer, qkv), slots, residual=hidden)
             x = kernels.rms_norm(hidden, layer.post_norm, self._eps)
             if len(tokens) <= kernels.SMALL_BATCH:
-                gated = kernels.finish_gated(*layer.gate_up.product(x), layer.gate_up.b)
+                gated = kernels.finish_gated(*layer.gate_up.product(x, slots), layer.gate_up.b, slots)
             else:
-                gated = kernels.gated(layer.gate_up(x))
-            hidden = layer.down(gated, residual=hidden)
+                gated = kernels.gated(layer.gate_up(x, slots))
+            hidden = layer.down(gated, slots, residual=hidden)
         return hidden
 
     def _embedded(self, tokens: torch.Tensor) -> torch.Tensor:

@@ -14,6 +14,7 @@ import torch
 from bitsandbytes.functional import QuantState
 from torch.nn import functional
 
+from model.adapter.slots import RowSlots
 from model.cache.kv_cache import SlotCache
 
 __all__ = ["BeginStep", "CompileLayers", "FusedLayer", "FusedLinear", "Kernels", "Layers", "Norms", "Rotary", "Step"]
@@ -24,8 +25,8 @@ Norms = tuple[torch.Tensor, torch.Tensor, float]
 """Query and key RMS norm weights, and epsilon."""
 Head = Callable[[torch.Tensor], torch.Tensor]
 """Hidden states [M, hidden] -> logits [M, vocabulary]."""
-Layers = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
-"""Hidden states [M, hidden], positions and cache rows (M of each at least) -> hidden states."""
+Layers = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, RowSlots], torch.Tensor]
+"""Hidden states [M, hidden], positions, cache rows and slots (M of each at least) -> hidden states."""
 
 
 class Step(Protocol):
@@ -92,18 +93,30 @@ class Kernels(Protocol):
         """Weights [N, k]."""
 
     def join(self, parts: Sequence[torch.Tensor]) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """LoRA's B of layers that share their input, as `finish` reads it, and a view of each."""
+        """LoRA's B of layers that share their input, [slots, ...], as `finish` reads it, and a view of each."""
 
     def product(
-        self, x: torch.Tensor, words: torch.Tensor, scales: torch.Tensor, a: torch.Tensor, *, rank: int
+        self,
+        x: torch.Tensor,
+        words: torch.Tensor,
+        scales: torch.Tensor,
+        a: torch.Tensor,
+        rows: RowSlots,
+        *,
+        rank: int,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Returns x W^T, [M, N], and LoRA's x A^T, [M, R]. x: [M, K]; a: [R, K], of layers of this rank."""
+        """Returns x W^T, [M, N], and LoRA's x A^T, [M, R], with the A of each row's slot.
+
+        x: [M, K]; a: [slots, R, K], of layers of this rank. What a row without an adapter has of the second is not
+        defined.
+        """
 
     def finish(
         self,
         sums: torch.Tensor,
         low: torch.Tensor,
         b: torch.Tensor,
+        rows: RowSlots,
         segments: tuple[int, ...],
         *,
         bias: torch.Tensor | None = None,
@@ -111,7 +124,7 @@ class Kernels(Protocol):
     ) -> torch.Tensor:
         """[M, N]: the product, plus LoRA's B, plus bias, plus residual. `segments` are the layers' widths in N."""
 
-    def finish_gated(self, sums: torch.Tensor, low: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    def finish_gated(self, sums: torch.Tensor, low: torch.Tensor, b: torch.Tensor, rows: RowSlots) -> torch.Tensor:
         """[M, N / 2]: silu(gate) * up of a fused gate and up product."""
 
     def gated(self, y: torch.Tensor) -> torch.Tensor:
@@ -131,7 +144,7 @@ class FusedLinear:
     Attributes:
         kernels: the device's.
         words, scales: packed weights of all, [N, ...].
-        a: [layers * rank, K]; b: as the kernels' `finish` reads it. The slot's own buffers are views of these.
+        a: [slots, layers * rank, K]; b: as the kernels' `finish` reads it. The layers' own buffers are views of these.
         rank: of each layer's part.
         segments: width of each layer.
         bias: [N] or None.
@@ -146,23 +159,25 @@ class FusedLinear:
     segments: tuple[int, ...]
     bias: torch.Tensor | None
 
-    def product(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def product(self, x: torch.Tensor, rows: RowSlots) -> tuple[torch.Tensor, torch.Tensor]:
         """The product of at most `kernels.SMALL_BATCH` rows, without its end; see `Kernels.product`."""
-        return self.kernels.product(x, self.words, self.scales, self.a, rank=self.rank)
+        return self.kernels.product(x, self.words, self.scales, self.a, rows, rank=self.rank)
 
-    def __call__(self, x: torch.Tensor, residual: torch.Tensor | None = None) -> torch.Tensor:
-        """The whole layer for any number of rows: [M, K] -> [M, N]."""
+    def __call__(self, x: torch.Tensor, rows: RowSlots, residual: torch.Tensor | None = None) -> torch.Tensor:
+        """The whole layer for any number of rows: [M, K] -> [M, N]; more than SMALL_BATCH all read the first's slot."""
         if x.shape[0] <= self.kernels.SMALL_BATCH:
-            return self.kernels.finish(*self.product(x), self.b, self.segments, bias=self.bias, residual=residual)
+            sums, low = self.product(x, rows)
+            return self.kernels.finish(sums, low, self.b, rows, self.segments, bias=self.bias, residual=residual)
         weight = self.kernels.dequantise(self.words, self.scales, x.shape[1])
         if residual is not None and self.bias is None:
             y = torch.addmm(residual, x, weight.T)
         else:
             y = functional.linear(x, weight, self.bias)
-        low, rank, start = functional.linear(x, self.a), self.rank, 0
+        a, b = self.a[rows.slots[0]], self.b[rows.slots[0]]
+        low, rank, start = functional.linear(x, a), self.rank, 0
         for index, width in enumerate(self.segments):
             part = slice(start, start + width)
-            y[:, part].addmm_(low[:, index * rank : (index + 1) * rank], self.b[part].T)
+            y[:, part].addmm_(low[:, index * rank : (index + 1) * rank], b[part].T)
             start += width
         return y if residual is None or self.bias is None else y.add_(residual)
 

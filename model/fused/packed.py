@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from model.adapter.slot import SlotLinear
+from model.adapter.slots import RowSlots, SlotLinear
 from model.fused.kernels import FusedLinear, Kernels
 
 __all__ = ["FusedLinear", "PackedLinear", "fuse", "rebind"]
@@ -36,11 +36,12 @@ class PackedLinear(nn.Module):
         weight = self._kernels.dequantise(self.words, self.scales, self.in_features)
         return functional.linear(x, weight, self.bias)
 
-    def small_batch(self, x: torch.Tensor, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        """The product of at most `kernels.SMALL_BATCH` rows together with a LoRA pair."""
-        sums, low = self._kernels.product(x.reshape(-1, self.in_features), self.words, self.scales, a, rank=a.shape[0])
+    def small_batch(self, x: torch.Tensor, a: torch.Tensor, b: torch.Tensor, rows: RowSlots) -> torch.Tensor:
+        """The product of at most `kernels.SMALL_BATCH` rows together with their LoRA pair."""
+        flat, rank = x.reshape(-1, self.in_features), a.shape[1]
+        sums, low = self._kernels.product(flat, self.words, self.scales, a, rows, rank=rank)
         whole, _ = self._kernels.join([b])
-        y = self._kernels.finish(sums, low, whole, (self.out_features,), bias=self.bias)
+        y = self._kernels.finish(sums, low, whole, rows, (self.out_features,), bias=self.bias)
         return y.view(*x.shape[:-1], self.out_features)
 
 
@@ -65,10 +66,10 @@ def fuse(linears: list[SlotLinear], kernels: Kernels) -> FusedLinear:
 
 def rebind(whole: FusedLinear, linears: list[SlotLinear]) -> FusedLinear:
     """Fuse the adapter buffers of `linears`, and make theirs views of the fused ones."""
-    a, rank = torch.cat([linear.a for linear in linears]), linears[0].a.shape[0]
+    a, rank = torch.cat([linear.a for linear in linears], dim=1), linears[0].a.shape[1]
     b, parts = whole.kernels.join([linear.b for linear in linears])
     for index, linear in enumerate(linears):
-        linear.a, linear.b = a[index * rank : (index + 1) * rank], parts[index]
+        linear.a, linear.b = a[:, index * rank : (index + 1) * rank], parts[index]
     return replace(whole, a=a, b=b, rank=rank)
 
 

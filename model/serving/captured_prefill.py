@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
+from model.adapter.slots import RowSlots
 from model.cache.kv_cache import SlotCache
 from model.fused.decode_step import FusedStep
 from model.serving.cuda_graphs import CudaGraphs
@@ -43,11 +44,15 @@ def plan_passes(tokens: int, seconds: Mapping[int, float]) -> list[int]:
 class CapturedPrefill:
     """Passes of fixed `sizes` (multiples of the smallest) over one row of the cache.
 
-    `longest` is the largest pass that other rows can wait for.
+    `longest` is the largest pass that other rows can wait for. Every token reads the slot in `slots`, as many as the
+    smallest size.
     """
 
-    def __init__(self, fused: FusedStep, graphs: CudaGraphs, sizes: Sequence[int], cache: SlotCache) -> None:
+    def __init__(
+        self, fused: FusedStep, graphs: CudaGraphs, sizes: Sequence[int], cache: SlotCache, slots: RowSlots
+    ) -> None:
         self._fused, self._graphs, self._cache, self._length = fused, graphs, cache, cache.length
+        self._slots = slots
         # By size: tokens, positions, owners, and which token's logits are wanted.
         self._asked = {
             size: torch.zeros(4, size, dtype=torch.int64, device=cache.device)
@@ -97,7 +102,7 @@ class CapturedPrefill:
 
     def _pass(self, size: int) -> None:
         tokens, positions, owners, last = self._asked[size]
-        logits = self._fused.read(tokens, positions, owners, last[:1])
+        logits = self._fused.read(tokens, positions, owners, last[:1], self._slots)
         if self._logits.shape != logits.shape:
             self._logits = torch.empty_like(logits)
         self._logits.copy_(logits)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from model.adapter.bank import Turn
 from model.errors import EngineFailed, ModelError
 
 __all__ = ["Command"]
@@ -15,9 +16,16 @@ __all__ = ["Command"]
 
 @dataclass
 class Command:
-    """Something to do on the worker's thread once no reply is being generated."""
+    """Something to do on the worker's thread, between two steps.
+
+    Attributes:
+        run: what.
+        turn: when. It is asked again before each step, and not while no reply is being made: then it is always now.
+        done: its result, a future of `loop`.
+    """
 
     run: Callable[[], Any]
+    turn: Callable[[], Turn]
     done: asyncio.Future[Any]
     loop: asyncio.AbstractEventLoop
 

@@ -1,4 +1,4 @@
-"""One base model, one adapter slot and the rows being answered: prefill, one decode step for all, nothing else.
+"""One base model, the adapter slots and the rows being answered: prefill, one decode step for all, nothing else.
 
 Belongs to a single thread. Knows tokens and rows; text, queues and asyncio are the engine's.
 """
@@ -6,13 +6,14 @@ Belongs to a single thread. Knows tokens and rows; text, queues and asyncio are 
 from __future__ import annotations
 
 import logging
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 import torch
 
+from model.adapter.bank import BARE
 from model.adapter.files import BaseIdentity
-from model.adapter.slot import AdapterSlot, StagedAdapter
+from model.adapter.slots import AdapterSlots, StagedAdapter
 from model.base.loading import LoadedBase
 from model.base.memory import choose_slots
 from model.base.output_layer import last_token_only
@@ -28,8 +29,9 @@ from model.fused.packed import fuse
 from model.protocol import Sampling
 from model.serving.captured_prefill import CapturedPrefill
 from model.serving.cuda_graphs import CudaGraphs
-from model.serving.parity import choose_cache, windows_of
+from model.serving.parity import choose_cache, logits_in_slots, tolerance_of
 from model.serving.readback import Readback, SampledToken
+from model.serving.row_adapters import RowAdapters
 from model.serving.sampling import Sampler
 
 __all__ = ["Decoder"]
@@ -39,8 +41,6 @@ log = logging.getLogger(__name__)
 _CPU_CHUNK = 128
 _GPU_CHUNK = 512
 _FUSED_TOLERANCE = 0.2  # relative distance of logits: bf16 rounding through all layers is a tenth, an error is 1
-_CACHE_TOLERANCE = {torch.float32: 0.1}  # the same, between a whole pass and one with a cache
-_CACHE_TOLERANCE_HALF = 0.25
 _GREEDY = Sampling(temperature=0.0)
 
 
@@ -55,10 +55,10 @@ class Decoder:
     def __init__(self, base: LoadedBase, config: ModelConfig) -> None:
         self.base, self.device = base, base.device
         self.context = min(config.context_tokens, int(getattr(base.model.config, "max_position_embeddings", 1 << 30)))
+        self.slots = AdapterSlots(base.model, config.adapter_slots, config.lora_rank, base.dtype, base.device)
         self.rows = choose_slots(config.slots, base.model.config, self.context, base.dtype, base.device)
         self._asked_chunk = config.prefill_chunk
         self.chunk = config.prefill_chunk or (_GPU_CHUNK if base.device.type == "cuda" else _CPU_CHUNK)
-        self.slot = AdapterSlot(base.model, config.lora_rank, base.dtype, base.device)
         self._model = base.model
         self.cache = SlotCache(self.rows, self.context, base.dtype, base.device)
         self.sampler = Sampler(self.rows, int(base.model.get_output_embeddings().weight.shape[0]), base.device)
@@ -66,6 +66,7 @@ class Decoder:
         self._live = torch.zeros(self.rows, dtype=torch.int64, device=base.device)
         self._live_rows = 0
         self._samples = [False] * self.rows
+        self._adapters = RowAdapters(self.slots, self.rows)
         self._prefixes = RowReuse(self.cache)
         self._readback = Readback(self.rows, base.device)
         self._graphs = CudaGraphs(base.device)
@@ -80,7 +81,7 @@ class Decoder:
 
     @property
     def memory_bytes(self) -> int:
-        """Weights, adapter slot and cache, in bytes."""
+        """Weights, adapter slots and cache, in bytes."""
         tensors = {t.data_ptr(): t for t in (*self._model.parameters(), *self._model.buffers())}.values()
         return sum(int(tensor.nbytes) for tensor in tensors) + self.cache.bytes
 
@@ -102,27 +103,29 @@ class Decoder:
         """
         self._choose_cache()
         self.begin(0, [0] * 8, _GREEDY, 0)
-        kernels = kernels_for(self.device, self.base.dtype) if self.slot.is_nf4 and self._own is None else None
+        kernels = kernels_for(self.device, self.base.dtype) if self.slots.is_nf4 and self._own is None else None
         if kernels is not None and has_llama_shape(self._model, kernels):
             self._use_fused_step(kernels)
         elif kernels is not None and self.device.type == "cuda":  # on a CPU bitsandbytes' own layers do the same
-            for linear in self.slot.linears.values():
+            for linear in self.slots.linears.values():
                 fuse([linear], kernels)
+        self.slots.moved()
         self.prefill(0, [0] * 8, 0, last=True)
         self._capture()
         self.cache.positions.zero_()
         self._prefixes.forget()
         self._set_live(0)
 
-    def begin(self, row: int, prompt: Sequence[int], sampling: Sampling, seed: int, adapter: Hashable = None) -> int:
-        """Give a row to a new conversation. Returns how many prompt tokens were found in the prefix cache.
+    def begin(self, row: int, prompt: Sequence[int], sampling: Sampling, seed: int, slot: int = BARE) -> int:
+        """Give a row to a new conversation, which the adapter in `slot` answers.
 
-        Rows before `row` are in use, the others are not. `adapter` is what identifies the weights that answer.
+        Returns how many prompt tokens were found in the prefix cache. Rows before `row` are in use, the others are not.
         """
         self.sampler.set_row(row, sampling, seed, torch.tensor(prompt, device=self.device))
         self._samples[row] = sampling.temperature > 0 or sampling.repetition_penalty != 1.0
+        self._adapters.set(row, slot)
         if self._own is None:
-            return self._prefixes.begin(row, prompt, adapter)
+            return self._prefixes.begin(row, prompt, slot)
         self._own.forget(row)
         self._prefixes.clear(row)
         return 0
@@ -131,14 +134,17 @@ class Decoder:
         """Compute prompt `tokens` of `row` from position `start`; after the `last` chunk, the answer's first token."""
         end = start + len(tokens)
         self.cache.begin_prefill(row, start, len(tokens))
-        ids = torch.tensor(tokens, device=self.device)
+        ids, slot = torch.tensor(tokens, device=self.device), self._adapters[row]
         if self._own is not None:
+            self.slots.activate(slot)
             logits = self._own.forward(row, ids)
         elif self._prefill_passes is not None:
+            self.slots.read_prompt(slot)
             logits = self._prefill_passes.read(row, tokens, start)
         elif self._fused is not None:
-            logits = self._fused.prefill(ids, row, start)
+            logits = self._fused.prefill(ids, row, start, self.slots.rows([slot] * len(tokens)))
         else:
+            self.slots.activate(slot)
             logits = self._forward(ids[None], torch.arange(start, end, device=self.device)[None])
         self._prefixes.read(row, tokens)
         if not last:
@@ -158,6 +164,7 @@ class Decoder:
         count = len(fed)
         if count != self._live_rows:
             self._set_live(count)
+        self._adapters.prepare(count)
         size = self._batch(count)
         sampled = any(self._samples[:count])
         if self._graphs.usable and self._fused is not None:
@@ -179,30 +186,36 @@ class Decoder:
         self.sampler.copy_row(source, target)
         self._tokens[target] = self._tokens[source]
         self._samples[target] = self._samples[source]
+        self._adapters.move(source, target)
 
     def discard(self, row: int) -> None:
         """Never use what a row holds again: its conversation failed."""
         self._prefixes.discard(row)
 
-    def write_adapter(self, staged: StagedAdapter) -> None:
-        """Put a staged adapter in place; no row may be in use."""
-        self._prefixes.forget()
-        if self.slot.write(staged):  # the slot grew: captures of its old addresses are void
+    def grows(self, staged: StagedAdapter) -> bool:
+        """Whether a staged adapter can be written only while no row is in use: the slots have to be allocated anew."""
+        return staged.rank > self.slots.rank
+
+    def write_adapter(self, slot: int, staged: StagedAdapter) -> None:
+        """Put a staged adapter in a slot that no row reads."""
+        self._prefixes.forget(slot)
+        if self.slots.write(slot, staged):  # they grew: captures of their old addresses are void
+            self._prefixes.forget()
             self._graphs.clear()
             if self._fused:
                 self._fused.bind()
+            self.slots.moved()
             self._capture()
 
     def _step(self, size: int, *, sampled: bool) -> None:
         """Advance rows 0 … size-1 on the device; rows that are not live keep their state."""
         rows, live = slice(0, size), self._live[:size]
         if self._own is not None:
-            logits = self._own.step(self._tokens[rows])
+            logits = self._own.step(self._tokens[rows], self._activate_row)
         elif self._fused is not None:
-            logits = self._fused(self._tokens[rows])
+            logits = self._fused(self._tokens[rows], self._adapters.step)
         else:
-            self.cache.begin_decode(size, max(self._prefixes.longest[:size]))
-            logits = self._forward(self._tokens[rows, None], self.cache.positions[rows, None])
+            logits = self._modules_step(size)
         self.cache.positions[rows] += live
         if sampled:
             tokens = self.sampler.sample(logits, rows, self.cache.positions[rows])
@@ -211,6 +224,21 @@ class Decoder:
             tokens = self.sampler.greedy(logits)
         self.sampler.record_probability(logits, rows, tokens)
         self._tokens[rows] = torch.where(live > 0, tokens, self._tokens[rows])
+
+    def _modules_step(self, size: int) -> torch.Tensor:
+        """Logits [size, vocabulary] by transformers' modules: a pass for each adapter that answers."""
+        longest, parts = max(self._prefixes.longest[:size]), []
+        for slot, only in self._adapters.step.groups:
+            own = self.cache.owners[:size] if only is None else only
+            self.slots.activate(slot)
+            self.cache.begin_decode(size, longest, only)
+            parts.append((own, self._forward(self._tokens[own, None], self.cache.positions[own, None])))
+        if len(parts) == 1:
+            return parts[0][1]
+        return torch.cat([part for _, part in parts])[torch.cat([own for own, _ in parts]).argsort()]
+
+    def _activate_row(self, row: int) -> None:
+        self.slots.activate(self._adapters[row])
 
     def _forward(self, ids: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
         """Logits [batch, vocabulary] of each row's last token, by transformers' modules."""
@@ -221,9 +249,8 @@ class Decoder:
 
     def _choose_cache(self) -> None:
         """Serve in slots if they hold what the model remembers, else in its own caches."""
-        attention = self._model.config._attn_implementation  # noqa: SLF001 - no public name
-        tolerance = _CACHE_TOLERANCE.get(self.base.dtype, _CACHE_TOLERANCE_HALF)
-        choice = choose_cache(self._model, partial(self._in_slots, attention), self.context, tolerance)
+        in_slots = partial(logits_in_slots, self._model, self.cache, self._forward)
+        choice = choose_cache(self._model, in_slots, self.context, tolerance_of(self.base.dtype))
         if choice.cache == "none":
             raise BaseUnsuitable(self.base.id, choice.why)
         if choice.cache == "slots":
@@ -233,29 +260,6 @@ class Decoder:
         self.cache.release()
         self.chunk = self.context
         self._own = ModelCaches(self._model, self.rows)
-
-    def _in_slots(self, attention: str, tokens: list[int], steps: int) -> torch.Tensor:
-        """Logits [1 + steps, vocabulary] of a prompt and forced steps in slots. Leaves the model as it was."""
-        use_slot_attention(self._model)
-        try:
-            seen, count = [], len(tokens) - steps
-            for start, end in ((0, count // 2), (count // 2, count)):
-                self.cache.begin_prefill(0, start, end - start)
-                ids = torch.tensor([tokens[start:end]], device=self.device)
-                logits = self._forward(ids, torch.arange(start, end, device=self.device)[None])
-            seen.append(logits)
-            for place in range(count, len(tokens)):
-                self.cache.positions[0] = place
-                self.cache.begin_decode(1, place)
-                ids = torch.tensor([[tokens[place]]], device=self.device)
-                seen.append(self._forward(ids, self.cache.positions[:1, None]))
-            windows = windows_of(self._model.config.get_text_config(), self.context)
-            if not windows <= self.cache.windows:
-                raise ValueError("the attention does not say which windows it has")
-            return torch.cat(seen)
-        finally:
-            self.cache.positions.zero_()
-            self._model.set_attn_implementation(attention)
 
     def _batch(self, count: int) -> int:
         """The captured size that holds `count` rows."""
@@ -272,13 +276,15 @@ class Decoder:
         self.cache.begin_decode(1, 8)
         expected = self._forward(self._tokens[:1, None], self.cache.positions[:1, None]).float()
         fused = FusedStep(self._model, self.cache, kernels)
-        error = float((fused(self._tokens[:1]).float() - expected).norm() / expected.norm())
+        found = fused(self._tokens[:1], self.slots.rows([BARE])).float()
+        error = float((found - expected).norm() / expected.norm())
         log.debug("The fused decode step differs from the modules by %.4f", error)
         if error < _FUSED_TOLERANCE:
             self._fused = fused
             self.cache.by_owner = fused.reads_owners
             if kernels.PREFILL_SIZES:
-                self._prefill_passes = CapturedPrefill(fused, self._graphs, kernels.PREFILL_SIZES, self.cache)
+                read = self.slots.rows([self.slots.prompt or 0] * min(kernels.PREFILL_SIZES))
+                self._prefill_passes = CapturedPrefill(fused, self._graphs, kernels.PREFILL_SIZES, self.cache, read)
         else:
             log.warning("The fused decode step is off by %.3f for this model; its own modules are used", error)
 

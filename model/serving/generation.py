@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from typing import Protocol
 
 from model.errors import ModelError
-from model.protocol import Completion, Sampling
+from model.protocol import IN_USE, Completion, InUse, Sampling
 
 __all__ = ["Generation", "Outbox"]
 
@@ -26,8 +26,15 @@ class _Queue(Protocol):
 class Generation:
     """One reply in the making. Iterate it for pieces of text, or `wait()` for the whole."""
 
-    def __init__(self, queue: _Queue, prompt: list[int], sampling: Sampling, channel: str) -> None:
-        self.prompt, self.sampling, self.channel = prompt, sampling, channel
+    def __init__(
+        self,
+        queue: _Queue,
+        prompt: list[int],
+        sampling: Sampling,
+        channel: str,
+        adapter: str | InUse | None = IN_USE,
+    ) -> None:
+        self.prompt, self.sampling, self.channel, self.adapter = prompt, sampling, channel, adapter
         self.cancelled = False
         self._queue = queue
         self.loop = asyncio.get_running_loop()

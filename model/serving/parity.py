@@ -13,9 +13,10 @@ from typing import Any, Literal
 
 import torch
 
+from model.cache.kv_cache import SlotCache, use_slot_attention
 from model.cache.model_cache import ModelCaches
 
-__all__ = ["KNOWN", "CacheChoice", "choose_cache", "windows_of"]
+__all__ = ["KNOWN", "CacheChoice", "choose_cache", "logits_in_slots", "tolerance_of", "windows_of"]
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +25,8 @@ _LONGEST = 96  # tokens compared; a longer window is compared by its size alone 
 _PLAIN_LAYERS = {"full_attention", "sliding_attention", "attention"}
 KNOWN = frozenset({"llama", "mistral", "qwen2", "qwen3"})
 """Families that tests hold to transformers token for token."""
+_TOLERANCE = {torch.float32: 0.1}
+_TOLERANCE_HALF = 0.25
 _SAME = 0.1  # of what the past is worth; a past that is not held makes it about 1
 
 Compute = Callable[[list[int], int], torch.Tensor]
@@ -43,6 +46,11 @@ class CacheChoice:
     why: str = ""
 
 
+def tolerance_of(dtype: torch.dtype) -> float:
+    """Relative distance of logits that rounding makes between passes of different lengths."""
+    return _TOLERANCE.get(dtype, _TOLERANCE_HALF)
+
+
 def choose_cache(model: Any, slots: Compute, context: int, tolerance: float) -> CacheChoice:
     """Compare and choose: the first way that computes what the model's own forward pass does.
 
@@ -50,7 +58,7 @@ def choose_cache(model: Any, slots: Compute, context: int, tolerance: float) -> 
         model: with its own attention, without an adapter.
         slots: computes in slots; may raise whatever a model raises that cannot be.
         context: longest conversation, in tokens.
-        tolerance: relative distance of logits that rounding makes between passes of different lengths.
+        tolerance: see `tolerance_of`.
     """
     config = model.config.get_text_config()
     tokens = _tokens(model, windows_of(config, context), context)
@@ -79,6 +87,38 @@ def choose_cache(model: Any, slots: Compute, context: int, tolerance: float) -> 
         if own is None
         else CacheChoice("own", why)
     )
+
+
+def logits_in_slots(
+    model: Any,
+    cache: SlotCache,
+    forward: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    tokens: list[int],
+    steps: int,
+) -> torch.Tensor:
+    """Logits [1 + steps, vocabulary] of a prompt and forced steps in slots. Leaves the model as it was.
+
+    `forward` gives logits [batch, vocabulary] of ids and positions, [batch, count] each, through `cache`.
+    """
+    attention = model.config._attn_implementation  # noqa: SLF001 - no public name
+    use_slot_attention(model)
+    try:
+        seen, count = [], len(tokens) - steps
+        for start, end in ((0, count // 2), (count // 2, count)):
+            cache.begin_prefill(0, start, end - start)
+            ids = torch.tensor([tokens[start:end]], device=cache.device)
+            logits = forward(ids, torch.arange(start, end, device=cache.device)[None])
+        seen.append(logits)
+        for place in range(count, len(tokens)):
+            cache.positions[0] = place
+            cache.begin_decode(1, place)
+            seen.append(forward(torch.tensor([[tokens[place]]], device=cache.device), cache.positions[:1, None]))
+        if not windows_of(model.config.get_text_config(), cache.length) <= cache.windows:
+            raise ValueError("the attention does not say which windows it has")
+        return torch.cat(seen)
+    finally:
+        cache.positions.zero_()
+        model.set_attn_implementation(attention)
 
 
 def windows_of(config: Any, context: int) -> set[int]:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Container
 from dataclasses import dataclass
 
+from model.adapter.bank import BARE
 from model.protocol import Completion, FinishReason
 from model.serving.detokenize import TextStream
 from model.serving.generation import Generation
@@ -18,7 +19,7 @@ class Row:
     """A request in a row of the decoder.
 
     Attributes:
-        adapter: id of the adapter that answers it.
+        adapter: id of the adapter that answers it, and `slot` where it is.
         limit: most tokens of the answer.
         submitted: when it was queued, by `time.perf_counter`.
         prefilled: prompt tokens computed so far; `cached` of them were when it began.
@@ -30,6 +31,7 @@ class Row:
     adapter: str | None
     limit: int
     submitted: float
+    slot: int = BARE
     prefilled: int = 0
     cached: int = 0
     produced: int = 0

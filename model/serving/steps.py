@@ -14,6 +14,7 @@ from collections.abc import Container
 from contextlib import AbstractContextManager
 from typing import Any
 
+from model.adapter.bank import AdapterBank
 from model.errors import GenerationFailed, ModelError
 from model.protocol import Completion, FinishReason
 from model.serving.decoder import Decoder
@@ -30,12 +31,20 @@ log = logging.getLogger(__name__)
 
 
 class Steps:
-    """Advances the rows of `scheduler`, on the worker's thread. `lock` guards the scheduler against other threads."""
+    """Advances the rows of `scheduler`, on the worker's thread.
+
+    `lock` guards the scheduler and the adapter bank against other threads.
+    """
 
     def __init__(
-        self, scheduler: Scheduler, lock: AbstractContextManager[Any], stops: Container[int], health: Health
+        self,
+        scheduler: Scheduler,
+        bank: AdapterBank,
+        lock: AbstractContextManager[Any],
+        stops: Container[int],
+        health: Health,
     ) -> None:
-        self._scheduler, self._lock, self._stops, self._health = scheduler, lock, stops, health
+        self._scheduler, self._bank, self._lock, self._stops, self._health = scheduler, bank, lock, stops, health
         self.outbox = Outbox()
         self.throughput = Throughput()
         self._in_flight: list[Row] | None = None  # the rows of a step that was launched and not collected
@@ -49,7 +58,7 @@ class Steps:
         sampling = row.generation.sampling
         seed = sampling.seed if sampling.seed is not None else random.getrandbits(31)
         try:
-            row.cached = decoder.begin(index, row.generation.prompt, sampling, seed, row.adapter)
+            row.cached = decoder.begin(index, row.generation.prompt, sampling, seed, row.slot)
             row.prefilled = row.cached
         except Exception as error:  # noqa: BLE001 - told to the asker and logged
             self._fail(decoder, "begin", [row], error)
@@ -147,6 +156,7 @@ class Steps:
             decoder.move(source, target)
         with self._lock:
             self._scheduler.remove(row)
+            self._bank.end(row.slot)
         row.ended = True
         self.outbox.put(row.generation, result)
 

@@ -1,9 +1,9 @@
 """The thread that owns the decoder: a lock, a loop and an error boundary around the scheduler and its steps.
 
 It alternates between one bounded chunk of a waiting prompt and one decode step for every row, so a long prompt delays
-nobody for long. A command (a swap, sleep) runs between two replies, when no row is in use. After an error that no step
-survives, everything that was asked gets that error as its answer. Which row is next is the scheduler's to decide, and
-tensors are the decoder's; files and validation are the engine's.
+nobody for long. A swap runs between two steps: the rows in use keep their adapters. Sleep runs between two replies,
+when no row is in use. After an error that no step survives, everything that was asked gets that error as its answer.
+Which row is next is the scheduler's to decide, and tensors are the decoder's; files and validation are the engine's.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from typing import Any
 
 import torch
 
+from model.adapter.bank import AdapterBank, Turn
 from model.chat import end_of_turn_id
 from model.cores import cores
-from model.errors import EngineClosed, EngineFailed, ModelError
-from model.protocol import Completion
+from model.errors import AdapterNotLoaded, EngineClosed, EngineFailed, ModelError
+from model.protocol import IN_USE, Completion
 from model.serving.command import Command
 from model.serving.decoder import Decoder
 from model.serving.detokenize import TextStream
@@ -47,14 +48,15 @@ class Worker:
 
     Attributes:
         decoder: None while the engine sleeps: requests queue.
-        adapter: id of the adapter in the decoder's slot. Commands alone change both.
+        bank: which adapter is in which of the decoder's slots. Commands alone change both; `lock` guards the bank.
         failure: why the thread ended by itself; None while it works.
         failed: done, with `failure`, when the thread has ended by itself.
     """
 
-    def __init__(self, decoder: Decoder, max_queue: int) -> None:
+    def __init__(self, decoder: Decoder, max_queue: int, adapter_slots: int) -> None:
         self.decoder: Decoder | None = decoder
-        self.adapter: str | None = None
+        self.bank = AdapterBank(adapter_slots)
+        self.lock = threading.Condition()
         self.failure: EngineFailed | None = None
         self.failed: Future[EngineFailed] = Future()
         self._health = Health()
@@ -62,9 +64,8 @@ class Worker:
         self._tokenizer = copy.deepcopy(decoder.base.tokenizer)
         ends = decoder.base.model.generation_config.eos_token_id
         stops = {end_of_turn_id(decoder.base.tokenizer), *(ends if isinstance(ends, list) else [ends])}
-        self._lock = threading.Condition()
         self._scheduler = Scheduler(max_queue)
-        self._steps = Steps(self._scheduler, self._lock, stops, self._health)
+        self._steps = Steps(self._scheduler, self.bank, self.lock, stops, self._health)
         self._commands: deque[Command] = deque()
         self._closed = False
         self._thread = threading.Thread(
@@ -73,14 +74,20 @@ class Worker:
 
     # What other threads may call
 
+    @property
+    def adapter(self) -> str | None:
+        """Id of the adapter that new replies get; None is the bare base."""
+        with self.lock:
+            return held.id if (held := self.bank.in_use) else None
+
     def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
         """End running and waiting requests as cancelled, and wait a while for the thread. Safe to call twice."""
-        with self._lock:
+        with self.lock:
             self._closed = True
-            self._lock.notify()
+            self.lock.notify()
         if self._thread.is_alive():
             self._thread.join(_CLOSE_S)
         if self._thread.is_alive():
@@ -99,39 +106,46 @@ class Worker:
         self._fail_for_good(EngineFailed(why))
 
     def submit(self, generation: Generation) -> None:
-        """Queue a reply. Raises QueueFull, EngineClosed or EngineFailed at once."""
+        """Queue a reply. Raises QueueFull, AdapterNotLoaded, EngineClosed or EngineFailed at once."""
         self.check()
-        with self._lock:
+        with self.lock:
             self._refuse_if_ended()
+            self.bank.slot_of(generation.adapter)
             self._scheduler.submit(generation, time.perf_counter())
-            self._lock.notify()
+            self.lock.notify()
 
     def position(self, generation: Generation) -> int:
         """The generation's position in the queue, from 1; 0 when it is not waiting."""
-        with self._lock:
+        with self.lock:
             return self._scheduler.position(generation)
 
     def notify(self, generation: Generation) -> None:
         """Look at a cancelled generation now: one still in the queue ends at once."""
-        with self._lock:
+        with self.lock:
             entry = self._scheduler.withdraw(generation)
-            self._lock.notify()
+            self.lock.notify()
         if entry is not None:
             seconds = time.perf_counter() - entry.submitted
-            generation.finish(Completion("", "cancelled", self.adapter, len(generation.prompt), 0, seconds, seconds))
+            adapter = self.adapter if generation.adapter is IN_USE else generation.adapter
+            generation.finish(Completion("", "cancelled", adapter, len(generation.prompt), 0, seconds, seconds))
 
     async def between_replies(self, run: Callable[[], Any]) -> Any:
-        """Call `run` on the worker's thread once the running replies are finished; new ones queue meanwhile.
+        """Call `run` on the worker's thread once the running replies are finished; new ones queue meanwhile."""
+        return await self.between_steps(run, lambda: Turn.AFTER_REPLIES)
 
-        Raises what `run` raises if that is a ModelError; anything else ends the engine, for what it leaves is unknown.
+    async def between_steps(self, run: Callable[[], Any], turn: Callable[[], Turn] = lambda: Turn.NOW) -> Any:
+        """Call `run` on the worker's thread between two steps, as soon as its turn has come.
+
+        One command runs after the other. Raises what `run` raises if that is a ModelError; anything else ends the
+        engine, for what it leaves is unknown.
         """
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Any] = loop.create_future()
         self.check()
-        with self._lock:
+        with self.lock:
             self._refuse_if_ended()
-            self._commands.append(Command(run, done, loop))
-            self._lock.notify()
+            self._commands.append(Command(run, turn, done, loop))
+            self.lock.notify()
         while not (await asyncio.wait([done], timeout=_LOOK_S))[0]:
             self.check()
         return await done
@@ -144,7 +158,7 @@ class Worker:
 
     def load(self) -> tuple[int, int]:
         """How many replies are being generated, and how many requests wait."""
-        with self._lock:
+        with self.lock:
             return len(self._scheduler.rows), self._scheduler.queued
 
     def tokens_per_second(self) -> float:
@@ -168,14 +182,16 @@ class Worker:
 
     def _work_once(self) -> bool:
         """Do what is next, or wait for it; false when the engine is closed."""
-        with self._lock:
+        with self.lock:
             while not (self._ended or self._scheduler.rows or self._commands or self._answerable()):
-                self._lock.wait()
+                self.lock.wait()
             if self._ended:
                 return False
-            command = self._commands.popleft() if self._commands and not self._scheduler.rows else None
+            command = self._commands.popleft() if self._turn() is Turn.NOW else None
+            idle = not self._scheduler.rows
         if command is not None:
-            self._steps.forget_launched()
+            if idle:
+                self._steps.forget_launched()
             command.execute()
         elif (decoder := self.decoder) is not None:
             self._health.began()
@@ -188,39 +204,52 @@ class Worker:
     def _ended(self) -> bool:
         return self._closed or self.failure is not None
 
+    def _turn(self) -> Turn | None:
+        """When the next command runs; None if there is none."""
+        if not self._commands:
+            return None
+        return self._commands[0].turn() if self._scheduler.rows else Turn.NOW
+
     def _answerable(self) -> bool:
         return self.decoder is not None and self._scheduler.queued > 0
 
     def _admit(self, decoder: Decoder) -> None:
         """Start the next waiting request in a free row, unless a command waits for the rows to empty."""
-        with self._lock:
-            entry = None if self._commands else self._scheduler.next_request(decoder.rows)
+        with self.lock:
+            held_back = self._turn() is Turn.AFTER_REPLIES
+            entry = None if held_back else self._scheduler.next_request(decoder.rows)
             if entry is None:
                 return
-            row = self._row(decoder, entry)
+            try:
+                row = self._row(decoder, entry)
+            except AdapterNotLoaded as error:  # it was unloaded meanwhile
+                self._steps.outbox.put(entry.generation, error)
+                return
             index = self._scheduler.start(row)
         self._steps.begin(decoder, row, index)
 
     def _row(self, decoder: Decoder, entry: Waiting) -> Row:
+        """A row for the next request, whose adapter stays its own. Raises AdapterNotLoaded."""
         generation = entry.generation
+        slot = self.bank.begin(generation.adapter)
         limit = min(generation.sampling.max_new_tokens, decoder.context - len(generation.prompt))
         stream = TextStream(self._tokenizer, generation.sampling.stop)
-        return Row(generation, stream, self.adapter, limit, entry.submitted)
+        return Row(generation, stream, self.bank.name(slot), limit, entry.submitted, slot)
 
     def _fail_for_good(self, failure: EngineFailed) -> None:
         """Mark the engine as failed and tell everybody who waits for it."""
-        with self._lock:
+        with self.lock:
             if self.failure is not None:
                 return
             self.failure = failure
-            self._lock.notify()
+            self.lock.notify()
         self._end_everything(failure)
         with contextlib.suppress(InvalidStateError):
             self.failed.set_result(failure)
 
     def _end_everything(self, why: ModelError) -> None:
         """Answer every running and waiting request: as cancelled when the engine was closed, with `why` else."""
-        with self._lock:
+        with self.lock:
             (rows, waiting), commands = self._scheduler.drain(), list(self._commands)
             self._commands.clear()
         self._steps.outbox.send()

@@ -12,7 +12,7 @@ import torch
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
 
-from model.adapter.slot import AdapterSlot
+from model.adapter.slots import AdapterSlots
 from model.chat import Message, encode_prompt
 from model.engine import Engine
 from model.errors import AdapterMismatch, ContextTooLong, EngineClosed, GenerationFailed, QueueFull
@@ -129,9 +129,9 @@ async def test_a_failing_reply_tells_its_asker_and_leaves_the_others(tiny, start
     assert len({(await generation.wait()).text for generation in good}) == 1
 
 
-async def test_a_swap_waits_for_replies_in_flight_and_new_ones_wait_for_it(tiny, start):
+async def test_with_one_slot_a_swap_waits_for_replies_in_flight_and_new_ones_wait_for_it(tiny, start):
     """No reply is made by two adapters."""
-    engine = await start(tiny, tiny.a)
+    engine = await start(tiny, tiny.a, adapter_slots=1)
     before = engine.submit(ASK, replace(GREEDY, max_new_tokens=60))
     await anext(aiter(before))
     swap = asyncio.create_task(engine.swap(tiny.b))
@@ -291,9 +291,9 @@ async def test_a_reply_says_how_sure_the_model_was_of_it(tiny, start):
 @pytest.mark.parametrize(("wanted", "held"), [(1, 1), (8, 8), (24, 32), (100, 128)])
 def test_the_slot_takes_a_rank_that_the_kernels_can_be_compiled_for(tiny, wanted, held):
     """A power of two, whatever is set: Triton takes no other on a GPU."""
-    slot = AdapterSlot(tiny.load().model, wanted, torch.float32, torch.device("cpu"))
-    assert slot.rank == held
-    assert {linear.a.shape[0] for linear in slot.linears.values()} == {held}
+    slots = AdapterSlots(tiny.load().model, 1, wanted, torch.float32, torch.device("cpu"))
+    assert slots.rank == held
+    assert {linear.a.shape[1] for linear in slots.linears.values()} == {held}
 
 
 @pytest.mark.parametrize(

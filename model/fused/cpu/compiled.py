@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from model.adapter.slots import RowSlots
 from model.cache.kv_cache import SlotCache
 from model.fused.kernels import FusedLayer, FusedLinear, Rotary
 
@@ -52,7 +53,7 @@ class _Layer(ctypes.Structure):
 class _Pass(ctypes.Structure):
     _fields_ = (
         *((name, _Int) for name in ("m", "layers", "heads", "kv", "dim", "length")),
-        *((name, _Pointer) for name in ("product", "layer", "cos", "sin", "positions", "owners")),
+        *((name, _Pointer) for name in ("product", "layer", "cos", "sin", "positions", "owners", "slots", "ranks")),
         *((name, _Pointer) for name in ("hidden", "x", "y", "low", "narrow", "sums")),
         *((name, _Float) for name in ("eps", "scale")),
     )
@@ -98,7 +99,7 @@ class CompiledLayers:
         self._tensors: list[torch.Tensor] = []
         linears = [linear for layer in layers for linear in (layer.qkv, layer.out, layer.gate_up, layer.down)]
         self._widest = max(max(len(linear.words), 2 * linear.words.shape[1]) for linear in linears)
-        self._low = max(len(linear.a) for linear in linears)
+        self._low = max(linear.a.shape[1] for linear in linears)
         self._layers = (_Layer * len(layers))(*(self._layer(layer, slots, at) for at, layer in enumerate(layers)))
         _, kv, length, dim = slots.keys[0].shape
         self._pass = _Pass(
@@ -116,11 +117,13 @@ class CompiledLayers:
         )
         self._scratch = torch.empty(0)
 
-    def __call__(self, hidden: torch.Tensor, positions: torch.Tensor, owners: torch.Tensor) -> torch.Tensor:
+    def __call__(
+        self, hidden: torch.Tensor, positions: torch.Tensor, owners: torch.Tensor, slots: RowSlots
+    ) -> torch.Tensor:
         """Bring hidden states [m, hidden] through all layers, in place; their keys and values go to the cache.
 
-        Their tokens stand at `positions` of the cache's rows `owners`, int64 (m at least). Tokens of one row see each
-        other as far as their positions say.
+        Their tokens stand at `positions` of the cache's rows `owners`, int64 (m at least), and read the adapters in
+        `slots`. Tokens of one row see each other as far as their positions say.
         """
         m, call = len(hidden), self._pass
         sizes = dict.fromkeys(("x", "y", "narrow", "sums"), m * self._widest) | {"low": m * self._low}
@@ -132,6 +135,7 @@ class CompiledLayers:
             address += size * self._scratch.itemsize
         call.m, call.hidden = m, hidden.data_ptr()
         call.positions, call.owners = positions.data_ptr(), owners.data_ptr()
+        call.slots, call.ranks = slots.index.data_ptr(), slots.ranks.data_ptr()
         self._function(ctypes.byref(call))
         return hidden
 

@@ -8,7 +8,8 @@
 
 enum { BLOCK = 64, TILE = 32, WIDTH = 16 };
 
-typedef struct {  // layers that share their input, [n, k], their LoRA pairs, [parts * rank, k] and [parts * rank, n]
+// Layers that share their input, [n, k], and their LoRA pairs, [slots, parts * rank, k] and [slots, parts * rank, n].
+typedef struct {
     int64_t k, n, tasks, rank, parts, ends[3], gated, residual;
     const uint8_t *words;
     const uint16_t *scales;  // [k / 64, n] of the outputs of each task in turn
@@ -22,13 +23,16 @@ typedef struct {
     int64_t window;
 } layer;
 
-typedef struct {  // m tokens: their hidden states, positions, and the rows of the cache that they belong to
+// m tokens: their hidden states, positions, the rows of the cache that they belong to, and the slots of their adapters.
+typedef struct {
     int64_t m, layers, heads, kv, dim, length;
     void (*product)(int64_t m, int64_t n, int64_t k, const uint16_t *x, const uint8_t *words, const uint16_t *scales,
                     uint16_t *out, int64_t block, int64_t x_stride, int64_t out_stride);
     const layer *layer;
     const float *cos, *sin;  // [length, dim]
     const int64_t *positions, *owners;
+    const int32_t *slots;    // below 0: no adapter
+    const int64_t *ranks;    // of the adapter in each slot; what is beyond in a linear's is zero
     float *hidden, *x, *y, *low;  // scratch: x, y [m, widest], low [m, parts * rank]
     uint16_t *narrow, *sums;      // bf16: x, and a product before its end
     float eps, scale;
@@ -38,6 +42,43 @@ static inline float dot(const float *x, const float *y, int64_t n) {
     __m512 sum = _mm512_setzero_ps();
     for (int64_t i = 0; i < n; i += WIDTH) sum = _mm512_fmadd_ps(_mm512_loadu_ps(x + i), _mm512_loadu_ps(y + i), sum);
     return _mm512_reduce_add_ps(sum);
+}
+
+// LoRA's A [rank, k] of x. Rows of several adapters come from memory: four at once, and the next four are asked for.
+static void lora_a(const float *x, const float *a, int64_t rank, int64_t k, float *low) {
+    int64_t r = 0;
+    for (; r + 4 <= rank; r += 4, a += 4 * k) {
+        __m512 sums[4] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps()};
+        for (int64_t i = 0; i < k; i += WIDTH) {
+            __m512 part = _mm512_loadu_ps(x + i);
+            for (int s = 0; s < 4; s++) {
+                sums[s] = _mm512_fmadd_ps(part, _mm512_loadu_ps(a + s * k + i), sums[s]);
+                _mm_prefetch((const char *)(a + (s + 4) * k + i), _MM_HINT_T0);
+            }
+        }
+        for (int s = 0; s < 4; s++) low[r + s] = _mm512_reduce_add_ps(sums[s]);
+    }
+    for (; r < rank; r++, a += k) low[r] = dot(x, a, k);
+}
+
+// Add B (A x) to y [n], with the first n columns of B [rank, stride]; `next` is the B that is read after it.
+static void add_lora(const float *low, const float *b, const float *next, int64_t rank, int64_t stride, int64_t n, float *y) {
+    int64_t r = 0;
+    for (; r + 4 <= rank; r += 4, b += 4 * stride) {
+        const float *ahead = r + 8 <= rank ? b + 4 * stride : next;
+        __m512 x[4];
+        for (int s = 0; s < 4; s++) x[s] = _mm512_set1_ps(low[r + s]);
+        for (int64_t j = 0; j < n; j += WIDTH) {
+            __m512 sum = _mm512_loadu_ps(y + j);
+            for (int s = 0; s < 4; s++) {
+                sum = _mm512_fmadd_ps(x[s], _mm512_loadu_ps(b + s * stride + j), sum);
+                _mm_prefetch((const char *)(ahead + s * stride + j), _MM_HINT_T0);
+            }
+            _mm512_storeu_ps(y + j, sum);
+        }
+    }
+    for (; r < rank; r++, b += stride)
+        for (int64_t j = 0; j < n; j++) y[j] += low[r] * b[j];
 }
 
 static void rms_norm(const float *x, const float *weight, float eps, int64_t n, float *y) {
@@ -64,7 +105,11 @@ static void prepare(const void *pass_, const void *of, int64_t row) {
     for (int64_t i = 0; l->gated && i < l->k; i++) x[i] = gate[i] / (1 + exponential(-gate[i])) * up[i];
     for (int64_t i = 0; i < l->k; i += WIDTH)
         _mm256_storeu_si256((__m256i *)(p->narrow + row * l->k + i), (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(x + i)));
-    for (int64_t r = 0, all = l->parts * l->rank; r < all; r++) p->low[row * all + r] = dot(x, l->a + r * l->k, l->k);
+    int64_t slot = p->slots[row], all = l->parts * l->rank;
+    for (int64_t part = 0; slot >= 0 && part < l->parts; part++) {
+        int64_t r = part * l->rank;
+        lora_a(x, l->a + (slot * all + r) * l->k, p->ranks[slot], l->k, p->low + row * all + r);
+    }
 }
 
 // Some outputs of `of` for all tokens: W x + B (A x) + bias, added to the hidden states or instead of y.
@@ -75,15 +120,20 @@ static void multiply(const void *pass_, const void *of, int64_t i) {
     p->product(p->m, to - from, l->k, p->narrow, l->words + from * l->k / 2, l->scales + from * (l->k / BLOCK),
                p->sums + from, BLOCK, l->k, l->n);
     for (int64_t row = 0, all = l->parts * l->rank; row < p->m; row++) {
+        int64_t slot = p->slots[row];
         float *y = (l->residual ? p->hidden : p->y) + row * l->n;
         for (int64_t j = from; j < to; j++) {
             union { uint32_t bits; float value; } sum = {(uint32_t)p->sums[row * l->n + j] << 16};
             y[j] = sum.value + (l->residual ? y[j] : 0) + (l->bias ? l->bias[j] : 0);
         }
-        for (int64_t r = 0; r < all; r++) {
-            int64_t part = r / l->rank, start = part ? l->ends[part - 1] : 0, end = l->ends[part];
-            float low = p->low[row * all + r];
-            for (int64_t j = start > from ? start : from; j < (end < to ? end : to); j++) y[j] += low * l->b[r * l->n + j];
+        for (int64_t part = 0; slot >= 0 && part < l->parts; part++) {
+            int64_t start = part ? l->ends[part - 1] : 0, end = l->ends[part] < to ? l->ends[part] : to;
+            if (start < from) start = from;
+            if (start >= end) continue;
+            int64_t r = part * l->rank, next = row + 1 < p->m && p->slots[row + 1] >= 0 ? p->slots[row + 1] : slot;
+            const float *b = l->b + r * l->n + start;
+            add_lora(p->low + row * all + r, b + slot * all * l->n, b + next * all * l->n, p->ranks[slot], l->n, end - start,
+                  y + start);
         }
     }
 }

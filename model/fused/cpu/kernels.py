@@ -16,6 +16,8 @@ from bitsandbytes.cextension import lib
 from bitsandbytes.functional import QuantState
 from torch.nn import functional
 
+from model.adapter.bank import BARE
+from model.adapter.slots import RowSlots
 from model.cache.kv_cache import SlotCache
 from model.cores import cores
 from model.fused.cpu.compiled import CompiledHead, CompiledLayers, library
@@ -82,39 +84,52 @@ def dequantise(words: torch.Tensor, scales: torch.Tensor, k: int) -> torch.Tenso
 
 
 def join(parts: Sequence[torch.Tensor]) -> tuple[torch.Tensor, list[torch.Tensor]]:
-    """LoRA's B of layers that share their input, each [N_i, rank], as `finish` reads it, and views of each.
+    """LoRA's B of layers that share their input, each [slots, N_i, rank], as `finish` reads it, and views of each.
 
-    [layers * rank, N], zero where a layer's part meets another's outputs: one product for all, which at few rows costs
-    less than one for each.
+    [slots, layers * rank, N], zero where a layer's part meets another's outputs: one product for all, which at few rows
+    costs less than one for each.
     """
-    rank = parts[0].shape[1]
-    whole = parts[0].new_zeros(len(parts) * rank, sum(map(len, parts)))
+    slots, _, rank = parts[0].shape
+    whole = parts[0].new_zeros(slots, len(parts) * rank, sum(part.shape[1] for part in parts))
     views, start = [], 0
     for index, part in enumerate(parts):
-        views.append(whole[index * rank : (index + 1) * rank, start : start + len(part)].T.copy_(part))
-        start += len(part)
+        end = start + part.shape[1]
+        views.append(whole[:, index * rank : (index + 1) * rank, start:end].transpose(1, 2).copy_(part))
+        start = end
     return whole, views
 
 
 def product(
-    x: torch.Tensor, words: torch.Tensor, scales: torch.Tensor, a: torch.Tensor, *, rank: int
+    x: torch.Tensor, words: torch.Tensor, scales: torch.Tensor, a: torch.Tensor, rows: RowSlots, *, rank: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Returns x W^T, [M, N], and LoRA's x A^T, [M, R]. x: [M, K]; a: [R, K], of layers of this rank.
+    """Returns x W^T, [M, N], and LoRA's x A^T, [M, R]. x: [M, K]; a: [slots, R, K], of layers of this rank."""
+    low = x.new_zeros(len(x), a.shape[1])
+    for slot, own in rows.groups:
+        if slot == BARE:
+            continue
+        if own is None:
+            low = _lowered(x, a[slot], rank)
+        else:
+            low[own] = _lowered(x[own], a[slot], rank)
+    return _multiplied(x, words, scales), low
+
+
+def _lowered(x: torch.Tensor, a: torch.Tensor, rank: int) -> torch.Tensor:
+    """Multiply x [M, K] by LoRA's A of one slot, [R, K].
 
     Layer by layer for a prompt: one product of all sums in another order, and where the next input is rounded to bf16,
     that last bit now and then becomes a visible one.
     """
     if len(x) <= _STEP_ROWS:
-        low = functional.linear(x, a)
-    else:
-        low = torch.cat([functional.linear(x, part) for part in a.split(rank)], dim=-1)
-    return _multiplied(x, words, scales), low
+        return functional.linear(x, a)
+    return torch.cat([functional.linear(x, part) for part in a.split(rank)], dim=-1)
 
 
 def finish(
     sums: torch.Tensor,
     low: torch.Tensor,
     b: torch.Tensor,
+    rows: RowSlots,
     segments: tuple[int, ...],  # noqa: ARG001 - `b` has them
     *,
     bias: torch.Tensor | None = None,
@@ -126,14 +141,20 @@ def finish(
     """
     if bias is not None:
         sums += bias
-    sums.addmm_(low, b)
+    for slot, own in rows.groups:
+        if slot == BARE:
+            continue
+        if own is None:
+            sums.addmm_(low, b[slot])
+        else:
+            sums[own] = torch.addmm(sums[own], low[own], b[slot])
     return sums if residual is None else sums.add_(residual)
 
 
-def finish_gated(sums: torch.Tensor, low: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+def finish_gated(sums: torch.Tensor, low: torch.Tensor, b: torch.Tensor, rows: RowSlots) -> torch.Tensor:
     """[M, N / 2]: silu(gate) * up of a fused gate and up product."""
     half = sums.shape[1] // 2
-    return gated(finish(sums, low, b, (half, half)))
+    return gated(finish(sums, low, b, rows, (half, half)))
 
 
 def gated(y: torch.Tensor) -> torch.Tensor:

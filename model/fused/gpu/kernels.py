@@ -19,6 +19,7 @@ from bitsandbytes import functional as bnb
 from bitsandbytes.functional import QuantState
 from torch.nn import functional
 
+from model.adapter.slots import RowSlots
 from model.fused.gpu import triton_kernels as kernel
 from model.fused.gpu.nvrtc import CompilationFailed, compile_kernels
 from model.fused.kernels import CompileLayers, Norms, Rotary
@@ -177,9 +178,9 @@ def dequantise(words: torch.Tensor, scales: torch.Tensor, k: int) -> torch.Tenso
 
 
 def join(parts: Sequence[torch.Tensor]) -> tuple[torch.Tensor, list[torch.Tensor]]:
-    """LoRA's B of layers that share their input, each [N_i, rank], in one [N, rank] for `finish`, and views of each."""
-    whole = parts[0] if len(parts) == 1 else torch.cat(list(parts))
-    return whole, list(whole.split([len(part) for part in parts]))
+    """LoRA's B of layers that share their input, each [slots, N_i, rank], in one [slots, N, rank], and their views."""
+    whole = parts[0] if len(parts) == 1 else torch.cat(list(parts), dim=1)
+    return whole, list(whole.split([part.shape[1] for part in parts], dim=1))
 
 
 def product(
@@ -187,19 +188,21 @@ def product(
     words: torch.Tensor,
     scales: torch.Tensor,
     a: torch.Tensor,
+    rows: RowSlots,
     *,
     rank: int,  # noqa: ARG001 - the layers' products are one here
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Returns x W^T, [M, N], and LoRA's x A^T, [M, R], in fp32. x: [M, K] bf16, M <= SMALL_BATCH; a: [R, K]."""
+    """Returns x W^T, [M, N], and LoRA's x A^T, [M, R], in fp32. x: [M, K] bf16, M <= SMALL_BATCH; a: [slots, R, K]."""
     x = x.contiguous()
-    (m, k), n, r = x.shape, words.shape[0], a.shape[0]
+    (m, k), n, r = x.shape, words.shape[0], a.shape[1]
     sums = torch.empty(m, n, dtype=torch.float32, device=x.device)
     low = torch.empty(m, r, dtype=torch.float32, device=x.device)
-    rows, tiles = next(variant for variant in _VARIANTS if m <= 8 * variant[0])
-    _cuda()[f"product<{rows}, {tiles}>"](
-        grid=(n // (16 * tiles) + triton.cdiv(r, 16), 1, 1),
+    eights, tiles = next(variant for variant in _VARIANTS if m <= 8 * variant[0])
+    lora = min(m, rows.most) * triton.cdiv(r, 16)
+    _cuda()[f"product<{eights}, {tiles}>"](
+        grid=(lora + n // (16 * tiles), 1, 1),
         block=(256, 1, 1),
-        args=[x, words, scales, a, _pairs(x.device), sums, low, m, k, words.shape[1] // 32, n, r],
+        args=[x, words, scales, a, rows.index, _pairs(x.device), sums, low, m, k, words.shape[1] // 32, n, r, lora],
     )
     return sums, low
 
@@ -208,6 +211,7 @@ def finish(
     sums: torch.Tensor,
     low: torch.Tensor,
     b: torch.Tensor,
+    rows: RowSlots,
     segments: tuple[int, ...],
     *,
     bias: torch.Tensor | None = None,
@@ -222,19 +226,19 @@ def finish(
     first, second = edges[0], edges[0] + edges[1]
     out = torch.empty(m, n, dtype=torch.bfloat16, device=sums.device)
     kernel.finish[(triton.cdiv(n, 64), m)](
-        sums, low, b, b if bias is None else bias, b if residual is None else residual, out, FIRST=first, SECOND=second,
-        N=n, R=low.shape[1], RANK=b.shape[1], BN=64, HAS_BIAS=bias is not None,
+        sums, low, b, rows.index, b if bias is None else bias, b if residual is None else residual, out, FIRST=first,
+        SECOND=second, N=n, R=low.shape[1], RANK=b.shape[2], BN=64, HAS_BIAS=bias is not None,
         HAS_RESIDUAL=residual is not None, num_warps=2,
     )  # fmt: skip
     return out
 
 
-def finish_gated(sums: torch.Tensor, low: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+def finish_gated(sums: torch.Tensor, low: torch.Tensor, b: torch.Tensor, rows: RowSlots) -> torch.Tensor:
     """[M, N / 2] bf16: silu(gate) * up of a fused gate and up product."""
     m, n = sums.shape
     out = torch.empty(m, n // 2, dtype=torch.bfloat16, device=sums.device)
     kernel.finish_gated[(triton.cdiv(n // 2, 64), m)](
-        sums, low, b, out, HALF=n // 2, R=low.shape[1], RANK=b.shape[1], BN=64, num_warps=2
+        sums, low, b, rows.index, out, HALF=n // 2, R=low.shape[1], RANK=b.shape[2], BN=64, num_warps=2
     )
     return out
 

@@ -48,19 +48,32 @@ __device__ __forceinline__ void look_up(u32 (&to)[8], int from, const char* tabl
     to[from + 3] = *(const u32*)(table + (((word >> 17) & 0x7f80) | bank));
 }
 
-// sums [M, N] = x W^T and low [M, R] = x A^T in fp32. A block computes TILES x 16 outputs, its 8 warps a share of the
-// inputs each; the blocks after those compute 16 rows of A. ROWS: M rounded up, in eights.
+// The slot that comes as number `which` among the different ones that the lanes of a warp read; whether there is one.
+__device__ __forceinline__ bool different(int& slot, int own, int which) {
+    const u32 same = __match_any_sync(0xffffffff, own);
+    u32 firsts = __ballot_sync(0xffffffff, own >= 0 && __ffs(same) - 1 == (threadIdx.x & 31));
+    for (; which > 0; which--) firsts &= firsts - 1;
+    slot = __shfl_sync(0xffffffff, own, firsts ? __ffs(firsts) - 1 : 0);
+    return firsts != 0;
+}
+
+// sums [M, N] = x W^T and low [M, R] = x A^T in fp32, with the A [R, K] of the slot that each row reads (below 0: none).
+// The first LORA blocks compute 16 rows of one slot's A each, for the first slot that the rows read, the second one, and
+// so on; they end at once if there are not as many. The others compute TILES x 16 outputs of W each. The 8 warps of a
+// block have a share of the inputs each. ROWS: M rounded up, in eights.
 template <int ROWS, int TILES>
 __global__ void __launch_bounds__(256) product(
     const u32* __restrict__ x, const uint4* __restrict__ words, const uint4* __restrict__ scales,
-    const u32* __restrict__ a, const u32* __restrict__ pairs, float* __restrict__ sums, float* __restrict__ low,
-    int M, int K, int groups, int N, int R) {
+    const u32* __restrict__ a, const int* __restrict__ slots, const u32* __restrict__ pairs, float* __restrict__ sums,
+    float* __restrict__ low, int M, int K, int groups, int N, int R, int LORA) {
     constexpr int WARPS = 8;
     __shared__ u32 table[256 * 32];
     const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5, g = lane >> 2, t = lane & 3;
-    const int blocks = N / (16 * TILES), first = warp * groups / WARPS, last = (warp + 1) * groups / WARPS;
-    const bool lora = blockIdx.x >= blocks;
-    const int tile = lora ? blockIdx.x - blocks : blockIdx.x * TILES;
+    const int first = warp * groups / WARPS, last = (warp + 1) * groups / WARPS;
+    const bool lora = blockIdx.x < LORA;
+    const int parts = (R + 15) / 16, tile = lora ? blockIdx.x % parts : (blockIdx.x - LORA) * TILES;
+    int slot = -1;
+    if (lora && !different(slot, lane < M ? __ldg(slots + lane) : -1, blockIdx.x / parts)) return;
     float acc[TILES][ROWS][4] = {};
     if (!lora) {
         uint4 next[TILES][4], next_scale[TILES];
@@ -115,6 +128,7 @@ __global__ void __launch_bounds__(256) product(
             }
         }
     } else {
+        a += (long)slot * R * K / 2;
         for (int block = 4 * first; block < 4 * last; block++) {
             const int k = block * 64 + 16 * t, r = tile * 16 + g;
             u32 upper[8], lower[8], b[8];
@@ -148,7 +162,7 @@ __global__ void __launch_bounds__(256) product(
         const int c = (e >> 5) & 3, j = (e >> 7) % ROWS, i = (e >> 7) / ROWS;
         const int row = (tile + i) * 16 + ((e & 31) >> 2) + 8 * (c >> 1), m = 8 * j + 2 * (e & 3) + (c & 1);
         if (m < M && !lora) sums[(long)m * N + row] = y;
-        if (m < M && lora && i == 0 && row < R) low[(long)m * R + row] = y;
+        if (m < M && lora && i == 0 && row < R && slots[m] == slot) low[(long)m * R + row] = y;
     }
 }
 

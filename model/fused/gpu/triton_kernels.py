@@ -15,6 +15,7 @@ def _column(
     sums,
     low,
     b,
+    slot,
     bias,
     m,
     n,
@@ -26,8 +27,10 @@ def _column(
 ):
     y = tl.load(sums + m * N + n, mask=n < N, other=0.0)
     r = tl.arange(0, RANK)
-    t = tl.load(low + m * R + segment * RANK + r)
-    delta = tl.load(b + n[:, None] * RANK + r[None, :], mask=(n < N)[:, None], other=0.0).to(tl.float32)
+    adapted = slot >= 0  # otherwise `low` holds nothing
+    t = tl.load(low + m * R + segment * RANK + r, mask=(r >= 0) & adapted, other=0.0)
+    inside = ((n < N) & adapted)[:, None]
+    delta = tl.load(b + slot * (N * RANK) + n[:, None] * RANK + r[None, :], mask=inside, other=0.0).to(tl.float32)
     y += tl.sum(delta * t[None, :], 1)
     if HAS_BIAS:
         y += tl.load(bias + n, mask=n < N, other=0.0).to(tl.float32)
@@ -39,6 +42,7 @@ def finish(
     sums,
     low,
     b,
+    slots,
     bias,
     residual,
     out,
@@ -54,7 +58,8 @@ def finish(
     start, m = tl.program_id(0) * BN, tl.program_id(1)
     n = start + tl.arange(0, BN)
     segment = (start >= FIRST).to(tl.int32) + (start >= SECOND).to(tl.int32)
-    y = _column(sums, low, b, bias, m, n, segment, N, R, RANK, HAS_BIAS)
+    slot = tl.load(slots + m).to(tl.int64)
+    y = _column(sums, low, b, slot, bias, m, n, segment, N, R, RANK, HAS_BIAS)
     if HAS_RESIDUAL:
         y = y.to(tl.bfloat16).to(tl.float32) + tl.load(residual + m * N + n, mask=n < N, other=0.0).to(tl.float32)
     tl.store(out + m * N + n, y.to(tl.bfloat16), mask=n < N)
@@ -65,6 +70,7 @@ def finish_gated(
     sums,
     low,
     b,
+    slots,
     out,
     HALF: tl.constexpr,
     R: tl.constexpr,
@@ -75,8 +81,9 @@ def finish_gated(
     n = tl.program_id(0) * BN + tl.arange(0, BN)
     inside = n < HALF
     n = tl.where(inside, n, 0)
-    gate = _column(sums, low, b, b, m, n, 0, 2 * HALF, R, RANK, False).to(tl.bfloat16).to(tl.float32)
-    up = _column(sums, low, b, b, m, n + HALF, 1, 2 * HALF, R, RANK, False).to(tl.bfloat16).to(tl.float32)
+    slot = tl.load(slots + m).to(tl.int64)
+    gate = _column(sums, low, b, slot, b, m, n, 0, 2 * HALF, R, RANK, False).to(tl.bfloat16).to(tl.float32)
+    up = _column(sums, low, b, slot, b, m, n + HALF, 1, 2 * HALF, R, RANK, False).to(tl.bfloat16).to(tl.float32)
     silu = (gate / (1.0 + tl.exp(-gate))).to(tl.bfloat16).to(tl.float32)
     tl.store(out + m * HALF + n, (silu * up).to(tl.bfloat16), mask=inside)
 

@@ -8,11 +8,14 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from model.adapter.bank import BARE
 from model.fused.cpu import compiled
 from model.fused.cpu import kernels as cpu_kernels
+from model.protocol import Sampling
 from model.serving.decoder import Decoder
 from tests.model.conftest import Tiny
 from tests.model.serving.test_exactness import answers, reference, scores
+from tests.tiny import random_adapter
 
 pytestmark = pytest.mark.skipif(
     not (cpu_kernels.usable() and compiled.library()), reason="needs AVX512-BF16 and a C compiler"
@@ -37,17 +40,16 @@ def decoder_of(tiny: Tiny) -> Decoder:
     decoder = Decoder(tiny.load(), tiny.config)
     decoder.warm_up()
     with torch.inference_mode():
-        weights = torch.Generator().manual_seed(3)
-        for linear in decoder.slot.linears.values():
-            linear.a.copy_(torch.randn(linear.a.shape, generator=weights) / 16)
-            linear.b.copy_(torch.randn(linear.b.shape, generator=weights) / 16)
+        for slot, rank in enumerate((8, 4, 2)):
+            decoder.write_adapter(slot, decoder.slots.stage(random_adapter(decoder.slots.shapes, rank, slot)))
     return decoder
 
 
 def said(decoder: Decoder) -> torch.Tensor:
     """Scores of a prompt and of steps at several positions at once, beyond every sliding window."""
-    scores(decoder, 0, FORCED[:9], FORCED)
-    return torch.cat([scores(decoder, 1, FORCED[::-1], FORCED)[0], scores(decoder, 2, FORCED[5:20], FORCED)[0]])
+    scores(decoder, 0, FORCED[:9], FORCED, slot=0)
+    rows = ((1, FORCED[::-1]), (2, FORCED[5:20]))
+    return torch.cat([scores(decoder, row, prompt, FORCED, slot=0)[0] for row, prompt in rows])
 
 
 @pytest.mark.parametrize("family", ["llama", "mistral", "qwen2", "qwen3"])
@@ -92,3 +94,35 @@ def test_a_compiler_that_fails_is_logged_and_not_raised(no_compiler, monkeypatch
     assert not compiled.CompiledHead.fits(torch.zeros(512, 64))
     slots = SimpleNamespace(keys={0: torch.zeros(1, 1, 1, 32)})
     assert cpu_kernels.compile_layers([], slots, (torch.zeros(1), torch.zeros(1)), eps=1e-5, scale=1.0) is None
+
+
+@pytest.mark.parametrize("compiler", [True, False])
+def test_rows_of_several_ranks_and_none_get_the_scores_of_their_own_adapter(tiny, no_compiler, compiler):
+    """Each row beside three others has what it has when all rows read its adapter, but for rounding."""
+    if not compiler:
+        no_compiler()
+    decoder = decoder_of(tiny)
+    slots = [0, 1, 2, BARE]
+
+    def forced(read: list[int]) -> torch.Tensor:
+        decoder._prefixes.forget()
+        seen: list[torch.Tensor] = []
+        with pytest.MonkeyPatch.context() as patch, torch.inference_mode():
+            for row, slot in enumerate(read):
+                decoder.begin(row, FORCED[row : 9 + row], Sampling(temperature=0), 0, slot)
+                decoder.prefill(row, FORCED[row : 9 + row], 0, last=True)
+            patch.setattr(decoder.sampler, "greedy", lambda logits: seen.append(logits.clone()) or logits.argmax(-1))
+            for token in FORCED[:12]:
+                decoder._tokens[:4] = token
+                decoder.launch([token] * 4)
+                decoder.collect()
+        return torch.stack(seen)
+
+    mixed, of_one = forced(slots), {slot: forced([slot] * 4) for slot in slots}
+    for row, slot in enumerate(slots):
+        apart = {
+            other: float(((mixed[:, row] - all_of[:, row]).norm(dim=1) / all_of[:, row].norm(dim=1)).max())
+            for other, all_of in of_one.items()
+        }
+        assert apart.pop(slot) < 0.01
+        assert min(apart.values()) > 0.05, "the adapters have to matter"

@@ -9,6 +9,7 @@ import pytest
 import torch
 from peft import PeftModel
 
+from model.adapter.bank import BARE
 from model.chat import Message, encode_prompt
 from model.protocol import AdapterRef, Sampling
 from model.serving.decoder import Decoder
@@ -82,7 +83,9 @@ async def test_a_prompt_in_small_chunks_gives_the_same_answers(tiny, start):
     assert await answers(engine, at_once=True) == reference(tiny, tiny.a)
 
 
-def scores(decoder: Decoder, row: int, prompt: list[int], forced: list[int]) -> tuple[torch.Tensor, int]:
+def scores(
+    decoder: Decoder, row: int, prompt: list[int], forced: list[int], slot: int = BARE
+) -> tuple[torch.Tensor, int]:
     """Logits [1 + steps, vocabulary] that greedy decoding of a row sees while `forced` is said, and tokens cached."""
     seen: list[torch.Tensor] = []
 
@@ -92,7 +95,7 @@ def scores(decoder: Decoder, row: int, prompt: list[int], forced: list[int]) -> 
 
     with pytest.MonkeyPatch.context() as patch, torch.inference_mode():
         patch.setattr(decoder.sampler, "greedy", say)
-        cached = decoder.begin(row, prompt, Sampling(temperature=0), 0)
+        cached = decoder.begin(row, prompt, Sampling(temperature=0), 0, slot)
         decoder.prefill(row, prompt[cached:], cached, last=True)
         for token in forced[:-1]:
             decoder.launch([token] * (row + 1))
@@ -117,8 +120,7 @@ def test_a_prompt_that_begins_like_an_earlier_one_gets_the_same_scores(tiny):
     forced = torch.randint(3, 500, (60,), generator=torch.Generator().manual_seed(5)).tolist()
     alone, cached = scores(decoder, 0, second, forced)
     assert cached == 0
-    with torch.inference_mode():
-        decoder.write_adapter(decoder.slot.stage(None))  # forgets
+    decoder._prefixes.forget()
     _, cached = scores(decoder, 0, first, forced)
     assert cached == 0
     with_prefix, cached = scores(decoder, 1, second, forced)

@@ -120,9 +120,9 @@ async def test_errors_that_do_not_stop_end_the_engine(tiny, start, monkeypatch):
 async def test_a_model_that_computes_no_numbers_says_so(tiny, start):
     """Weights that overflow would say anything; each reply ends with a sentence, and a sound adapter answers again."""
     engine = await start(tiny, tiny.a)
-    slot = engine._worker.decoder.slot.linears
+    linears = engine._worker.decoder.slots.linears
     with torch.inference_mode():
-        for linear in slot.values():
+        for linear in linears.values():
             linear.b.fill_(float("inf"))
     for temperature in (0.0, 1.0) * 2:
         with pytest.raises(GenerationFailed, match="no numbers"):

@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM
 
 from model.adapter.base_shapes import read_skeleton
 from model.adapter.files import read_adapter
-from model.adapter.slot import AdapterSlot
+from model.adapter.slots import AdapterSlots
 from model.chat import Message, encode_prompt
 from model.engine import Engine
 from model.protocol import AdapterRef, Sampling
@@ -170,9 +170,10 @@ def test_a_published_adapter_is_plain_peft_with_the_slot_s_scores(place, tiny_ba
         bare = base.model(ids).logits
         theirs = PeftModel.from_pretrained(tiny_base.load().model, str(published)).eval()(ids).logits
         skeleton = read_skeleton(tiny_base.config, tiny_base.cache)
-        slot = AdapterSlot(base.model, 16, base.dtype, base.device)
-        assert slot.shapes == skeleton.shapes
-        slot.write(slot.stage(read_adapter(published, skeleton.identity, skeleton.shapes)))
+        slots = AdapterSlots(base.model, 1, 16, base.dtype, base.device)
+        assert slots.shapes == skeleton.shapes
+        slots.write(0, slots.stage(read_adapter(published, skeleton.identity, skeleton.shapes)))
+        slots.activate(0)
         ours = base.model(ids).logits
     assert (ours - theirs).abs().max() < 2e-3  # two orders of adding up, in bf16 kernels on some CPUs
     assert (ours - bare).abs().max() > 0.1
