@@ -7,12 +7,20 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch.cuda import _utils
 
-__all__ = ["CompilationFailed", "compile_kernels"]
+__all__ = ["CompilationFailed", "Compiled", "compile_for", "compile_kernels"]
+
+
+class Compiled(NamedTuple):
+    """Machine code, the symbol of each kernel, and what the compiler said."""
+
+    binary: bytes
+    symbols: list[str]
+    log: str
 
 
 class CompilationFailed(Exception):
@@ -35,32 +43,45 @@ def compile_kernels(source: str, names: Sequence[str]) -> dict[str, Any]:
     """
     major, minor = torch.cuda.get_device_capability()
     try:
-        binary, symbols = _compile(source, names, f"--gpu-architecture=sm_{major}{minor}")
-        kernels: Any = _utils._cuda_load_module(binary, symbols)  # noqa: SLF001 - has no public name yet
+        nvrtc = _utils._get_gpu_rtc_library()  # noqa: SLF001 - the library torch itself has loaded
+        compiled = compile_for(nvrtc, source, names, [f"--gpu-architecture=sm_{major}{minor}"])
+        kernels: Any = _utils._cuda_load_module(compiled.binary, compiled.symbols)  # noqa: SLF001 - as above
     except (OSError, RuntimeError, AttributeError) as error:
         raise CompilationFailed(str(error)) from error
-    return {name: kernels[symbol] for name, symbol in zip(names, symbols, strict=True)}
+    return {name: kernels[symbol] for name, symbol in zip(names, compiled.symbols, strict=True)}
 
 
-def _compile(source: str, names: Sequence[str], architecture: str) -> tuple[bytes, list[str]]:
-    """Machine code and the symbol of each kernel (NVRTC 12, "Accessing Lowered Names")."""
-    nvrtc = _utils._get_gpu_rtc_library()  # noqa: SLF001 - the library torch itself has loaded
+def compile_for(nvrtc: Any, source: str, names: Sequence[str], options: Sequence[str]) -> Compiled:
+    """Compile without a GPU (NVRTC 12, "Accessing Lowered Names").
+
+    Args:
+        nvrtc: the library.
+        source: CUDA C++ without includes.
+        names: of kernels, as expressions.
+        options: of the compiler, the architecture among them.
+
+    Raises:
+        CompilationFailed: the compiler refused.
+    """
     program = ctypes.c_void_p()
+
+    def said() -> str:
+        size = ctypes.c_size_t()
+        nvrtc.nvrtcGetProgramLogSize(program, ctypes.byref(size))
+        text = ctypes.create_string_buffer(size.value)
+        nvrtc.nvrtcGetProgramLog(program, text)
+        return text.value.decode(errors="replace")
 
     def check(result: int) -> None:
         if result != 0:
-            size = ctypes.c_size_t()
-            nvrtc.nvrtcGetProgramLogSize(program, ctypes.byref(size))
-            said = ctypes.create_string_buffer(size.value)
-            nvrtc.nvrtcGetProgramLog(program, said)
-            raise CompilationFailed(f"NVRTC error {result}: {said.value.decode(errors='replace')}")
+            raise CompilationFailed(f"NVRTC error {result}: {said()}")
 
     check(nvrtc.nvrtcCreateProgram(ctypes.byref(program), source.encode(), b"kernels.cu", 0, None, None))
     try:
         for name in names:
             check(nvrtc.nvrtcAddNameExpression(program, name.encode()))
-        options = (ctypes.c_char_p * 1)(architecture.encode())
-        check(nvrtc.nvrtcCompileProgram(program, len(options), options))
+        given = (ctypes.c_char_p * len(options))(*(option.encode() for option in options))
+        check(nvrtc.nvrtcCompileProgram(program, len(given), given))
         size = ctypes.c_size_t()
         check(nvrtc.nvrtcGetCUBINSize(program, ctypes.byref(size)))
         binary = ctypes.create_string_buffer(size.value)
@@ -70,6 +91,6 @@ def _compile(source: str, names: Sequence[str], architecture: str) -> tuple[byte
             symbol = ctypes.c_char_p()
             check(nvrtc.nvrtcGetLoweredName(program, name.encode(), ctypes.byref(symbol)))
             symbols.append((symbol.value or b"").decode())
+        return Compiled(binary.raw, symbols, said())
     finally:
         nvrtc.nvrtcDestroyProgram(ctypes.byref(program))
-    return binary.raw, symbols
