@@ -71,7 +71,7 @@ bench-learning: setup ## Twenty nights and fifty more, good and poisoned (hours 
 	$(BIN)/python -m benchmarks.nights both --out nights.json
 	$(BIN)/python -m benchmarks.nights_chart nights.json docs/images/nights.png
 
-bench-train: setup ## Measure training beside TRL's SFTTrainer (minutes)
+bench-train: setup ## Measure training beside TRL's SFTTrainer, and Unsloth where UNSLOTH_PYTHON has it (minutes)
 	$(BIN)/python -m benchmarks.training
 
 bench-bot: setup ## Put the bot under load in a simulated Discord

@@ -1,5 +1,7 @@
 """How fast training is, and how much memory it takes, beside TRL's SFTTrainer with its defaults in the same run.
 
+Unsloth is measured too, padded and packed, where `--unsloth` (or UNSLOTH_PYTHON) names a Python that has it.
+
 On a GPU the base is Mistral 7B's shape with random weights, on a CPU the embedded model. Both arms get the same pairs,
 each in a process of its own, in turns. Real tokens are counted, never padding. The last line is JSON.
 
@@ -18,7 +20,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-ARMS = ("nightshift", "trl")
+_ARMS = ("nightshift", "trl")
+_UNSLOTH_ARMS = ("unsloth", "unsloth-packed")
 _CHILD_S = 900
 
 
@@ -28,26 +31,32 @@ def main() -> None:
     parser.add_argument("--base", default="", help="a model directory or id (default: by device)")
     parser.add_argument("--steps", type=int, default=0, help="optimizer steps measured (default: 20, on a CPU 3)")
     parser.add_argument("--repeats", type=int, default=2, help="processes of each arm")
+    parser.add_argument("--unsloth", default=os.environ.get("UNSLOTH_PYTHON", ""), help="a Python that has Unsloth")
+    parser.add_argument("--arms", default="", help="only these, with commas between them")
     options = parser.parse_args()
+    arms = options.arms.split(",") if options.arms else [*_ARMS, *(_UNSLOTH_ARMS if options.unsloth else ())]
     with tempfile.TemporaryDirectory(prefix="bench-training-") as folder:
-        made = child("prepare", {"folder": folder, "base": options.base})
+        ours = any(arm in _ARMS for arm in arms)
+        made = child("prepare", {"folder": folder, "base": options.base, "convert": ours})
         if made is None:
             sys.exit("The base could not be made; see above.")
         order = {"base": made["base"], "cache": made["cache"], "steps": options.steps}
-        results: dict[str, list[dict[str, Any]]] = {arm: [] for arm in ARMS}
+        results: dict[str, list[dict[str, Any]]] = {arm: [] for arm in arms}
         for repeat in range(options.repeats):
-            for arm in ARMS:
-                found = child(arm, {**order, "scratch": str(Path(folder) / f"{arm}-{repeat}")})
+            for arm in arms:
+                python = options.unsloth or sys.executable if arm in _UNSLOTH_ARMS else sys.executable
+                found = child(arm, {**order, "scratch": str(Path(folder) / f"{arm}-{repeat}")}, python)
                 if found is not None:
                     results[arm].append(found)
                     print(f"{arm} {repeat + 1}: {json.dumps(found)}", file=sys.stderr, flush=True)
     report(made, results)
 
 
-def child(arm: str, order: dict[str, Any]) -> dict[str, Any] | None:
+def child(arm: str, order: dict[str, Any], python: str = sys.executable) -> dict[str, Any] | None:
     """Run one arm in a process of its own; None when it could not run."""
     environment = {**os.environ, "OMP_WAIT_POLICY": "passive", "TRANSFORMERS_VERBOSITY": "error"}
-    command = [sys.executable, "-m", "benchmarks.training_arms", arm, json.dumps(order)]
+    program = "benchmarks.training_unsloth" if arm in _UNSLOTH_ARMS else "benchmarks.training_arms"
+    command = [python, "-m", program, arm, json.dumps(order)]
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, timeout=_CHILD_S, check=False)  # noqa: S603
     try:
         found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
@@ -60,7 +69,7 @@ def child(arm: str, order: dict[str, Any]) -> dict[str, Any] | None:
 def report(made: dict[str, Any], results: dict[str, list[dict[str, Any]]]) -> None:
     """The table, the ratios, and the last line."""
     print(f"\n{made['title']}, NF4, LoRA rank 16 on all linear layers; {made['machine']}\n")
-    print(f"{'work':34}{'arm':12}{'real tokens/s':>14}{'peak GB':>9}{'estimate':>10}{'padding':>9}  how")
+    print(f"{'work':34}{'arm':16}{'real tokens/s':>14}{'peak GB':>9}{'estimate':>10}{'padding':>9}  how")
     figures: dict[str, Any] = {"machine": made["machine"], "base": made["title"], "work": {}}
     names = list(results["nightshift"][0]) if results["nightshift"] else []
     for name in names:
@@ -68,11 +77,11 @@ def report(made: dict[str, Any], results: dict[str, list[dict[str, Any]]]) -> No
         for arm, one in entry.items():
             if one is not None:
                 print(line(name, arm, one))
-        ours, theirs = entry["nightshift"], entry["trl"]
+        ours, theirs = entry.get("nightshift"), entry.get("trl")
         ratio = round(ours["tokens_per_s"] / theirs["tokens_per_s"], 2) if ours and theirs else None
         figures["work"][name] = {**entry, "ratio": ratio}
         if ratio is not None:
-            print(f"{'':34}{'ratio':12}{ratio:14.2f}")
+            print(f"{'':34}{'ratio':16}{ratio:14.2f}")
     print(json.dumps(figures))
 
 
@@ -90,7 +99,7 @@ def line(name: str, arm: str, one: dict[str, Any]) -> str:
     peak = "" if one["peak_gb"] is None else f"{one['peak_gb']:.2f}"
     estimate = "" if one.get("estimate_gb") is None else f"{one['estimate_gb']:.2f}"
     padding = f"{one['padding']:.0%}"
-    return f"{name:34}{arm:12}{one['tokens_per_s']:14.0f}{peak:>9}{estimate:>10}{padding:>9}  {one['how']}"
+    return f"{name:34}{arm:16}{one['tokens_per_s']:14.0f}{peak:>9}{estimate:>10}{padding:>9}  {one['how']}"
 
 
 if __name__ == "__main__":

@@ -10,63 +10,33 @@ import json
 import math
 import os
 import platform
-import random
 import shutil
 import sys
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
+from benchmarks.training_work import SEED, WARM, Clock, Counts, Work, peak_gb, reset_peak, words, works
 from model.base.loading import LoadedBase, load_base
 from model.config import ModelConfig
 from trainer.training.base import choose_attention, forbid_repacking, free_bytes, training_dtype
 from trainer.training.batches import cut, plan_steps
 from trainer.training.memory import Fit, ModelShape, Workload, choose_fit, training_footprint
+from trainer.training.packed_passes import packs_well
+from trainer.training.packing import PASS_TOKENS, pack, size_among, sizes_to_capture
 from trainer.training.recipe import Recipe
 from trainer.training.steps import pass_cost
 from trainer.training.tokens import Example
-
-WARM = 3 if torch.cuda.is_available() else 1  # steps before the clock starts
-SEED = 1
-
-
-@dataclass(frozen=True)
-class Work:
-    """What is trained on: `pairs` of these lengths in tokens, `batch` in a step, half of each labelled."""
-
-    name: str
-    lengths: tuple[int, ...]
-    batch: int
-    checkpointing: Literal["auto", "on", "off"] = "auto"
-    ours_only: bool = False
-
-
-def works(steps: int, *, on_gpu: bool) -> list[Work]:
-    """Chat lengths (log-normal, mean about 145 tokens), and full ones."""
-    chance = random.Random(SEED)
-    batch = 16 if on_gpu else 4
-    chat = tuple(
-        min(1024, max(16, round(chance.lognormvariate(math.log(145) - 0.18, 0.6)))) for _ in range(200 * batch)
-    )
-    full = (512,) * (4 * (steps + WARM))
-    if not on_gpu:
-        return [Work(f"chat lengths, {batch} pairs a step", chat, batch)]
-    return [
-        Work(f"chat lengths, {batch} pairs a step", chat, batch),
-        Work("4 x 512, checkpointing on", full, 4, "on"),
-        Work("4 x 512, as memory allows", full, 4, ours_only=True),
-    ]
 
 
 def main() -> None:
     """Do what the arguments say: an arm and its order."""
     arm, order = sys.argv[1], json.loads(sys.argv[2])
     if arm == "prepare":
-        found = prepare(Path(order["folder"]), order["base"])
+        found = prepare(Path(order["folder"]), order["base"], convert=order["convert"])
     else:
         on_gpu = torch.cuda.is_available()
         steps = order["steps"] or (20 if on_gpu else 3)
@@ -84,14 +54,15 @@ def main() -> None:
     print(json.dumps(found), flush=True)
 
 
-def prepare(folder: Path, base: str) -> dict[str, Any]:
-    """The base in NF4, in a cache that both arms load."""
+def prepare(folder: Path, base: str, *, convert: bool) -> dict[str, Any]:
+    """The base, and in NF4 in a cache that Nightshift and TRL load."""
     from benchmarks.random_base import random_7b
 
     on_gpu = torch.cuda.is_available()
     title = base or ("Mistral 7B's shape, random weights" if on_gpu else "SmolLM2-135M")
     name = base or (str(random_7b(folder / "base")) if on_gpu else "embedded")
-    load_base(_config(name), folder / "models")
+    if convert:
+        load_base(_config(name), folder / "models")
     machine = torch.cuda.get_device_name() if on_gpu else f"{platform.machine()} CPU, {os.cpu_count()} cores"
     return {
         "base": name,
@@ -134,7 +105,7 @@ def ours(base: LoadedBase, work: Work, steps: int, scratch: Path) -> dict[str, A
     plan = plan_steps(work.lengths, batch=work.batch, epochs=epochs, seed=SEED)
     clock = Clock()
     model = attach_adapter(base.model, recipe)
-    _reset_peak()
+    reset_peak()
     train(
         model,
         examples,
@@ -148,21 +119,19 @@ def ours(base: LoadedBase, work: Work, steps: int, scratch: Path) -> dict[str, A
         report=lambda _step, _total, figures: clock.tick() if "loss" in figures else None,
         say=lambda line: print(line, file=sys.stderr),
     )
-    cost = pass_cost(base.device)
-    passes = [cut(step, work.lengths, rows=work.batch, tokens=fit.tokens, pass_cost=cost) for step in plan]
+    passes, sizes, how = _passes(model, recipe, work, fit, plan)
     real = [sum(work.lengths[index] for index in step) for step in plan]
-    padded = [_padded(one, work) for one in passes]
-    largest = max(len(indices) * max(work.lengths[i] for i in indices) for one in passes for indices in one)
+    largest = max(max(step) for step in sizes)
     estimate = training_footprint(
         shape, "qlora", Workload(1, largest, 16, checkpointing=fit.checkpointing, compute=base.dtype.itemsize)
     )
     shutil.rmtree(scratch, ignore_errors=True)
     return {
         "tokens_per_s": clock.rate(real),
-        "peak_gb": _peak_gb(),
+        **peak_gb(),
         "estimate_gb": round(estimate.total / 1e9, 2),
-        "padding": 1 - sum(real) / sum(padded),
-        "how": _how(fit, sum(map(len, passes)) / len(passes)),
+        "padding": 1 - sum(real) / sum(map(sum, sizes)),
+        "how": f"{passes:.1f} passes a step, {how}, {fit.line()}",
     }
 
 
@@ -207,66 +176,41 @@ def theirs(base: LoadedBase, work: Work, steps: int, scratch: Path) -> dict[str,
         callbacks=[Ticking()],
     )
     trainer.data_collator = counts.watch(trainer.data_collator)
-    _reset_peak()
+    reset_peak()
     trainer.train()
     shutil.rmtree(scratch, ignore_errors=True)
     return {
         "tokens_per_s": clock.rate(counts.real),
-        "peak_gb": _peak_gb(),
+        **peak_gb(),
         "estimate_gb": None,
         "padding": 1 - sum(counts.real) / sum(counts.padded),
         "how": f"SFTConfig: checkpointing {arguments.gradient_checkpointing}, bf16 {arguments.bf16}, {arguments.optim}",
     }
 
 
-class Clock:
-    """When each step ended."""
-
-    def __init__(self) -> None:
-        self._at: list[float] = []
-
-    def tick(self) -> None:
-        self._at.append(time.perf_counter())
-
-    def rate(self, tokens: list[int]) -> float:
-        """Real tokens a second, from the end of the last warm step."""
-        last = len(self._at)
-        return round(sum(tokens[WARM:last]) / (self._at[last - 1] - self._at[WARM - 1]), 1)
-
-
-class Counts:
-    """Real and padded tokens of each batch that a collator made, in order."""
-
-    def __init__(self) -> None:
-        self.real: list[int] = []
-        self.padded: list[int] = []
-
-    def watch(self, collate: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        """The same collator, counted."""
-
-        def counting(rows: Any) -> Any:
-            batch = collate(rows)
-            self.real.append(sum(len(row["input_ids"]) for row in rows))
-            self.padded.append(batch["input_ids"].numel())
-            return batch
-
-        return counting
-
-
 def _examples(work: Work) -> list[Example]:
-    chance = random.Random(SEED)
-    return [
-        Example(number, tuple(chance.choices(range(3, 500), k=length)), length // 2)
-        for number, length in enumerate(work.lengths)
-    ]
+    return [Example(number, tuple(ids), len(ids) // 2) for number, ids in enumerate(words(work))]
 
 
-def _padded(passes: list[list[int]], work: Work) -> int:
-    return sum(len(indices) * max(work.lengths[index] for index in indices) for indices in passes)
+def _passes(
+    model: Any, recipe: Recipe, work: Work, fit: Fit, plan: Sequence[Sequence[int]]
+) -> tuple[float, list[list[int]], str]:
+    """Passes in a step, the tokens of each with padding, and what they are called."""
+    from trainer.training.qlora import CHALLENGER
 
-
-def _how(fit: Fit, passes: float) -> str:
-    return f"{passes:.1f} passes a step, {fit.line()}"
+    if packs_well(model, CHALLENGER, recipe):
+        most = min(fit.tokens, PASS_TOKENS)
+        cuts = [pack(step, work.lengths, rows=work.batch, tokens=most) for step in plan]
+        tokens = [[sum(work.lengths[index] for index in one) for one in step] for step in cuts]
+        captured = sizes_to_capture(count for step in tokens for count in step)
+        sizes = [[size_among(count, captured) for count in step] for step in tokens]
+        how = f"packed, captured {captured}"
+    else:
+        cost = pass_cost(next(model.parameters()).device)
+        cuts = [cut(step, work.lengths, rows=work.batch, tokens=fit.tokens, pass_cost=cost) for step in plan]
+        sizes = [[len(one) * max(work.lengths[index] for index in one) for one in step] for step in cuts]
+        how = "padded"
+    return sum(map(len, cuts)) / len(cuts), sizes, how
 
 
 def _config(base: str) -> ModelConfig:
@@ -276,17 +220,6 @@ def _config(base: str) -> ModelConfig:
 
 def _load(base: str, cache: Path) -> LoadedBase:
     return load_base(_config(base), cache)
-
-
-def _reset_peak() -> None:
-    if torch.cuda.is_available():
-        gc.collect()
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats()
-
-
-def _peak_gb() -> float | None:
-    return round(torch.cuda.max_memory_allocated() / 1e9, 2) if torch.cuda.is_available() else None
 
 
 if __name__ == "__main__":
