@@ -27,6 +27,7 @@ from bot.training.adapter_in_use import AdapterInUse
 from bot.training.gpu_memory import share_gpu_memory
 from bot.training.operations import Status, Train, train_in_own_process
 from bot.training.other_runs import OtherRuns
+from bot.training.reasons import reason_of_result, reason_of_run
 from model.protocol import ChatEngine, SwapReport
 from storage.async_store import AsyncStore
 from storage.database import check_database
@@ -186,7 +187,10 @@ class Nightshift:
         swapped = await self.sync_adapter() is not None
         reported = await self.client.reports.post(result.run, [guild] if guild else self.client.guilds)
         if not swapped and not reported:
-            await self.client.announce(lambda: texts.training_ended(result.outcome, result.reason), guild=guild)
+            run = await self.store.call(Store.run, result.run) if result.run is not None else None
+            await self.client.announce(
+                lambda: texts.training_ended(result.outcome, reason_of_result(result, run)), guild=guild
+            )
         if result.run is not None:
             await self.store.call(Store.mark_reported, result.run)
         return result
@@ -194,8 +198,8 @@ class Nightshift:
     async def _tell(self, run: Run) -> None:
         """Tell every server how a run of another process ended."""
         if not await self.client.reports.post(run.id, self.client.guilds):
-            outcome, reason = run.outcome or "failed", run.reason or ""
-            await self.client.announce(lambda: texts.training_ended(outcome, reason))
+            outcome = run.outcome or "failed"
+            await self.client.announce(lambda: texts.training_ended(outcome, reason_of_run(run)))
 
     async def _call_train(self, *, force: bool, trigger: str, local_date: str | None) -> RunResult:
         async with share_gpu_memory(self.engine, self.settings, self.home):

@@ -25,6 +25,7 @@ from bot.server.setup import SetupForm, hold_command, setup_command
 from bot.training.adapters import AdapterCommands
 from bot.training.commands import TrainCommands
 from bot.training.operations import Operations, Status
+from bot.training.reasons import reason_of_run
 
 __all__ = ["slash_commands", "status_embed"]
 
@@ -90,7 +91,7 @@ def status_embed(status: Status) -> discord.Embed:
     last = texts.RUN_NOW if status.training else texts.NEVER
     if run is not None and not status.training:
         when = discord.utils.format_dt(datetime.fromisoformat(run.finished_at or run.started_at), "R")
-        last = texts.last_run(run.outcome, when, run.reason)
+        last = texts.last_run(run.outcome, when, reason_of_run(run))
     embed.add_field(name=texts.STATUS_LAST, value=last)
     upcoming = discord.utils.format_dt(status.next_run, "R") if status.next_run else texts.NOT_PLANNED
     embed.add_field(name=texts.STATUS_NEXT, value=upcoming)

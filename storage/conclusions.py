@@ -6,14 +6,24 @@ meanwhile stays.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from sqlite3 import Connection
+from typing import Any
 
 from storage import adapters, lineage, promotions, runs
 from storage.database import writing
 from storage.records import Adapter, Run
 
 
-def conclude(db: Connection, run_id: str, adapter: Adapter, *, expected: str | None, reason: str) -> Run:
+def conclude(
+    db: Connection,
+    run_id: str,
+    adapter: Adapter,
+    *,
+    expected: str | None,
+    reason: str,
+    why: Sequence[dict[str, Any]] = (),
+) -> Run:
     """Close a run whose adapter is published, and put that to use if the champion is still the one it was judged by.
 
     Args:
@@ -23,22 +33,27 @@ def conclude(db: Connection, run_id: str, adapter: Adapter, *, expected: str | N
         adapter: the row of what it published; added if it is not there yet.
         expected: the adapter that was in use when the run began, None for the bare base.
         reason: why the gate lets it in.
+        why: the same as codes with values.
     """
     with writing(db):
         if adapter.id not in {one.id for one in adapters.every(db)}:
             adapters.add(db, adapter)
-        why = _why_not(db, adapter.id, expected)
-        if why is None:
+        obstacle = _why_not(db, adapter.id, expected)
+        if obstacle is None:
             promotions.promote(db, adapter.id, kind="gate", actor=f"run {run_id}", reason=reason, expected=expected)
             lineage.retire_marked(db, adapter.id)
-        runs.finish(db, run_id, "kept" if why else "promoted", why or reason, challenger=adapter.id)
+            runs.finish(db, run_id, "promoted", reason, why=list(why), challenger=adapter.id)
+        else:
+            code, sentence = obstacle
+            said = [{"code": code, "values": {"adapter": adapter.id}, "parts": []}]
+            runs.finish(db, run_id, "kept", sentence, why=said, challenger=adapter.id)
         return runs.get(db, run_id)
 
 
-def _why_not(db: Connection, adapter: str, expected: str | None) -> str | None:
-    """Why a winner is not put to use after all."""
+def _why_not(db: Connection, adapter: str, expected: str | None) -> tuple[str, str] | None:
+    """Why a winner is not put to use after all, as a code and as a sentence."""
     if promotions.champion(db) != expected:
-        return f"The champion was changed by hand during the run; {adapter} is published but not in use."
+        return "chosen", f"The champion was changed by hand during the run; {adapter} is published but not in use."
     if adapters.get(db, adapter).retired_at is not None:
-        return f"{adapter} was retired meanwhile, so it is not put to use."
+        return "retired", f"{adapter} was retired meanwhile, so it is not put to use."
     return None

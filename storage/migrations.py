@@ -557,6 +557,11 @@ def m030_origins(db: Database) -> None:
         done = rows[-1][0]
 
 
+def m040_reasons_of_runs(db: Database) -> None:
+    # Why a run ended as it did, as codes with values (JSON): each reader is told in their own language.
+    db.execute("alter table runs add column why text")
+
+
 def m050_recall(db: Database) -> None:
     # Documents of a server. channel_id: who reads this channel may be shown it; null: everybody on the server.
     db.execute("""
@@ -753,6 +758,7 @@ STEPS: tuple[Callable[[Database], None], ...] = (
     m026_reported_runs,
     m028_reply_numbers,
     m030_origins,
+    m040_reasons_of_runs,
     m045_undoings,
     m050_recall,
     m051_recalled,

@@ -262,6 +262,8 @@ class Run:
     details: dict[str, Any] = field(default_factory=dict)
     reported_at: str | None = None
     """When people were told on Discord how it ended."""
+    why: list[dict[str, Any]] = field(default_factory=list)
+    """Its reason as codes with values, which `trainer.reasons` reads; empty where an older version ended it."""
 
 
 @dataclass(frozen=True, slots=True)

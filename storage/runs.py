@@ -16,7 +16,7 @@ from storage.errors import RunNotFound
 from storage.records import Metric, Outcome, Run
 from storage.timestamps import now
 
-_JSON = ("config", "details")
+_JSON = ("config", "details", "why")
 _FIXED = ("id", "trigger", "started_at", "reported_at")
 _CHANGEABLE = frozenset(field.name for field in fields(Run)) - set(_FIXED)
 
@@ -148,5 +148,5 @@ def _run(row: Row) -> Run:
     del values["number"]
     values["trigger"] = values.pop("started_by")
     for name in _JSON:
-        values[name] = json.loads(values[name])
+        values[name] = json.loads(values[name] or "[]")
     return Run(**values)

@@ -1,7 +1,8 @@
-"""Is there enough to learn from, and enough that is new? Pure: a snapshot and the last one in, a sentence out."""
+"""Is there enough to learn from, and enough that is new? Pure: a snapshot and the last one in, a reason out."""
 
 from __future__ import annotations
 
+from trainer.reasons import Reason, Value
 from trainer.settings import TrainingConfig
 from trainer.snapshot.snapshot import Snapshot, change_since
 
@@ -10,8 +11,8 @@ __all__ = ["least_to_learn", "why_not_train"]
 
 def why_not_train(
     snapshot: Snapshot, former: frozenset[str] | None, config: TrainingConfig, *, force: bool
-) -> str | None:
-    """Why this run is skipped, in one sentence; None when it should train.
+) -> Reason | None:
+    """Why this run is skipped; None when it should train.
 
     Args:
         snapshot: the pairs of this run.
@@ -19,23 +20,19 @@ def why_not_train(
         config: what is enough.
         force: train even if little is new. Too few pairs are too few all the same.
     """
+    figures: dict[str, Value] = {"pairs": len(snapshot), "holdout": len(snapshot.holdout)}
     if len(snapshot) < config.min_pairs:
-        return f"There are {len(snapshot)} eligible pairs and training needs {config.min_pairs}."
+        return Reason("few.pairs", figures | {"needed": config.min_pairs})
     if len(snapshot.holdout) < config.min_holdout:
-        return (
-            f"Only {len(snapshot.holdout)} of {len(snapshot)} pairs fall into the hold-out and judging a new adapter "
-            f"needs {config.min_holdout}; it fills as pairs are approved{_other_prompts(snapshot)}."
-        )
+        return _other_prompts("few.holdout", snapshot, figures | {"needed": config.min_holdout})
     if len(snapshot.train) < least_to_learn(config):
-        return (
-            f"{len(snapshot.holdout)} of {len(snapshot)} pairs fall into the hold-out, which nothing is learned from, "
-            f"and learning needs {least_to_learn(config)} others{_other_prompts(snapshot)}."
-        )
+        return _other_prompts("few.train", snapshot, figures | {"needed": least_to_learn(config)})
     if former is None or force:
         return None
-    change = change_since(snapshot, former)
-    if change.withdrawn == 0 and change.new < max(1, config.min_new_pairs):
-        return f"{_pairs(change.new)} new since the last run, and a run needs {max(1, config.min_new_pairs)}."
+    change, needed = change_since(snapshot, former), max(1, config.min_new_pairs)
+    if change.withdrawn == 0 and change.new < needed:
+        code = {0: "few.new.none", 1: "few.new.one"}.get(change.new, "few.new")
+        return Reason(code, {"new": change.new, "needed": needed})
     return None
 
 
@@ -44,16 +41,10 @@ def least_to_learn(config: TrainingConfig) -> int:
     return max(2, config.min_pairs // 2)
 
 
-def _other_prompts(snapshot: Snapshot) -> str:
-    """What to approve where few conversations hold all pairs: each is learned from or judged by as a whole."""
+def _other_prompts(code: str, snapshot: Snapshot, figures: dict[str, Value]) -> Reason:
+    """The reason, with what to approve where few conversations hold all pairs: each is on one side as a whole."""
     conversations = len({pair.conversation for pair in (*snapshot.train, *snapshot.holdout)})
     if 2 * conversations > len(snapshot):
-        return ""
-    held = (
-        "one conversation or prompt holds" if conversations == 1 else f"{conversations} conversations or prompts hold"
-    )
-    return f": {held} all of them, and each is held out or learned from as a whole, so approve pairs with other prompts"
-
-
-def _pairs(count: int) -> str:
-    return "No pair is" if count == 0 else "1 pair is" if count == 1 else f"{count} pairs are"
+        return Reason(code, figures)
+    kind = "prompt" if conversations == 1 else "prompts"
+    return Reason(f"{code}.{kind}", figures | {"conversations": conversations})

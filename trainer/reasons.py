@@ -26,6 +26,60 @@ class Reason:
 
 
 ENGLISH: dict[str, str] = {
+    # Why nothing was trained.
+    "few.pairs": "There are {pairs} eligible pairs and training needs {needed}.",
+    "few.holdout": (
+        "Only {holdout} of {pairs} pairs fall into the hold-out and judging a new adapter needs {needed}; it fills as "
+        "pairs are approved."
+    ),
+    "few.holdout.prompts": (
+        "Only {holdout} of {pairs} pairs fall into the hold-out and judging a new adapter needs {needed}; it fills as "
+        "pairs are approved: {conversations} conversations or prompts hold all of them, and each is held out or "
+        "learned from as a whole, so approve pairs with other prompts."
+    ),
+    "few.holdout.prompt": (
+        "Only {holdout} of {pairs} pairs fall into the hold-out and judging a new adapter needs {needed}; it fills as "
+        "pairs are approved: one conversation or prompt holds all of them, and each is held out or learned from as a "
+        "whole, so approve pairs with other prompts."
+    ),
+    "few.train": (
+        "{holdout} of {pairs} pairs fall into the hold-out, which nothing is learned from, and learning needs {needed} "
+        "others."
+    ),
+    "few.train.prompts": (
+        "{holdout} of {pairs} pairs fall into the hold-out, which nothing is learned from, and learning needs {needed} "
+        "others: {conversations} conversations or prompts hold all of them, and each is held out or learned from as a "
+        "whole, so approve pairs with other prompts."
+    ),
+    "few.train.prompt": (
+        "{holdout} of {pairs} pairs fall into the hold-out, which nothing is learned from, and learning needs {needed} "
+        "others: one conversation or prompt holds all of them, and each is held out or learned from as a whole, so "
+        "approve pairs with other prompts."
+    ),
+    "few.new.none": "No pair is new since the last run, and a run needs {needed}.",
+    "few.new.one": "1 pair is new since the last run, and a run needs {needed}.",
+    "few.new": "{new} pairs are new since the last run, and a run needs {needed}.",
+    "few.quarantine": "{count} of {new} new pairs were quarantined until a second person has looked.",
+    "excluded.one": "1 more pair waits, since training.learn_from leaves out words in it; see /setup.",
+    "excluded": "{count} more pairs wait, since training.learn_from leaves out words in them; see /setup.",
+    # Why a run failed.
+    "failed": "{text}",
+    "failed.stopped": "The run was stopped before it finished.",
+    "failed.memory": "Memory ran out in stage '{stage}': lower training.micro_batch or training.max_tokens.",
+    "failed.pair": (
+        "Training ran out of memory on a single pair of {tokens} tokens: lower training.max_tokens, or choose a "
+        "smaller base model."
+    ),
+    "failed.fit": (
+        "{fit} of {count} pairs fit into {limit} tokens (training.max_tokens), and that is too few: raise the limit, "
+        "or approve shorter pairs."
+    ),
+    "failed.disk": "The disk is full: free some space, and train again.",
+    "failed.diverged": "Training diverged (the loss is not a number): lower training.learning_rate.",
+    "failed.unexpected": "Stage '{stage}' failed unexpectedly ({error}): see {log}.",
+    # Why a winner is not in use.
+    "chosen": "The champion was changed by hand during the run; {adapter} is published but not in use.",
+    "retired": "{adapter} was retired meanwhile, so it is not put to use.",
     # What the gate found.
     "stays": "The champion stays: {parts}.",
     "wins": "The challenger wins: {parts}.",

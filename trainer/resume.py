@@ -12,7 +12,7 @@ import json
 import logging
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -60,12 +60,14 @@ class Verdict:
         reason: why, or why not.
         champion: the adapter in use when the run began, None for the bare base.
         pairs: held-out pairs that it was judged by.
+        why: the reason as codes with values.
     """
 
     promote: bool
     reason: str
     champion: str | None
     pairs: int
+    why: list[dict[str, Any]] = field(default_factory=list)
 
 
 def row_of(adapters: AdapterDirectory, adapter_id: str) -> Adapter:
@@ -82,12 +84,12 @@ def finish_judged(store: Store, home: Home, config: Mapping[str, Any]) -> Run | 
     for run in store.runs(limit=50):
         if run.outcome is None and (verdict := _verdict_of(run)) is not None:
             if not verdict.promote:
-                store.finish_run(run.id, "kept", verdict.reason)
+                store.finish_run(run.id, "kept", verdict.reason, why=verdict.why)
             elif not _publishable(store, home, run, config):
                 continue
             else:
                 adapter = row_of(AdapterDirectory(home.adapters), run.id)
-                store.conclude_run(run.id, adapter, expected=verdict.champion, reason=verdict.reason)
+                store.conclude_run(run.id, adapter, expected=verdict.champion, reason=verdict.reason, why=verdict.why)
             _delete(home.runs / run.id / CHECKPOINTS)
             return store.run(run.id)
     return None

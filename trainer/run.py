@@ -10,32 +10,32 @@ import logging
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from model.errors import ModelError
-from storage.errors import AdapterDamaged, AdapterMissing, DatabaseBusy, StorageError
-from storage.faults import as_storage_error
+from storage.errors import AdapterDamaged, AdapterMissing, DatabaseBusy
 from storage.files.adapter_directory import AdapterDirectory
 from storage.files.home import Home
 from storage.promotions import champion_at
 from storage.records import Adapter, Choice, Run
 from storage.store import Store
-from trainer.errors import OutOfSpace, RunInterrupted, RunStopped, TrainerError, is_disk_full
+from trainer.errors import RunInterrupted
 from trainer.evaluation.gate import Decision, decide
 from trainer.exclusion import words_excluded
+from trainer.failure import close_failed
 from trainer.heartbeat import heartbeat
 from trainer.lock import run_lock
 from trainer.progress import Progress
-from trainer.quarantine.reasons import stored
+from trainer.quarantine.reasons import stored as stored_text
 from trainer.quarantine.rules import in_words
 from trainer.readiness import why_not_train
+from trainer.reasons import Reason, in_english, stored
 from trainer.result import RunResult, result_of
-from trainer.resume import CHECKPOINTS, VERDICT, Verdict, can_resume, find_resumable, finish_judged, row_of
+from trainer.resume import CHECKPOINTS, VERDICT, Verdict, find_resumable, finish_judged, row_of
 from trainer.schedule import local_date as date_in_zone
 from trainer.settings import TrainerSettings
 from trainer.snapshot.manifest import manifest_of, provenance_of, write_manifest
@@ -95,7 +95,7 @@ def run_once(
                 return RunResult(run.id, "failed", str(stopped))  # its row stays open for the next start
             except BaseException as error:
                 log.exception("Run %s failed", run.id)
-                result = _failed(error, home, store, run.id)
+                result = close_failed(error, home, store, run.id)
                 if isinstance(error, Exception | KeyboardInterrupt) or store.run(run.id).outcome is None:
                     return result
                 raise
@@ -155,9 +155,10 @@ class _Run:
         )
         refusal = why_not_train(snapshot, _digests(former), self._settings.training, force=force)
         if refusal is not None:
-            refusal = f"{refusal} {words_excluded(excluded)}".rstrip()
-            self._store.finish_run(self._run.id, "skipped", refusal)
-            return RunResult(self._run.id, "skipped", refusal)
+            more = words_excluded(excluded)
+            waiting = Reason("excluded.one" if excluded == 1 else "excluded", {"count": excluded})
+            parts = (refusal, waiting) if excluded else (refusal,)
+            return self._skipped(f"{in_english(refusal)} {more}".rstrip(), parts)
         return snapshot
 
     def _screen(self, snapshot: Snapshot, base: LoadedBase, *, force: bool) -> Snapshot | RunResult:
@@ -168,7 +169,7 @@ class _Run:
         screening = screen(base, snapshot, former, self._store.confirmed_pairs(), self._settings)
         self._note(screening)
         if screening.outliers:
-            outliers = [(one.reply_id, stored(one.reason)) for one in screening.outliers]
+            outliers = [(one.reply_id, stored_text(one.reason)) for one in screening.outliers]
             self._store.quarantine(self._run.id, outliers)
             snapshot = without(snapshot, frozenset(reply_id for reply_id, _ in outliers), "quarantine")
             self._store.update_run(
@@ -181,8 +182,8 @@ class _Run:
             self._progress.say(words)
             refusal = why_not_train(snapshot, _digests(former), self._settings.training, force=force)
             if refusal is not None:
-                self._store.finish_run(self._run.id, "skipped", f"{words} {refusal}")
-                return RunResult(self._run.id, "skipped", f"{words} {refusal}")
+                held = Reason("few.quarantine", {"count": len(screening.outliers), "new": screening.new})
+                return self._skipped(f"{words} {in_english(refusal)}", (held, refusal))
         self._describe(snapshot)
         self._store.record_snapshot(self._run.id, (pair.reply_id for pair in (*snapshot.train, *snapshot.holdout)))
         return snapshot
@@ -196,6 +197,10 @@ class _Run:
             details[UNSCREENED] = {"why": screening.without_embedder, "first": not again}
             self._progress.say(f"Edits and imports are not compared with their questions: {screening.without_embedder}")
         self._store.update_run(self._run.id, details=details)
+
+    def _skipped(self, reason: str, why: tuple[Reason, ...]) -> RunResult:
+        self._store.finish_run(self._run.id, "skipped", reason, why=stored(why))
+        return RunResult(self._run.id, "skipped", reason)
 
     def _snapshot(self, former: Mapping[int, str] | None) -> Snapshot:
         """The eligible pairs of this moment, chosen by the settings."""
@@ -266,17 +271,19 @@ class _Run:
             "learned": asdict(trained.learned),
             "checks": [check.record() for check in decision.checks],
             "samples": [asdict(sample) for sample in trained.evidence.samples],
-            VERDICT: asdict(Verdict(decision.promote, decision.reason, in_use, len(holdout))),
+            VERDICT: asdict(Verdict(decision.promote, decision.reason, in_use, len(holdout), stored([decision.why]))),
         }
         self._store.update_run(self._run.id, champion=trained.champion, details=details, **figures)
         if not decision.promote:
-            self._store.finish_run(self._run.id, "kept", decision.reason)
+            self._store.finish_run(self._run.id, "kept", decision.reason, why=stored([decision.why]))
             return result_of(self._store.run(self._run.id))
         self._stage("publish")
         adapter = self._publish(snapshot, trained, figures)
         self._stage("promote")
         before = self._store.marked_adapters()
-        run = self._store.conclude_run(self._run.id, adapter, expected=in_use, reason=decision.reason)
+        run = self._store.conclude_run(
+            self._run.id, adapter, expected=in_use, reason=decision.reason, why=stored([decision.why])
+        )
         for tainted in sorted(set(before) - set(self._store.marked_adapters())):
             self._progress.say(f"Retired {tainted}: it learned from words withdrawn since")
         return result_of(run)
@@ -379,35 +386,6 @@ def _config(settings: TrainerSettings) -> dict[str, Any]:
         "quarantine": asdict(settings.quarantine),
         "gate": asdict(settings.gate),
     }
-
-
-def _failed(error: BaseException, home: Home, store: Store, run_id: str) -> RunResult:
-    """Close a run that failed, unless it resumes at the next start: it was stopped, or the disk is full."""
-    resumes = can_resume(home, run_id)
-    if isinstance(error, KeyboardInterrupt | SystemExit) and resumes:
-        return RunResult(run_id, "failed", str(RunStopped(resumes=True)))
-    if is_disk_full(error):
-        reason = str(OutOfSpace(home.root, resumes=resumes))
-        if not resumes:
-            with suppress(StorageError):  # there may be no room for this either; the next start closes it
-                store.finish_run(run_id, "failed", reason)
-        return RunResult(run_id, "failed", reason)
-    reason = _reason(error, store.run(run_id).stage, home.runs / run_id / "log")
-    store.finish_run(run_id, "failed", reason)
-    return RunResult(run_id, "failed", reason)
-
-
-def _reason(error: BaseException, stage: str, log_file: Path) -> str:
-    """Why a run failed, for a person; what nobody foresaw is named and left to the log."""
-    if isinstance(error, TrainerError | StorageError | ModelError):
-        return str(error)
-    if (known := as_storage_error(error)) is not None:
-        return f"{known} The run stopped in stage {stage!r}."
-    if isinstance(error, KeyboardInterrupt | SystemExit):
-        return str(RunStopped())
-    if isinstance(error, MemoryError) or "out of memory" in str(error).lower() or "can't allocate" in str(error):
-        return f"Memory ran out in stage {stage!r}: lower training.micro_batch or training.max_tokens."
-    return f"Stage {stage!r} failed unexpectedly ({type(error).__name__}): see {log_file}."
 
 
 @contextmanager

@@ -12,12 +12,13 @@ from collections.abc import Awaitable, Callable
 from bot.errors import Refused
 from bot.i18n.en import moderation as words
 from bot.i18n.en import texts
+from bot.training.reasons import reason_of_run
 from model.errors import AdapterMismatch, EngineClosed, EngineFailed, ModelError, OutOfMemory
 from model.protocol import AdapterRef, ChatEngine, SwapReport
 from storage.async_store import AsyncStore
 from storage.errors import AdapterDamaged, AdapterMissing, AdapterRetired, StorageError
 from storage.files.adapter_directory import AdapterDirectory
-from storage.records import Act, Promotion
+from storage.records import Act, Promotion, Run
 from storage.store import Store
 
 __all__ = ["AdapterInUse"]
@@ -73,7 +74,8 @@ class AdapterInUse:
             _log.info("%s answers from now on (%.0f ms)", champion or "the base model", report.pause_s * 1000)
             if history := await self._store.call(Store.promotions):
                 latest, pause_ms = history[-1], report.pause_s * 1000
-                await self._announce(lambda: texts.adapter_changed(champion, latest.kind, latest.reason, pause_ms))
+                run = await self._store.call(_run_of, latest)
+                await self._announce(lambda: texts.adapter_changed(champion, latest.kind, _said(latest, run), pause_ms))
             return report
 
     async def use(self, adapter: str | None, *, actor: str, reason: str, act: Act | None = None) -> None:
@@ -146,3 +148,19 @@ def _written(store: Store, write: Callable[[Store], Promotion], act: Act | None)
 
 def _champion(store: Store) -> tuple[str | None, int]:
     return store.champion(), store.last_promotion_id()
+
+
+def _run_of(store: Store, promotion: Promotion) -> Run | None:
+    """The run whose verdict a promotion carries out."""
+    if promotion.kind != "gate" or promotion.adapter is None:
+        return None
+    try:
+        run = store.run(store.adapter(promotion.adapter).run_id or "")
+    except StorageError:
+        return None
+    return run if run.reason == promotion.reason else None
+
+
+def _said(promotion: Promotion, run: Run | None) -> str:
+    """Why the adapter was changed, in the language of whoever reads it."""
+    return reason_of_run(run) if run is not None else promotion.reason

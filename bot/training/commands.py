@@ -24,6 +24,7 @@ from bot.i18n.en import texts
 from bot.server.moderator_group import ModeratorGroup
 from bot.server.moderators import Moderators
 from bot.training.operations import Operations
+from bot.training.reasons import reason_of_result, reason_of_run
 from storage.async_store import AsyncStore
 from storage.records import Metric, Run
 from storage.store import Store
@@ -110,7 +111,8 @@ class TrainCommands(ModeratorGroup, name="train", description="Training"):
             progress.stop()
         # A long run outlives the interaction's 15 minutes; by then the review channel says how it ended.
         with contextlib.suppress(discord.HTTPException):
-            said = limits.content(texts.training_ended(result.outcome, result.reason))
+            run = await self._moderators.store.call(Store.run, result.run) if result.run is not None else None
+            said = limits.content(texts.training_ended(result.outcome, reason_of_result(result, run)))
             await interaction.followup.send(said, ephemeral=True)
 
     @app_commands.command(name="status", description="Progress of the current training run")
@@ -153,7 +155,8 @@ def _line(run: Run, votes: dict[Any, int]) -> str:
     line = words.history_line(when, run.outcome, run.train_pairs, run.champion_nll, run.challenger_nll)
     if any(votes.values()):
         line += " \u00b7 " + words.votes(votes["challenger"], votes["champion"], votes["tie"])
-    return f"{line}\n-# {run.reason}" if run.reason else line
+    reason = reason_of_run(run)
+    return f"{line}\n-# {reason}" if reason else line
 
 
 def _unfinished(store: Store) -> tuple[Run, list[Metric]] | None:

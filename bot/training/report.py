@@ -30,6 +30,7 @@ from bot.i18n.language import speaking
 from bot.review.blind_vote import BlindVote, blank_vote_embed, vote_buttons, vote_embed
 from bot.server.moderators import Moderators
 from bot.training.outcome import why_kept
+from bot.training.reasons import reason_of_run
 from storage.errors import StorageError
 from storage.records import Metric, Post, Quarantined, Reply, Run
 from storage.store import Store
@@ -158,7 +159,7 @@ async def _post_vote(channel: discord.TextChannel, vote: BlindVote) -> discord.M
 def report_embed(run: Run, quarantined: Sequence[str] = ()) -> discord.Embed:
     """The report in words. `quarantined`: the reason of each pair that waits for a second moderator."""
     outcome = run.outcome or "failed"
-    reason = run.reason or ""
+    reason = reason_of_run(run)
     check = why_kept(run) if outcome == "kept" else None
     head = words.REPORT_KEPT[check] if check else words.REPORT_HEAD[outcome]
     lines = [f"**{head}**", reason[:1].upper() + reason[1:]]

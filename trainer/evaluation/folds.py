@@ -16,6 +16,8 @@ __all__ = ["Fold", "plan_folds"]
 
 LEAST = 8
 """New pairs below which folds tell nothing."""
+LEAST_STEPS = 6.0
+"""Steps of one training below which it learns next to nothing; there are fewer folds then."""
 PASSES = 2.0
 """Times that a training which begins with the champion sees its pairs at most."""
 
@@ -52,7 +54,7 @@ def plan_folds(
     """
     judged = [number for number, one in enumerate(new) if one]
     names = sorted({conversations[number] for number in judged}, key=_hash)
-    count = min(folds, len(names))
+    count = min(folds, len(names), int(steps / LEAST_STEPS))
     if count < 2 or len(judged) < LEAST:
         return []
     fold_of = {name: number % count for number, name in enumerate(names)}

@@ -18,11 +18,11 @@ import bot
 from bot.i18n.command_translator import CommandTranslator, translatable
 from bot.i18n.de import texts as german
 from bot.i18n.de.commands import COMMANDS
-from bot.i18n.en import knowledge, moderation, quarantine, texts, undoings
+from bot.i18n.en import knowledge, moderation, quarantine, reasons, texts, undoings
 from bot.i18n.en import settings as administration
 from bot.i18n.language import _Texts, known, language, speak, speaking, translation
 
-ENGLISH = (texts, moderation, administration, quarantine, knowledge, undoings)
+ENGLISH = (texts, moderation, administration, quarantine, knowledge, undoings, reasons)
 # Read again by the bot itself, or a name: the same in every language.
 NEUTRAL = {
     "NOTICE",

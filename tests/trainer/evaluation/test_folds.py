@@ -52,6 +52,13 @@ def test_a_training_that_begins_with_the_champion_sees_as_many_old_pairs_as_new(
         assert [sum(not new[n] for n in plan.learn) for plan in plans] == [old] * 4
 
 
+def test_a_short_night_has_fewer_folds():
+    """A training of two steps would judge what it has not learned."""
+    conversations = [f"c{n}" for n in range(40)]
+    assert len(plan_folds(conversations, [True] * 40, folds=4, **{**PLAN, "steps": 14.0})) == 2
+    assert plan_folds(conversations, [True] * 40, folds=4, **{**PLAN, "steps": 11.0}) == []
+
+
 def test_the_same_conversations_fall_into_the_same_folds():
     """A run that resumes judges as it would have."""
     conversations = [f"c{n}" for n in range(30)]

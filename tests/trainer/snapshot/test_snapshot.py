@@ -12,6 +12,7 @@ from tests.storage.conftest import ALICE, a_reply
 from tests.trainer.pairs import a_pair
 from trainer.data_settings import SnapshotConfig
 from trainer.readiness import why_not_train
+from trainer.reasons import in_english
 from trainer.settings import TrainingConfig
 from trainer.snapshot.duplicates import digest
 from trainer.snapshot.holdout import is_held_out, validation_split
@@ -92,7 +93,7 @@ def test_too_few_pairs_are_refused_even_when_forced():
     """Fifty pairs are the least that teach anything."""
     snapshot = take_snapshot(many(49), SHARE)
     reason = why_not_train(snapshot, None, TrainingConfig(), force=True)
-    assert reason == "There are 49 eligible pairs and training needs 50."
+    assert in_english(reason) == "There are 49 eligible pairs and training needs 50."
 
 
 def test_a_hold_out_too_small_to_judge_is_said():
@@ -101,14 +102,14 @@ def test_a_hold_out_too_small_to_judge_is_said():
     held = [p for p in many(200) if is_held_out(p.conversation, SHARE)][:2]
     reason = why_not_train(take_snapshot([*pairs, *held], SHARE), None, TrainingConfig(), force=True)
     assert reason is not None
-    assert reason.startswith("Only 2 of 62 pairs fall into the hold-out")
+    assert in_english(reason).startswith("Only 2 of 62 pairs fall into the hold-out")
 
 
 def test_too_little_new_is_skipped_unless_forced():
     """Four new pairs wait for a fifth."""
     former, now = take_snapshot(many(100), SHARE), take_snapshot(many(104), SHARE)
     config = TrainingConfig()
-    assert why_not_train(now, former.digests, config, force=False) == (
+    assert in_english(why_not_train(now, former.digests, config, force=False)) == (
         "4 pairs are new since the last run, and a run needs 5."
     )
     assert why_not_train(now, former.digests, config, force=True) is None

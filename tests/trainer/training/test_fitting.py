@@ -8,6 +8,7 @@ from storage.records import NewPair, Turn
 from tests.trainer.pairs import a_pair
 from trainer.errors import TooFewFit
 from trainer.readiness import why_not_train
+from trainer.reasons import in_english
 from trainer.settings import TrainingConfig
 from trainer.snapshot.holdout import is_held_out
 from trainer.snapshot.snapshot import take_snapshot
@@ -131,5 +132,6 @@ def test_few_pairs_beside_the_hold_out_are_refused():
     )
     reason = why_not_train(snapshot, None, TrainingConfig(), force=True)
     assert (
-        reason == "58 of 60 pairs fall into the hold-out, which nothing is learned from, and learning needs 25 others."
+        in_english(reason)
+        == "58 of 60 pairs fall into the hold-out, which nothing is learned from, and learning needs 25 others."
     )

@@ -1,0 +1,24 @@
+"""Why a training run ended as it did, in the language of whoever reads it."""
+
+from __future__ import annotations
+
+from bot.i18n.en import reasons as words
+from bot.i18n.language import language
+from storage.records import Run
+from trainer.reasons import read_reasons, worded
+from trainer.result import RunResult
+
+__all__ = ["reason_of_result", "reason_of_run"]
+
+
+def reason_of_run(run: Run) -> str:
+    """The reason, from its codes; in English, or where an older version ended the run, the sentence as stored."""
+    found = read_reasons(run.why)
+    if language() == "en" or not found or any(one.code not in words.WORDS for one in found):
+        return run.reason or ""
+    return " ".join(worded(one, words.WORDS, decimal=words.DECIMAL) for one in found)
+
+
+def reason_of_result(result: RunResult, run: Run | None) -> str:
+    """The same for a run that has just ended; one without a row, or that is still open, has its sentence alone."""
+    return reason_of_run(run) if run is not None and run.outcome is not None else result.reason
