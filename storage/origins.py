@@ -15,7 +15,7 @@ from typing import get_args
 
 from storage import state
 from storage.database import writing
-from storage.records import Origin, Source, Turn
+from storage.records import MESSAGE_CONTENT, Origin, Source, Turn
 
 __all__ = [
     "LEARNED",
@@ -43,9 +43,6 @@ RULE = (
 
 ORIGINS: tuple[Origin, ...] = get_args(Origin)
 """All there are."""
-
-MESSAGE_CONTENT: tuple[Origin, ...] = ("message", "direct_message", "discord_export")
-"""What the policy calls message content: it came through Discord's APIs, by this bot or by another program."""
 
 LEARNED_BY_DEFAULT: tuple[Origin, ...] = tuple(one for one in ORIGINS if one not in MESSAGE_CONTENT)
 

@@ -16,6 +16,8 @@ Source = Literal["discord", "import", "chat"]
 Origin = Literal["message", "direct_message", "discord_export", "command", "import", "moderator", "bot"]
 """Where words came from: a message in a channel, a direct message, a Discord conversation that another program saved,
 a slash command or form, a file of the operator's or a moderator's, a moderator's own wording, the bot."""
+MESSAGE_CONTENT: tuple[Origin, ...] = ("message", "direct_message", "discord_export")
+"""What Discord's policy calls message content: it came through its APIs, by this bot or by another program."""
 Verdict = Literal["approve", "edit", "reject", "undo"]
 """What a moderator says about a reply; "undo" takes back the latest verdict, so that the reply waits again."""
 Reason = Literal["wrong", "rude", "off-topic", "unsafe", "other"]

@@ -189,16 +189,29 @@ def _usable(rows: Iterable[NewPair | BadRow], refused: _Refused) -> Iterator[New
 
 def give_out(
     file: Annotated[Path, typer.Argument(metavar="FILE", dir_okay=False, help="Where to write: .jsonl or .csv.")],
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also pairs of words that training.learn_from leaves out.")
+    ] = False,
     home: HomeOption = None,
 ) -> None:
-    """Write all approved pairs to a file.
+    """Write the approved pairs of origins that are learned from to a file.
 
-    The file can be taken in again with `import`.
+    The file can be taken in again with `import`, and says where its words came from.
     """
+    from bot.settings import load_settings
     from storage.files.home import find_home
     from storage.files.pair_files import write_pairs
     from storage.store import Store
 
-    with Store.open(find_home(home).ensure().db) as store:
-        count = write_pairs(file, store.pairs())
+    place = find_home(home).ensure()
+    with Store.open(place.db) as store:
+        learned = frozenset(store.learned_origins(load_settings(place).training.learn_from))
+        kept = (pair for pair in store.pairs() if everything or {pair.origin, *pair.origins} <= learned)
+        count = write_pairs(file, kept)
+        left_out = store.counts("operator").approved - count
     print(f"exported {count}")
+    if left_out:
+        print(
+            f"left out {left_out}: training.learn_from leaves out words in them, such as Discord messages, on which "
+            "nobody may train without Discord's permission; --all writes them too"
+        )

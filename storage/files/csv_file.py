@@ -29,12 +29,14 @@ from storage.files.column_names import (
 from storage.files.csv_rows import csv_rows
 from storage.files.encodings import open_text
 from storage.files.json_rows import author_of, check_turns
+from storage.files.row_origins import named_origins, origins_to_write, with_origins
 from storage.files.row_rules import BadRow, RowRefused, RowRules
 from storage.records import NewPair, Pair, Turn
 
 EARLIER = "earlier_messages"
 _AUTHOR = plain_name("author_id")
-_HEADER = ["prompt", "reply", EARLIER]
+ORIGINS = "origins"
+_HEADER = ["prompt", "reply", EARLIER, ORIGINS]
 _DELIMITERS = (",", ";", "\t", "|")
 _SEPARATOR_LINE = re.compile(r"\ufeff?sep=(.)\s*")
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
@@ -50,6 +52,7 @@ class Columns:
         skipped: rows before the first pair.
         ours: the file is an export of ours, whose formulas are marked.
         author: the column `author_id`, of whoever said the prompt.
+        origins: the column of where the words of each message came from.
     """
 
     delimiter: str
@@ -62,6 +65,7 @@ class Columns:
     skipped: int = 1
     ours: bool = False
     author: int | None = None
+    origins: int | None = None
 
 
 def read(path: Path, columns: Columns, rules: RowRules) -> Iterator[NewPair | BadRow | None]:
@@ -131,9 +135,10 @@ def _columns(path: Path, header: Sequence[str], delimiter: str, found: tuple[int
     together = beside_prompt(header)
     beside = [position for position, name in enumerate(names) if name in together and position not in found]
     system = next((position for position, name in enumerate(names) if name in SYSTEM_NAMES), None)
-    ours = [name.strip().casefold() for name in header] == _HEADER
+    ours = [name.strip().casefold() for name in header] in (_HEADER, _HEADER[:-1])  # as earlier versions wrote it
     author = names.index(_AUTHOR) if _AUTHOR in names else None
-    return Columns(delimiter, len(names), prompt, reply, earlier, tuple(beside), system, skipped, ours, author)
+    origins = names.index(ORIGINS) if ORIGINS in names else None
+    return Columns(delimiter, len(names), prompt, reply, earlier, tuple(beside), system, skipped, ours, author, origins)
 
 
 def write(file: IO[str], pairs: Iterable[Pair | NewPair]) -> int:
@@ -145,7 +150,8 @@ def write(file: IO[str], pairs: Iterable[Pair | NewPair]) -> int:
     for pair in pairs:
         earlier = [{"role": turn.role, "content": turn.content} for turn in pair.turns[:-1]]
         context = json.dumps(earlier, ensure_ascii=False) if earlier else ""
-        writer.writerow([_marked(cell) for cell in (pair.turns[-1].content, pair.completion, context)])
+        origins = " ".join(origins_to_write(pair))
+        writer.writerow([_marked(cell) for cell in (pair.turns[-1].content, pair.completion, context, origins)])
         count += 1
     return count
 
@@ -170,7 +176,9 @@ def _pair(cells: Sequence[str], columns: Columns, rules: RowRules) -> NewPair:
     author = cells[columns.author] if columns.author is not None and columns.author < len(cells) else None
     prompt = Turn("user", rules.text("\n\n".join(parts), "the prompt"), author_of(author))
     reply = rules.reply(cells[columns.reply], "the reply")
-    return NewPair((*_earlier(cells, columns, rules), prompt), reply)
+    pair = NewPair((*_earlier(cells, columns, rules), prompt), reply)
+    named = cells[columns.origins] if columns.origins is not None and columns.origins < len(cells) else ""
+    return with_origins(pair, named_origins(named, len(pair.turns) + 1)) if named.strip() else pair
 
 
 def _earlier(cells: Sequence[str], columns: Columns, rules: RowRules) -> tuple[Turn, ...]:

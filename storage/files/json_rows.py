@@ -6,7 +6,7 @@ Knows objects, not files. Turns that cannot be taken are refused in words; nothi
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import get_args
 
 from storage.files.column_names import (
@@ -19,6 +19,7 @@ from storage.files.column_names import (
     instead_of,
     plain_name,
 )
+from storage.files.row_origins import named_origins
 from storage.files.row_rules import RowRefused, RowRules
 from storage.files.speaker_labels import labelled, labels_for
 from storage.records import NewPair, Role, Turn
@@ -64,10 +65,13 @@ def pair_of(row: object, asked: JsonRules) -> NewPair:
         raise RowRefused("the message before the assistant's last is not a user's")
     if _is_zero(messages[-1].get("weight")):
         raise RowRefused("its last message has weight 0, which says not to learn it")
+    if "origins" in row:
+        names = named_origins(row["origins"], len(turns))
+        turns = tuple(replace(turn, origin=name) for turn, name in zip(turns, names, strict=True))
     system = row.get("system")
     if isinstance(system, str) and system.strip() and turns[0].role != "system":
         turns = (Turn("system", asked.rules.text(system, '"system"')), *turns)
-    return NewPair(turns[:-1], asked.rules.reply(turns[-1].content, "the reply"))
+    return NewPair(turns[:-1], asked.rules.reply(turns[-1].content, "the reply"), turns[-1].origin or "import")
 
 
 def check_turns(messages: object, rules: RowRules) -> tuple[Turn, ...]:

@@ -2,7 +2,7 @@
 
 We write `{"messages": [{"role": ..., "content": ...}, ...]}` a line, ending with the assistant's reply: the format that
 fine-tuning tools share. It holds a pair's words whole, with all turns before the reply; who said them stays in the
-store.
+store. `"origins"` says where the words of each message came from, unless all of them are an import.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import IO
 from storage.files.encodings import open_text
 from storage.files.json_rows import JsonRules, pair_of
 from storage.files.json_values import LONGEST_VALUE, json_values
+from storage.files.row_origins import origins_to_write
 from storage.files.row_rules import BadRow, RowRefused
 from storage.records import NewPair, Pair
 
@@ -44,7 +45,9 @@ def write(file: IO[str], pairs: Iterable[Pair | NewPair]) -> int:
     for pair in pairs:
         messages = [{"role": turn.role, "content": turn.content} for turn in pair.turns]
         messages.append({"role": "assistant", "content": pair.completion})
-        file.write(json.dumps({"messages": messages}, ensure_ascii=False) + "\n")
+        origins = origins_to_write(pair)
+        row = {"messages": messages} | ({"origins": origins} if origins else {})
+        file.write(json.dumps(row, ensure_ascii=False) + "\n")
         count += 1
     return count
 

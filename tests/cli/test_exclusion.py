@@ -53,3 +53,13 @@ def test_a_skipped_night_says_that_they_wait(nightshift, store):
     assert run.outcome == "skipped"
     assert run.reason.endswith(words_excluded(3))
     assert run.details["excluded"] == 3
+
+
+def test_an_export_leaves_out_what_may_not_be_trained_on_elsewhere_either(nightshift, store, tmp_path):
+    """And says how many; with --all it writes them, and they stay what they are when they are imported."""
+    said_on_discord(store, 2)
+    assert nightshift("export", tmp_path / "a.jsonl").out.startswith("exported 0\nleft out 2: ")
+    assert nightshift("export", tmp_path / "a.jsonl", "--all").out == "exported 2\n"
+    nightshift("--home", tmp_path / "other", "import", tmp_path / "a.jsonl")
+    counts = nightshift("--home", tmp_path / "other", "status", "--json").json["pairs"]
+    assert (counts["eligible"], counts["excluded"]) == (0, 2)
