@@ -562,6 +562,27 @@ def m040_reasons_of_runs(db: Database) -> None:
     db.execute("alter table runs add column why text")
 
 
+def m041_candidates(db: Database) -> None:
+    # Adapters that were kept out for lack of certainty, and which pairs were counted for or against each.
+    db.execute("""
+        create table candidates (
+            adapter text primary key references adapters (id) on delete cascade,
+            rival text,
+            wealth text not null,
+            pairs integer not null,
+            created_at text not null
+        )
+    """)
+    db.execute("""
+        create table candidate_pairs (
+            adapter text not null references candidates (adapter) on delete cascade,
+            reply_id integer not null references replies (id) on delete cascade,
+            primary key (adapter, reply_id)
+        ) without rowid
+    """)
+    db.execute("create index candidate_pairs_reply on candidate_pairs (reply_id)")
+
+
 def m050_recall(db: Database) -> None:
     # Documents of a server. channel_id: who reads this channel may be shown it; null: everybody on the server.
     db.execute("""
@@ -759,6 +780,7 @@ STEPS: tuple[Callable[[Database], None], ...] = (
     m028_reply_numbers,
     m030_origins,
     m040_reasons_of_runs,
+    m041_candidates,
     m045_undoings,
     m050_recall,
     m051_recalled,

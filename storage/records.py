@@ -304,6 +304,23 @@ class Promotion:
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """An adapter that was kept out for lack of certainty alone.
+
+    Attributes:
+        rival: the adapter in use that `wealth` compares it with; None is the bare base.
+        wealth: what each of the gamblers has; empty before the first pair.
+        pairs: how many were counted against that rival.
+    """
+
+    adapter: str
+    rival: str | None
+    wealth: tuple[float, ...]
+    pairs: int
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
 class Act:
     """An administrative act to be written down: who does what to what. `guild_id` as in `AuditEntry`."""
 

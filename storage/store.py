@@ -17,6 +17,7 @@ from typing import Self, TypeVar
 import storage.adapters
 import storage.answers
 import storage.audit
+import storage.candidates
 import storage.conclusions
 import storage.consents
 import storage.documents
@@ -203,6 +204,10 @@ class Store(Connected):
     update_run = method(storage.runs.update)
     finish_run = method(storage.runs.finish)
     conclude_run = method(storage.conclusions.conclude)
+    candidates = method(storage.candidates.every)
+    keep_candidate = method(storage.candidates.keep)
+    candidate_pairs = method(storage.candidates.counted)
+    count_for_candidate = method(storage.candidates.count)
     run = method(storage.runs.get)
     runs = method(storage.runs.recent)
     last_run = method(storage.runs.last)

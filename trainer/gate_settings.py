@@ -56,6 +56,10 @@ class GateConfig:
     """Steps of all these trainings together, as a share of the steps of the night's own training."""
     fold_start: Literal["champion", "base"] = "champion"
     """What they begin with: the champion, which has seen none of these pairs, or a fresh adapter."""
+    candidates: Annotated[int, Field(ge=0, le=100)] = 2
+    """Adapters kept out for lack of certainty that later pairs may still prove better; 0 keeps none."""
+    candidate_evidence: Annotated[float, Field(ge=1.0, le=1e6)] = 20.0
+    """Evidence from which a candidate is put to use: if it were no better, 20 would be reached once in twenty times."""
     older_tolerance: Tolerance = 0.01
     """Share by which the loss on pairs older than the champion may rise."""
     general_tolerance: Tolerance = 0.1

@@ -77,6 +77,12 @@ ENGLISH: dict[str, str] = {
     "failed.disk": "The disk is full: free some space, and train again.",
     "failed.diverged": "Training diverged (the loss is not a number): lower training.learning_rate.",
     "failed.unexpected": "Stage '{stage}' failed unexpectedly ({error}): see {log}.",
+    # Candidates.
+    "candidate.kept": "It stays a candidate: the next approved pairs decide.",
+    "candidate.proven": (
+        "The candidate {adapter}, kept out before, wins: on {pairs} pairs approved since, it does better than the "
+        "champion (evidence {evidence:.1f}, {needed:g} is enough)."
+    ),
     # Why a winner is not in use.
     "chosen": "The champion was changed by hand during the run; {adapter} is published but not in use.",
     "retired": "{adapter} was retired meanwhile, so it is not put to use.",

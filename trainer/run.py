@@ -21,9 +21,10 @@ from storage.errors import AdapterDamaged, AdapterMissing, DatabaseBusy
 from storage.files.adapter_directory import AdapterDirectory
 from storage.files.home import Home
 from storage.promotions import champion_at
-from storage.records import Adapter, Choice, Run
+from storage.records import Adapter, Candidate, Choice, Run
 from storage.store import Store
 from trainer.errors import RunInterrupted
+from trainer.evaluation.betting import evidence
 from trainer.evaluation.gate import Decision, decide
 from trainer.exclusion import words_excluded
 from trainer.failure import close_failed
@@ -230,6 +231,7 @@ class _Run:
         write_manifest(self._directory, manifest)
 
     def _train_and_measure(self, snapshot: Snapshot, champion: Champion | None, base: LoadedBase) -> TrainingOutcome:
+        from trainer.candidates import contenders_of
         from trainer.train_and_measure import RunCallbacks, train_and_measure
 
         callbacks = RunCallbacks(self._stage, self._progress.say, self._step)
@@ -240,6 +242,7 @@ class _Run:
             self._choices(snapshot),
             base=base,
             anchor=self._anchor(champion),
+            contenders=contenders_of(self._store, self._adapter) if self._settings.gate.candidates else (),
             cache_dir=self._home.models,
             scratch=self._directory / "scratch",
             checkpoints=self._directory / CHECKPOINTS,
@@ -274,9 +277,11 @@ class _Run:
             VERDICT: asdict(Verdict(decision.promote, decision.reason, in_use, len(holdout), stored([decision.why]))),
         }
         self._store.update_run(self._run.id, champion=trained.champion, details=details, **figures)
+        winner = self._proven_candidate(trained)
+        if not decision.promote and winner is not None:
+            return self._use_candidate(*winner, in_use)
         if not decision.promote:
-            self._store.finish_run(self._run.id, "kept", decision.reason, why=stored([decision.why]))
-            return result_of(self._store.run(self._run.id))
+            return self._keep_out(snapshot, trained, decision, figures)
         self._stage("publish")
         adapter = self._publish(snapshot, trained, figures)
         self._stage("promote")
@@ -287,6 +292,39 @@ class _Run:
         for tainted in sorted(set(before) - set(self._store.marked_adapters())):
             self._progress.say(f"Retired {tainted}: it learned from words withdrawn since")
         return result_of(run)
+
+    def _proven_candidate(self, trained: TrainingOutcome) -> tuple[Candidate, Reason] | None:
+        """Count what tonight's pairs say of the candidates; the one that has proved itself, and why."""
+        from trainer.candidates import proven
+
+        found = proven(self._store, trained.candidates, trained.champion, self._settings.gate.candidate_evidence)
+        for one in self._store.candidates():
+            if one.adapter in trained.candidates:
+                self._progress.say(f"Candidate {one.adapter}: {one.pairs} pairs, evidence {evidence(one.wealth):.2f}")
+        return found
+
+    def _use_candidate(self, candidate: Candidate, why: Reason, in_use: str | None) -> RunResult:
+        """Put a candidate that has proved itself to use in the place of tonight's challenger."""
+        self._stage("promote")
+        row = self._store.adapter(candidate.adapter)
+        run = self._store.conclude_run(self._run.id, row, expected=in_use, reason=in_english(why), why=stored([why]))
+        return result_of(run)
+
+    def _keep_out(
+        self, snapshot: Snapshot, trained: TrainingOutcome, decision: Decision, figures: dict[str, Any]
+    ) -> RunResult:
+        """Close the run without a promotion; an adapter that only lacks certainty stays a candidate."""
+        most = self._settings.gate.candidates
+        if not decision.only_unsure or not most:
+            self._store.finish_run(self._run.id, "kept", decision.reason, why=stored([decision.why]))
+            return result_of(self._store.run(self._run.id))
+        self._stage("publish")
+        why = (decision.why, Reason("candidate.kept"))
+        dropped = self._store.keep_candidate(
+            self._run.id, self._publish(snapshot, trained, figures), most=most, reason=in_english(why), why=stored(why)
+        )
+        self._adapters.prune(set(self._adapters.ids()) - set(dropped))
+        return result_of(self._store.run(self._run.id))
 
     def _publish(self, snapshot: Snapshot, trained: TrainingOutcome, figures: dict[str, Any]) -> Adapter:
         """Put the adapter in the directory, under the run's id; returns its row, which is added with the promotion."""

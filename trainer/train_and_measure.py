@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from model.base.conversion import convert_base
 from model.base.loading import LoadedBase
 from model.serving.suitability import check_suitable
 from storage.records import Choice, Pair
+from trainer.candidates import Contender, Gain, score_contenders
 from trainer.cross_fitting import CrossFitting, cross_fit
 from trainer.evaluation import evaluate
 from trainer.evaluation.evidence import Evidence
@@ -61,6 +62,8 @@ class TrainingOutcome:
     recipe: Recipe
     learned: Learned
     details: dict[str, Any]
+    candidates: Mapping[str, Sequence[Gain]] = field(default_factory=dict)
+    """Of each candidate that was measured, its gains over the champion on pairs that neither has seen."""
 
 
 def train_and_measure(
@@ -75,12 +78,13 @@ def train_and_measure(
     checkpoints: Path,
     callbacks: RunCallbacks,
     anchor: Champion | None = None,
+    contenders: Sequence[Contender] = (),
 ) -> TrainingOutcome:
     """Train on the snapshot's training part, then on what people preferred; measure on its hold-out and in folds.
 
-    `anchor` is the champion of some days ago, where that is another one. `base` is from `open_base` and without any
-    adapter; other processes load it from `cache_dir`. `scratch` is for what does not outlive the run, `checkpoints` for
-    what a stopped run resumes from.
+    `anchor` is the champion of some days ago, where that is another one; `contenders` are candidates. `base` is from
+    `open_base` and without any adapter; other processes load it from `cache_dir`. `scratch` is for what does not
+    outlive the run, `checkpoints` for what a stopped run resumes from.
 
     Raises:
         torch.OutOfMemoryError, MemoryError: it does not fit.
@@ -168,7 +172,21 @@ def train_and_measure(
         "folds": folds.record,
     }
     evidence = replace(preferred.evidence, folds=folds.scores)
-    return TrainingOutcome(evidence, adapter, base, champion.id if champion else None, recipe, learned, details)
+    candidates = score_contenders(
+        model,
+        champion,
+        [one for one in contenders if not mismatch(one.adapter, base)],
+        (*learning.items, *validating.items, *judging.items),
+        {pair.reply_id: pair for pair in (*snapshot.train, *snapshot.holdout)},
+        pad_id=encoded.pad_id,
+    )
+    details["candidates"] = {
+        name: {"pairs": len(gains), "gain": sum(one.nats for one in gains) / len(gains)}
+        for name, gains in candidates.items()
+        if gains
+    }
+    who = champion.id if champion else None
+    return TrainingOutcome(evidence, adapter, base, who, recipe, learned, details, candidates)
 
 
 @dataclass(frozen=True)

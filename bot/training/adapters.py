@@ -16,7 +16,7 @@ from bot.i18n.en import texts
 from bot.server.moderator_group import ModeratorGroup
 from bot.server.moderators import Moderators
 from bot.training.operations import Operations
-from storage.records import Act, Adapter
+from storage.records import Act, Adapter, Candidate
 from storage.store import Store
 
 __all__ = ["AdapterCommands"]
@@ -36,7 +36,11 @@ class AdapterCommands(ModeratorGroup, name="adapter", description="Adapters"):
     @app_commands.command(name="list", description="List all adapters and show which one is in use")
     async def list_(self, interaction: Interaction) -> None:
         adapters, champion = await self._moderators.store.call(_adapters)
-        lines = [_line(one, in_use=one.id == champion) for one in reversed(adapters[-_SHOWN:])]
+        candidates = {one.adapter: one for one in await self._moderators.store.call(Store.candidates)}
+        lines = [
+            _line(one, in_use=one.id == champion, candidate=candidates.get(one.id))
+            for one in reversed(adapters[-_SHOWN:])
+        ]
         lines.append(f"{texts.BASE_MODEL} \u00b7 {words.IN_USE}" if champion is None else texts.BASE_MODEL)
         text = "\n".join(lines) if adapters else words.NO_ADAPTERS
         embed = limits.Embed(description=text, colour=discord.Colour.blurple())
@@ -82,13 +86,14 @@ class AdapterCommands(ModeratorGroup, name="adapter", description="Adapters"):
         await interaction.followup.send(texts.rolled_back(adapter), ephemeral=True)
 
 
-def _line(adapter: Adapter, *, in_use: bool) -> str:
+def _line(adapter: Adapter, *, in_use: bool, candidate: Candidate | None) -> str:
     parts = [f"`{adapter.id}`", discord.utils.format_dt(datetime.fromisoformat(adapter.created_at), "d")]
     metrics = adapter.manifest.get("metrics")
     loss = metrics.get("challenger_nll") if isinstance(metrics, dict) else None
     parts += [f"{words.REPORT_LOSS.lower()} {loss:.3f}"] if isinstance(loss, float) else []
     parts += [f"**{words.IN_USE}**"] if in_use else []
     parts += [words.RETIRED] if adapter.retired_at else []
+    parts += [words.candidate(candidate.pairs)] if candidate else []
     return " \u00b7 ".join(parts)
 
 

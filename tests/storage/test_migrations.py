@@ -25,6 +25,8 @@ TABLES = {
     "consents",
     "runs",
     "run_metrics",
+    "candidates",
+    "candidate_pairs",
     "adapters",
     "promotions",
     "audit",

@@ -208,6 +208,11 @@ def not_loaded(adapter: str | None) -> str:
 IN_USE = "in Gebrauch"
 RETIRED = "stillgelegt"
 
+
+def candidate(pairs: int) -> str:
+    return f"in der engeren Wahl, bisher an {_pairs(pairs)} gemessen"
+
+
 # --- the morning report ------------------------------------------------------------------------------------
 
 REPORT = "Trainingsbericht"

@@ -48,6 +48,11 @@ WORDS = {
         "training.learning_rate verkleinern."
     ),
     "failed.unexpected": "Der Schritt „{stage}“ ist unerwartet gescheitert ({error}). Mehr steht in {log}.",
+    "candidate.kept": "Er bleibt in der engeren Wahl: Die nächsten freigegebenen Paare entscheiden.",
+    "candidate.proven": (
+        "Der Adapter {adapter} aus der engeren Wahl gewinnt: An {pairs} seither freigegebenen Paaren ist er besser als "
+        "der bisherige (Beleg {evidence:.1f}, {needed:g} reicht)."
+    ),
     "chosen": (
         "Während des Trainings hat jemand von Hand einen anderen Adapter gewählt. {adapter} ist gespeichert, wird aber "
         "nicht verwendet."

@@ -200,6 +200,12 @@ def not_loaded(adapter: str | None) -> str:
 IN_USE = "in use"
 RETIRED = "retired"
 
+
+def candidate(pairs: int) -> str:
+    """An adapter that was kept out and may still prove better."""
+    return f"candidate, judged by {_pairs(pairs)} so far"
+
+
 # --- the morning report ------------------------------------------------------------------------------------
 
 REPORT = "Training report"

@@ -1,0 +1,77 @@
+"""Candidates: adapters that were kept out for lack of certainty alone, and what the pairs approved since say of them.
+
+A candidate is an adapter like any other: withdrawn words retire it, and a moderator may choose it. Its wealth is what
+`trainer.evaluation.betting` makes of the pairs; it is about one rival, and starts again when another adapter is in use.
+Which pairs were counted is kept, so that none counts twice.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from sqlite3 import Connection, Row
+from typing import Any
+
+from storage import adapters, lineage, promotions, runs
+from storage.database import writing
+from storage.records import Adapter, Candidate
+from storage.timestamps import now
+
+
+def every(db: Connection) -> list[Candidate]:
+    """The candidates that may still be put to use, oldest first: not in use, not retired, no words withdrawn."""
+    gone = {promotions.champion(db), *lineage.marked(db)}
+    rows = db.execute("""
+        select candidates.* from candidates join adapters on adapters.id = adapter
+        where retired_at is null order by candidates.rowid
+    """)
+    return [_candidate(row) for row in rows if row["adapter"] not in gone]
+
+
+def keep(
+    db: Connection, run_id: str, adapter: Adapter, *, most: int, reason: str, why: Sequence[dict[str, Any]]
+) -> list[str]:
+    """Close a run as kept and make what it published a candidate; returns the ids of those that had to make room.
+
+    These are retired. The least convincing goes first, and of equal ones the oldest. One transaction.
+    """
+    with writing(db):
+        if adapter.id not in {one.id for one in adapters.every(db)}:
+            adapters.add(db, adapter)
+        db.execute(
+            "insert or ignore into candidates (adapter, rival, wealth, pairs, created_at) values (?, ?, '[]', 0, ?)",
+            [adapter.id, promotions.champion(db), now()],
+        )
+        runs.finish(db, run_id, "kept", reason, why=list(why))
+        older = [one for one in every(db) if one.adapter != adapter.id]
+        worst = sorted(older, key=lambda one: sum(one.wealth) / len(one.wealth) if one.wealth else 1.0)
+        dropped = [one.adapter for one in worst[: max(0, len(older) + 1 - most)]]
+        for one in dropped:
+            adapters.retire(db, one)
+    return dropped
+
+
+def counted(db: Connection, adapter: str) -> set[int]:
+    """Replies whose pairs were counted for or against a candidate."""
+    return {row[0] for row in db.execute("select reply_id from candidate_pairs where adapter = ?", [adapter])}
+
+
+def count(db: Connection, adapter: str, rival: str | None, wealth: Sequence[float], reply_ids: Iterable[int]) -> None:
+    """Keep what some more pairs say of a candidate against the adapter in use."""
+    with writing(db):
+        numbers = sorted(set(reply_ids))
+        db.executemany(
+            "insert or ignore into candidate_pairs (adapter, reply_id) values (?, ?)",
+            [(adapter, number) for number in numbers],
+        )
+        db.execute(
+            """
+            update candidates set pairs = case when rival is ? then pairs else 0 end + ?, rival = ?, wealth = ?
+            where adapter = ?
+            """,
+            [rival, len(numbers), rival, json.dumps(list(wealth)), adapter],
+        )
+
+
+def _candidate(row: Row) -> Candidate:
+    return Candidate(row["adapter"], row["rival"], tuple(json.loads(row["wealth"])), row["pairs"], row["created_at"])

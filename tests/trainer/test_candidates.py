@@ -1,0 +1,79 @@
+"""Candidates in real runs on a tiny base: kept when only certainty is lacking, promoted when later pairs prove them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.trainer.pairs import new_pairs
+
+UNSURE = {"max_expected_loss": 0.0, "folds": 0, "older_tolerance": 9.0}
+"""No expected loss is below nothing, so that certainty alone is lacking."""
+
+
+def more(place, first, last):
+    with place.store() as store:
+        store.import_pairs(new_pairs(last)[first:], approved_by="operator")
+
+
+def last_run(place):
+    with place.store() as store:
+        return store.last_run()
+
+
+@pytest.fixture
+def one_candidate(place):
+    """A home whose first night was kept out for lack of certainty."""
+    result = place.run(gate=UNSURE)
+    assert result.outcome == "kept", result.reason
+    return place
+
+
+def test_what_only_lacks_certainty_stays_a_candidate(one_candidate):
+    """Published, not in use, and the reason says so."""
+    run = last_run(one_candidate)
+    assert run.reason.endswith("It stays a candidate: the next approved pairs decide.")
+    with one_candidate.store() as store:
+        assert [one.adapter for one in store.candidates()] == [run.id]
+        assert store.champion() is None
+        assert [one.id for one in store.adapters()] == [run.id]
+
+
+def test_a_candidate_that_proves_itself_on_new_pairs_is_put_to_use(one_candidate):
+    """With that reason, in the place of tonight's challenger, which is not promoted either."""
+    candidate = last_run(one_candidate).id
+    more(one_candidate, 60, 90)
+    result = one_candidate.run(gate={**UNSURE, "candidate_evidence": 1.2})
+    assert result.outcome == "promoted", result.reason
+    assert result.challenger == candidate
+    assert f"The candidate {candidate}, kept out before, wins: on 30 pairs approved since" in result.reason
+    with one_candidate.store() as store:
+        assert store.champion() == candidate
+        assert store.candidates() == []
+        assert store.last_run().why[0]["code"] == "candidate.proven"
+
+
+def test_pairs_count_once_however_often_a_night_is_repeated(one_candidate):
+    """A second run on the same pairs adds nothing."""
+    more(one_candidate, 60, 80)
+    candidate = last_run(one_candidate).id
+    for _ in range(2):
+        one_candidate.run(gate={**UNSURE, "candidate_evidence": 1e6, "candidates": 3}, force=True)
+        with one_candidate.store() as store:
+            (first,) = [one for one in store.candidates() if one.adapter == candidate]
+        assert first.pairs == 20
+
+
+def test_a_candidate_whose_files_are_gone_costs_nothing(one_candidate):
+    """The night goes on without it."""
+    candidate = last_run(one_candidate).id
+    (one_candidate.home.adapters / candidate / "adapter_model.safetensors").write_bytes(b"nothing")
+    more(one_candidate, 60, 80)
+    assert one_candidate.run(gate={"folds": 0}).outcome == "promoted"
+
+
+def test_without_a_place_for_candidates_none_is_kept(place):
+    """The setting switches it off: nothing is published."""
+    assert place.run(gate={**UNSURE, "candidates": 0}).outcome == "kept"
+    with place.store() as store:
+        assert store.adapters() == []
+        assert store.candidates() == []

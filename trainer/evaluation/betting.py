@@ -1,0 +1,36 @@
+"""Evidence that a candidate beats the champion, valid whenever one looks: an e-process by betting. Pure.
+
+Each night the pairs approved since are scored by champion and candidate, which have both learned from none of them. A
+gambler who believes in the candidate stakes a share of the wealth on every conversation: wealth *= 1 + bet * x, with x
+the gain, cut to [-1, 1] nats. If the candidate is no better, no way of stopping makes more than 20 times the first
+stake likelier than one in twenty (Ville's inequality; Waudby-Smith and Ramdas 2023, arXiv:2010.09686). Several
+gamblers play with different stakes, since nobody knows the gain; the evidence is their mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+__all__ = ["BETS", "evidence", "wealth_after"]
+
+BETS = (0.05, 0.15, 0.4, 0.8)
+"""Shares of the wealth, from the stake for a gain of a hundredth of a nat to that for a large one."""
+
+
+def wealth_after(wealth: Sequence[float], gains: Mapping[str, Sequence[float]]) -> tuple[float, ...]:
+    """What each gambler has after these conversations.
+
+    Args:
+        wealth: of each one before; empty at the start.
+        gains: of the pairs of each conversation, in nats a token.
+    """
+    now = list(wealth) or [1.0] * len(BETS)
+    for pairs in gains.values():
+        gain = max(-1.0, min(1.0, sum(pairs) / len(pairs)))
+        now = [one * (1.0 + bet * gain) for one, bet in zip(now, BETS, strict=True)]
+    return tuple(now)
+
+
+def evidence(wealth: Sequence[float]) -> float:
+    """The mean wealth: 1 is nothing, 20 is believed."""
+    return sum(wealth) / len(wealth) if wealth else 1.0
