@@ -61,12 +61,17 @@ def application_findings(state: ApplicationState, *, message_content: bool) -> I
 
 def server_findings(application: ApplicationState, servers: Iterable[ServerState]) -> Iterator[Finding]:
     """Each server's review channel, and who sees the commands there. Pure."""
+    from bot.i18n.en.moderation import PERMISSIONS
     from bot.server.permissions import invitation
 
     servers = list(servers)
     if not servers:
         yield Finding("note", "servers", f"The bot is on no server: invite it with {invitation(application.id)}")
     for one in servers:
+        if one.lacking:
+            names = ", ".join(PERMISSIONS[name] for name in one.lacking)
+            fix = f"open the invitation again ({invitation(application.id)})"
+            yield Finding("note", "allowed", f"{one.name}: the bot's role lacks {names}: allow it there, or {fix}.")
         yield _review(one)
         yield _seen(one, application.name.partition("#")[0])
 

@@ -53,6 +53,7 @@ class ServerState:
         public: whether everybody can read it.
         role: the moderator role's name; None where none is set or it is not there.
         hidden: commands that this role does not see.
+        lacking: permissions that the bot does not have on the server as a whole.
     """
 
     name: str
@@ -62,6 +63,7 @@ class ServerState:
     public: bool
     role: str | None
     hidden: Sequence[str]
+    lacking: Sequence[str] = ()
 
 
 async def application_state(client: discord.Client) -> ApplicationState:
@@ -106,10 +108,8 @@ async def _server(
     channels = [one for one in await guild.fetch_channels() if isinstance(one, discord.TextChannel)]
     channel = next((one for one in channels if matches(choice.review_channel, one.id, one.name)), None)
     role = next((one for one in guild.roles if matches(choice.moderator_role, one.id, one.name)), None)
-    missing: Sequence[str] = ()
-    if channel is not None and client.user is not None:
-        me = await guild.fetch_member(client.user.id)
-        missing = missing_permissions(channel.permissions_for(me), REVIEW_PERMISSIONS)
+    me = await guild.fetch_member(client.user.id if client.user is not None else 0)
+    missing = missing_permissions(channel.permissions_for(me), REVIEW_PERMISSIONS) if channel is not None else ()
     named = None if choice.review_channel is None else str(choice.review_channel)
     return ServerState(
         guild.name,
@@ -119,6 +119,7 @@ async def _server(
         channel is not None and channel.permissions_for(guild.default_role).view_channel,
         role.name if role else None,
         await hidden_from(role, commands) if role else (),
+        missing_permissions(me.guild_permissions),
     )
 
 

@@ -25,6 +25,7 @@ __all__ = ["BadRow", "holds_json", "read_pairs", "read_voice", "write_pairs"]
 _JSON = (".jsonl", ".ndjson", ".json")
 _CSV = (".csv", ".tsv")
 _SPREADSHEETS = (".xlsx", ".xls", ".ods", ".numbers")
+_PAGES = (".html", ".htm")  # as DiscordChatExporter writes them unless it is told otherwise
 _HEAD = 4096
 
 
@@ -107,6 +108,8 @@ def _kind(path: Path) -> str:
     if kind in _SPREADSHEETS and path.is_file():
         with open_text(path, newline=""):  # says what to do with a real one
             pass
+    if kind in _PAGES:
+        raise FileUnusable(path, "is a page to read, not data: export the conversation again as JSON or CSV")
     if kind not in (*_JSON, *_CSV):
         raise FileUnusable(path, "has an ending that is not known: use .jsonl or .csv")
     return kind

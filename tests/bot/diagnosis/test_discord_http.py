@@ -27,6 +27,7 @@ class Discord:
         self.clock = timedelta()
         self.flags = 1 << 19
         self.denied = discord.Permissions()
+        self.everyone = discord.Permissions(**dict.fromkeys(BOT_PERMISSIONS, True))
         self.asked = []
 
     async def answer(self, request):
@@ -46,8 +47,7 @@ class Discord:
     def pages(self):
         me = {"id": str(BOT), "username": "nightshift", "discriminator": "0", "avatar": None, "bot": True}
         owner = {"id": "9", "username": "al", "discriminator": "0", "avatar": None}
-        wanted = discord.Permissions(**dict.fromkeys(BOT_PERMISSIONS, True)).value
-        roles = [self.role(GUILD, "@everyone", wanted), self.role(ROLE, "Helpers", 0)]
+        roles = [self.role(GUILD, "@everyone", self.everyone.value), self.role(ROLE, "Helpers", 0)]
         denied = {"id": str(BOT), "type": 1, "allow": "0", "deny": str(self.denied.value)}
         hidden = {"id": str(GUILD), "type": 0, "allow": "0", "deny": str(discord.Permissions(view_channel=True).value)}
         shown = {"id": str(BOT), "type": 1, "allow": str(discord.Permissions(view_channel=True).value), "deny": "0"}
@@ -173,3 +173,12 @@ def test_a_token_that_discord_does_not_know_fails(look, place):
     assert found["token"].state == "broken"
     assert "Discord refused the bot's token" in found["token"].text
     assert "stale-token" not in str(found)
+
+
+def test_a_bot_that_was_invited_with_too_little_gets_its_invitation_again(look, place):
+    """With the permissions that are missing on the whole server, by the names that Discord shows."""
+    place.everyone.embed_links = place.everyone.attach_files = False
+    found = look()
+    assert found["allowed"].state == "note"
+    assert "Workshop: the bot's role lacks Embed Links, Attach Files" in found["allowed"].text
+    assert "https://discord.com/oauth2/authorize?client_id=1&" in found["allowed"].text

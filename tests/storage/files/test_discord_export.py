@@ -10,10 +10,13 @@ import tracemalloc
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from storage.errors import FileUnusable
 from storage.files.discord_export import export_kind, find_speaker, speakers
 from storage.files.gzip_file import is_gzip, unpacked
+from storage.files.json_values import json_items
 from storage.files.pair_files import read_pairs, read_voice
 from storage.files.row_rules import BadRow
 from storage.records import Turn
@@ -294,3 +297,28 @@ def test_what_was_said_on_discord_keeps_that_origin(chat, tmp_path):
     path = chat.json(tmp_path / "chat.json")
     (pair,) = read_voice(path, "json", find_speaker(path, speakers(path, "json"), "mo"), names="keep")
     assert {pair.origin, *(turn.origin for turn in pair.turns)} == {"discord_export"}
+
+
+def test_a_page_of_a_conversation_is_refused_with_the_way_out(tmp_path):
+    """It is what the program writes unless it is told otherwise."""
+    (tmp_path / "chat.html").write_text("<!DOCTYPE html><html>")
+    with pytest.raises(FileUnusable, match="again as JSON or CSV"):
+        read_pairs(tmp_path / "chat.html")
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(
+    before=st.dictionaries(st.text(max_size=8).filter(lambda name: name != "messages"), JSON_VALUES, max_size=4),
+    items=st.lists(JSON_VALUES, max_size=6),
+    indent=st.sampled_from([None, 1]),
+)
+def test_the_list_of_messages_is_found_whatever_stands_before_it(before, items, indent):
+    """Names, brackets and quotation marks in other values do not mislead."""
+    text = json.dumps({**before, "messages": items, "messageCount": 1}, indent=indent)
+    assert [value for _, value in json_items(io.StringIO(text), "messages")] == items
