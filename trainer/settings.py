@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,6 +66,13 @@ def _by_id(given: object) -> object:
     return given
 
 
+def _listed(given: object) -> object:
+    """A list as a variable of the environment has it: names with commas between, or JSON."""
+    if not isinstance(given, str):
+        return given
+    return tuple(one for one in re.split(r'[\s,"\[\]]+', given) if one)
+
+
 ServerId = Annotated[int, BeforeValidator(_by_id), Field(gt=0, lt=2**63)]
 """The id of a Discord server; its name is refused with the way to the id."""
 
@@ -75,7 +83,7 @@ class TrainingConfig:
 
     servers: Annotated[tuple[ServerId, ...], Field(max_length=1000)] = ()
     """Ids of the Discord servers whose pairs are learned from; none: the first server that the bot joined."""
-    learn_from: Annotated[tuple[Origin, ...], Field(max_length=100)] = LEARNED_BY_DEFAULT
+    learn_from: Annotated[tuple[Origin, ...], BeforeValidator(_listed), Field(max_length=100)] = LEARNED_BY_DEFAULT
     """Origins of the words that are learned from: "message", "direct_message", "discord_export", "command", "import",
     "moderator", "bot". The first three are message content, which Discord lets no application train on without its
     express permission."""

@@ -205,10 +205,11 @@ def give_out(
 
     place = find_home(home).ensure()
     with Store.open(place.db) as store:
-        learned = frozenset(store.learned_origins(load_settings(place).training.learn_from))
+        chosen = load_settings(place).training.learn_from
+        learned = frozenset(store.learned_origins(chosen))
         kept = (pair for pair in store.pairs() if everything or {pair.origin, *pair.origins} <= learned)
         count = write_pairs(file, kept)
-        left_out = store.counts("operator").approved - count
+        left_out = store.counts("operator", learn_from=chosen).approved - count
     print(f"exported {count}")
     if left_out:
         print(

@@ -106,7 +106,7 @@ class _Night:
         imported, bad = await self._import(examples[chatted:])
         self._say(f"{imported} more pairs of the community's voice are imported")
         checks["every pair of the voice is taken in"] = bad == 0 and imported == len(examples) - chatted
-        counts = await self._app.store.call(Store.counts)
+        counts = (await self._app.status()).pairs
         checks["what was approved and edited may be learned from"] = counts.eligible == imported + _EDITED + _APPROVED
         self._say(f"Night: QLoRA on {counts.eligible} approved pairs, in a process of its own")
         await self._world.moderator.slash(self._world.general, "train now")

@@ -45,6 +45,14 @@ def test_a_line_in_the_file_lets_them_join(nightshift, store, home):
     nightshift("status").fails_with(1, "training.learn_from")
 
 
+def test_the_environment_names_origins_too(nightshift, store, monkeypatch):
+    """With commas, or as JSON."""
+    said_on_discord(store, 2)
+    for given in ("message,bot", '["message", "bot"]'):
+        monkeypatch.setenv("NIGHTSHIFT_TRAINING__LEARN_FROM", given)
+        assert nightshift("status", "--json").json["pairs"]["eligible"] == 2
+
+
 def test_a_skipped_night_says_that_they_wait(nightshift, store):
     """In its reason, which people read on Discord, and in its record, for the report."""
     said_on_discord(store, 3)
