@@ -123,9 +123,15 @@ class Operations(Protocol):
         """With that share of x set to 0 and the rest larger by as much: the same elements for a seed and salt."""
 
 
-def operations_for(device: torch.device, dtype: torch.dtype) -> Operations:
-    """The operations for a device: kernels on a GPU that computes in bf16 and has Triton, else torch."""
-    if device.type != "cuda" or dtype != torch.bfloat16 or importlib.util.find_spec("triton") is None:
+_DIMS = (32, 64, 128, 256)
+"""Widths of a head that the kernels take."""
+
+
+def operations_for(device: torch.device, dtype: torch.dtype, dim: int) -> Operations:
+    """The operations for heads of a width: kernels on a GPU that computes in bf16 and has Triton, else torch."""
+    if device.type != "cuda" or dtype != torch.bfloat16 or dim not in _DIMS:
+        return TorchOperations()
+    if importlib.util.find_spec("triton") is None:
         return TorchOperations()
     from model.fused.gpu import training_kernels
 

@@ -207,7 +207,8 @@ def packs_well(model: Any, adapter: str, recipe: Recipe) -> bool:
 def packed_passes(model: Any, adapter: str, recipe: Recipe, longest: int) -> Iterator[PackedPasses]:
     """Packed passes of a PEFT model for pairs of at most `longest` tokens; its adapter is one parameter meanwhile."""
     with flattened(adapter_groups(model, adapter), model.dtype) as flat:
-        operations = operations_for(flat.whole.device, model.dtype)
+        dim = int(model.get_base_model().model.layers[0].self_attn.head_dim)
+        operations = operations_for(flat.whole.device, model.dtype, dim)
         rows, share = recipe.micro_batch, recipe.dropout
         yield PackedPasses(model, adapter, flat, operations, longest=longest, rows=rows, dropout=share)
 

@@ -171,7 +171,8 @@ def _unpack(layer: Any, out: torch.Tensor) -> None:
         out.copy_(weight)
         return
     state = weight.quant_state
-    if not (state.nested and state.blocksize == 64 and state.state2.blocksize == 256 and state.quant_type == "nf4"):
+    doubly = state.nested and state.blocksize == 64 and state.state2.blocksize == 256 and state.quant_type == "nf4"
+    if not doubly or out.numel() % 8 or out.data_ptr() % 16:
         out.copy_(dequantize_4bit(weight, state))
         return
     count = out.numel() // 8

@@ -18,7 +18,7 @@ from trainer.training import qlora
 from trainer.training.base import forbid_repacking
 from trainer.training.flat_adapter import flattened
 from trainer.training.likelihood import completion_losses, negative_log_likelihoods
-from trainer.training.operations import TorchOperations
+from trainer.training.operations import TorchOperations, operations_for
 from trainer.training.packed_decoder import PackedDecoder, adapter_groups, has_packed_form
 from trainer.training.packed_passes import PackedPasses
 from trainer.training.qlora import CHALLENGER, attach_adapter
@@ -250,3 +250,29 @@ def test_fp16_is_nearer_to_fp32_than_bf16(tmp_path, family):
         _, found = packed_pass(model, examples, dtype=dtype, weight=weight)
         errors.append(sum(distance({name: g / factor for name, g in found.items()}, exact).values()))
     assert errors[1] < 0.5 * errors[0]
+
+
+@pytest.mark.parametrize(("dtype", "dim"), [(torch.float16, 128), (torch.bfloat16, 96)])
+def test_what_the_kernels_do_not_take_is_left_to_torch(dtype, dim):
+    """An older GPU's type, and heads whose width is no power of two."""
+    assert isinstance(operations_for(torch.device("cuda"), dtype, dim), TorchOperations)
+
+
+def test_another_family_trains_in_fp16_too(tmp_path):
+    """With transformers' modules, under autocast, its loss scaled."""
+    config = ModelConfig(base=str(make_tiny_base(tmp_path / "base", "gemma3")), device="cpu", dtype="float16")
+    base = load_base(config, tmp_path / "models")
+    forbid_repacking(base.model)
+    model = attach_adapter(base.model, recipe_of(epochs=3))
+    examples, losses = examples_of(base), []
+    qlora.train(
+        model,
+        examples[:34],
+        examples[34:],
+        recipe_of(epochs=3),
+        pad_id=0,
+        seed=1,
+        **into(tmp_path / "checkpoints"),
+        report=lambda _step, _total, figures: losses.append(figures["loss"]) if "loss" in figures else None,
+    )
+    assert losses[-1] < 0.8 * losses[0]
