@@ -359,7 +359,7 @@ class KnowledgeFull(StorageError):
 class FileUnusable(StorageError):
     """A file of pairs cannot be read or written as a whole (single bad rows are not errors).
 
-    `kind` says what is wrong to those who have their own words for it: "columns", "packed", "rows", or "".
+    `kind` says what is wrong to those who have their own words for it: "columns", "packed", "rows", "voice", or "".
     """
 
     def __init__(self, path: Path, problem: str, *, kind: str = "") -> None:

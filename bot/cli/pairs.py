@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -46,10 +47,10 @@ class Wishes:
 
 
 def take_in(
-    file: Annotated[
-        Path,
+    files: Annotated[
+        list[Path],
         typer.Argument(
-            metavar="FILE", exists=True, dir_okay=False, help="A .jsonl, .json or .csv file, also packed as .gz."
+            metavar="FILE...", exists=True, dir_okay=False, help="A .jsonl, .json or .csv file, also packed as .gz."
         ),
     ],
     approved_by: Annotated[
@@ -75,26 +76,50 @@ def take_in(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show five pairs and count; import nothing.")] = False,
     home: HomeOption = None,
 ) -> None:
-    """Import pairs from a file as approved. Duplicates are skipped.
+    """Import pairs from files as approved. Duplicates are skipped.
 
-    Rows that cannot be used are named with their number and the reason; the others are kept. Exit code 1 if no row can
-    be used.
+    Rows that cannot be used are named with their number and the reason; the others are kept. So are files, where there
+    are several. Exit code 1 if a file cannot be used, or if no row can.
     """
-    from storage.files.gzip_file import is_gzip, unpacked
+    from storage.errors import FileUnusable
 
     wishes = Wishes(prompt_column, reply_column, append_signature, voice, names)
-    packed = is_gzip(file)
-    refused = _Refused()
-    with unpacked(file) as plain:
-        kind, rows = _opened(plain, wishes)
-        usable = _usable(rows, refused)
-        count = _show(usable) if dry_run else _stored(usable, approved_by or operator(), home)
-    print(f"{file.name}: {'gzip, ' if packed else ''}{kind}", file=sys.stderr)
-    _report(count, refused, dry_run=dry_run)
+    keep = _show if dry_run else partial(_stored, approved_by=approved_by or operator(), home=home)
+    counts: list[ImportCount] = []
+    refused, failed = _Refused(), False
+    for file in files:
+        refused.file = f"{file.name}, " if len(files) > 1 else ""
+        try:
+            counts.append(_taken_in(file, wishes, refused, keep))
+        except FileUnusable as error:
+            if len(files) == 1:
+                raise
+            failed |= error.kind != "voice"
+            print(error, file=sys.stderr)
+    _report(counts, refused, dry_run=dry_run)
     if voice is not None:
         print(_POLICY)
-    if (refused.count or count.refused) and not count.imported and not count.duplicates:
+    useless = not any(one.imported or one.duplicates for one in counts)
+    if failed or (useless and (refused.count or any(one.refused for one in counts))):
         raise typer.Exit(1)
+
+
+def _taken_in(
+    file: Path, wishes: Wishes, refused: _Refused, keep: Callable[[Iterator[NewPair]], ImportCount]
+) -> ImportCount:
+    """One file. Raises FileUnusable."""
+    from storage.errors import FileUnusable
+    from storage.files.gzip_file import is_gzip, unpacked
+
+    try:
+        packed = is_gzip(file)
+        with unpacked(file) as plain:
+            kind, rows = _opened(plain, wishes)
+            count = keep(_usable(rows, refused))
+    except OSError as error:
+        raise FileUnusable(file, f"cannot be read ({error.strerror}): check its name and rights") from error
+    print(f"{file.name}: {'gzip, ' if packed else ''}{kind}", file=sys.stderr)
+    return count
 
 
 def _opened(file: Path, wishes: Wishes) -> tuple[str, Iterator[NewPair | BadRow]]:
@@ -120,7 +145,7 @@ def _opened(file: Path, wishes: Wishes) -> tuple[str, Iterator[NewPair | BadRow]
     return f"{describe_export(file, kind)}; the answers are {voice.name}'s ({voice.id}, {voice.count:,} messages)", rows
 
 
-def _stored(pairs: Iterable[NewPair], approved_by: str, home: Path | None) -> ImportCount:
+def _stored(pairs: Iterable[NewPair], *, approved_by: str, home: Path | None) -> ImportCount:
     from storage.files.home import find_home
     from storage.store import Store
 
@@ -141,18 +166,19 @@ def _show(pairs: Iterator[NewPair]) -> ImportCount:
     return ImportCount(imported=len(shown) + sum(1 for _ in pairs), duplicates=0, refused=0)
 
 
-def _report(count: ImportCount, refused: _Refused, *, dry_run: bool) -> None:
-    for row in refused.named:
-        print(f"row {row.number}: {row.reason}")
+def _report(counts: Sequence[ImportCount], refused: _Refused, *, dry_run: bool) -> None:
+    imported, held_back = sum(one.imported for one in counts), sum(one.refused for one in counts)
+    for file, row in refused.named:
+        print(f"{file}row {row.number}: {row.reason}")
     if refused.count > _NAMED:
         print(f"... and {refused.count - _NAMED:,} rows more")
     if dry_run:
-        print(f"would import {count.imported} (duplicates not looked for), rejected {refused.count}")
+        print(f"would import {imported} (duplicates not looked for), rejected {refused.count}")
         return
-    print(f"imported {count.imported}, duplicates {count.duplicates}, rejected {refused.count}")
-    if count.refused:
+    print(f"imported {imported}, duplicates {sum(one.duplicates for one in counts)}, rejected {refused.count}")
+    if held_back:
         print(
-            f"refused {count.refused}: they hold what was said, deleted or forgotten on Discord here, and a file "
+            f"refused {held_back}: they hold what was said, deleted or forgotten on Discord here, and a file "
             "cannot give the consent of the person who said it"
         )
 
@@ -165,15 +191,16 @@ def _short(text: str) -> str:
 
 @dataclass
 class _Refused:
-    """How many rows were refused, and the first of them: a file may hold millions."""
+    """How many rows were refused, and the first of them with their file: a file may hold millions."""
 
-    named: list[BadRow] = field(default_factory=list)
+    named: list[tuple[str, BadRow]] = field(default_factory=list)
     count: int = 0
+    file: str = ""
 
     def add(self, row: BadRow) -> None:
         self.count += 1
         if self.count <= _NAMED:
-            self.named.append(row)
+            self.named.append((self.file, row))
 
 
 def _usable(rows: Iterable[NewPair | BadRow], refused: _Refused) -> Iterator[NewPair]:

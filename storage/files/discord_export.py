@@ -137,7 +137,7 @@ def find_speaker(path: Path, everybody: Iterable[Speaker], voice: str | None) ->
     found = [one for one in everybody if str(one.id) == wanted]
     found = found or [one for one in everybody if wanted in {name.casefold() for name in one.names}]
     if not found:
-        raise FileUnusable(path, f"holds no message of {voice!r} (who speaks most: {there})")
+        raise FileUnusable(path, f"holds no message of {voice!r} (who speaks most: {there})", kind="voice")
     if len(found) > 1:
         ids = ", ".join(f"{one.id} ({one.count:,} messages)" for one in found)
         raise FileUnusable(path, f"holds messages of several people called {voice!r}: give the id, one of {ids}")

@@ -220,3 +220,37 @@ def test_a_voice_means_nothing_for_other_files(nightshift, tmp_path):
     """It is not passed over in silence."""
     (tmp_path / "a.jsonl").write_text(line("Hi", "Ho"))
     nightshift("import", tmp_path / "a.jsonl", "--voice", "mo").fails_with(1, "is no Discord export")
+
+
+@pytest.mark.parametrize("who", [ADA, MO])
+def test_nothing_of_whoever_is_forgotten_stays_of_an_export(nightshift, store, tmp_path, home, who):
+    """Neither their answers in later prompts, nor what was answered to them."""
+    chat = Chat()
+    for number in range(4):
+        chat.say(ADA, f"Which zirconium glue for bench {number}?")
+        chat.say(MO, f"Number {number} takes polyurethane.")
+    nightshift("import", chat.json(tmp_path / "chat.json"), "--voice", "mo")
+    (tmp_path / "chat.json").unlink()
+    store.forget(who)
+    left = b"".join(path.read_bytes() for path in home.root.rglob("*") if path.is_file())
+    assert b"polyurethane" not in left
+    assert who == MO or b"zirconium" not in left
+
+
+def test_several_files_are_imported_one_after_the_other(nightshift, store, tmp_path, export):
+    """As one export for each channel; where the voice said nothing, the others go on, and what is broken is named."""
+    other = Chat()
+    other.say(ADA, "Hello?")
+    silent = other.json(tmp_path / "silent.json")
+    other.say(MO, "Yes?")
+    second = other.json(tmp_path / "second.json")
+    said = nightshift("import", export, silent, second, "--voice", "mo")
+    assert said.code == 0
+    assert said.out.startswith("imported 8, duplicates 0, rejected 0\n")
+    assert "silent.json holds no message of 'mo'" in said.err
+    (tmp_path / "broken.jsonl").write_text(f"no json\n{line('Hi', 'Ho')}\n")
+    (tmp_path / "book.csv").write_text("a,b\n")
+    said = nightshift("import", tmp_path / "broken.jsonl", tmp_path / "book.csv")
+    assert said.code == 1
+    assert "broken.jsonl, row 1: it is broken JSON\nimported 1, duplicates 0, rejected 1\n" in said.out
+    assert "book.csv has no usable columns" in said.err
