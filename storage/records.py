@@ -145,6 +145,23 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
+class EditDistance:
+    """How much of an adapter's or a week's approved answers was changed before.
+
+    Attributes:
+        name: the adapter's id ("" is the bare base), or the Monday of the week.
+        approved: answers that were approved, as they were or edited.
+        edited: those that were changed.
+        share: mean share of the text that was changed, from 0 to 1.
+    """
+
+    name: str
+    approved: int
+    edited: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
 class Pair:
     """A prompt with its approved or edited reply: derived from a reply and its latest review, never stored."""
 

@@ -21,6 +21,7 @@ import storage.candidates
 import storage.conclusions
 import storage.consents
 import storage.documents
+import storage.edit_distances
 import storage.erasure
 import storage.forgettings
 import storage.guild_settings
@@ -119,6 +120,8 @@ class Store(Connected):
     reviews = method(storage.reviews.of_reply)
     reviews_by_day = method(storage.tallies.by_day)
     reviews_by_adapter = method(storage.tallies.by_adapter)
+    edits_by_adapter = method(storage.edit_distances.by_adapter)
+    edits_by_week = method(storage.edit_distances.by_week)
     next_card = method(storage.queues.next_card)
     waiting = method(storage.queues.waiting)
     hold = method(storage.holds.put)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import discord
@@ -17,12 +18,13 @@ from bot.i18n.en import moderation as words
 from bot.i18n.en import texts
 from bot.server.moderator_group import allowed_by
 from bot.server.moderators import Moderators
-from storage.records import Tally
+from storage.records import EditDistance, Tally
 from storage.store import Store
 
-__all__ = ["stats_command"]
+__all__ = ["changed_lines", "stats_command"]
 
 _LINES = 8  # adapters named in words
+_ADAPTERS, _WEEKS = 3, 6  # whose edits are named
 
 
 def stats_command(moderators: Moderators) -> app_commands.Command[app_commands.Group, ..., None]:
@@ -32,7 +34,7 @@ def stats_command(moderators: Moderators) -> app_commands.Command[app_commands.G
     @app_commands.describe(days="How many days back")
     async def stats(interaction: Interaction, days: app_commands.Range[int, 1, 90] = 14) -> None:
         since = (datetime.now(UTC) - timedelta(days=days - 1)).date().isoformat()
-        by_day, by_adapter = await in_time(
+        by_day, by_adapter, edits, weeks = await in_time(
             interaction, moderators.store.read(_tallies, interaction.guild_id or 0, since)
         )
         if not by_adapter:
@@ -45,6 +47,9 @@ def stats_command(moderators: Moderators) -> app_commands.Command[app_commands.G
         embed = limits.Embed(title=words.STATS, description="\n".join(lines), colour=discord.Colour.blurple())
         if picture is None:
             embed.add_field(name=words.STATS_DAYS, value=_in_words(by_day), inline=False)
+        if edits:
+            embed.add_field(name=words.STATS_EDITS, value=changed_lines(edits, weeks), inline=False)
+        if picture is None:
             await interaction.followup.send(embed=embed, ephemeral=True)
             return
         embed.set_image(url="attachment://reviews.png")
@@ -59,5 +64,19 @@ def _in_words(days: list[Tally]) -> str:
     return "\n".join(words.share(one.name, one.approved, one.reviews) for one in days) or texts.NEVER
 
 
-def _tallies(store: Store, guild_id: int, since: str) -> tuple[list[Tally], list[Tally]]:
-    return store.reviews_by_day(guild_id, since), store.reviews_by_adapter(guild_id)
+def changed_lines(adapters: Sequence[EditDistance], weeks: Sequence[EditDistance] = ()) -> str:
+    """How much people changed before they approved it: the last adapters, then the trend by week."""
+    named = [(one.name or texts.BASE_MODEL, one) for one in adapters[-_ADAPTERS:]]
+    named += [(words.week(one.name), one) for one in weeks[-_WEEKS:]]
+    return "\n".join(words.changed(name, one.share, one.approved) for name, one in named)
+
+
+def _tallies(
+    store: Store, guild_id: int, since: str
+) -> tuple[list[Tally], list[Tally], list[EditDistance], list[EditDistance]]:
+    return (
+        store.reviews_by_day(guild_id, since),
+        store.reviews_by_adapter(guild_id),
+        store.edits_by_adapter(guild_id),
+        store.edits_by_week(guild_id, since),
+    )

@@ -28,11 +28,12 @@ from bot.i18n.en import quarantine as why
 from bot.i18n.en import texts
 from bot.i18n.language import speaking
 from bot.review.blind_vote import BlindVote, blank_vote_embed, vote_buttons, vote_embed
+from bot.review.statistics import changed_lines
 from bot.server.moderators import Moderators
 from bot.training.outcome import why_kept
 from bot.training.reasons import reason_of_run
 from storage.errors import StorageError
-from storage.records import Metric, Post, Quarantined, Reply, Run
+from storage.records import EditDistance, Metric, Post, Quarantined, Reply, Run
 from storage.store import Store
 
 __all__ = ["ReportPoster", "blind_votes_of", "report_embed"]
@@ -88,7 +89,7 @@ class ReportPoster:
         return posted
 
     async def _post(self, channel: discord.TextChannel, report: _RunReport, picture: bytes | None) -> None:
-        embed = self._embed(report, channel.guild.id)
+        embed = await self._embed(report, channel.guild.id)
         nonce = nonce_of(channel.id, report.run.id)
         if picture is None or not channel.permissions_for(channel.guild.me).attach_files:
             message = await with_retry(lambda: channel.send(embed=embed, nonce=nonce))
@@ -137,15 +138,17 @@ class ReportPoster:
             return
         report = await self._moderators.store.call(_load, post.run_id)
         message = await channel.fetch_message(post.message_id)
-        embed = self._embed(report, post.guild_id)
+        embed = await self._embed(report, post.guild_id)
         if message.attachments:
             embed.set_image(url="attachment://loss.png")
         await message.edit(embed=embed)
 
-    def _embed(self, report: _RunReport, guild_id: int) -> discord.Embed:
+    async def _embed(self, report: _RunReport, guild_id: int) -> discord.Embed:
         """The report as one server sees it."""
         here = (None, guild_id) if guild_id == self._moderators.training_servers.main else (guild_id,)
-        return report_embed(report.run, [one.reason for one in report.quarantined if one.guild_id in here])
+        waiting = [one.reason for one in report.quarantined if one.guild_id in here]
+        edits = await self._moderators.store.call(Store.edits_by_adapter, guild_id)
+        return report_embed(report.run, waiting, edits)
 
     async def _keep(self, post: Post) -> bool:
         return await self._moderators.store.call(Store.add_post, post)
@@ -156,8 +159,14 @@ async def _post_vote(channel: discord.TextChannel, vote: BlindVote) -> discord.M
     return await channel.send(embed=vote_embed(vote), view=vote_buttons(vote), nonce=nonce)
 
 
-def report_embed(run: Run, quarantined: Sequence[str] = ()) -> discord.Embed:
-    """The report in words. `quarantined`: the reason of each pair that waits for a second moderator."""
+def report_embed(run: Run, quarantined: Sequence[str] = (), edits: Sequence[EditDistance] = ()) -> discord.Embed:
+    """The report in words.
+
+    Args:
+        run: how it ended, and its figures.
+        quarantined: the reason of each pair that waits for a second moderator.
+        edits: how much was changed of each adapter's approved answers, the newest last.
+    """
     outcome = run.outcome or "failed"
     reason = reason_of_run(run)
     check = why_kept(run) if outcome == "kept" else None
@@ -181,6 +190,8 @@ def report_embed(run: Run, quarantined: Sequence[str] = ()) -> discord.Embed:
     if run.finished_at:
         took = datetime.fromisoformat(run.finished_at) - datetime.fromisoformat(run.started_at)
         embed.add_field(name=words.REPORT_TIME, value=texts.minutes(max(0.0, took.total_seconds() / 60)))
+    if edits:
+        embed.add_field(name=words.STATS_EDITS, value=changed_lines(edits), inline=False)
     if quarantined:
         reasons = Counter(map(why.kind_of, quarantined)).most_common(_REASONS)
         more = len(quarantined) - sum(count for _, count in reasons)

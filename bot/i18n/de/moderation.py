@@ -354,6 +354,16 @@ STATS_NONE = "Hier hat noch niemand eine Antwort von mir geprüft."
 STATS_DAYS = "Prüfungen pro Tag"
 STATS_ADAPTERS = "Freigegeben, nach Adapter"
 STATS_APPROVED, STATS_REJECTED = "freigegeben", "abgelehnt"
+STATS_EDITS = "Vor der Freigabe geänderter Text"
+
+
+def changed(name: str, share: float, approved: int) -> str:
+    answers = "1 freigegebenen Antwort" if approved == 1 else f"{approved} freigegebenen Antworten"
+    return f"{name}: {share:.0%} in {answers}"
+
+
+def week(monday: str) -> str:
+    return f"Woche ab {monday}"
 
 
 def share(name: str, approved: int, reviews: int) -> str:

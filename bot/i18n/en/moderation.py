@@ -345,6 +345,16 @@ STATS_NONE = "Nobody has reviewed any of my replies here yet."
 STATS_DAYS = "Reviews by day"
 STATS_ADAPTERS = "Approved, by adapter"
 STATS_APPROVED, STATS_REJECTED = "approved", "rejected"
+STATS_EDITS = "Text changed before approval"
+
+
+def changed(name: str, share: float, approved: int) -> str:
+    """How much of the approved answers of an adapter or a week was changed."""
+    return f"{name}: {share:.0%} in {approved} approved answer{'' if approved == 1 else 's'}"
+
+
+def week(monday: str) -> str:
+    return f"week of {monday}"
 
 
 def share(name: str, approved: int, reviews: int) -> str:

@@ -155,6 +155,9 @@ async def test_stats_draws_reviews_by_day_and_by_adapter(stage):
     result = await stage.world.moderator.slash(stage.world.general, "stats")
     answer = (result.followups or [result.response])[-1]
     assert answer.embeds[0].description == words.share("night-1", 2, 3)
+    (edits,) = [field.value for field in answer.embeds[0].fields if field.name == words.STATS_EDITS]
+    assert edits.startswith(words.changed("night-1", 0.0, 2))
+    assert len(edits.splitlines()) == 2  # the adapter, and this week
     with Image.open(io.BytesIO(await answer.attachments[0].read())) as image:
         assert image.width > image.height
 

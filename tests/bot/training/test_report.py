@@ -21,6 +21,7 @@ from tests.tiny import make_tiny_base
 from tests.trainer.conftest import LENIENT, QUICK
 from tests.trainer.pairs import new_pairs
 from trainer.progress import Lines
+from trainer.reasons import Reason, stored
 from trainer.result import RunResult
 from trainer.run import run_once
 from trainer.settings import TrainerSettings
@@ -28,7 +29,7 @@ from trainer.settings import TrainerSettings
 SAMPLES = 4
 
 
-async def stored_run(stage, *, outcome="promoted", replies=(), trigger="schedule", aside=None, **details):
+async def stored_run(stage, *, outcome="promoted", replies=(), trigger="schedule", aside=None, why=(), **details):
     """A finished run as the trainer leaves it, with samples taken from these replies; `aside`: reasons by reply."""
     call = stage.app.store.call
     run = await call(Store.start_run, trigger, "2026-11-23", 1, {})
@@ -57,6 +58,7 @@ async def stored_run(stage, *, outcome="promoted", replies=(), trigger="schedule
         holdout_pairs=12,
         challenger="night-1",
         details={"samples": samples, **details},
+        why=list(why),
     )
     return run.id
 
@@ -100,6 +102,24 @@ async def test_the_report_tells_how_the_night_went(open_stage, stage):
     assert picture.filename == "loss.png"
     with Image.open(io.BytesIO(await picture.read())) as image:
         assert image.width > image.height > 300
+
+
+async def test_the_report_says_how_much_was_changed_before_approval(open_stage, stage):
+    """By adapter, on the server that reads it: the figure that people feel."""
+    reply = await stage.reply(await stage.ask("Is oak hard?"))
+    await stage.app.store.call(Store.add_review, reply.id, "edit", reviewer="mod", edited_text=reply.text + "!")
+    await a_night(open_stage, stage)
+    fields = {field.name: field.value for field in report(stage).embeds[0].fields}
+    assert fields[words.STATS_EDITS] == words.changed(reply.adapter or texts.BASE_MODEL, 1 / (len(reply.text) + 1), 1)
+
+
+async def test_a_german_server_reads_in_german_why_nothing_was_promoted(open_stage, stage, monkeypatch):
+    """The reason too, with its figures."""
+    gate = Reason("stays", parts=(Reason("stops.compared", {"count": 5, "replies": 24, "champion": 0}),))
+    monkeypatch.setattr(type(stage.app.client.moderators), "locale", lambda *_: "de")
+    await a_night(open_stage, stage, outcome="kept", why=stored([gate]))
+    said = stage.world.review.history()[0].embeds[0].description
+    assert "Der bisherige Adapter bleibt: 5 von 24 Probeantworten hören nicht auf" in said
 
 
 @pytest.mark.parametrize("outcome", ["kept", "skipped", "failed"])
