@@ -1,6 +1,6 @@
 """What the quarantine catches and what it holds by mistake: nights poisoned in several ways, over real conversations.
 
-    python -m benchmarks.quarantine FILE... [--talk] [--share 0.3] [--draws 10]
+    python -m benchmarks.quarantine FILE... [--talk] [--share 0.3] [--draws 10] [--kinds KIND...]
 
 A FILE holds good pairs (JSONL or CSV); `--talk` adds 300 exchanges of the PyPI package chatterbot-corpus. For each,
 nights are drawn twice over: a first night, on which everything is new, and a later one, with half of the pairs known
@@ -131,6 +131,7 @@ def main() -> None:
     parser.add_argument("--talk", action="store_true")
     parser.add_argument("--share", type=float, default=0.3)
     parser.add_argument("--draws", type=int, default=10)
+    parser.add_argument("--kinds", nargs="*", choices=KINDS, default=KINDS)
     options = parser.parse_args()
     sources = {path.stem: _pairs(path) for path in options.files}
     if options.talk:
@@ -146,7 +147,7 @@ def main() -> None:
             f"{'':>10} {'caught, first night':>20} {'good held':>10} {'caught, later':>15} {'good held':>10}"
             "   as | by mistake"
         )
-        for kind in KINDS:
+        for kind in options.kinds:
             print(_line(measured, good, kind, options.share, options.draws), flush=True)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["distances", "poison_of_a_night"]
+__all__ = ["MIN_REFERENCE", "distances", "poison_of_a_night"]
 
 Floats = NDArray[np.float64]
 
@@ -32,7 +32,7 @@ NORMAL = 0.6745
 """Median distance from the mean of a normal distribution, in standard deviations."""
 
 
-def distances(losses: Floats, tokens: Floats, known: NDArray[np.bool_], *, limit: float) -> Floats:
+def distances(losses: Floats, tokens: Floats, known: NDArray[np.bool_], *, limit: float, settle: bool = True) -> Floats:
     """How many spreads above the centre each loss lies (below it: negative).
 
     Args:
@@ -40,6 +40,8 @@ def distances(losses: Floats, tokens: Floats, known: NDArray[np.bool_], *, limit
         tokens: its length [n].
         known: replies that were accepted before; enough of them, and they alone say what is usual [n].
         limit: what lies farther above does not widen the spread.
+        settle: whether centre and spread are taken anew from what is near, until nothing changes. Poison that lies near
+            widens them, so the first ones, of the lower side alone, are better where it is judged together.
 
     Returns:
         Distances [n]; zeros when there is too little to compare with.
@@ -51,7 +53,7 @@ def distances(losses: Floats, tokens: Floats, known: NDArray[np.bool_], *, limit
     centre = _shorth(levels[usable])
     spread = _spread(centre - levels[usable & (levels <= centre)])
     near = usable & (levels - centre <= limit * spread)
-    for _ in range(ROUNDS):
+    for _ in range(ROUNDS if settle else 0):
         centre = float(np.median(levels[near]))
         spread = _spread(np.abs(levels[near] - centre))
         nearer = usable & (levels - centre <= limit * spread)

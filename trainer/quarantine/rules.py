@@ -11,18 +11,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
 
 from storage.records import Pair
 from trainer.data_settings import QuarantineConfig
-from trainer.quarantine.floods import beyond_the_usual
+from trainer.quarantine.floods import beyond_the_usual, circles
 from trainer.quarantine.gibberish import has_no_words, repeats_itself
 from trainer.quarantine.language import NO_LANGUAGE, Speech, home_languages, scripts_in, speech_of
 from trainer.quarantine.misplaced import Meaning, by_hand, misplaced
 from trainer.quarantine.night_languages import foreign_replies
-from trainer.quarantine.outliers import distances, poison_of_a_night
+from trainer.quarantine.outliers import MIN_REFERENCE, distances, poison_of_a_night
 from trainer.quarantine.phrases import copied_phrases
 from trainer.reasons import Reason
 from trainer.snapshot.people import author_of, moderator_of
@@ -207,21 +208,25 @@ def _far_off(night: _Night) -> Reasons:
     """Replies whose loss is far above that of others of their length: words that make no sense together."""
     measured = [pair for pair in (*night.older, *night.new) if pair.reply_id in night.losses]
     losses = [night.losses[pair.reply_id] for pair in measured]
-    far = distances(
+    of_night = np.arange(len(measured)) >= len(measured) - sum(pair.reply_id in night.losses for pair in night.new)
+    limit = night.config.loss_distance
+    measure = partial(
+        distances,
         np.array([loss.nats for loss in losses]),
         np.array([float(loss.tokens) for loss in losses]),
-        np.arange(len(measured)) < len(measured) - sum(pair.reply_id in night.losses for pair in night.new),
-        limit=night.config.loss_distance,
+        ~of_night,
+        limit=limit,
     )
-    new = {pair.reply_id for pair in night.new}
-    of_night = np.array([pair.reply_id in new for pair in measured], dtype=bool)
-    likely = np.zeros(len(measured))
-    likely[of_night] = poison_of_a_night(far[of_night])
-    limit = night.config.loss_distance
+    far = measure()
+    # On a first night nothing is known to be good, so what lies near may be the poison itself.
+    nearer = far if (~of_night).sum() >= MIN_REFERENCE else measure(settle=False)
+    several = np.zeros(len(measured), dtype=bool)
+    several[of_night] = poison_of_a_night(nearer[of_night]) > 0.5
+    several &= nearer > TOGETHER * limit
     return {
         pair.reply_id: Reason("loss" if distance > limit else "losses", {"nats": loss.nats})
-        for pair, loss, distance, chance in zip(measured, losses, far, likely, strict=True)
-        if pair.reply_id in new and (distance > limit or (chance > 0.5 and distance > TOGETHER * limit))
+        for pair, loss, distance, one_of_several, new in zip(measured, losses, far, several, of_night, strict=True)
+        if new and (distance > limit or one_of_several)
     }
 
 
@@ -241,13 +246,18 @@ def _floods(night: _Night) -> Reasons:
     config, reasons = night.config, Reasons()
     said = [pair for pair in night.new if moderator_of(pair) is not None]
     before = [pair for pair in night.older if moderator_of(pair) is not None]
+    circle = circles(
+        [(author_of(pair), moderator_of(pair)) for pair in (*before, *said) if author_of(pair) is not None]
+    )
     for who, share, at_least, reason in (
         (moderator_of, config.flood_moderator_share, 2, Reason("flood_moderator")),
         (author_of, config.flood_author_share, 3, Reason("flood_author")),
+        (lambda pair: circle.get(author_of(pair)), config.flood_author_share, 1, Reason("flood_circle")),
     ):
         flood = beyond_the_usual(
-            [(pair.reply_id, who(pair), pair.approved_at) for pair in said],
-            [(who(pair), pair.approved_at) for pair in before],
+            [(pair.reply_id, who(pair), pair.approved_at) for pair in said if who(pair) is not None],
+            [(who(pair), pair.approved_at) for pair in before if who(pair) is not None],
+            night=len(said),
             share=share,
             factor=config.flood_factor,
             floor=config.flood_floor,

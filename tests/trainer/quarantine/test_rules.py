@@ -243,6 +243,39 @@ def test_one_moderator_s_flood_waits_for_another_beyond_the_share():
     assert held([*known, *busy, *flood], new=new, phrase_share=1.0) == {}
 
 
+def crowd(moderators, count=40):
+    """A night of four accounts with so many pairs each, approved as the function says, beside a usual server."""
+    known = [
+        a_pair(
+            1000 + n,
+            completion=f"Answer {n} of old.",
+            reviewer=f"mod {n % 2}",
+            turns=(Turn("user", f"What of {n}?", n % 9),),
+            approved_at=f"2026-11-{1 + n % 20:02}T04:00:00.000+00:00",
+        )
+        for n in range(120)
+    ]
+    night = [
+        a_pair(
+            2000 + n,
+            completion=f"Number {n} is a fine one.",
+            reviewer=moderators(n),
+            turns=(Turn("user", f"What about {n}?", 50 + n % 4),),
+            approved_at=f"2026-11-24T04:{n // 60:02}:{n % 60:02}.000+00:00",
+        )
+        for n in range(4 * count)
+    ]
+    return held([*known, *night], new={pair.reply_id for pair in night}, phrase_share=1.0, flood_moderator_share=1.0)
+
+
+def test_accounts_that_only_ever_speak_to_one_moderator_are_one_flood_together():
+    """None of the four is half of the night alone. Two moderators who share the work have no such circle."""
+    found = crowd(lambda _: "mod 1")
+    assert set(found.values()) == {"flood"}
+    assert len(found) == 160 - 80
+    assert crowd(lambda n: f"mod {n // 4 % 2}") == {}
+
+
 def test_one_author_s_flood_is_held_and_an_import_is_none():
     """A file belongs to whoever may take it in."""
     pairs = [
