@@ -260,8 +260,7 @@ class Engine:
             return
         try:
             decoder = _make_decoder(self._config, self._cache_dir)
-            for slot, adapter in worker.bank.held.items():
-                self._loading.write(decoder, slot, adapter)
+            self._write_held(decoder, worker)
         except Exception as error:
             _forget_memory()
             if isinstance(error, ModelError) or breaks_device(error):
@@ -269,6 +268,20 @@ class Engine:
             log.exception("The engine could not be woken")
             raise WakeFailed(type(error).__name__) from error
         worker.decoder = decoder
+
+    def _write_held(self, decoder: Decoder, worker: Worker) -> None:
+        """Write the adapters that the bank holds. One that was loaded beside the one in use is let go if it is bad."""
+        with worker.lock:
+            held, in_use = worker.bank.held, worker.bank.in_use
+        for slot, adapter in held.items():
+            try:
+                self._loading.write(decoder, slot, adapter)
+            except AdapterMismatch as error:
+                if adapter == in_use:
+                    raise
+                log.error("%s", error)  # noqa: TRY400 - a sentence; where it was raised says nothing more
+                with worker.lock:
+                    worker.bank.let_go(adapter.id)
 
 
 def _make_decoder(config: ModelConfig, cache_dir: Path) -> Decoder:

@@ -170,6 +170,11 @@ async def test_loaded_adapters_are_there_after_sleep_and_after_a_restart(tiny, s
     assert await said(engine, "gone") == expected["a"]
     assert {name: await said(engine, name) for name in expected} == expected
     shutil.rmtree(gone.path)
+    await engine.sleep()
+    await engine.wake()
+    assert engine.stats().adapters == {"a": 0, "b": 0}
+    await engine.load(AdapterRef("gone", shutil.copytree(tiny.a.path, gone.path)))
+    shutil.rmtree(gone.path)
     engine.mark_failed("a trial")
     await engine.restart()
     assert engine.stats().adapters == {"a": 0, "b": 0}
