@@ -11,7 +11,7 @@ from bot.simulation.example_data import EXAMPLES
 from storage import database
 from storage.origins import LEARNED_BY_DEFAULT, ORIGINS
 from storage.store import Store
-from tests.storage.files.test_discord_export import ADA, BEN, MO, Chat
+from tests.storage.files.chats import ADA, BEN, MO, Chat
 
 
 def line(prompt, reply):

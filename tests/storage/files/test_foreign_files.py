@@ -316,13 +316,3 @@ def test_a_broken_table_never_loses_the_rows_after_it(tmp_path_factory, lines):
     assert [row.completion for row in rows if isinstance(row, NewPair)][-2050:] == [
         f"answer {n}" for n in range(50, 2100)
     ]
-
-
-def test_names_of_several_people_in_messages_become_labels(tmp_path):
-    """OpenAI's `name`, as the bot labels people on Discord; one person alone needs none."""
-    ada, ben = ({"role": "user", "name": name, "content": "Hi\nthere"} for name in ("Ada", "Ben: Admin"))
-    answer = {"role": "assistant", "content": "Hello"}
-    rows = [{"messages": [ada, ben, answer]}, {"messages": [ada, answer]}]
-    two, one = read(tmp_path / "a.jsonl", "\n".join(map(json.dumps, rows)))
-    assert [turn.content for turn in two.turns] == ["Ada: Hi\n  there", "Ben Admin: Hi\n  there"]
-    assert one.turns[0].content == "Hi\nthere"
