@@ -7,52 +7,16 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
+from bot.log_formats import Entry, JsonFormatter, RedactingFormatter, parse_entries
 from bot.settings import LogConfig
 
-__all__ = ["LEVELS", "Entry", "RedactingFormatter", "entries", "log_files", "open_log", "parse_entries"]
+__all__ = ["entries", "log_files", "open_log"]
 
-LEVELS = ("debug", "info", "warning", "error", "critical")
-_FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
-_ENTRY = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),(\d{3}) ([A-Z]+) ")
-_SECRETS = re.compile(
-    r"\b[\w-]{23,30}\.[\w-]{5,8}\.[\w-]{25,}\b"  # a Discord token: id, time and signature
-    r"|\bhf_[A-Za-z0-9]{16,}\b"
-    r"|(?<=/webhooks/)\d+/[\w-]{20,}"
-    r"|(?<=Bearer )[\w.-]{16,}"
-)
-_HIDDEN = "[secret]"
 _SECRET_VARIABLES = ("DISCORD_TOKEN", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
-_SHORTEST = 8  # characters of a secret that is looked for by its text
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One entry of the log, with a traceback if it has one. `at` is local time, as the log has it."""
-
-    at: datetime
-    level: str
-    text: str
-
-
-class RedactingFormatter(logging.Formatter):
-    """Formats entries, tracebacks included, without secrets: the given ones, and what looks like one."""
-
-    def __init__(self, secrets: Iterable[str]) -> None:
-        super().__init__(_FORMAT)
-        self._secrets = sorted({one for one in secrets if len(one) >= _SHORTEST}, key=len, reverse=True)
-
-    def format(self, record: logging.LogRecord) -> str:
-        text = super().format(record)
-        for one in self._secrets:
-            text = text.replace(one, _HIDDEN)
-        return _SECRETS.sub(_HIDDEN, text)
 
 
 def open_log(folder: Path, config: LogConfig, secrets: Iterable[str]) -> list[logging.Handler]:
@@ -74,8 +38,9 @@ def open_log(folder: Path, config: LogConfig, secrets: Iterable[str]) -> list[lo
             )
         except OSError as error:
             problem = error
+    formatter = (JsonFormatter if config.format == "json" else RedactingFormatter)(known)
     for one in handlers:
-        one.setFormatter(RedactingFormatter(known))
+        one.setFormatter(formatter)
     # Whatever a library set up before would write without our formatter.
     logging.basicConfig(level=config.level.upper(), handlers=handlers, force=True)
     if problem is not None:
@@ -99,24 +64,3 @@ def entries(files: Sequence[Path]) -> Iterator[Entry]:
                 yield from parse_entries(file)
         except FileNotFoundError:
             continue
-
-
-def parse_entries(lines: Iterable[str]) -> Iterator[Entry]:
-    """Entries from lines; a line without a time goes on with the one before it. Lines before the first are left out."""
-    head: re.Match[str] | None = None
-    held: list[str] = []
-    for line in lines:
-        found = _ENTRY.match(line)
-        if found is not None:
-            if head is not None:
-                yield _entry(head, held)
-            head, held = found, []
-        if head is not None:
-            held.append(line)
-    if head is not None:
-        yield _entry(head, held)
-
-
-def _entry(head: re.Match[str], lines: Sequence[str]) -> Entry:
-    at = datetime.fromisoformat(f"{head[1]}.{head[2]}")
-    return Entry(at, head[3].casefold(), "".join(lines).rstrip("\n"))

@@ -82,6 +82,8 @@ class LogConfig:
     """Whether there is a log file in the home, besides what goes to stderr."""
     level: Literal["debug", "info", "warning", "error"] = "info"
     """What is logged: this and everything more serious."""
+    format: Literal["text", "json"] = "text"
+    """Lines for people, or one JSON object for each entry, for programs that collect logs."""
     megabytes: Annotated[float, Field(ge=0.01, le=1000)] = 2.0
     """Size at which the file is put aside and a new one begins."""
     files: Annotated[int, Field(ge=1, le=100)] = 4

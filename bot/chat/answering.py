@@ -16,6 +16,7 @@ from typing import Any
 import discord
 
 from bot.chat import buttons as controls
+from bot.chat.completion_log import log_completion
 from bot.chat.context import Context
 from bot.chat.existing_answer import ExistingAnswer
 from bot.chat.generation import AnswerGeneration, EmptyRequest, RequestGone, sampling_for
@@ -38,6 +39,7 @@ from bot.discord_io.sanitize import sanitize
 from bot.discord_io.streaming import MessageStream
 from bot.discord_io.typing_indicator import TypingIndicator
 from bot.i18n.en import texts
+from bot.request_id import answering
 from bot.server.training_servers import TrainingServers
 from bot.settings import Settings
 from model.protocol import ChatEngine, Completion
@@ -91,8 +93,9 @@ class Answering:
         assert task is not None  # noqa: S101  (coroutines run in tasks; says so to the type checker)
         self._running.add(task)
         try:
-            async with contextlib.nullcontext() if request.thinking else self._typing_indicator.at(request.channel):
-                return await self._answer(request, me, again=again)
+            with answering(request.id):
+                async with contextlib.nullcontext() if request.thinking else self._typing_indicator.at(request.channel):
+                    return await self._answer(request, me, again=again)
         except UNSENT:
             # Discord refused us the channel, or the answer was deleted while it grew: nobody to tell.
             _log.warning("Could not answer request %s", request.id, exc_info=True)
@@ -196,6 +199,7 @@ class Answering:
             failure = error
             await _show_failure(request, stream, lambda: failure_notice(failure))
             return True
+        log_completion(completion)
         cancelled = completion.finish_reason == "cancelled"
         # When an answer is continued, no further text means that it was complete.
         if not is_visible(completion.text) and (cancelled or not request.text_so_far):

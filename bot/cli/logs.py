@@ -13,7 +13,7 @@ import typer
 from bot.cli.options import HomeOption
 
 if TYPE_CHECKING:
-    from bot.log_file import Entry
+    from bot.log_formats import Entry
 
 __all__ = ["register"]
 
@@ -34,6 +34,9 @@ def logs(
     since: Annotated[
         str | None, typer.Option("--since", metavar="MOMENT", help="Only entries since then: 2h, 3d, 2026-11-25.")
     ] = None,
+    request: Annotated[
+        str | None, typer.Option("--request", metavar="ID", help="Only entries about the answer to this request.")
+    ] = None,
     follow: Annotated[bool, typer.Option("--follow", help="Go on showing what is written; Ctrl-C ends it.")] = False,
     home: HomeOption = None,
 ) -> None:
@@ -43,7 +46,8 @@ def logs(
     """
     from bot.cli.moments import moment
     from bot.errors import LogMissing
-    from bot.log_file import LEVELS, entries, log_files
+    from bot.log_file import entries, log_files
+    from bot.log_formats import LEVELS
     from storage.files.home import find_home
 
     folder = find_home(home).logs
@@ -54,7 +58,8 @@ def logs(
 
     def wanted(entry: Entry) -> bool:
         loud = entry.level not in LEVELS or LEVELS.index(entry.level) >= LEVELS.index(level)
-        return loud and (earliest is None or entry.at >= earliest)
+        asked = request is None or entry.request == request
+        return loud and asked and (earliest is None or entry.at >= earliest)
 
     size = files[-1].stat().st_size
     for entry in deque(filter(wanted, entries(files)), maxlen=lines):
@@ -66,7 +71,7 @@ def logs(
 
 def _following(path: Path, at: int, wanted: Callable[[Entry], bool]) -> Iterator[str]:
     """What is written after position `at`, also into the file that takes this one's place. Never ends."""
-    from bot.log_file import parse_entries
+    from bot.log_formats import parse_entries
 
     file = path.open(encoding="utf-8", errors="replace")
     try:

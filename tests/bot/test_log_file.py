@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import logging
 import stat
 from dataclasses import replace
 
 import pytest
 
-from bot.log_file import Entry, entries, log_files, open_log, parse_entries
+from bot.log_file import entries, log_files, open_log
+from bot.log_formats import Entry, figures, parse_entries
+from bot.request_id import answering
 from bot.settings import LogConfig
 
 TOKEN = "MTIzNDU2Nzg5MDEyMzQ1Njc4.GxYzAb.abcdefghijklmnopqrstuvwxyz0123456789AB"  # noqa: S105 - made up
@@ -93,3 +97,51 @@ def test_lines_without_a_time_belong_to_the_entry_before():
     first, second = parse_entries(lines)
     assert (first.level, first.text.count("\n")) == ("error", 2)
     assert second == Entry(second.at, "info", "2026-11-25 04:00:01,000 INFO    bot: fine")
+
+
+def test_a_line_carries_the_request_that_is_being_answered(log, tmp_path):
+    """Also in tasks that its task starts, and nothing of one request gets into another's lines."""
+    test = log()
+
+    async def answer(request):
+        with answering(request):
+            await asyncio.sleep(0)
+            await asyncio.create_task(asyncio.sleep(0))
+            test.info("here")
+        test.info("after")
+
+    async def both():
+        await asyncio.gather(answer(71), answer(72))
+
+    asyncio.run(both())
+    found = [(one.request, one.text.split()[-1]) for one in entries(log_files(tmp_path / "logs"))]
+    assert sorted(found) == [("", "after"), ("", "after"), ("71", "here"), ("72", "here")]
+
+
+def test_json_has_one_object_a_line_and_no_secret(log, tmp_path):
+    """The traceback and the figures are in it; what reads the log shows it as text."""
+    test = log(['no "usual" token'], format="json")
+    with answering("42"):
+        test.info("took %s", "long", extra=figures(seconds=1.5, message="theirs"))
+    try:
+        int(f'{TOKEN} and no "usual" token')
+    except ValueError:
+        test.exception("failed\nin two lines")
+    lines = written(tmp_path).splitlines()
+    first, second = map(json.loads, lines)
+    assert (first["message"], first["request"], first["seconds"], first["level"]) == ("took long", "42", 1.5, "info")
+    assert "Traceback" in second["error"]
+    assert TOKEN not in lines[1]
+    assert "usual" not in second["error"].splitlines()[-1]
+    shown = list(entries(log_files(tmp_path / "logs")))
+    assert shown[0].text.endswith(" INFO    bot.test [42]: took long")
+    assert shown[1].text.endswith("'[secret] and [secret]'")
+
+
+def test_a_file_may_hold_both_kinds(log, tmp_path):
+    """After the setting was changed; a line that only looks like JSON belongs to the entry before it."""
+    made = "2026-11-25 04:00:00,123 ERROR   bot.client [9]: broke\n"
+    json_line = '{"at": "2026-11-25T04:00:01.000+00:00", "level": "info", "logger": "bot", "message": "fine"}\n'
+    first, second = parse_entries([made, '{"a": 1}\n', json_line])
+    assert (first.request, first.text.splitlines()[-1]) == ("9", '{"a": 1}')
+    assert (second.level, second.text[24:]) == ("info", "INFO    bot: fine")

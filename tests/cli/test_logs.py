@@ -78,3 +78,17 @@ def test_following_goes_on_in_the_file_that_takes_its_place(written):
     assert [next(following).rsplit(" ", 1)[1] for _ in range(2)] == ["fifth", "sixth"]
     writer.join()
     following.close()
+
+
+def test_the_entries_of_one_request_can_be_followed(nightshift, home):
+    """Whether they were written as text or as JSON."""
+    home.logs.mkdir(parents=True)
+    at = datetime.now().astimezone().isoformat(timespec="milliseconds")
+    lines = [
+        entry(3, "INFO", "first").replace("bot.client", "bot.client [71]"),
+        entry(2, "INFO", "second").replace("bot.client", "bot.client [72]"),
+        f'{{"at": "{at}", "level": "error", "logger": "bot.client", "message": "third", "request": "71"}}\n',
+    ]
+    (home.logs / "nightshift.log").write_text("".join(lines))
+    assert said(nightshift("logs", "--request", "71")) == ["first", "third"]
+    assert "ERROR   bot.client [71]: third" in nightshift("logs", "--level", "error").out
