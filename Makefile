@@ -63,6 +63,7 @@ bench-prompts: setup ## Measure the first token by the prompt's length (needs a 
 
 settings: setup ## Write docs/settings.md anew, after a setting was added
 	$(BIN)/python -m docs.settings_page
+	$(BIN)/python -m docs.catalog_table
 
 screenshots: setup ## Take the pictures of docs/moderators.md (needs Chromium)
 	$(BIN)/python -m docs.screenshots

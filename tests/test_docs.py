@@ -10,7 +10,7 @@ import typer
 
 from bot.cli.main import app
 from bot.settings import Settings
-from docs import settings_page
+from docs import catalog_table, settings_page
 from trainer.setting_descriptions import describe
 
 ROOT = Path(__file__).parent.parent
@@ -88,3 +88,9 @@ def test_the_make_targets_that_readme_and_contributing_name_exist():
 def test_the_page_of_settings_is_the_programs():
     """Whoever adds a setting runs `make settings`."""
     assert settings_page.PAGE.read_text(encoding="utf-8") == settings_page.page(describe(Settings))
+
+
+def test_the_table_of_base_models_is_the_program_s():
+    """`make settings` writes it anew."""
+    page = catalog_table.PAGE.read_text(encoding="utf-8")
+    assert catalog_table.replaced(page) == page
