@@ -13,7 +13,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from model.config import ModelConfig
 from trainer.training.base import choose_attention, forbid_repacking, free_bytes, training_dtype
 from trainer.training.batches import cut, plan_steps
 from trainer.training.memory import Fit, ModelShape, Workload, choose_fit, training_footprint
+from trainer.training.packed_decoder import has_known_layers
 from trainer.training.packed_passes import packs_well
 from trainer.training.packing import PASS_TOKENS, pack, size_among, sizes_to_capture
 from trainer.training.recipe import Recipe
@@ -100,7 +101,8 @@ def ours(base: LoadedBase, work: Work, steps: int, scratch: Path) -> dict[str, A
     longest = max(work.lengths)
     choose_attention(base.model, base.device, longest)
     shape = ModelShape.from_config(base.model.config.to_dict())
-    load = Workload(work.batch, longest, 16, compute=base.dtype.itemsize)
+    packed = base.device.type == "cuda" and has_known_layers(base.model)
+    load = Workload(work.batch, longest, 16, compute=base.dtype.itemsize, packed=packed)
     fit = choose_fit(shape, load, free_bytes(base.device), longest=longest, wish=work.checkpointing)
     plan = plan_steps(work.lengths, batch=work.batch, epochs=epochs, seed=SEED)
     clock = Clock()
@@ -123,7 +125,7 @@ def ours(base: LoadedBase, work: Work, steps: int, scratch: Path) -> dict[str, A
     real = [sum(work.lengths[index] for index in step) for step in plan]
     largest = max(max(step) for step in sizes)
     estimate = training_footprint(
-        shape, "qlora", Workload(1, largest, 16, checkpointing=fit.checkpointing, compute=base.dtype.itemsize)
+        shape, "qlora", replace(load, rows=1, tokens=largest, checkpointing=fit.checkpointing)
     )
     shutil.rmtree(scratch, ignore_errors=True)
     return {

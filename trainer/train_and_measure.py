@@ -33,6 +33,7 @@ from trainer.training.base import free_bytes
 from trainer.training.fitting import Limits, require_enough
 from trainer.training.helpers import TrainingJob, load_for_training, release_helpers, run_job, start_helpers
 from trainer.training.memory import Fit, ModelShape, Workload, choose_fit
+from trainer.training.packed_decoder import has_known_layers
 from trainer.training.qlora import CHALLENGER, Learned
 from trainer.training.recipe import Recipe, resolve, validation_size
 from trainer.training.tokens import Example, Examples, encode_pairs, with_validation
@@ -276,7 +277,9 @@ def _fit(base: LoadedBase, recipe: Recipe, learning: Sequence[Example], settings
     """How much goes into a forward pass, from the shape of the base and the memory that is free now."""
     config = settings.training
     longest = max(len(example.ids) for example in learning)
-    work = Workload(recipe.batch, longest, recipe.rank, dropout=recipe.dropout > 0, compute=base.dtype.itemsize)
+    packed = base.device.type == "cuda" and not recipe.neftune and has_known_layers(base.model)
+    size, drops = base.dtype.itemsize, recipe.dropout > 0
+    work = Workload(recipe.batch, longest, recipe.rank, dropout=drops, compute=size, packed=packed)
     try:
         shape = ModelShape.from_config(base.model.config.to_dict())
     except KeyError:  # not a shape that can be estimated: the careful choice

@@ -14,11 +14,11 @@ Per parameter (Rajbhandari et al. 2019, arXiv:1910.02054, section 3.1; Dettmers 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
-from trainer.training.experts import Experts
+from trainer.training.model_shape import EMBEDDED_SHAPE, ModelShape
+from trainer.training.packing import PASS_TOKENS
 
 __all__ = [
     "EMBEDDED_SHAPE",
@@ -51,85 +51,6 @@ _DRAWING_BYTES, _BYTES_A_SCORE, _DRAWN = 400e6, 40, 40
 
 
 @dataclass(frozen=True)
-class ModelShape:
-    """The sizes of a Llama-like decoder (gated feed-forward, grouped key/value heads), in elements.
-
-    Attributes:
-        intermediate: width of the feed-forward that a token goes through; with experts, of all of its experts together.
-        tied: input and output embeddings are one matrix.
-        expert_parameters: weights of all experts and their routers, which stay in 16 bits and are not adapted.
-        dense_parameters: weights of feed-forwards beside the experts (shared ones, layers without experts).
-    """
-
-    hidden: int
-    layers: int
-    heads: int
-    kv_heads: int
-    head_size: int
-    intermediate: int
-    vocabulary: int
-    tied: bool = False
-    expert_parameters: int = 0
-    dense_parameters: int = 0
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> ModelShape:
-        """Read a Hugging Face `config.json`. Raises KeyError for a model that is not of this family."""
-        if "hidden_size" not in config and isinstance(config.get("text_config"), Mapping):
-            config = config["text_config"]  # a model of text and more
-        hidden, heads = int(config["hidden_size"]), int(config["num_attention_heads"])
-        experts = Experts.from_config(config)
-        return cls(
-            hidden=hidden,
-            layers=int(config["num_hidden_layers"]),
-            heads=heads,
-            kv_heads=int(config.get("num_key_value_heads") or heads),
-            head_size=int(config.get("head_dim") or hidden // heads),
-            intermediate=experts.active_width if experts else int(config["intermediate_size"]),
-            vocabulary=int(config["vocab_size"]),
-            tied=bool(config.get("tie_word_embeddings", False)),
-            expert_parameters=experts.parameters(hidden) if experts else 0,
-            dense_parameters=experts.dense_parameters(hidden) if experts else 0,
-        )
-
-    @property
-    def linears(self) -> tuple[tuple[int, int], ...]:
-        """(in, out) of the layers of one decoder layer that adapters sit on: q, k, v, o, gate, up, down."""
-        queries, keys = self.heads * self.head_size, self.kv_heads * self.head_size
-        attention = ((self.hidden, queries), (self.hidden, keys), (self.hidden, keys), (queries, self.hidden))
-        if self.expert_parameters:
-            return attention
-        up = (self.hidden, self.intermediate)
-        return (*attention, up, up, (self.intermediate, self.hidden))
-
-    @property
-    def linear_parameters(self) -> int:
-        """Weights that 4-bit quantisation packs."""
-        return self.layers * sum(inputs * outputs for inputs, outputs in self.linears) + self.dense_parameters
-
-    @property
-    def other_parameters(self) -> int:
-        """Embeddings, output head, norms and experts, which stay in 16 bits."""
-        embeddings = (1 if self.tied else 2) * self.vocabulary * self.hidden
-        return embeddings + (2 * self.layers + 1) * self.hidden + self.expert_parameters
-
-    @property
-    def parameters(self) -> int:
-        """All weights of the base model."""
-        return self.linear_parameters + self.other_parameters
-
-    def adapter_parameters(self, rank: int) -> int:
-        """Weights of a LoRA adapter of this rank on every linear layer: A is rank x in, B is out x rank."""
-        return self.layers * rank * sum(inputs + outputs for inputs, outputs in self.linears)
-
-
-EMBEDDED_SHAPE = ModelShape(
-    hidden=576, layers=30, heads=9, kv_heads=3, head_size=64, intermediate=1536, vocabulary=49_152, tied=True
-)
-"""SmolLM2-135M-Instruct."""
-
-
-@dataclass(frozen=True)
 class Workload:
     """One forward and backward pass: how much text at once, and how it is treated.
 
@@ -140,6 +61,7 @@ class Workload:
         dropout: whether the adapters have dropout, which keeps a mask of one byte an element.
         checkpointing: keep only each layer's input and compute the rest again on the way back.
         compute: bytes of a number in the products, 2 for bf16 and 4 for fp32.
+        packed: whether `trainer.training.packed_decoder` computes it; only QLoRA has that.
     """
 
     rows: int = 4
@@ -148,6 +70,7 @@ class Workload:
     dropout: bool = False
     checkpointing: bool = True
     compute: int = 2
+    packed: bool = False
 
 
 @dataclass(frozen=True)
@@ -207,10 +130,11 @@ def training_footprint(shape: ModelShape, method: Method, work: Workload) -> Foo
             **passing,
         )
     trained = shape.adapter_parameters(work.rank)
-    packed = _NF4 if method == "qlora" else _HALF
+    frozen = _NF4 if method == "qlora" else _HALF
+    adapter = _SINGLE + (work.compute if work.packed else 0)  # packed passes read a copy in the compute type
     return Footprint(
         method,
-        weights=packed * shape.linear_parameters + _HALF * shape.other_parameters + _SINGLE * trained,
+        weights=frozen * shape.linear_parameters + _HALF * shape.other_parameters + adapter * trained,
         gradients=_SINGLE * trained,
         optimizer=_ADAM_8BIT * trained,
         evaluation=min(_DRAWING_BYTES, _DRAWN * _BYTES_A_SCORE * shape.vocabulary),
@@ -230,7 +154,7 @@ def choose_fit(
         longest: tokens of the longest example, which must fit whatever the estimate says.
         wish: the setting; "auto" computes again only where keeping leaves no room for a pass of a useful size.
     """
-    step = work.rows * work.tokens
+    step = min(work.rows * work.tokens, PASS_TOKENS) if work.packed else work.rows * work.tokens
 
     def fitting(*, checkpointing: bool) -> int:
         """Tokens that fit; all that the parts of the footprint add up to is linear in them."""
@@ -280,6 +204,8 @@ def parse_size(text: str) -> float | None:
 def _passing(shape: ModelShape, method: Method, work: Workload) -> dict[str, float]:
     """What comes and goes within a step: activations, logits and workspace."""
     tokens = work.rows * work.tokens
+    if work.packed:
+        return _packed_passing(shape, work, tokens)
     layer = tokens * _layer_bytes_per_token(shape, method, work)
     unpacked = _HALF * max(inputs * outputs for inputs, outputs in shape.linears) if method == "qlora" else 0
     kept = tokens * shape.layers * shape.hidden * work.compute if work.checkpointing else shape.layers * layer
@@ -289,6 +215,23 @@ def _passing(shape: ModelShape, method: Method, work: Workload) -> dict[str, flo
         "activations": kept + last,
         "logits": _logits(shape, method, work, tokens),
         "workspace": unpacked + _backward(shape, work, tokens) + (layer if work.checkpointing else 0),
+    }
+
+
+def _packed_passing(shape: ModelShape, work: Workload, tokens: int) -> dict[str, float]:
+    """The same for a packed pass: joint matrices are unpacked, norms and the gated product computed again."""
+    queries, keys = shape.heads * shape.head_size, shape.kv_heads * shape.head_size
+    # A layer's input, queries, keys, values, what attention gives, the stream behind it, gate and up, and A x.
+    widths = 2 * shape.hidden + 2 * queries + 2 * keys + 2 * shape.intermediate + 7 * work.rank
+    layer = tokens * work.compute * widths
+    joint = shape.hidden * max(queries + 2 * keys, 2 * shape.intermediate)
+    on_the_way = (2 if work.dropout else 1) * shape.intermediate + 3 * shape.hidden
+    kept = tokens * shape.layers * shape.hidden * work.compute if work.checkpointing else shape.layers * layer
+    chunk = max(1, min(_CHUNK_TOKENS, _CHUNK_BYTES // (_SINGLE * shape.vocabulary), tokens))
+    return {
+        "activations": kept + 3 * tokens * shape.hidden * work.compute,  # the last stream, normed, and its gradient
+        "logits": chunk * shape.vocabulary * work.compute,
+        "workspace": work.compute * (joint + tokens * on_the_way) + (layer if work.checkpointing else 0),
     }
 
 

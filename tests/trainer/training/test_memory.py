@@ -12,6 +12,7 @@ from model.config import ModelConfig
 from tests.tiny import make_tiny_base
 from trainer.settings import TrainingConfig
 from trainer.training.base import forbid_repacking
+from trainer.training.flat_adapter import flattened
 from trainer.training.fused_autograd import fused_autograd
 from trainer.training.memory import (
     EMBEDDED_SHAPE,
@@ -24,6 +25,9 @@ from trainer.training.memory import (
     parse_size,
     training_footprint,
 )
+from trainer.training.operations import TorchOperations, Where
+from trainer.training.packed_decoder import PackedDecoder, adapter_groups
+from trainer.training.packed_linears import Dropout
 from trainer.training.qlora import CHALLENGER, attach_adapter
 from trainer.training.recipe import resolve
 
@@ -80,6 +84,49 @@ def test_what_a_layer_keeps_is_what_autograd_keeps(tmp_path, dropout):
     both = [training_footprint(replace(shape, layers=layers), "qlora", work) for layers in (2, 3)]
     estimated = both[1].activations - both[0].activations
     assert sizes[3] - sizes[2] == pytest.approx(estimated, rel=0.03)
+
+
+def test_what_a_packed_layer_keeps_is_what_the_estimate_says(tmp_path):
+    """Counted on two models that differ in one layer, without the rotated heads: a GPU writes them over q and k."""
+    sizes = {}
+    for layers in (2, 3):
+        changes = {"hidden_size": 256, "intermediate_size": 896, "num_attention_heads": 8, "sliding_window": None}
+        source = make_tiny_base(tmp_path / str(layers), "mistral", num_hidden_layers=layers, **changes)
+        base = load_base(ModelConfig(base=str(source), device="cpu", dtype="bfloat16"), tmp_path / "models")
+        model = attach_adapter(base.model, resolve(TrainingConfig(dropout=0.0), pairs=60, parameters=1))
+        shape = ModelShape.from_config(base.model.config.to_dict())
+        sizes[layers] = bytes_kept_packed(model)
+    work = Workload(1, 256, checkpointing=False, packed=True)
+    both = [training_footprint(replace(shape, layers=layers), "qlora", work) for layers in (2, 3)]
+    assert sizes[3] - sizes[2] == pytest.approx(both[1].activations - both[0].activations, rel=0.01)
+
+
+def bytes_kept_packed(model):
+    """By the layers of a packed pass of 256 tokens."""
+    where = Where(torch.arange(256), torch.tensor([0, 256], dtype=torch.int32), 256)
+    none = Dropout(0.0, torch.zeros(1, dtype=torch.long))
+    with torch.no_grad(), flattened(adapter_groups(model, CHALLENGER), torch.bfloat16) as flat:
+        decoder = PackedDecoder(model, CHALLENGER, flat, TorchOperations(), 256)
+        made = decoder.forward(torch.randint(3, 500, (256,)), where, none, keep=True)
+    kept = [value for layer in made.layers for name, value in vars(layer).items() if name != "heads"]
+    parts = [part for value in kept for part in (value if isinstance(value, list | tuple) else [value])]
+    return sum({part.data_ptr(): part.nbytes for part in parts}.values())
+
+
+@pytest.mark.parametrize(("checkpointing", "measured"), [(False, 11.47e9), (True, 5.99e9)])
+def test_packed_passes_of_a_7b_model_take_what_was_measured_on_an_h100(checkpointing, measured):
+    """4 x 512 tokens with a vocabulary of 49,152 (docs/lab/performance.md)."""
+    work = Workload(4, 512, checkpointing=checkpointing, packed=True)
+    assert training_footprint(replace(MISTRAL_7B, vocabulary=49_152), "qlora", work).total == pytest.approx(
+        measured, rel=0.03
+    )
+
+
+def test_a_packed_pass_is_never_larger_than_pays():
+    """Activations would take memory for nothing; a pair that is longer still has its pass."""
+    for longest, tokens in ((1024, 4096), (6000, 6000)):
+        fit = choose_fit(MISTRAL_7B, Workload(16, longest, packed=True), 70e9, longest=longest)
+        assert fit == Fit(checkpointing=False, tokens=tokens)
 
 
 def bytes_kept(model, ids):
