@@ -1,7 +1,8 @@
 """Preferences: which answer people liked better than which other, derived from verdicts and votes and never copied.
 
 An edit prefers the moderator's words to the bot's; an approved answer is preferred to a rejected one to the very same
-prompt; a vote prefers one adapter's answer to another's. What is asked for is given by the pairs' reply numbers, so
+prompt, and to one whose place it took because somebody asked for another; a vote prefers one adapter's answer to
+another's. What is asked for is given by the pairs' reply numbers, so
 consent, redaction and quarantine are those of the pairs.
 """
 
@@ -39,6 +40,18 @@ _REJECTED = f"""
     where replies.redacted = 0 order by replies.id, rejected.id
 """  # noqa: S608
 
+# Another answer stands in the same message as the first; one that was made longer goes on with the same words.
+_REGENERATED = f"""
+    select replies.id, coalesce(edited_text, replies.text), earlier.text
+    from json_each(?) as wanted join replies on replies.id = wanted.value
+    join reviews on {LATEST_REVIEW} and verdict in ('approve', 'edit')
+    join replies as earlier on earlier.message_id = replies.message_id and earlier.id < replies.id
+        and earlier.conversation = replies.conversation and earlier.turns = replies.turns
+    where replies.redacted = 0 and earlier.redacted = 0 and earlier.standing is null
+        and substr(replies.text, 1, length(earlier.text)) <> earlier.text
+    order by replies.id, earlier.id
+"""  # noqa: S608
+
 # A sample whose words were withdrawn is null.
 _VOTES = """
     select json_extract(details, '$.samples[' || sample || ']'),
@@ -58,7 +71,7 @@ def of_pairs(
     servers: Sequence[int] = (),
     learn_from: Collection[Origin] | None = None,
 ) -> Iterator[Choice]:
-    """Choices on the prompts of these eligible pairs: edits, then rejections, then votes with a majority.
+    """Choices on the prompts of these eligible pairs: edits, rejections, regenerations, votes with a majority.
 
     There are none where the bot's words are not learned from: each choice is between them and others.
 
@@ -82,6 +95,9 @@ def of_pairs(
     for reply_id, better, worse in db.execute(_REJECTED, [barred, consent, wanted]):
         if normalise(better) != normalise(worse):
             yield Choice(reply_id, better, worse, "rejection")
+    for reply_id, better, worse in db.execute(_REGENERATED, [wanted]):
+        if normalise(better) != normalise(worse):
+            yield Choice(reply_id, better, worse, "regeneration")
     yield from _votes(db, chosen, teaching(db, servers))
 
 

@@ -131,7 +131,7 @@ def _attempt(
     scratch: Path,
 ) -> PreferenceOutcome:
     """Train and judge; the weights are as trained afterwards, whatever the outcome."""
-    recipe = _recipe(stage.model, settings.training)
+    recipe = _recipe(stage.model, settings.training, len(teach))
     agreed, began = _agreement(stage, judge), time.monotonic()
     steps = dpo.train_on_preferences(
         stage.model,
@@ -169,11 +169,12 @@ def _attempt(
     return PreferenceOutcome(evidence, {"outcome": "replaced", "reason": reason, **record})
 
 
-def _recipe(model: Any, config: TrainingConfig) -> dpo.PreferenceRecipe:
+def _recipe(model: Any, config: TrainingConfig, choices: int) -> dpo.PreferenceRecipe:
     """A fifth of the supervised rate unless it is set: the adapter has learned its style already."""
     small = model.get_base_model().num_parameters() < SMALL_MODEL
     rate = config.preference_learning_rate or (1e-4 if small else 4e-5)
-    return dpo.PreferenceRecipe(beta=config.preference_beta, learning_rate=rate)
+    noise = config.preference_noise if choices >= 2 * config.preference_pairs else 0.0
+    return dpo.PreferenceRecipe(beta=config.preference_beta, learning_rate=rate, noise=noise)
 
 
 def _agreement(stage: PreferenceStage, judge: Sequence[Triple]) -> float:

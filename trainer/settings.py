@@ -139,6 +139,8 @@ class TrainingConfig:
     """With fewer preferences than this, the supervised adapter is kept."""
     preference_beta: Annotated[float, Field(ge=1e-4, le=100.0)] = 0.1
     """DPO's beta: how much a step away from the supervised adapter counts."""
+    preference_noise: Annotated[float, Field(ge=0.0, le=0.45)] = 0.1
+    """Share of preferences that may be wrong; counted in (robust DPO) from twice `preference_pairs` on."""
     preference_learning_rate: Rate | None = None
     """None: a fifth of the supervised default, 1e-4 for a base under a billion parameters, else 4e-5."""
     preference_tolerance: Tolerance = 0.01

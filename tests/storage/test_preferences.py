@@ -61,6 +61,17 @@ def test_a_rejected_answer_loses_against_an_approved_one_to_the_same_prompt(stor
     assert choices() == [Choice(good, "Second shelf.", "In the attic.", "rejection")]
 
 
+def test_an_answer_that_was_regenerated_loses_against_the_approved_one_in_its_place(store, choices):
+    """Another answer in the same message. One that was only made longer prefers nothing, nor does a rejected one."""
+    store.add_reply(a_reply("One?", text="In the attic.", message_id=900))
+    good = judge(store, a_reply("One?", text="Third shelf.", message_id=900), "approve")
+    store.add_reply(a_reply("Two?", text="Third", message_id=901))
+    judge(store, a_reply("Two?", text="Third shelf.", message_id=901), "approve")
+    store.add_reply(a_reply("Three?", text="In the attic.", message_id=902))
+    judge(store, a_reply("Three?", text="On the roof.", message_id=902), "reject")
+    assert choices() == [Choice(good, "Third shelf.", "In the attic.", "regeneration")]
+
+
 def test_a_majority_of_votes_decides_and_a_tie_does_not(store, choices):
     """The winner's words against the loser's."""
     pair = judge(store, a_reply(), "approve")

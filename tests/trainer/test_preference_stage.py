@@ -135,3 +135,13 @@ def test_preferences_are_trained_on_where_there_are_enough(monkeypatch, teach, j
     monkeypatch.setattr(dpo, "is_available", lambda: installed)
     refusal = refinement._refusal(teach, judge, TrainingConfig())
     assert refusal is None if words is None else words in refusal[1]
+
+
+@pytest.mark.parametrize(("needed", "noise"), [(20, 0.0), (10, 0.1)])
+def test_many_preferences_are_allowed_to_be_wrong(place, edits, needed, noise):
+    """From twice as many as are needed on; with few, every one counts."""
+    edits(36)
+    place.run(training={**EAGER, "preference_pairs": needed})
+    record = record_of(place)
+    assert record["recipe"]["noise"] == noise
+    assert needed <= record["choices"] < 40

@@ -35,6 +35,8 @@ class PreferenceRecipe:
         beta: how much a step away from the reference counts.
         batch: choices in an optimizer step.
         supervised: weight of the plain loss on the chosen answers.
+        noise: share of the choices that may be the wrong way round; above 0, their loss is corrected for it (robust
+            DPO, Chowdhury et al. 2024, arXiv:2403.00409).
     """
 
     beta: float
@@ -42,6 +44,7 @@ class PreferenceRecipe:
     batch: int = 8
     epochs: float = 1.0
     supervised: float = 1.0
+    noise: float = 0.0
     warmup: float = 0.1
     max_grad_norm: float = 0.3
 
@@ -125,10 +128,12 @@ def _arguments(
 
     device = next(model.parameters()).device
     steps = math.ceil(triples / recipe.batch * recipe.epochs)
+    kind = "robust" if recipe.noise else "sigmoid"
     return DPOConfig(
         output_dir=str(scratch),
         beta=recipe.beta,
-        loss_type=["sigmoid", "sft"] if recipe.supervised else ["sigmoid"],
+        loss_type=[kind, "sft"] if recipe.supervised else [kind],
+        label_smoothing=recipe.noise,
         loss_weights=[1.0, recipe.supervised] if recipe.supervised else [1.0],
         max_length=None,
         num_train_epochs=recipe.epochs,
