@@ -16,17 +16,23 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from bitsandbytes import functional as bnb
 
 from model.adapter.slots import RowSlots
 from model.cache.kv_cache import SlotCache
 from model.fused.kernels import FusedLayer, FusedLinear, Rotary
 
-__all__ = ["CompiledHead", "CompiledLayers", "library"]
+__all__ = ["CompiledHead", "CompiledLayers", "level", "library"]
 
 log = logging.getLogger(__name__)
 
 _SOURCE = Path(__file__).with_name("decoder_pass.c")
-_COMMAND = "cc -O3 -march=native -mprefer-vector-width=512 -fno-math-errno -fno-trapping-math -fopenmp -shared -fPIC"
+_COMMAND = "cc -O3 -mprefer-vector-width=512 -fno-math-errno -fno-trapping-math -fopenmp -shared -fPIC"
+_FLAGS: dict[str, tuple[str, ...]] = {
+    "bf16": ("-march=native",),
+    "avx512": ("-march=x86-64-v4", "-DOWN_PRODUCT"),
+    "avx2": ("-march=x86-64-v3", "-DOWN_PRODUCT"),
+}
 _TILE = 32  # outputs computed at once, by bitsandbytes' product too
 _TASKS = 2  # at most, of one product for each thread
 
@@ -63,12 +69,19 @@ class _Output(ctypes.Structure):
     _fields_ = (*((name, _Int) for name in ("m", "n", "k")), *((name, _Pointer) for name in ("x", "weight", "y")))
 
 
+def level() -> str:
+    """What this machine's products are computed with, by what torch and bitsandbytes find: a key of `_FLAGS`, or ""."""
+    if bnb.has_avx512bf16():
+        return "bf16"
+    return {"AVX512": "avx512", "AVX2": "avx2"}.get(torch.backends.cpu.get_cpu_capability(), "")
+
+
 @cache
 def library() -> Any:
     """The compiled C code; None, and a line in the log, where it cannot be compiled."""
     with tempfile.TemporaryDirectory(prefix="nightshift-") as folder:
         target = Path(folder) / "cpu_pass.so"
-        command = [*_COMMAND.split(), "-o", str(target), str(_SOURCE)]
+        command = [*_COMMAND.split(), *_FLAGS.get(level(), ()), "-o", str(target), str(_SOURCE)]
         try:
             subprocess.run(command, check=True, capture_output=True, timeout=60)  # noqa: S603 - our own source
             return ctypes.CDLL(str(target))
@@ -80,7 +93,7 @@ def library() -> Any:
 class CompiledLayers:
     """The layers of a fused step in one call, on `threads` threads.
 
-    `layers` are those of FusedStep; `product` is bitsandbytes' 4-bit product.
+    `layers` are those of FusedStep; `product` is bitsandbytes' 4-bit product, None where the C code has its own.
     """
 
     def __init__(
@@ -88,7 +101,7 @@ class CompiledLayers:
         layers: Sequence[FusedLayer],
         slots: SlotCache,
         rotary: Rotary,
-        product: ctypes._CFunctionType,
+        product: ctypes._CFunctionType | None,
         *,
         eps: float,
         scale: float,
@@ -108,7 +121,7 @@ class CompiledLayers:
             kv=kv,
             dim=dim,
             length=length,
-            product=ctypes.cast(product, _Pointer),
+            product=ctypes.cast(product, _Pointer) if product else None,
             layer=ctypes.addressof(self._layers),
             cos=self._at(rotary[0]),
             sin=self._at(rotary[1]),

@@ -1,10 +1,12 @@
-// All layers of a decoder of Llama's shape, and its output layer, for a few tokens on a CPU with AVX512-BF16: what
-// model/fused/decode_step.py does with torch. The 4-bit product is bitsandbytes' own, handed in; what is around it is fp32.
+// All layers of a decoder of Llama's shape, and its output layer, for a few tokens on a CPU: what
+// model/fused/decode_step.py does with torch. With AVX512-BF16 the 4-bit product is bitsandbytes' own, handed in, else
+// that of nf4_product.h (OWN_PRODUCT); what is around it is fp32.
 
 #include "thread_pool.h"
 
-#include <immintrin.h>
 #include <math.h>
+
+#include "nf4_product.h"
 
 enum { BLOCK = 64, TILE = 32, WIDTH = 16 };
 
@@ -96,15 +98,48 @@ static inline float exponential(float x) {
     return (y * r * r + r + 1) * power.value;
 }
 
-// The input of `of` for one token, in fp32 and in bf16, and LoRA's A of it.
+#ifdef OWN_PRODUCT  // x in whole numbers, after it what they are worth, and sums in fp32: as much room as bf16 leaves
+
+static inline float *worth_of(const pass *p, int64_t k) { return (float *)(p->narrow + p->m * k); }
+
+static inline void narrow(const pass *p, int64_t k, const float *x, int64_t row) {
+    whole_numbers(x, k, (int16_t *)p->narrow + row * k, worth_of(p, k) + row * (k / BLOCK));
+}
+
+static inline void product(const pass *p, const linear *l, int64_t from, int64_t to) {
+    nf4_product(p->m, to - from, l->k, (const int16_t *)p->narrow, worth_of(p, l->k), l->words + from * l->k / 2,
+                l->scales + from * (l->k / BLOCK), (float *)p->sums + from, l->n);
+}
+
+static inline float sum_of(const pass *p, int64_t at) { return ((const float *)p->sums)[at]; }
+
+#else
+
+static inline void narrow(const pass *p, int64_t k, const float *x, int64_t row) {
+    for (int64_t i = 0; i < k; i += WIDTH)
+        _mm256_storeu_si256((__m256i *)(p->narrow + row * k + i), (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(x + i)));
+}
+
+static inline void product(const pass *p, const linear *l, int64_t from, int64_t to) {
+    p->product(p->m, to - from, l->k, p->narrow, l->words + from * l->k / 2, l->scales + from * (l->k / BLOCK),
+               p->sums + from, BLOCK, l->k, l->n);
+}
+
+static inline float sum_of(const pass *p, int64_t at) {
+    union { uint32_t bits; float value; } sum = {(uint32_t)p->sums[at] << 16};
+    return sum.value;
+}
+
+#endif
+
+// The input of `of` for one token, in fp32 and as the product reads it, and LoRA's A of it.
 static void prepare(const void *pass_, const void *of, int64_t row) {
     const pass *p = pass_;
     const linear *l = of;
     float *x = p->x + row * l->k, *gate = p->y + row * 2 * l->k, *up = gate + l->k;
     if (l->norm) rms_norm(p->hidden + row * l->k, l->norm, p->eps, l->k, x);
     for (int64_t i = 0; l->gated && i < l->k; i++) x[i] = gate[i] / (1 + exponential(-gate[i])) * up[i];
-    for (int64_t i = 0; i < l->k; i += WIDTH)
-        _mm256_storeu_si256((__m256i *)(p->narrow + row * l->k + i), (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(x + i)));
+    narrow(p, l->k, x, row);
     int64_t slot = p->slots[row], all = l->parts * l->rank;
     for (int64_t part = 0; slot >= 0 && part < l->parts; part++) {
         int64_t r = part * l->rank;
@@ -117,14 +152,12 @@ static void multiply(const void *pass_, const void *of, int64_t i) {
     const pass *p = pass_;
     const linear *l = of;
     int64_t tiles = l->n / TILE, from = tiles * i / l->tasks * TILE, to = tiles * (i + 1) / l->tasks * TILE;
-    p->product(p->m, to - from, l->k, p->narrow, l->words + from * l->k / 2, l->scales + from * (l->k / BLOCK),
-               p->sums + from, BLOCK, l->k, l->n);
+    product(p, l, from, to);
     for (int64_t row = 0, all = l->parts * l->rank; row < p->m; row++) {
         int64_t slot = p->slots[row];
         float *y = (l->residual ? p->hidden : p->y) + row * l->n;
         for (int64_t j = from; j < to; j++) {
-            union { uint32_t bits; float value; } sum = {(uint32_t)p->sums[row * l->n + j] << 16};
-            y[j] = sum.value + (l->residual ? y[j] : 0) + (l->bias ? l->bias[j] : 0);
+            y[j] = sum_of(p, row * l->n + j) + (l->residual ? y[j] : 0) + (l->bias ? l->bias[j] : 0);
         }
         for (int64_t part = 0; slot >= 0 && part < l->parts; part++) {
             int64_t start = part ? l->ends[part - 1] : 0, end = l->ends[part] < to ? l->ends[part] : to;
@@ -183,10 +216,19 @@ static void attend(const void *pass_, const void *of, int64_t i) {
             left = _mm512_fmadd_ps(_mm512_set1_ps(scores[j]), _mm512_loadu_ps(value), left);
             right = _mm512_fmadd_ps(_mm512_set1_ps(scores[j]), _mm512_loadu_ps(value + WIDTH), right);
         }
-        _mm512_storeu_ps(p->x + i * dim + v, left * share);
-        _mm512_storeu_ps(p->x + i * dim + v + WIDTH, right * share);
+        _mm512_storeu_ps(p->x + i * dim + v, _mm512_mul_ps(left, share));
+        _mm512_storeu_ps(p->x + i * dim + v + WIDTH, _mm512_mul_ps(right, share));
     }
 }
+
+#ifdef OWN_PRODUCT
+// y [m, n] = x W^T of x [m, k] in fp32, alone: `whole` [m, k] and `worth` [m, k / 64] are scratch.
+void multiply_alone(int64_t m, int64_t n, int64_t k, const float *x, int16_t *whole, float *worth, const uint8_t *words,
+                    const uint16_t *scales, float *y) {
+    for (int64_t row = 0; row < m; row++) whole_numbers(x + row * k, k, whole + row * k, worth + row * (k / BLOCK));
+    nf4_product(m, n, k, whole, worth, words, scales, y, n);
+}
+#endif
 
 void pass_layers(const pass *p) {
     int threads = omp_get_max_threads();
@@ -204,39 +246,4 @@ void pass_layers(const pass *p) {
     omp_set_num_threads(threads);
 }
 
-typedef struct {  // x [m, k] and weight [n / 32, k / 2, 32, 2] in bf16 -> y [m, n]
-    int64_t m, n, k;
-    const uint16_t *x, *weight;
-    float *y;
-} output;
-
-static inline void project_rows(const output *o, int64_t row, int64_t at, const int rows) {
-    __m512 sums[8][2];
-    for (int r = 0; r < rows; r++) sums[r][0] = sums[r][1] = _mm512_setzero_ps();
-    for (int64_t j = 0; j < o->k; j += 2) {
-        __m512bh left = (__m512bh)_mm512_loadu_si512(o->weight + at * o->k + j * TILE);
-        __m512bh right = (__m512bh)_mm512_loadu_si512(o->weight + at * o->k + (j + 1) * TILE);
-        for (int r = 0; r < rows; r++) {
-            __m512bh pair = (__m512bh)_mm512_set1_epi32(*(const int32_t *)(o->x + (row + r) * o->k + j));
-            sums[r][0] = _mm512_dpbf16_ps(sums[r][0], left, pair);
-            sums[r][1] = _mm512_dpbf16_ps(sums[r][1], right, pair);
-        }
-    }
-    for (int r = 0; r < rows; r++)
-        for (int half = 0; half < 2; half++) _mm512_storeu_ps(o->y + (row + r) * o->n + at + half * WIDTH, sums[r][half]);
-}
-
-static void project_tile(const void *o_, const void *unused, int64_t i) {
-    const output *o = o_;
-    int64_t row = 0;
-    for (; row + 8 <= o->m; row += 8) project_rows(o, row, i * TILE, 8);
-    for (; row + 4 <= o->m; row += 4) project_rows(o, row, i * TILE, 4);
-    for (; row < o->m; row++) project_rows(o, row, i * TILE, 1);
-    (void)unused;
-}
-
-void project(const output *o) {
-    begin();
-    stage(project_tile, o, NULL, o->n / TILE);
-    end();
-}
+#include "output_layer.h"

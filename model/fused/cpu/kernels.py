@@ -1,18 +1,16 @@
-"""The fused step's kernels on a CPU with AVX512-BF16, in fp32: the same names and shapes as model/fused/gpu/kernels.py.
+"""The fused step's kernels on a CPU, in fp32: the same names and shapes as model/fused/gpu/kernels.py.
 
-The 4-bit product is bitsandbytes' own, with bf16 inputs and result. Everything around it is a few plain torch
-operations, because at one row each costs its overhead.
+The 4-bit product is that of model/fused/cpu/nf4_product.py. Everything around it is a few plain torch operations,
+because at one row each costs its overhead.
 """
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable, Sequence
 from functools import cache
 
 import torch
 from bitsandbytes import functional as bnb
-from bitsandbytes.cextension import lib
 from bitsandbytes.functional import QuantState
 from torch.nn import functional
 
@@ -21,6 +19,7 @@ from model.adapter.slots import RowSlots
 from model.cache.kv_cache import SlotCache
 from model.cores import cores
 from model.fused.cpu.compiled import CompiledHead, CompiledLayers, library
+from model.fused.cpu.nf4_product import BLOCK, handed_in, multiplied, usable
 from model.fused.kernels import BeginStep, FusedLayer, Norms, Rotary
 
 __all__ = [
@@ -47,20 +46,17 @@ SMALL_BATCH = 1 << 30  # the product reads 4-bit weights directly for any number
 PREFILL_SIZES: tuple[int, ...] = ()
 begin_prefill: BeginStep | None = None  # torch's attention computes prompts
 
-_BLOCK = 64  # inputs that share one scale
-_KERNEL = "gemv_4bit_inference_cpu_nf4_bf16"
+_WHOLE = 32  # numbers of a head that the C code computes at once
 _STEP_ROWS = 1  # beyond, LoRA's A is applied layer by layer
 _EXACT = 8  # logits computed in fp32: the likeliest by bf16
 
 
-def usable() -> bool:
-    """Whether bitsandbytes has its packed 4-bit product here."""
-    return bool(bnb.has_avx512bf16()) and hasattr(lib, _KERNEL)
-
-
 def fits(inputs: int, outputs: int, head_dim: int) -> bool:
-    """Whether a linear layer of this size, in a model of this head width, can be computed here."""
-    return inputs % _BLOCK == 0 and outputs % 32 == 0 and head_dim % 2 == 0
+    """Whether a linear layer of this size, in a model of this head width, can be computed here.
+
+    Where the product is part of the C code, so are the layers, and those want heads of whole vectors.
+    """
+    return inputs % BLOCK == 0 and outputs % 32 == 0 and head_dim % (2 if handed_in() else _WHOLE) == 0
 
 
 def arrange_scales(scales: torch.Tensor) -> torch.Tensor:
@@ -80,7 +76,7 @@ def pack(weight: torch.Tensor, state: QuantState) -> tuple[torch.Tensor, torch.T
 
 def dequantise(words: torch.Tensor, scales: torch.Tensor, k: int) -> torch.Tensor:
     """Weights [N, k] in fp32."""
-    return _multiplied(torch.eye(k), words, scales).T
+    return multiplied(torch.eye(k), words, scales).T
 
 
 def join(parts: Sequence[torch.Tensor]) -> tuple[torch.Tensor, list[torch.Tensor]]:
@@ -111,7 +107,7 @@ def product(
             low = _lowered(x, a[slot], rank)
         else:
             low[own] = _lowered(x[own], a[slot], rank)
-    return _multiplied(x, words, scales), low
+    return multiplied(x, words, scales), low
 
 
 def _lowered(x: torch.Tensor, a: torch.Tensor, rank: int) -> torch.Tensor:
@@ -208,9 +204,9 @@ def compile_layers(
     scale: float,
 ) -> CompiledLayers | None:
     """All layers of a fused step as one call; None where torch computes them one by one."""
-    if library() is None or slots.keys[0].shape[-1] % 32:
+    if library() is None or slots.keys[0].shape[-1] % _WHOLE:
         return None
-    return CompiledLayers(layers, slots, rotary, getattr(lib, _KERNEL), eps=eps, scale=scale, threads=_cores())
+    return CompiledLayers(layers, slots, rotary, handed_in(), eps=eps, scale=scale, threads=_cores())
 
 
 @cache
@@ -284,14 +280,3 @@ def begin_step(rotary: Rotary, positions: torch.Tensor, owners: torch.Tensor) ->
     rotary: cos and sin, [length, head_dim].
     """
     return _Step(rotary, positions, len(owners))
-
-
-def _multiplied(x: torch.Tensor, words: torch.Tensor, scales: torch.Tensor) -> torch.Tensor:
-    """Compute x W^T by bitsandbytes' kernel, called as its operator calls it, without its checks and copies."""
-    x, absmax = x.bfloat16().contiguous(), scales.T.contiguous()
-    (m, k), n = x.shape, words.shape[0]
-    out = torch.empty(m, n, dtype=torch.bfloat16)
-    pointers = [ctypes.c_void_p(tensor.data_ptr()) for tensor in (x, words, absmax, out)]
-    sizes = [ctypes.c_int64(size) for size in (m, n, k)]
-    getattr(lib, _KERNEL)(*sizes, *pointers, *(ctypes.c_int64(size) for size in (_BLOCK, k, n)))
-    return out.float()
