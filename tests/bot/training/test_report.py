@@ -11,16 +11,18 @@ from PIL import Image
 
 from bot.discord_io import charts
 from bot.i18n.en import moderation as words
-from bot.i18n.en import texts
+from bot.i18n.en import quarantine, texts
 from bot.review.blind_vote import preference_of
-from bot.training.report import blind_votes_of
+from bot.training.report import blind_votes_of, report_embed
 from model.config import ModelConfig
+from storage.records import Run
 from storage.store import Store
 from tests.bot.review.test_service import labels
 from tests.tiny import make_tiny_base
 from tests.trainer.conftest import LENIENT, QUICK
 from tests.trainer.pairs import new_pairs
 from trainer.progress import Lines
+from trainer.quarantine.reasons import stored as stored_reason
 from trainer.reasons import Reason, stored
 from trainer.result import RunResult
 from trainer.run import run_once
@@ -264,3 +266,26 @@ async def test_a_run_without_both_answers_is_reported_without_them(open_stage, s
     """What the trainer did not record is left out."""
     await a_night(open_stage, stage, **details)
     assert len(stage.world.review.history()) == 1
+
+
+def a_kept_run(**details):
+    """A run that ended; its row alone makes the report."""
+    moment = "2026-11-24T04:00:00.000+00:00"
+    return Run(
+        id="r", trigger="schedule", stage="gate", started_at=moment, local_date="2026-11-24", pid=1,
+        finished_at=moment, outcome="kept", details=details,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_missing_embedding_model_is_said_in_the_first_report_alone(first):
+    """Every night would be noise; doctor goes on saying it."""
+    embed = report_embed(a_kept_run(unscreened={"why": "not installed", "first": first}))
+    assert (quarantine.UNSCREENED in [field.value for field in embed.fields]) is first
+
+
+def test_reasons_that_name_single_pairs_are_counted_together():
+    """Three answers that each fit another pair's question are one line."""
+    reasons = [stored_reason(Reason("fits_other", {"pair": number})) for number in (7, 8, 9)]
+    (field,) = [one for one in report_embed(a_kept_run(), reasons).fields if one.name == words.REPORT_ASIDE]
+    assert field.value.startswith("3 pairs: The answer does not fit its question.")
