@@ -38,6 +38,8 @@ class DiscordConfig:
     """Whether the bot asks for the Message Content intent; without it, it sees only messages that mention it."""
     context_messages: Annotated[int, Field(ge=0, le=100)] = 40
     """Earlier messages shown at most when the question is not part of a chain of replies; of more, the newest half."""
+    ask_history: Literal["auto", "always", "never"] = "auto"
+    """Whether `/ask` is shown them too; "auto": not where its pair is learned from and messages are not."""
     edit_seconds: Annotated[float, Field(ge=0, le=3600)] = 1.0
     """Least time between two edits of an answer that is being written."""
     member_cooldown_seconds: Annotated[float, Field(ge=0, le=31_536_000)] = 3.0

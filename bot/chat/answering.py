@@ -16,6 +16,7 @@ from typing import Any
 import discord
 
 from bot.chat import buttons as controls
+from bot.chat.ask_history import messages_shown
 from bot.chat.completion_log import log_completion
 from bot.chat.context import Context
 from bot.chat.existing_answer import ExistingAnswer
@@ -74,6 +75,7 @@ class Answering:
         self._settings = settings
         self._on_reply = on_reply
         self._deliver = deliver
+        self._training_servers = training_servers
         self._introductions = Introductions(store, settings, training_servers)
         self.unfinished = Unfinished(store)
         self._running: set[asyncio.Task[Any]] = set()
@@ -263,7 +265,7 @@ class Answering:
         request = generation.request
         unfinished = {message.id for _, other in self._generations.values() for message in other.messages}
         emoji = emoji_of(request.guild)
-        recent = self._settings.discord.context_messages
+        recent = await messages_shown(request, self._settings.discord, self._store, self._training_servers)
         reader = HistoryReader(me, recent, unfinished, withheld=self._withheld, starts=self._starts)
         told = False
 
