@@ -14,6 +14,8 @@ from typing import Self
 
 import discord
 
+from bot.api.endpoint import Endpoint
+from bot.api.key import api_key
 from bot.backups import Backups
 from bot.chat.engine_supervision import EngineSupervisor
 from bot.client import NightshiftClient
@@ -62,6 +64,7 @@ class Nightshift:
         self._training_here = False  # from the start of our run until people are told how it ended
         self._other_runs = OtherRuns(home, store, self._tell)
         self._scheduled = False
+        self.endpoint: Endpoint | None = None
         self.memory = Memory(store, settings)
         self._nightly = Nightly(settings.schedule, self._nights, self._tonight)
         self.client = self.new_client()
@@ -91,10 +94,12 @@ class Nightshift:
 
         Raises:
             HomeOccupied: another bot runs on this home.
-            StorageError, ModelError, ScheduleInvalid: a part cannot be opened; nothing is left open.
+            StorageError, ModelError, ScheduleInvalid, KeyUnusable, PortUnavailable: a part cannot be opened; nothing is
+                left open.
         """
         async with AsyncExitStack() as stack:
             stack.enter_context(occupy(home))
+            key = api_key(home, settings.api) if settings.api.port else ""
             if home.db.exists():
                 await asyncio.to_thread(check_database, home.db)
             store = await AsyncStore.open(home.db)
@@ -112,6 +117,9 @@ class Nightshift:
             app.backups.start()
             stack.callback(app.backups.stop)
             await app.sync_adapter()
+            if key:
+                app.endpoint = Endpoint(engine, store, AdapterDirectory(home.adapters), settings, key)
+                await stack.enter_async_context(app.endpoint.serving(settings.api.port))
             if schedule:
                 app._nightly.start()
                 app._scheduled = True
@@ -139,6 +147,8 @@ class Nightshift:
     async def look(self) -> None:
         """See what another process changed: the champion, and training. Called every few seconds."""
         await self.sync_adapter()
+        if self.endpoint is not None:
+            await self.endpoint.adapters.drop_retired()
         if not self._training_here and self.client.guilds:
             await self._other_runs.look()
 

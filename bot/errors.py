@@ -15,10 +15,13 @@ __all__ = [
     "ConnectionRefused",
     "DiscordRefuses",
     "DiscordUnreachable",
+    "EndpointOccupied",
     "EngineLost",
     "IntentMissing",
+    "KeyUnusable",
     "LogMissing",
     "NoPicture",
+    "PortUnavailable",
     "Refused",
     "ServerUnknown",
     "SettingsExist",
@@ -61,6 +64,33 @@ class SettingsExist(BotError):
 
     def __init__(self, path: str) -> None:
         super().__init__(f"{path} is there already and stays as it is: edit it, or move it away and start again.")
+
+
+class KeyUnusable(BotError):
+    """The endpoint has no key."""
+
+    def __init__(self, where: str, why: str) -> None:
+        super().__init__(
+            f"The key of the endpoint cannot be taken from {where}: {why}. Move the file away, and a new key is made."
+        )
+
+
+class PortUnavailable(BotError):
+    """A port of this machine cannot be opened."""
+
+    def __init__(self, section: str, port: int, why: str) -> None:
+        super().__init__(f"Port {port} cannot be opened ({why}): set another port under [{section}].")
+        self.port = port
+
+
+class EndpointOccupied(BotError):
+    """A bot runs on the home that `nightshift api` was to serve."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A bot is using this home already: set port under [api] and restart it, and it serves the endpoint too, "
+            "with the weights that it has in memory."
+        )
 
 
 class LogMissing(BotError):

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from storage.files.home import Home
 from trainer.settings import ServerId, TrainerSettings, load_settings_as
 
-__all__ = ["BackupConfig", "DiscordConfig", "PrivacyConfig", "Settings", "load_settings"]
+__all__ = ["ApiConfig", "BackupConfig", "DiscordConfig", "PrivacyConfig", "Settings", "load_settings"]
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,18 @@ class LogConfig:
     """Files that were put aside and are kept."""
 
 
+@dataclass(frozen=True)
+class ApiConfig:
+    """The voice for other programs: an OpenAI-compatible endpoint on this machine, on the bot's own engine."""
+
+    port: Annotated[int, Field(ge=0, le=65535)] = 0
+    """Port of 127.0.0.1 that `nightshift run` serves it on; 0 serves none."""
+    key_file: Annotated[str, Field(min_length=1, max_length=4096)] = "api-key"
+    """File with the key that clients send. Where it is missing, it is made with a new key."""
+    requests: Annotated[int, Field(ge=1, le=100_000)] = 16
+    """Requests that are answered or wait at once; one more is refused."""
+
+
 class Settings(TrainerSettings):
     """Everything a running bot needs to know, but for the token."""
 
@@ -99,6 +111,7 @@ class Settings(TrainerSettings):
     privacy: PrivacyConfig = PrivacyConfig()
     log: LogConfig = LogConfig()
     backup: BackupConfig = BackupConfig()
+    api: ApiConfig = ApiConfig()
 
     @model_validator(mode="after")
     def _refuse_answers_without_questions(self) -> Self:

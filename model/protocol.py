@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, Protocol, runtime_checkable
 
 from model.chat import Message
 
 __all__ = [
     "IN_USE",
+    "AdapterEngine",
     "AdapterRef",
     "ChatEngine",
     "ChatGeneration",
@@ -165,3 +166,21 @@ class ChatEngine(Protocol):
     async def wake(self) -> None: ...
 
     async def close(self) -> None: ...
+
+
+@runtime_checkable
+class AdapterEngine(ChatEngine, Protocol):
+    """An engine that holds several adapters, and answers each request with the one that it names."""
+
+    def submit(
+        self,
+        messages: Sequence[Message],
+        sampling: Sampling = ...,
+        *,
+        channel: str = "",
+        adapter: str | InUse | None = ...,
+    ) -> ChatGeneration: ...
+
+    async def load(self, adapter: AdapterRef) -> None: ...
+
+    async def unload(self, adapter: str) -> None: ...

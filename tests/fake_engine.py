@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from model.chat import Message
-from model.errors import EngineClosed, GenerationFailed, QueueFull
-from model.protocol import AdapterRef, Completion, EngineStats, Sampling, SwapReport
+from model.errors import AdapterNotLoaded, EngineClosed, GenerationFailed, QueueFull
+from model.protocol import IN_USE, AdapterRef, Completion, EngineStats, InUse, Sampling, SwapReport
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,7 @@ class FakeEngine:
         self.confidence: float | None = None
         self.channels: list[str] = []
         self.swaps: list[AdapterRef | None] = []
+        self.loaded: dict[str, AdapterRef] = {}  # beside the one in use
         self.refuse: Exception | None = None
         self.refuse_swap: Exception | None = None
         self.max_queue = 8
@@ -100,10 +101,17 @@ class FakeEngine:
         self.replies.extend(replies)
 
     def submit(
-        self, messages: Sequence[Message], sampling: Sampling | None = None, *, channel: str = ""
+        self,
+        messages: Sequence[Message],
+        sampling: Sampling | None = None,
+        *,
+        channel: str = "",
+        adapter: str | InUse | None = IN_USE,
     ) -> FakeGeneration:
         if self.closed:
             raise EngineClosed
+        if isinstance(adapter, str) and adapter != self.adapter and adapter not in self.loaded:
+            raise AdapterNotLoaded(adapter)
         if self.refuse is not None:
             raise self.refuse
         if self.active >= self.max_queue:
@@ -113,7 +121,10 @@ class FakeEngine:
         self.asked.set()
         self.channels.append(channel)
         reply = self.replies.popleft() if self.replies else f"You said: {messages[-1].content}"
-        return FakeGeneration(self, reply)
+        generation = FakeGeneration(self, reply)
+        if not isinstance(adapter, InUse):
+            generation._adapter = adapter
+        return generation
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """One token a word."""
@@ -138,6 +149,13 @@ class FakeEngine:
         self.swaps.append(adapter)
         self.adapter = adapter.id if adapter else None
         return SwapReport(self.adapter, load_s=0.001, waited_s=0.0, pause_s=0.002)
+
+    async def load(self, adapter: AdapterRef) -> None:
+        self.loaded[adapter.id] = adapter
+
+    async def unload(self, adapter: str) -> None:
+        if self.loaded.pop(adapter, None) is None:
+            raise AdapterNotLoaded(adapter)
 
     async def sleep(self) -> None: ...
 

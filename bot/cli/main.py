@@ -15,6 +15,7 @@ import typer
 
 from bot.cli import (
     adapters,
+    api,
     audit,
     backup,
     chat,
@@ -53,6 +54,7 @@ app = typer.Typer(
 COMMANDS = (
     init,
     serve,
+    api,
     chat,
     pairs,
     moderators,

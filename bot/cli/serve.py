@@ -66,6 +66,7 @@ def run(home: HomeOption = None) -> None:
     ends it.
     """
     _let_threads_sleep()
+    from bot.api.key import api_key
     from bot.log_file import open_log
     from bot.login import serve
     from bot.settings import load_settings
@@ -77,7 +78,8 @@ def run(home: HomeOption = None) -> None:
     token = discord_token(place, settings.discord)  # said before anything is opened
     silence_libraries(progress_bars=True)
     place.ensure()
-    open_log(place.logs, settings.log, [token.value])
+    keys = [api_key(place, settings.api)] if settings.api.port else []
+    open_log(place.logs, settings.log, [token.value, *keys])
     until_stopped(serve(place, settings))
 
 

@@ -1,0 +1,1 @@
+"""An OpenAI-compatible endpoint on the bot's own engine. Stores nothing."""

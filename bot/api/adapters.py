@@ -1,0 +1,120 @@
+"""Which adapter a model's name means, and the adapters that are held in memory for clients of the endpoint.
+
+Two slots of the bank are never used: the adapter in use has one, and the next promotion needs another. The adapter that
+was asked for longest ago makes place for a new one, but none that is answering.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from bot.api.bodies import BASE, CURRENT
+from bot.api.errors import EngineUnavailable, ModelNotFound
+from model.errors import AdapterNotLoaded
+from model.protocol import IN_USE, AdapterEngine, AdapterRef, ChatEngine, InUse
+from storage.async_store import AsyncStore
+from storage.errors import AdapterDamaged, AdapterMissing
+from storage.files.adapter_directory import AdapterDirectory
+from storage.records import Adapter
+from storage.store import Store
+
+__all__ = ["NamedAdapters"]
+
+_KEPT_FREE = 2
+
+
+class NamedAdapters:
+    """One for an endpoint. `slots` are those of the engine's bank."""
+
+    def __init__(self, engine: ChatEngine, store: AsyncStore, directory: AdapterDirectory, slots: int) -> None:
+        self._engine, self._store, self._directory = engine, store, directory
+        self._most = max(0, slots - _KEPT_FREE) if isinstance(engine, AdapterEngine) else 0
+        self._loaded: list[str] = []  # the one asked for longest ago first
+        self._answering: Counter[str] = Counter()
+        self._changing = asyncio.Lock()
+
+    async def listed(self) -> list[Adapter]:
+        """The adapters that may be named: made for this base, and not retired."""
+        every = await self._store.call(Store.adapters)
+        return [one for one in every if one.retired_at is None and one.base_model == self._engine.base_id]
+
+    @asynccontextmanager
+    async def using(self, name: str) -> AsyncIterator[str | InUse | None]:
+        """What to give the engine's `submit` for a model's name; it stays in memory while inside.
+
+        Raises:
+            ModelNotFound: there is none of this name.
+            EngineUnavailable: there is no place for it in memory now.
+            ModelError: the engine cannot load it.
+        """
+        if name in {CURRENT, BASE}:
+            yield IN_USE if name == CURRENT else None
+            return
+        await self._hold(name)
+        try:
+            yield name
+        except AdapterNotLoaded:  # the engine was started again without it, or another took its place
+            if name in self._loaded:
+                self._loaded.remove(name)
+            raise
+        finally:
+            self._answering[name] -= 1
+
+    async def drop_retired(self) -> None:
+        """Let those go that were retired, as when somebody in their pairs was forgotten."""
+        if self._loaded:
+            async with self._changing:
+                await self._drop_unlisted({one.id for one in await self.listed()})
+
+    async def _hold(self, name: str) -> None:
+        async with self._changing:
+            listed = {one.id: one for one in await self.listed()}
+            await self._drop_unlisted(set(listed))
+            if name not in listed:
+                raise ModelNotFound(name)
+            if name in self._loaded:
+                self._loaded.remove(name)
+                self._loaded.append(name)
+            elif name != self._engine.adapter:
+                await self._load(listed[name])
+            self._answering[name] += 1
+
+    async def _load(self, adapter: Adapter) -> None:
+        engine = self._engine
+        if not isinstance(engine, AdapterEngine) or not self._most:
+            raise EngineUnavailable(
+                f"Only {CURRENT!r} and {BASE!r} can be used: for others, raise [model] adapter_slots to 3 or more."
+            )
+        ref = await self._verified(adapter)
+        while len(self._loaded) >= self._most:
+            idle = next((one for one in self._loaded if not self._answering[one]), None)
+            if idle is None:
+                raise EngineUnavailable(
+                    f"{self._most} other adapters are answering: try again, or raise [model] adapter_slots."
+                )
+            await self._unload(idle)
+        await engine.load(ref)
+        self._loaded.append(adapter.id)
+
+    async def _drop_unlisted(self, listed: set[str]) -> None:
+        for name in [one for one in self._loaded if one not in listed and not self._answering[one]]:
+            await self._unload(name)
+
+    async def _unload(self, name: str) -> None:
+        self._loaded.remove(name)
+        if isinstance(self._engine, AdapterEngine):
+            try:
+                await self._engine.unload(name)
+            except AdapterNotLoaded:  # the engine was started again, without it
+                return
+
+    async def _verified(self, adapter: Adapter) -> AdapterRef:
+        """The adapter, its files as they were published. Raises ModelNotFound."""
+        try:
+            await asyncio.to_thread(self._directory.verify, adapter.id, adapter.manifest)
+        except (AdapterMissing, AdapterDamaged) as error:
+            raise ModelNotFound(adapter.id) from error
+        return AdapterRef(adapter.id, self._directory.path(adapter.id))
