@@ -8,7 +8,7 @@ TESTS ?=
 PACKAGES := bot trainer storage model tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help torture test-python package settings setup demo playground test lint format bench bench-train bench-bot bench-store bench-learning screenshots clean bench-prompts bench-adapters
+.PHONY: help torture test-python package settings setup demo playground test lint format bench bench-train bench-bot bench-memory bench-store bench-learning screenshots clean bench-prompts bench-adapters
 
 help: ## Say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -74,6 +74,9 @@ bench-learning: setup ## Twenty nights and fifty more, good and poisoned (hours 
 
 bench-train: setup ## Measure training beside TRL's SFTTrainer, and Unsloth where UNSLOTH_PYTHON has it (minutes)
 	$(BIN)/python -m benchmarks.training
+
+bench-memory: setup ## Measure what the memory finds, what answers make of it, and how fast it is (minutes)
+	$(BIN)/python -m benchmarks.memory
 
 bench-bot: setup ## Put the bot under load in a simulated Discord
 	$(BIN)/python -m benchmarks.bot_load

@@ -41,13 +41,13 @@ class MemoryConfig:
     """`embedded`, a Hugging Face id or a directory of a sentence-transformers model, or `none`."""
     examples: Annotated[int, Field(ge=0, le=32)] = 4
     """Most approved replies to similar questions that a prompt is shown; 0 shows none."""
-    example_tokens: Annotated[int, Field(ge=16, le=1 << 20)] = 256
-    """Most tokens of them together."""
+    example_tokens: Annotated[int, Field(ge=16, le=1 << 20)] = 192
+    """Most tokens of them together; parts of documents are taken off where both are shown."""
     example_score: Annotated[float, Field(ge=0.0, le=1.0)] = 0.6
     """How similar a question must be for its reply to be shown, from 0 to 1."""
     chunks: Annotated[int, Field(ge=0, le=32)] = 3
     """Most parts of documents that a prompt is shown; 0 shows none."""
-    chunk_tokens: Annotated[int, Field(ge=16, le=1 << 20)] = 512
+    chunk_tokens: Annotated[int, Field(ge=16, le=1 << 20)] = 256
     """Most tokens of them together."""
     chunk_score: Annotated[float, Field(ge=0.0, le=1.0)] = 0.4
     """How well a part must fit the question to be shown, from 0 to 1."""

@@ -58,9 +58,13 @@ def quoted(chunk: ShownChunk) -> str:
 
 
 def fitting(shown: Shown, count: Count, *, chunk_tokens: int, example_tokens: int) -> Shown:
-    """What of it stays within so many tokens, the best of each kind first, with the tokens that each takes."""
+    """What of it stays within so many tokens, the best of each kind first, with the tokens that each takes.
+
+    Together they take no more than the larger budget, since the first word waits for all of it.
+    """
     chunks, chunk_costs = _within(shown.chunks, lambda one: count([Message("user", quoted(one))]), chunk_tokens)
-    examples, costs = _within(shown.examples, lambda one: count(turns_of([one])), example_tokens)
+    left = min(example_tokens, max(chunk_tokens, example_tokens) - sum(chunk_costs))
+    examples, costs = _within(shown.examples, lambda one: count(turns_of([one])), left)
     return replace(shown, chunks=chunks, examples=examples, tokens=(*chunk_costs, *costs))
 
 

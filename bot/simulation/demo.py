@@ -31,6 +31,8 @@ from trainer.result import RunResult
 __all__ = ["run_demo"]
 
 _EDITED, _APPROVED, _REJECTED = 5, 1, 2  # of the first examples, asked in the channel; the rest is imported
+_FACT, _FACT_AGAIN = "When does the workshop close on Fridays?", "When will the workshop close on Friday?"
+_FACT_ANSWER, _FACT_WORD = "The workshop closes at six on Fridays.", "six"
 _ANSWER_TOKENS = 64
 _IN_FLIGHT_TRIES, _IN_FLIGHT_PAUSE = 3000, 0.01  # seconds between looks for the reply in flight
 _STEP_SECONDS = 1800.0  # one step may hold the whole training run
@@ -102,12 +104,16 @@ class _Night:
         before = await self._ask_all(questions)
         self._say(f"Members opt in; {chatted} chats are judged by a moderator with the real buttons and forms")
         await self._opt_in()
+        self._say("A moderator puts one more answer right; before any training, somebody asks the same in other words")
+        await self._teach_a_fact()
         await self._review(examples[:chatted])
         imported, bad = await self._import(examples[chatted:])
         self._say(f"{imported} more pairs of the community's voice are imported")
         checks["every pair of the voice is taken in"] = bad == 0 and imported == len(examples) - chatted
         counts = (await self._app.status()).pairs
-        checks["what was approved and edited may be learned from"] = counts.eligible == imported + _EDITED + _APPROVED
+        checks["what was approved and edited may be learned from"] = counts.eligible == (
+            imported + _EDITED + _APPROVED + 1
+        )
         self._say(f"Night: QLoRA on {counts.eligible} approved pairs, in a process of its own")
         await self._world.moderator.slash(self._world.general, "train now")
         await self._world.env.settle()
@@ -167,6 +173,20 @@ class _Night:
     async def _opt_in(self) -> None:
         for member in self._world.members:
             await member.slash(self._world.general, "privacy opt-in")
+
+    async def _teach_a_fact(self) -> None:
+        """Ask before and after a moderator has corrected the answer to the same question in other words."""
+        report, members = self._report, self._world.members
+        await self._app.memory.vectors.load()
+        report.asked_again = _FACT_AGAIN
+        report.before_approval = await self._ask(members[1], _FACT_AGAIN)
+        await self._ask(members[0], _FACT)
+        form = await self._world.moderator.click(self._world.review.last_message, label="Edit")
+        await self._world.moderator.submit_modal(form, {"answer": _FACT_ANSWER})
+        report.after_approval = await self._ask(members[2], _FACT_AGAIN)
+        report.checks["what a moderator corrected is in the next answer, before any training"] = _FACT_WORD in (
+            report.after_approval or ""
+        ) and _FACT_WORD not in (report.before_approval or _FACT_WORD)
 
     async def _review(self, examples: Sequence[Example]) -> None:
         """Ask each example's question; the moderator puts the first answers right, approves one, rejects the rest."""

@@ -42,6 +42,9 @@ class Report:
     swap_ms: float | None = None
     swap_waited_ms: float | None = None
     in_flight_adapter: str | None = None
+    asked_again: str = ""
+    before_approval: str | None = None
+    after_approval: str | None = None
     replies_total: int = 0
     replies_failed: int = 0
     adapter: str | None = None
@@ -70,6 +73,11 @@ class Report:
 
     def show(self, console: Console) -> None:
         """Print the answers side by side, the figures, and each check."""
+        approval = Table(title="The same question before and after an approval, before any training")
+        for heading in ("Question", "Before the approval", "After the approval"):
+            approval.add_column(heading, overflow="fold")
+        approval.add_row(self.asked_again, _short(self.before_approval), _short(self.after_approval))
+        console.print(approval)
         table = Table(title="The same questions, before and after one night", show_lines=True)
         for heading in ("Question", "Before", "After"):
             table.add_column(heading, overflow="fold")

@@ -21,7 +21,7 @@ _MARKDOWN, _TEXT, _HTML, _PDF = (".md", ".markdown"), (".txt", ".text", ""), (".
 ENDINGS = (*_MARKDOWN, ".txt", *_HTML, *_PDF)
 """Endings of the files that can be read."""
 
-_CHUNK = (200, 800)
+_CHUNK = (150, 500)
 """Characters of a chunk: whole paragraphs or sentences up to the second, no further cut once it has the first."""
 _PAGES = 2000
 _HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*$")

@@ -49,7 +49,7 @@ def test_a_long_text_is_cut_at_sentences():
     """No chunk is longer than the model reads, and no sentence is torn."""
     sentences = [f"Sentence number {number} says something of its own." for number in range(200)]
     _, chunks = read_document("long.txt", " ".join(sentences).encode())
-    assert all(len(one.text) <= 800 and one.text.endswith(".") for one in chunks)
+    assert all(len(one.text) <= 500 and one.text.endswith(".") for one in chunks)
     assert " ".join(one.text for one in chunks) == " ".join(sentences)
 
 
