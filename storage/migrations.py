@@ -752,6 +752,17 @@ def m045_undoings(db: Database) -> None:
     db.execute("create index undone_decisions_reply on undone_decisions (reply_id)")
 
 
+def m052_answerability(db: Database) -> None:
+    # best: the score of what fitted a question best, shown or not. handed_over: the moderators were asked instead.
+    db.execute("""
+        create table answerability (
+            reply_id integer primary key references replies (id) on delete cascade,
+            best real not null,
+            handed_over integer not null
+        )
+    """)
+
+
 STEPS: tuple[Callable[[Database], None], ...] = (
     m001_replies_and_reviews,
     m002_people_in_replies,
@@ -784,4 +795,5 @@ STEPS: tuple[Callable[[Database], None], ...] = (
     m045_undoings,
     m050_recall,
     m051_recalled,
+    m052_answerability,
 )

@@ -81,6 +81,15 @@ class Recalled:
 
 
 @dataclass(frozen=True, slots=True)
+class Reviewed:
+    """An answer that was reviewed: the best score of what was found for it, how sure the model was, and the verdict."""
+
+    best: float
+    confidence: float | None
+    approved: bool
+
+
+@dataclass(frozen=True, slots=True)
 class KnowledgeLimits:
     """How much a server may add: documents, characters in all of them, and characters of one."""
 

@@ -15,6 +15,7 @@ from typing import Self, TypeVar
 
 # By their full names, since methods have those of some of these modules.
 import storage.adapters
+import storage.answerability
 import storage.answers
 import storage.audit
 import storage.candidates
@@ -155,6 +156,9 @@ class Store(Connected):
     matching_entries = method(storage.recall.matching)
     found_examples = method(storage.recall.examples)
     found_chunks = method(storage.recall.chunks)
+    put_answerability = method(storage.answerability.put)
+    handed_over = method(storage.answerability.handed_over)
+    reviewed_answers = method(storage.answerability.reviewed)
     recalled_with = method(storage.recalled.of_reply)
     index_due = method(storage.recall_entries.index_due)
     recall_is_due = method(storage.recall_entries.is_due)

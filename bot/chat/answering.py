@@ -222,6 +222,9 @@ class Answering:
         aside = with_sources(existing.aside if existing else line, sources, keep=continues)
         shown_in = [message.id for message in stream.messages]
         try:
+            unsure = self._lookup is not None and await self._lookup.is_unsure(
+                request, context.shown, completion.confidence
+            )
             saved = await save_reply(
                 self._store,
                 request,
@@ -231,6 +234,7 @@ class Answering:
                 base_model=self._engine.base_id,
                 shown_in=shown_in,
                 aside=aside,
+                unsure=unsure,
             )
             generation.stored = True
         except Exception:  # noqa: BLE001  (a full disk, a database that another process holds: the asker is told)
@@ -247,7 +251,7 @@ class Answering:
 
     async def _show_unstored(self, request: ChatRequest, stream: MessageStream, text: str) -> None:
         """Show the asker the answer that could not be stored, and say so."""
-        if request.settings.hold:  # nobody can approve what is not stored
+        if _waits(request):  # nobody can approve what is not stored
             await _show_failure(request, stream, lambda: texts.FAILED)
             return
         said, below = request.heading + text + texts.UNSTORED, controls.below_question(quotes=bool(request.heading))
@@ -270,7 +274,7 @@ class Answering:
         told = False
 
         async def on_text(text: str) -> None:
-            if is_visible(text) and not request.settings.hold:
+            if is_visible(text) and not _waits(request):
                 shown = with_emoji(sanitize(request.text_so_far + text), emoji)
                 await _show(stream.update(request.heading + shown))
 
@@ -287,6 +291,11 @@ class Answering:
 
     async def _withheld(self, messages: Iterable[Answered]) -> set[int]:
         return await self._store.call(Store.withheld, list(messages))
+
+
+def _waits(request: ChatRequest) -> bool:
+    """Whether an answer may have to wait for the moderators, and so is not shown while it grows."""
+    return request.settings.hold or (bool(request.settings.unsure) and request.existing is None)
 
 
 async def _show_failure(request: ChatRequest, stream: MessageStream, why: Callable[[], str]) -> None:

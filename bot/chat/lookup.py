@@ -53,6 +53,16 @@ class Lookup:
 
         return recall
 
+    async def is_unsure(self, request: ChatRequest, shown: Shown, confidence: float | None) -> bool:
+        """Whether the answer is to be left to the moderators, as the server has set.
+
+        Never one that takes another's place: that one has been read.
+        """
+        if request.guild_id is None or not request.settings.unsure or request.existing is not None:
+            return False
+        likely = await self._memory.answerability.of(request.guild_id, shown.best, confidence)
+        return likely < request.settings.unsure
+
     async def look_up(self, request: ChatRequest, turns: Sequence[Turn]) -> Shown:
         """What fits the last question of these turns."""
         assert request.guild_id is not None  # noqa: S101  (for the type checker: `of` has asked)

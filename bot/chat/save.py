@@ -9,9 +9,9 @@ from typing import Any
 from bot.chat.context import Context
 from bot.chat.request import ChatRequest
 from bot.discord_io.ids import places_of
+from bot.recall.records import Shown
 from model.protocol import Completion
 from storage.async_store import AsyncStore
-from storage.recall_records import Recalled
 from storage.records import NewReply, Reply
 from storage.store import Store
 
@@ -36,6 +36,7 @@ async def save_reply(
     base_model: str,
     shown_in: Sequence[int],
     aside: str = "",
+    unsure: bool = False,
 ) -> SavedReply:
     """Store an answer together with the deliveries that show it and its card on Discord.
 
@@ -48,6 +49,7 @@ async def save_reply(
         base_model: id of the base model.
         shown_in: its messages on Discord so far, first to last.
         aside: the line below it.
+        unsure: the moderators are asked first, since it may be wrong.
     """
     parent, *thread = places_of(request.channel)
     if thread:
@@ -82,7 +84,8 @@ async def save_reply(
             confidence=_confidence(begun, completion),
             answered=context.answered,
         ),
-        recalled=context.shown.recalled,
+        shown=context.shown,
+        unsure=unsure,
     )
 
 
@@ -93,9 +96,11 @@ def _write(
     delivery: Mapping[str, Any],
     reply: NewReply,
     *,
-    recalled: Sequence[Recalled],
+    shown: Shown,
+    unsure: bool,
 ) -> SavedReply:
-    held, shown_in = request.settings.hold, delivery["messages"]
+    held, shown_in = request.settings.hold or unsure, delivery["messages"]
+    recalled = shown.recalled
     with store.writing():
         store.outbox.remove_unfinished(request.id)
         extended = (
@@ -112,6 +117,8 @@ def _write(
             )
         )
         reply_id = begun.id if begun is not None and extended else store.add_reply(reply, shown_in, recalled)
+        if request.guild_id is not None:
+            store.put_answerability(reply_id, shown.best, handed_over=unsure)
         if held:
             store.hold(reply_id, shown_in)
         store.outbox.put(reply_id, "answer", delivery)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bot.recall.answerability import Answerability
 from bot.recall.ranking import fused, score_of
 from bot.recall.records import NOTHING, Question, Shown, ShownChunk, ShownExample
 from bot.recall.vectors import Scope, Vectors
@@ -21,7 +22,7 @@ __all__ = ["Memory"]
 
 _NEAREST = 256  # candidates by their vectors
 _WORDS = 64  # and by their words
-_AT_ONCE = 64  # candidates looked at together: of the first ones most may be shown
+_AT_ONCE = 24  # candidates looked at together: of the first ones most may be shown
 _BEFORE_ANSWER = 32  # entries that get a vector before a question is answered; more get theirs in the background
 _BATCH = 128
 
@@ -41,6 +42,7 @@ class Memory:
         self._consent = settings.consent
         self._servers = settings.training.servers
         self.vectors = Vectors(store, settings.memory)
+        self.answerability = Answerability(store)
 
     @property
     def on(self) -> bool:

@@ -54,6 +54,7 @@ class CardChannel:
                 state.review,
                 asker,
                 held=state.held,
+                unsure=state.unsure,
                 skipped_by=skipped_by if state.review is None else None,
                 replaced_by=state.replaced_by,
                 not_shown=state.not_shown,
@@ -123,6 +124,7 @@ class _CardState:
     reply: Reply
     review: Review | None
     held: bool
+    unsure: bool
     replaced_by: int | None
     not_shown: str | None
 
@@ -134,6 +136,7 @@ def _state(store: Store, reply_id: int) -> _CardState:
         reply,
         store.latest_review(reply_id),
         store.held_in(reply_id) is not None,
+        store.handed_over(reply_id),
         shown.id if shown is not None and shown.id != reply_id else None,
         next((one.error for one in store.outbox.of_reply(reply_id) if one.kind != "card" and one.error), None),
     )

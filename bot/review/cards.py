@@ -76,6 +76,7 @@ def card(
     asker: str,
     *,
     held: bool = False,
+    unsure: bool = False,
     skipped_by: str | None = None,
     replaced_by: int | None = None,
     not_shown: str | None = None,
@@ -94,7 +95,8 @@ def card(
         body = [quoted(line(question, _FOLDED), _SHOWN), "", line(reply.text, _FOLDED)]
     if review is not None and review.edited_text is not None:
         body += ["", f"**{texts.CARD_CORRECTED}**", line(review.edited_text, _FOLDED)]
-    title = texts.REMOVED_PARTLY if reply.redacted else words.HELD if held else texts.PENDING
+    waits = words.UNSURE if unsure else words.HELD if held else texts.PENDING
+    title = texts.REMOVED_PARTLY if reply.redacted else waits
     if skipped_by is not None:
         title = words.skipped(skipped_by)
     if review is not None:

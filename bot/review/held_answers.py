@@ -13,8 +13,13 @@ from storage.records import Reply, Review
 __all__ = ["shown_for"]
 
 
-def shown_for(reply: Reply, review: Review | None, *, unseen: bool = False) -> str:
-    """What may be read on Discord after `review`; `unseen`: no card could be posted."""
+def shown_for(reply: Reply, review: Review | None, *, unseen: bool = False, unsure: bool = False) -> str:
+    """What may be read on Discord after `review`.
+
+    `unseen`: no card could be posted. `unsure`: it is held because it may be wrong.
+    """
+    if review is None and unsure and not unseen:
+        return texts.UNSURE_NOTICE
     if review is None:
         return texts.HELD_UNSEEN if unseen else texts.HELD_NOTICE
     if review.verdict == "reject":

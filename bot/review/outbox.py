@@ -59,6 +59,7 @@ class _State:
     current: bool
     answer: Delivery | None
     unseen: bool
+    unsure: bool
 
 
 def reason_for(error: BaseException) -> str:
@@ -210,7 +211,7 @@ class Outbox:
             words = as_posted(reply.text, reply.finish_reason, guild)
             below = controls.after(reply.finish_reason, quotes=bool(heading))
         else:
-            words = with_emoji(shown_for(reply, now.review, unseen=now.unseen), emoji_of(guild))
+            words = with_emoji(shown_for(reply, now.review, unseen=now.unseen, unsure=now.unsure), emoji_of(guild))
             below = controls.below_question(quotes=bool(heading))
         details = now.answer.details if now.answer is not None else {}
         left = await show(stream, heading + words + aside, below, restored=self._restored(reply.id))
@@ -285,4 +286,5 @@ def _now(store: Store, reply_id: int) -> _State:
         current=newest is None or newest.id == reply_id,
         answer=next((one for one in deliveries if one.kind == "answer"), None),
         unseen=any(one.kind == "card" and one.error for one in deliveries),
+        unsure=store.handed_over(reply_id),
     )

@@ -16,6 +16,7 @@ from bot.discord_io.components import Interaction
 from bot.discord_io.deferral import in_time, respond
 from bot.i18n.en import moderation as words
 from bot.i18n.en import texts
+from bot.recall.answerability import Bin, fitted, reliability
 from bot.server.moderator_group import allowed_by
 from bot.server.moderators import Moderators
 from storage.records import EditDistance, Tally
@@ -42,9 +43,12 @@ def stats_command(moderators: Moderators) -> app_commands.Command[app_commands.G
             return
         if not interaction.response.is_done():
             await interaction.response.defer(ephemeral=True, thinking=True)  # matplotlib loads slowly the first time
+        sure = await moderators.store.read(Store.reviewed_answers, interaction.guild_id or 0)
         picture = await asyncio.to_thread(review_chart, by_day, by_adapter)
         lines = [words.share(one.name or texts.BASE_MODEL, one.approved, one.reviews) for one in by_adapter[-_LINES:]]
         embed = limits.Embed(title=words.STATS, description="\n".join(lines), colour=discord.Colour.blurple())
+        if bins := reliability(sure, fitted(sure)):
+            embed.add_field(name=words.STATS_SURE, value="\n".join(map(_as_line, bins)), inline=False)
         if picture is None:
             embed.add_field(name=words.STATS_DAYS, value=_in_words(by_day), inline=False)
         if edits:
@@ -58,6 +62,15 @@ def stats_command(moderators: Moderators) -> app_commands.Command[app_commands.G
 
     stats.add_check(allowed_by(moderators.require_server))
     return stats
+
+
+def _as_line(one: Bin) -> str:
+    """What was predicted beside what moderators said, with bars of ten."""
+    return f"`{_bar(one.predicted)}` `{_bar(one.approved)}` " + words.sure(one.predicted, one.approved, one.count)
+
+
+def _bar(share: float) -> str:
+    return "\u2588" * round(10 * share) + "\u2591" * (10 - round(10 * share))
 
 
 def _in_words(days: list[Tally]) -> str:

@@ -43,6 +43,8 @@ class GuildSettings:
     allowed_roles: Sequence[int] = ()
     """If any, the bot answers only members with one of them."""
     denied_roles: Sequence[int] = ()
+    unsure: float = 0.0
+    """How likely an answer must be right to be posted, from 0 to 1; below, the moderators are asked. 0: never."""
     hold: bool = False
     """Whether an answer is posted only once a moderator has approved or edited it."""
     review_channel: int | None = None

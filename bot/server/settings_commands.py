@@ -100,6 +100,19 @@ class SettingsCommands(app_commands.Group):
         held = await self._change(interaction, _place(interaction, where), chosen)
         await _say(interaction, texts.answers_set(held.temperature, held.max_new_tokens))
 
+    @app_commands.command(name="unsure", description="When I ask the moderators instead of answering")
+    @app_commands.describe(
+        percent="How likely my answer must be right; 0 answers everything, 50 is a good start",
+        where="For the whole server, or only for this channel",
+    )
+    async def unsure(
+        self, interaction: discord.Interaction, percent: app_commands.Range[int, 0, 95], where: Where = "server"
+    ) -> None:
+        require_administrator(interaction)
+        chosen = {"unsure": percent / 100 or None}
+        held = await self._change(interaction, _place(interaction, where), chosen)
+        await _say(interaction, texts.unsure_set(held.unsure))
+
     @app_commands.command(name="limits", description="How often each member can ask")
     @app_commands.describe(
         cooldown="Seconds between two questions from the same member",

@@ -58,6 +58,7 @@ TABLES = {
     "recall_due",
     "recall_unembedded",
     "recalled",
+    "answerability",
     "recall_words",
     *(f"recall_words_{part}" for part in ("data", "idx", "docsize", "config")),  # SQLite's own
 }

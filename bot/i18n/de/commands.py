@@ -127,4 +127,8 @@ COMMANDS = {
     "See what I would look up for a question here": "Zeigt, was ich hier zu einer Frage nachschlagen würde",
     "What a member might ask": "Was ein Mitglied fragen könnte",
     "Save as fact": "Als Fakt speichern",
+    "When I ask the moderators instead of answering": "Wann ich die Moderation frage, statt zu antworten",
+    "How likely my answer must be right; 0 answers everything, 50 is a good start": (
+        "Wie wahrscheinlich meine Antwort stimmen muss; 0 beantwortet alles, 50 ist ein guter Anfang"
+    ),
 }

@@ -76,6 +76,8 @@ def queue_done(verdict: str, reply_id: int) -> str:
 
 # --- held answers ------------------------------------------------------------------------------------------
 
+UNSURE = "Da war ich unsicher: Gib meinen Entwurf frei oder bearbeite ihn, dann poste ich ihn"
+UNSURE_NOTICE = NOTICE + "Da bin ich mir nicht sicher, deshalb frage ich die Moderation. Ihre Antwort erscheint hier."
 HELD_NOTICE = NOTICE + "Die Moderation prüft meine Antwort zuerst. Sie erscheint hier, sobald sie freigegeben ist."
 HELD_UNSEEN = (
     NOTICE + "Die Moderation muss meine Antwort erst prüfen, aber im Prüfkanal kann ich nicht schreiben. "
@@ -351,6 +353,7 @@ def _pairs(count: int) -> str:
 
 STATS = "Prüfungen"
 STATS_NONE = "Hier hat noch niemand eine Antwort von mir geprüft."
+STATS_SURE = "Wie wahrscheinlich ich richtig lag und wie oft die Moderation zustimmte"
 STATS_DAYS = "Prüfungen pro Tag"
 STATS_ADAPTERS = "Freigegeben, nach Adapter"
 STATS_APPROVED, STATS_REJECTED = "freigegeben", "abgelehnt"
@@ -444,3 +447,7 @@ CONSENT_POST = (
     "was ich über dich speichere."
 )
 CONSENT_POSTED = "Gepostet."
+
+
+def sure(predicted: float, approved: float, count: int) -> str:
+    return f"{100 * predicted:.0f} % \u2192 {100 * approved:.0f} % ({count})"

@@ -48,6 +48,15 @@ def answer_too_long(length: int, context: int, longest: int) -> str:
     return f"Gespräch und Antwort teilen sich {context} Tokens. {left}. Bitte wähle höchstens {longest}."
 
 
+def unsure_set(threshold: float) -> str:
+    if not threshold:
+        return "Ich beantworte jede Frage selbst."
+    return (
+        f"Wenn meine Antwort mit weniger als {100 * threshold:.0f} % Wahrscheinlichkeit stimmt, frage ich zuerst die "
+        "Moderation. Meine Antworten erscheinen hier deshalb erst, wenn sie fertig sind."
+    )
+
+
 def answers_set(temperature: float, length: int) -> str:
     return f"Ab meiner nächsten Antwort: {answers(temperature, length)}"
 

@@ -83,6 +83,8 @@ def queue_done(verdict: str, reply_id: int) -> str:
 
 # --- held answers ------------------------------------------------------------------------------------------
 
+UNSURE = "I was not sure: please approve my draft or edit it, and I post that"
+UNSURE_NOTICE = texts.NOTICE + "I am not sure about this, so I am asking the moderators. Their answer will appear here."
 HELD_NOTICE = texts.NOTICE + "A moderator checks my answer first. It will appear here once it is approved."
 HELD_UNSEEN = (
     texts.NOTICE + "A moderator has to check my answer first, but I cannot post in the review channel. "
@@ -342,6 +344,7 @@ def _pairs(count: int) -> str:
 
 STATS = "Reviews"
 STATS_NONE = "Nobody has reviewed any of my replies here yet."
+STATS_SURE = "How likely I was to be right, and how often moderators agreed"
 STATS_DAYS = "Reviews by day"
 STATS_ADAPTERS = "Approved, by adapter"
 STATS_APPROVED, STATS_REJECTED = "approved", "rejected"
@@ -432,6 +435,10 @@ CONSENT_POST = (
     "`/privacy opt-in` means yes, `/privacy opt-out` means no, and `/privacy status` shows what I store about you."
 )
 CONSENT_POSTED = "Posted."
+
+
+def sure(predicted: float, approved: float, count: int) -> str:
+    return f"{predicted:.0%} \u2192 {approved:.0%} ({count:,})"
 
 
 in_every_language(__name__)

@@ -50,6 +50,15 @@ def answer_too_long(length: int, context: int, longest: int) -> str:
     return f"{held}. {left}. Please choose at most {longest:,}."
 
 
+def unsure_set(threshold: float) -> str:
+    if not threshold:
+        return "I answer every question myself."
+    return (
+        f"When my answer is less than {threshold:.0%} likely to be right, I ask the moderators first. "
+        "So my answers here appear only once they are complete."
+    )
+
+
 def answers_set(temperature: float, length: int) -> str:
     return f"From my next answer on: {answers(temperature, length)}"
 
