@@ -6,6 +6,7 @@ has none yet. Here that is done. Vectors come from outside: the store knows no m
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from sqlite3 import Connection
 
@@ -102,6 +103,19 @@ def vector_ids(db: Connection, guild_id: int, *, documents: bool) -> list[int]:
     """The entries of a server that have a vector: of its documents, or of its approved replies."""
     sql = "select entry_id from recall_vectors where guild_id = ? and documents = ? order by entry_id"
     return [int(row[0]) for row in db.execute(sql, [guild_id, documents])]
+
+
+def vectors_of_replies(db: Connection, reply_ids: Sequence[int]) -> dict[int, bytes]:
+    """The vectors of the questions of these replies, where they have one."""
+    rows = db.execute(
+        """
+        select recall_entries.reply_id, vector from json_each(?) as wanted
+        join recall_entries on recall_entries.reply_id = wanted.value
+        join recall_vectors on recall_vectors.entry_id = recall_entries.id
+        """,
+        [json.dumps(list(reply_ids))],
+    )
+    return {int(number): bytes(vector) for number, vector in rows}
 
 
 def vectors(db: Connection, entry_ids: Sequence[int]) -> list[tuple[int, bytes]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from sqlite3 import Connection
 
@@ -63,6 +64,22 @@ def of_reply(db: Connection, reply_id: int) -> list[Recalled]:
     """What a reply's prompt was shown, the first first."""
     sql = "select score, tokens, example_id, entry_id from recalled where reply_id = ? order by position"
     return [Recalled(*row) for row in db.execute(sql, [reply_id])]
+
+
+def examples_of(db: Connection, reply_ids: Sequence[int]) -> dict[int, list[int]]:
+    """Of these replies, those whose prompts were shown other replies, with their numbers, the best first."""
+    rows = db.execute(
+        """
+        select recalled.reply_id, example_id from json_each(?) as wanted
+        join recalled on recalled.reply_id = wanted.value
+        where example_id is not null order by recalled.reply_id, position
+        """,
+        [json.dumps(list(reply_ids))],
+    )
+    found: dict[int, list[int]] = {}
+    for reply_id, example in rows:
+        found.setdefault(int(reply_id), []).append(int(example))
+    return found
 
 
 def is_gone(db: Connection, shown: Sequence[Recalled]) -> bool:

@@ -160,6 +160,8 @@ class Store(Connected):
     handed_over = method(storage.answerability.handed_over)
     reviewed_answers = method(storage.answerability.reviewed)
     recalled_with = method(storage.recalled.of_reply)
+    recalled_examples = method(storage.recalled.examples_of)
+    vectors_of_replies = method(storage.recall_entries.vectors_of_replies)
     index_due = method(storage.recall_entries.index_due)
     recall_is_due = method(storage.recall_entries.is_due)
     use_recall_model = method(storage.recall_entries.use_model)

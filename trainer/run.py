@@ -21,7 +21,7 @@ from storage.errors import AdapterDamaged, AdapterMissing, DatabaseBusy
 from storage.files.adapter_directory import AdapterDirectory
 from storage.files.home import Home
 from storage.promotions import champion_at
-from storage.records import Adapter, Candidate, Choice, Run
+from storage.records import Adapter, Candidate, Choice, Pair, Run
 from storage.store import Store
 from trainer.errors import RunInterrupted
 from trainer.evaluation.betting import evidence
@@ -247,7 +247,19 @@ class _Run:
             scratch=self._directory / "scratch",
             checkpoints=self._directory / CHECKPOINTS,
             callbacks=callbacks,
+            examples=self._examples(snapshot),
         )
+
+    def _examples(self, snapshot: Snapshot) -> dict[int, tuple[Pair, ...]]:
+        """What some of the prompts show while they are learned."""
+        from trainer.training.shown_examples import examples_for
+
+        share = self._settings.training.example_share
+        if not share or not self._settings.memory.examples:
+            return {}
+        numbers = [pair.reply_id for pair in snapshot.train]
+        recalled = self._store.recalled_examples(numbers)
+        return examples_for(snapshot.train, self._store.vectors_of_replies(numbers), recalled, share)
 
     def _choices(self, snapshot: Snapshot) -> list[Choice]:
         """Which answers people preferred on the prompts of the snapshot's pairs."""

@@ -133,6 +133,8 @@ class TrainingConfig:
     """Activation checkpointing: less memory for about a third more time."""
     checkpoint_minutes: Annotated[float, Field(ge=0.0, le=10_000.0)] = 3.0
     """Minutes between two checkpoints, from which a killed run resumes; 0 writes one at every step."""
+    example_share: Share = 0.25
+    """Share of the training prompts that show what the bot looks up, as in answers; never the pair itself."""
     preferences: bool = True
     """Train on by what people preferred (edits, rejections, votes), if the extra `dpo` is installed."""
     preference_pairs: Count = 200

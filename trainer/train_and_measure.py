@@ -36,6 +36,7 @@ from trainer.training.memory import Fit, ModelShape, Workload, choose_fit
 from trainer.training.packed_decoder import has_known_layers
 from trainer.training.qlora import CHALLENGER, Learned
 from trainer.training.recipe import Recipe, resolve, validation_size
+from trainer.training.shown_examples import with_examples
 from trainer.training.tokens import Example, Examples, encode_pairs, with_validation
 
 __all__ = ["Champion", "RunCallbacks", "TrainingOutcome", "open_base", "train_and_measure"]
@@ -80,10 +81,12 @@ def train_and_measure(
     callbacks: RunCallbacks,
     anchor: Champion | None = None,
     contenders: Sequence[Contender] = (),
+    examples: Mapping[int, Sequence[Pair]] | None = None,
 ) -> TrainingOutcome:
     """Train on the snapshot's training part, then on what people preferred; measure on its hold-out and in folds.
 
-    `anchor` is the champion of some days ago, where that is another one; `contenders` are candidates. `base` is from
+    `anchor` is the champion of some days ago, where that is another one; `contenders` are candidates. `examples`
+    are shown in the prompts of these pairs while they are learned. `base` is from
     `open_base` and without any adapter; other processes load it from `cache_dir`. `scratch` is for what does not
     outlive the run, `checkpoints` for what a stopped run resumes from.
 
@@ -93,7 +96,7 @@ def train_and_measure(
     if champion is not None and (why := mismatch(champion, base)):
         callbacks.say(f"The champion {champion.id} {why}, so the bare base stands in for it.")
         champion = None
-    encoded = _encode(settings, snapshot, base)
+    encoded = _encode(settings, snapshot, base, examples or {})
     learning, validating, judging = encoded.learning, encoded.validating, encoded.judging
     recipe = resolve(settings.training, pairs=len(learning.items), parameters=base.model.num_parameters())
     began = time.monotonic()
@@ -205,7 +208,9 @@ class _Encoded:
         return max(len(example.ids) for part in parts for example in part.items)
 
 
-def _encode(settings: TrainerSettings, snapshot: Snapshot, base: LoadedBase) -> _Encoded:
+def _encode(
+    settings: TrainerSettings, snapshot: Snapshot, base: LoadedBase, examples: Mapping[int, Sequence[Pair]]
+) -> _Encoded:
     """The snapshot in tokens. Raises TooFewFit."""
     tokenizer, training = base.tokenizer, settings.training
 
@@ -214,7 +219,7 @@ def _encode(settings: TrainerSettings, snapshot: Snapshot, base: LoadedBase) -> 
 
     learn, validate = validation_split(snapshot.train, validation_size(len(snapshot.train)))
     judge = evaluate.spread(snapshot.holdout, training.max_holdout)
-    learning, validating = with_validation(encoded(learn), encoded(validate))
+    learning, validating = with_validation(encoded(with_examples(learn, examples)), encoded(validate))
     judging = encoded(judge)
     limits = Limits(training.max_tokens, settings.persona, getattr(base.model.config, "max_position_embeddings", None))
     learn_from = len(learning.items) + len(validating.items)
