@@ -22,7 +22,7 @@ def with_members(place):
                 NewReply(
                     source="discord",
                     conversation=f"discord:1:{number}",
-                    turns=(Turn("user", f"zqboat{number} is private", 7, 70 + number),),
+                    turns=(Turn("user", f"zqboat{number} is private", 7, 70 + number, origin="command"),),
                     text=f"zqharbour{number}",
                     adapter=None,
                     base_model="tiny",

@@ -194,7 +194,7 @@ def test_an_adapter_that_knows_withdrawn_words_is_retired_by_the_next_success(pl
                 NewReply(
                     source="discord",
                     conversation=f"discord:1:{number}",
-                    turns=(Turn("user", f"a private boat {number}", 7, 70 + number),),
+                    turns=(Turn("user", f"a private boat {number}", 7, 70 + number, origin="command"),),
                     text=f"harbour {number}",
                     adapter=None,
                     base_model="tiny",
