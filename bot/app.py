@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
 from typing import Self
 
 import discord
@@ -121,7 +122,7 @@ class Nightshift:
                 app.endpoint = Endpoint(engine, store, AdapterDirectory(home.adapters), settings, key)
                 await stack.enter_async_context(app.endpoint.serving(settings.api.port))
             if schedule:
-                app._nightly.start()
+                app._nightly.start(datetime.fromisoformat(await store.call(Store.first_start)))
                 app._scheduled = True
             yield app
 

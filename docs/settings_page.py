@@ -20,7 +20,8 @@ _TOP = """# Settings
 
 All settings stand in `nightshift.toml` in the home. `nightshift init` writes one, `nightshift doctor` checks it. None
 is needed: each has a default. A variable of the environment goes over the file: `NIGHTSHIFT_MODEL__BASE=...` is `base`
-under `[model]`, and `NIGHTSHIFT_CONSENT=...` is `consent` at the top.
+under `[model]`, and `NIGHTSHIFT_CONSENT=...` is `consent` at the top. A list has commas
+between its parts or is JSON: `NIGHTSHIFT_TRAINING__SERVERS=1,2`.
 
 A name that does not exist is refused with the nearest one that does, and so is a value outside its bounds. A path
 without `/` or `~` at its start is read from the home. The token is no setting: [On Discord](discord.md#the-token) says

@@ -10,12 +10,13 @@ from datetime import UTC, datetime
 from sqlite3 import Connection, Row
 from typing import Any
 
-from storage import erasure, samples
+from storage import erasure, samples, state
 from storage.database import writing
 from storage.errors import RunNotFound
 from storage.records import Metric, Outcome, Run
 from storage.timestamps import now
 
+_FIRST_START = "schedule_first_start"
 _JSON = ("config", "details", "why")
 _FIXED = ("id", "trigger", "started_at", "reported_at")
 _CHANGEABLE = frozenset(field.name for field in fields(Run)) - set(_FIXED)
@@ -114,6 +115,15 @@ def nights(db: Connection) -> list[str]:
     """Local dates of the scheduled runs that are over; one that was stopped is due again, and resumes."""
     rows = db.execute("select distinct local_date from runs where started_by = 'schedule' and outcome is not null")
     return [str(row[0]) for row in rows]
+
+
+def first_start(db: Connection, at: str | None = None) -> str:
+    """When the schedule first began on this home: `at` (a timestamp, by default now), unless it is known already."""
+    known = state.get(db, _FIRST_START)
+    if known is None:
+        known = at or now()
+        state.put(db, _FIRST_START, known)
+    return known
 
 
 def log_metrics(db: Connection, run_id: str, step: int, values: Mapping[str, float]) -> None:

@@ -221,6 +221,7 @@ class Store(Connected):
     runs = method(storage.runs.recent)
     last_run = method(storage.runs.last)
     nights = method(storage.runs.nights)
+    first_start = method(storage.runs.first_start)
     mark_reported = method(storage.runs.mark_reported)
     unreported_runs = method(storage.runs.unreported)
     log_metrics = method(storage.runs.log_metrics)

@@ -88,7 +88,9 @@ def local_date(moment: datetime, config: ScheduleConfig) -> str:
     return moment.astimezone(WallClock.parse(config).zone).date().isoformat()
 
 
-def due(clock: WallClock, now: datetime, ran: Collection[str] | str | None) -> str | None:
+def due(
+    clock: WallClock, now: datetime, ran: Collection[str] | str | None, since: datetime | None = None
+) -> str | None:
     """The local date of the latest night that has come and was not run, or None when there is nothing to do.
 
     A date later than today was run by a clock that was ahead. It says nothing of today, and stays run when it comes.
@@ -97,11 +99,13 @@ def due(clock: WallClock, now: datetime, ran: Collection[str] | str | None) -> s
         clock: the schedule.
         now: an aware moment.
         ran: local dates of the nightly runs so far, or of the last one; None when there never was one.
+        since: when the schedule first began. Until a night was run, earlier ones were not missed.
     """
     today = now.astimezone(clock.zone).date()
     dates = [ran] if isinstance(ran, str) else ran or ()
     last = max((one for one in map(date.fromisoformat, dates) if one <= today), default=None)
     oldest = today - LOOK_BACK
+    begun = since if since is not None and not dates and since <= now else None
     if last is not None:
         oldest = max(oldest, last + timedelta(days=1))
     for days in range((today - oldest).days + 1):
@@ -109,7 +113,7 @@ def due(clock: WallClock, now: datetime, ran: Collection[str] | str | None) -> s
         midnight = datetime.combine(night, time(), clock.zone)
         fire = clock.after(midnight - timedelta(seconds=1))
         if fire is not None and fire <= now and fire.date() == night:
-            return night.isoformat()
+            return night.isoformat() if begun is None or fire > begun else None
     return None
 
 
@@ -133,11 +137,16 @@ class Nightly:
         self._ran = ran
         self._start = start
         self._tried: set[str] = set()
+        self._since: datetime | None = None
         self._timer: _Timer | None = None
         self._looking: asyncio.Task[Any] | None = None
 
-    def start(self) -> None:
-        """Begin; a night missed while the bot was down is run at once. Must be called inside the event loop."""
+    def start(self, since: datetime | None = None) -> None:
+        """Begin; a night missed while the bot was down is run at once. Must be called inside the event loop.
+
+        `since` is when the schedule first began: before that no night was missed.
+        """
+        self._since = since
         if self._enabled and self._timer is None:
             logging.getLogger("apscheduler").setLevel(logging.WARNING)  # else each look at the clock is a line
             self._timer = _Timer(timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True})
@@ -166,12 +175,14 @@ class Nightly:
     async def _look(self) -> None:
         if self._looking is not None:
             return
-        self._looking = asyncio.current_task()
+        self._looking, night = asyncio.current_task(), None
         try:
-            night = due(self._clock, datetime.now(UTC), await self._ran())
+            night = due(self._clock, datetime.now(UTC), await self._ran(), self._since)
             if night is not None and night not in self._tried:
                 self._tried.add(night)  # one that leaves no record is tried again after the next start
                 await self._start(night)
+        except asyncio.CancelledError:  # at shutdown; APScheduler would log a traceback
+            log.info("The schedule ended%s", f" during the night of {night}" if night else "")
         except Exception:
             log.exception("The nightly run could not be started; the next night is tried again")
         finally:

@@ -67,7 +67,9 @@ def _by_id(given: object) -> object:
 
 
 def _listed(given: object) -> object:
-    """A list as a variable of the environment has it: names with commas between, or JSON."""
+    """A list as a variable of the environment has it: names or ids with commas between, or JSON; one id is a number."""
+    if isinstance(given, int) and not isinstance(given, bool):
+        return (given,)
     if not isinstance(given, str):
         return given
     return tuple(one for one in re.split(r'[\s,"\[\]]+', given) if one)
@@ -81,7 +83,7 @@ ServerId = Annotated[int, BeforeValidator(_by_id), Field(gt=0, lt=2**63)]
 class TrainingConfig:
     """How a run trains. None is chosen by `trainer.training.recipe` from the size of data and model."""
 
-    servers: Annotated[tuple[ServerId, ...], Field(max_length=1000)] = ()
+    servers: Annotated[tuple[ServerId, ...], BeforeValidator(_listed), Field(max_length=1000)] = ()
     """Ids of the Discord servers whose pairs are learned from; none: the first server that the bot joined."""
     learn_from: Annotated[tuple[Origin, ...], BeforeValidator(_listed), Field(max_length=100)] = LEARNED_BY_DEFAULT
     """Origins of the words that are learned from: "message", "direct_message", "discord_export", "command", "import",

@@ -26,9 +26,13 @@ def discord_findings(home: Home, settings: Settings) -> Iterator[Finding]:
     """All of them; without a token only the clock can be looked at."""
     yield looked("clock", _clock)
     token = looked("token", lambda: _token(home, settings))
-    yield token
-    if token.state != "broken" and not token.text.startswith("No Discord token"):
-        yield from _asked(home, settings)
+    if token.state == "broken" or token.text.startswith("No Discord token"):
+        yield token
+        return
+    asked = _asked(home, settings)
+    if not any(one.subject == "token" for one in asked):  # else Discord refuses it
+        yield token
+    yield from asked
 
 
 def clock_finding(ahead: timedelta | None) -> Finding:

@@ -15,6 +15,8 @@ from tests.storage.conftest import a_reply
 from tests.storage.test_faults import damage
 from trainer.result import RunResult
 
+LONG_AGO = "2026-01-01T00:00:00.000+00:00"
+
 
 async def test_a_missed_night_is_made_up_for_at_start(home, settings):
     """With the schedule on, the night that passed while the bot was down is run at once, under its own date."""
@@ -24,11 +26,26 @@ async def test_a_missed_night_is_made_up_for_at_start(home, settings):
         ran.put_nowait((trigger, local_date))
         return RunResult(run="r1", outcome="skipped", reason="Nothing new.")
 
+    with Store.open(home.db) as store:
+        store.first_start(LONG_AGO)
     async with Nightshift.open(home, settings, engine=FakeEngine(), schedule=True, train=train) as app:
         trigger, night = await asyncio.wait_for(ran.get(), 10)
         assert trigger == "schedule"
         assert 0 <= (date.today() - date.fromisoformat(night)).days <= 1  # noqa: DTZ011  (the schedule is local)
         assert (await app.status()).next_run is not None
+
+
+async def test_a_new_home_has_no_night_to_make_up_for(home, settings):
+    """The first start trains nothing; its moment is kept, so that a night missed later is made up for."""
+
+    async def train(*_args, **_kwargs):
+        raise AssertionError("nothing was missed")
+
+    async with Nightshift.open(home, settings, engine=FakeEngine(), schedule=True, train=train) as app:
+        first = await app.store.call(Store.first_start)
+        await asyncio.sleep(0.2)
+        assert not app.training
+        assert await app.store.call(Store.first_start, LONG_AGO) == first
 
 
 async def test_without_the_schedule_nothing_trains_by_itself(home, settings):

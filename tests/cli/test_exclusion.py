@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bot.settings import load_settings
 from storage.records import NewReply, Turn
 from storage.store import Store
 from trainer.exclusion import words_excluded
@@ -51,6 +52,16 @@ def test_the_environment_names_origins_too(nightshift, store, monkeypatch):
     for given in ("message,bot", '["message", "bot"]'):
         monkeypatch.setenv("NIGHTSHIFT_TRAINING__LEARN_FROM", given)
         assert nightshift("status", "--json").json["pairs"]["eligible"] == 2
+
+
+def test_the_environment_names_servers_too(nightshift, monkeypatch, home):
+    """One id, some with commas, or JSON; a name is refused as in the file."""
+    for given, ids in (("1", (1,)), ("1,2", (1, 2)), ("[1, 2]", (1, 2)), ('["1", "2"]', (1, 2))):
+        monkeypatch.setenv("NIGHTSHIFT_TRAINING__SERVERS", given)
+        assert load_settings(home).training.servers == ids
+    for given in ("Workshop", "true", "1,-2"):
+        monkeypatch.setenv("NIGHTSHIFT_TRAINING__SERVERS", given)
+        nightshift("status").fails_with(1, "training.servers")
 
 
 def test_a_skipped_night_says_that_they_wait(nightshift, store):

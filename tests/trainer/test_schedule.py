@@ -219,6 +219,43 @@ async def test_a_missed_night_is_caught_up_at_start():
     assert len(nights.nights) == 1
 
 
+@pytest.mark.parametrize(
+    ("since", "ran", "night"),
+    [
+        ("2026-11-23T12:00+00:00", None, None),
+        ("2026-11-23T02:00+00:00", None, "2026-11-23"),
+        ("2026-11-20T12:00+00:00", [], "2026-11-23"),
+        ("2026-11-23T12:00+00:00", ["2026-11-22"], "2026-11-23"),
+        ("2027-11-23T12:00+00:00", None, "2026-11-23"),
+    ],
+)
+def test_nights_before_the_schedule_began_were_not_missed(since, ran, night):
+    """Where none was run yet; a beginning ahead of the clock says nothing."""
+    now = datetime(2026, 11, 23, 13, tzinfo=UTC)
+    assert due(clock(), now, ran, datetime.fromisoformat(since)) == night
+
+
+async def test_a_shutdown_during_a_night_is_one_plain_line(caplog):
+    """No traceback: nothing went wrong."""
+    caplog.set_level("INFO")
+    begun = asyncio.Event()
+
+    async def start(_night):
+        begun.set()
+        await asyncio.Event().wait()
+
+    async def none():
+        return None
+
+    nightly = Nightly(ScheduleConfig("0 0 * * *", "UTC"), none, start)
+    nightly.start()
+    await asyncio.wait_for(begun.wait(), 5)
+    await nightly.close()
+    await asyncio.sleep(0.05)
+    assert "The schedule ended during the night of" in caplog.text
+    assert [one for one in caplog.records if one.exc_info or one.levelno > 20] == []
+
+
 async def test_a_night_that_was_run_is_not_run_again_at_a_restart():
     """Restarting the bot at noon starts nothing."""
     nights = Nights(last=datetime.now(UTC).date().isoformat())

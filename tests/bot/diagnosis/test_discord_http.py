@@ -167,10 +167,11 @@ def test_what_is_wrong_on_discord_is_found(look, place):
     assert "in #cards the bot lacks Embed Links" in found["review"].text
 
 
-def test_a_token_that_discord_does_not_know_fails(look, place):
-    """And is not shown."""
+def test_a_token_that_discord_does_not_know_fails(look, place, home):
+    """In one line, and it is not shown."""
     found = look("stale-token")
     assert found["token"].state == "broken"
+    assert [one.state for one in discord_findings(home, load_settings(home)) if one.subject == "token"] == ["broken"]
     assert "Discord refused the bot's token" in found["token"].text
     assert "stale-token" not in str(found)
 

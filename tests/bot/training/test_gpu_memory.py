@@ -110,6 +110,8 @@ async def test_a_night_that_was_stopped_is_due_again(home, settings):
         asked.put_nowait(local_date)
         return RunResult(run="r1", outcome="skipped", reason="Nothing new.")
 
+    with Store.open(home.db) as store:
+        store.first_start("2026-01-01T00:00:00.000+00:00")
     async with Nightshift.open(home, settings, engine=FakeEngine(), schedule=True, train=train) as app:
         night = await asyncio.wait_for(asked.get(), 10)
         stopped = await app.store.call(Store.start_run, "schedule", night, 1, {})
