@@ -52,7 +52,7 @@ def removed(title: str) -> str:
 
 def listed(number: int, title: str, url: str | None, chunks: int, where: str) -> str:
     name = f"[{title}](<{url}>)" if url else title
-    reach = f" \u00b7 nur für Leser von {where}" if where else ""
+    reach = f" \u00b7 nur für alle, die {where} lesen können" if where else ""
     return f"**{number}** \u00b7 {name} \u00b7 {_parts(chunks)}{reach}"
 
 

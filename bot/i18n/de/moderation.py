@@ -160,7 +160,8 @@ OUTCOMES = {"promoted": "übernommen", "kept": "verworfen", "skipped": "überspr
 
 
 def not_server_moderator(role: str | None) -> str:
-    who = f"die Rolle {role} oder das Recht „Nachrichten verwalten“" if role else "das Recht „Nachrichten verwalten“"
+    permission = "die Berechtigung „Nachrichten verwalten“"
+    who = f"die Rolle {role} oder {permission}" if role else permission
     return f"Das betrifft den ganzen Server. Du brauchst {who} auf dem Server selbst, nicht nur in einem Kanal."
 
 
@@ -243,10 +244,10 @@ BLIND_A, BLIND_B, BLIND_TIE = "A ist besser", "B ist besser", "Kein Unterschied"
 BLIND_REMOVED = "Diese Frage ist nicht mehr gespeichert, weil Teile davon entfernt wurden."
 BLIND_ELSEWHERE = "Diese Frage ist von einem anderen Server. Du kannst hier nicht darüber abstimmen."
 BLIND_STORED = "Deine Stimme ist gespeichert. Du kannst noch einmal abstimmen, um sie zu ändern."
-BLIND_FOOTER = "Eine Antwort ist vom alten Adapter, eine vom neuen. Welche von welchem ist, erfährt niemand."
+BLIND_FOOTER = "Eine Antwort ist vom alten Adapter, eine vom neuen. Welche von welchem stammt, erfährt niemand."
 LEARNING = "Training"
 VALIDATION = "Validierung"
-LOSS_AXIS, STEP_AXIS = "Verlust (nats pro Token)", "Schritt"
+LOSS_AXIS, STEP_AXIS = "Verlust (Nats pro Token)", "Schritt"
 
 
 def votes(challenger: int, champion: int, tie: int) -> str:
@@ -304,7 +305,7 @@ def imported(count: int, duplicates: int, bad: list[tuple[int, str]], rejected: 
 
 def import_waits(count: int) -> str:
     pairs = "Dieses Paar" if count == 1 else f"Diese {count} Paare"
-    return f"{pairs} muss noch jemand anderes aus der Moderation dieses Servers zulassen: `/pairs quarantine`."
+    return f"{pairs} muss erst noch jemand anderes aus der Moderation dieses Servers zulassen: `/pairs quarantine`."
 
 
 def import_refused(count: int) -> str:
@@ -353,7 +354,7 @@ def _pairs(count: int) -> str:
 
 STATS = "Prüfungen"
 STATS_NONE = "Hier hat noch niemand eine Antwort von mir geprüft."
-STATS_SURE = "Wie wahrscheinlich ich richtig lag und wie oft die Moderation zustimmte"
+STATS_SURE = "Wie sicher ich war und wie oft die Moderation zugestimmt hat"
 STATS_DAYS = "Prüfungen pro Tag"
 STATS_ADAPTERS = "Freigegeben, nach Adapter"
 STATS_APPROVED, STATS_REJECTED = "freigegeben", "abgelehnt"

@@ -94,7 +94,7 @@ TRAINING_STARTED = "Das Training hat begonnen. Ich antworte weiter und melde mic
 TRAINING_BUSY = "Es läuft schon ein Training. Das Ergebnis poste ich, sobald es fertig ist."
 NOTHING_TO_ROLL_BACK = "Es gibt keinen früheren Adapter. Es antwortet schon das Basismodell."
 SERVER_ONLY = "Das geht nur auf einem Server."
-NOT_ADMINISTRATOR = "Das geht nur mit dem Recht „Server verwalten“."
+NOT_ADMINISTRATOR = "Das geht nur mit der Berechtigung „Server verwalten“."
 DISK_FULL = "Das wurde nicht gespeichert, weil meine Festplatte voll ist. Bitte sag meinem Betreiber Bescheid."
 DATABASE_BROKEN = "Meine Datenbank funktioniert gerade nicht. Bitte sag meinem Betreiber Bescheid."
 DATABASE_BUSY = (
@@ -107,7 +107,8 @@ FAILED_COMMAND = (
 
 
 def not_moderator(role: str | None) -> str:
-    who = f"die Rolle {role} oder das Recht „Nachrichten verwalten“" if role else "das Recht „Nachrichten verwalten“"
+    permission = "die Berechtigung „Nachrichten verwalten“"
+    who = f"die Rolle {role} oder {permission}" if role else permission
     return f"Das kann nur die Moderation. Du brauchst hier {who}."
 
 
@@ -352,7 +353,7 @@ def forgotten(replies: int, adapters: int) -> str:
     if not replies:
         return "Erledigt. Von dir war nichts gespeichert."
     kept = "1 gespeicherten Antwort" if replies == 1 else f"{replies} gespeicherten Antworten"
-    text = f"Erledigt. Deine Nachrichten sind aus {kept} gelöscht."
+    text = f"Erledigt. Deine Nachrichten wurden aus {kept} gelöscht."
     if adapters:
         those = "1 Adapter, der" if adapters == 1 else f"{adapters} Adapter, die"
         learned = "hat" if adapters == 1 else "haben"

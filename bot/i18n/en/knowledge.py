@@ -25,7 +25,7 @@ KIND_UNKNOWN = "I can read Markdown, text, HTML and PDF files (.md, .txt, .html,
 UNREADABLE = "I could not read that file. It may be damaged or protected by a password."
 EMPTY = "I found no text there. If these are scanned pages, they have to be turned into text first."
 DOCUMENT_TOO_LONG = "That document is too long for me. Please split it up."
-FULL = "This server has as many documents as it may have. Please remove one first with `/knowledge remove`."
+FULL = "This server cannot have more documents. Please remove one first with `/knowledge remove`."
 GONE = "There is no such document here any more."
 FILE_NOT_REFRESHED = "I cannot read that file again by myself. Please remove it and add the new one."
 NONE = "I know no documents of this server yet. Add one with `/knowledge add`."
@@ -37,7 +37,7 @@ SHOWN_HIDDEN = "(from a channel that you cannot read)"
 SHOWN_GONE = "(no longer stored)"
 SHOW = "Looked up"
 SEARCHED_BY_WORDS = (
-    "I am comparing words only at the moment, because there is no embedding model or it is still loading."
+    "I only compare words at the moment, because there is no embedding model or it is still loading."
 )
 
 SOURCE = f"{ASIDE}\U0001f4da "

@@ -83,7 +83,7 @@ def queue_done(verdict: str, reply_id: int) -> str:
 
 # --- held answers ------------------------------------------------------------------------------------------
 
-UNSURE = "I was not sure: please approve my draft or edit it, and I post that"
+UNSURE = "I was not sure: approve or edit my draft, and I will post it"
 UNSURE_NOTICE = texts.NOTICE + "I am not sure about this, so I am asking the moderators. Their answer will appear here."
 HELD_NOTICE = texts.NOTICE + "A moderator checks my answer first. It will appear here once it is approved."
 HELD_UNSEEN = (
@@ -252,7 +252,7 @@ def held_out(train: int, held: int) -> str:
 def excluded(count: int) -> str:
     """Pairs that wait because of where their words came from."""
     pairs = "1 pair waits" if count == 1 else f"{count} pairs wait"
-    return f"{pairs}: they contain messages, which Discord lets nobody train on without its permission. See `/setup`."
+    return f"{pairs}: I may learn from messages only with Discord's permission. See `/setup`."
 
 
 # --- /pairs ------------------------------------------------------------------------------------------------
@@ -261,8 +261,8 @@ NO_PAIRS = "No approved pair contains that text."
 PAIR_GONE = "This server has no approved pair with that number."
 EXPORT_EMPTY = "There is nothing to export. No reply from this server is approved yet."
 EXPORT_NONE_ELIGIBLE = (
-    "There is nothing to export. This server has approved pairs, but each of them contains messages, which Discord has "
-    "not let me learn from (see `/setup`), or someone in it has not opted in, or a second moderator has not checked it."
+    "There is nothing to export. Each approved pair of this server waits for something: Discord's permission to learn "
+    "from messages (see `/setup`), someone's opt-in, or a check by a second moderator."
 )
 EXPORT_TOO_LARGE = "The file is too large for Discord. `nightshift export` on the bot's machine has no limit."
 IMPORT_TOO_LARGE = "That file is larger than 8 MB. `nightshift import` on the bot's machine has no limit."
@@ -291,8 +291,8 @@ def imported(count: int, duplicates: int, bad: list[tuple[int, str]], rejected: 
 
 
 def import_waits(count: int) -> str:
-    pairs = "This pair has" if count == 1 else f"These {count} pairs have"
-    return f"{pairs} to be accepted by a second moderator of this server: `/pairs quarantine`."
+    pairs = "this pair" if count == 1 else f"these {count} pairs"
+    return f"A second moderator of this server has to accept {pairs}: `/pairs quarantine`."
 
 
 def import_refused(count: int) -> str:
@@ -344,7 +344,7 @@ def _pairs(count: int) -> str:
 
 STATS = "Reviews"
 STATS_NONE = "Nobody has reviewed any of my replies here yet."
-STATS_SURE = "How likely I was to be right, and how often moderators agreed"
+STATS_SURE = "How sure I was, and how often moderators agreed"
 STATS_DAYS = "Reviews by day"
 STATS_ADAPTERS = "Approved, by adapter"
 STATS_APPROVED, STATS_REJECTED = "approved", "rejected"
@@ -413,7 +413,7 @@ MESSAGE_CONTENT_PERMIT = "Discord has given this application permission"
 MESSAGE_CONTENT_FORBID = "Discord has not given permission"
 MESSAGE_CONTENT_BY_FILE = "My operator's settings let me learn from messages (`learn_from`)."
 MESSAGE_CONTENT_PERMITTED = (
-    "Messages are learned from, too: someone has stated here that Discord has given this application permission."
+    "I learn from messages, too: someone has stated here that Discord has given this application permission."
 )
 MESSAGE_CONTENT_NOT_YOURS = (
     "Only the owner of this application, or an administrator of the server whose moderators train me, can change that."
@@ -422,7 +422,7 @@ MESSAGE_CONTENT_NOT_YOURS = (
 
 def message_content_forbidden(excluded: int) -> str:
     said = (
-        "I learn from what is typed into commands and forms, from imports, and from moderators' words. "
+        "I learn from text typed into commands and forms, from imports, and from moderators' words. "
         f"I do not learn from messages.\n> {MESSAGE_CONTENT_RULE}\n"
     )
     waiting = {0: "No pair waits for this.", 1: "1 pair waits for this."}
