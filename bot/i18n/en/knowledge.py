@@ -36,9 +36,7 @@ SHOWN_NOTHING = "I looked up nothing for this answer."
 SHOWN_HIDDEN = "(from a channel that you cannot read)"
 SHOWN_GONE = "(no longer stored)"
 SHOW = "Looked up"
-SEARCHED_BY_WORDS = (
-    "I only compare words at the moment, because there is no embedding model or it is still loading."
-)
+SEARCHED_BY_WORDS = "I only compare words at the moment, because there is no embedding model or it is still loading."
 
 SOURCE = f"{ASIDE}\U0001f4da "
 
