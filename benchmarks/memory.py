@@ -32,7 +32,7 @@ from model.engine import Engine
 from model.protocol import Sampling
 from model.vector_index import packed
 from storage.async_store import AsyncStore
-from storage.files.home import Home
+from storage.files.home import Home, find_home
 from storage.recall_records import KnowledgeLimits, NewChunk, NewDocument
 from storage.records import NewPair, Turn
 from storage.store import Store
@@ -202,7 +202,7 @@ async def measure(rows: Sequence[int], *, model: bool) -> dict[str, object]:
 
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        home = Home(Path("nightshift-data")).ensure()
+        home = find_home(None).ensure()
         settings = load_settings(home)
         store, memory = await opened(root, "facts", settings)
         await add_facts(store, memory)

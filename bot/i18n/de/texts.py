@@ -292,7 +292,8 @@ def privacy_in(operator_consents: bool) -> str:
     return (
         "Du hast zugestimmt. Ich darf jetzt aus deinen Nachrichten und meinen Antworten "
         "lernen, sobald die Moderation sie "
-        "freigegeben hat. Mit `/privacy opt-out` kannst du das jederzeit ändern."
+        "freigegeben hat, und in den freigegebenen nachschlagen, wenn jemand hier etwas Ähnliches fragt. "
+        "Mit `/privacy opt-out` kannst du das jederzeit ändern."
     )
 
 

@@ -310,7 +310,8 @@ def privacy_in(operator_consents: bool) -> str:
     if operator_consents:
         return "You opted in, thank you. On this bot, the operator uses every approved reply for training anyway."
     return (
-        "You opted in. I can now learn from your messages and my answers to you, once a moderator has approved them. "
+        "You opted in. I can now learn from your messages and my answers to you, once a moderator has approved them, "
+        "and look the approved ones up when somebody asks me something similar here. "
         "You can change this at any time with `/privacy opt-out`."
     )
 

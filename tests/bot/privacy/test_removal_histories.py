@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from bot.app import Nightshift
-from bot.i18n.en import texts
+from bot.i18n.en import knowledge, texts
 from bot.settings import load_settings
 from bot.simulation.server import simulate, simulated
 from storage.files.home import Home
@@ -26,7 +26,9 @@ WORD = re.compile(r"zq\d{5}x")
 MEMBERS = (0, 1, 2)
 
 acts = st.tuples(
-    st.sampled_from(["say", "ask", "ask", "slash", "again", "opt in", "judge", "delete", "forget", "night", "restart"]),
+    st.sampled_from(
+        ["say", "ask", "ask", "slash", "again", "opt in", "judge", "fact", "delete", "forget", "night", "restart"]
+    ),
     st.sampled_from(MEMBERS),
     st.integers(0, 10**6),
 )
@@ -78,6 +80,8 @@ class History:
             await a_night(None, stage, replies=replies, aside={one: f"It is about reply {one}." for one in replies[:1]})
         elif what == "delete":
             await self.delete(pick)
+        elif what == "fact":
+            await self.save_as_fact(pick)
         else:
             await self.press(what, pick)
         await stage.env.settle()
@@ -89,6 +93,15 @@ class History:
             who, message, word = own[pick % len(own)]
             self.removed.add(word)
             await self.stage.world.members[who].delete(message)
+
+    async def save_as_fact(self, pick: int) -> None:
+        """A moderator saves what somebody said, in words of their own."""
+        here = {one.id for one in self.stage.world.general.history()}
+        own = [message for _, message, _ in self.said if message is not None and message.id in here]
+        if own:
+            moderator, said = self.stage.world.moderator, own[pick % len(own)]
+            form = await moderator.context_menu(self.stage.world.general, knowledge.SAVE_AS_FACT, said)
+            await moderator.submit_modal(form, {"fact": f"A fact: {said.content}"})
 
     async def press(self, what: str, pick: int) -> None:
         """A button below an answer, or on a card."""
