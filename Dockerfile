@@ -17,7 +17,7 @@ WORKDIR /build
 COPY pyproject.toml constraints.txt ./
 # Dependencies change seldom and are large: they are a layer of their own.
 RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" > requirements.txt \
-    && python -c "import tomllib; extras = tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']; print(*extras['knowledge'], *extras['encrypted'], sep='\n')" >> requirements.txt \
+    && python -c "import tomllib; extras = tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']; print(*extras['knowledge'], *extras['encrypted'], *extras['metrics'], sep='\n')" >> requirements.txt \
     && python -m venv /opt/nightshift
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 

@@ -15,16 +15,16 @@ from typing import Self
 
 import discord
 
-from bot.api.endpoint import Endpoint
-from bot.api.key import api_key
 from bot.backups import Backups
 from bot.chat.engine_supervision import EngineSupervisor
 from bot.client import NightshiftClient
 from bot.errors import TrainingUnderway
-from bot.health_file import HealthFile
+from bot.health_file import Health, HealthFile
 from bot.i18n.en import moderation as words
 from bot.i18n.en import texts
+from bot.monitoring.snapshot import RecentFigures, Snapshot
 from bot.recall.memory import Memory
+from bot.services import Services
 from bot.settings import Settings
 from bot.training.adapter_in_use import AdapterInUse
 from bot.training.gpu_memory import share_gpu_memory
@@ -53,25 +53,29 @@ _WAIT_S = 10.0
 class Nightshift:
     """A running bot. `client` is its Discord side, to be connected by whoever opened this."""
 
-    def __init__(self, home: Home, settings: Settings, engine: ChatEngine, store: AsyncStore, train: Train) -> None:
+    def __init__(
+        self, home: Home, settings: Settings, engine: ChatEngine, store: AsyncStore, *, train: Train, services: Services
+    ) -> None:
         self.home = home
         self.settings = settings
         self.engine = engine
         self.store = store
         self._train = train
-        self._adapter_in_use = AdapterInUse(engine, store, AdapterDirectory(home.adapters), self._announce)
+        self.services, self._figures = services, RecentFigures(store)
+        self._adapter_in_use = AdapterInUse(
+            engine, store, AdapterDirectory(home.adapters), self._announce, self.services.swapped
+        )
         self._run_task: asyncio.Future[RunResult] | None = None
         self._cancelled_by = ""  # who stopped the run
         self._training_here = False  # from the start of our run until people are told how it ended
         self._other_runs = OtherRuns(home, store, self._tell)
         self._scheduled = False
-        self.endpoint: Endpoint | None = None
         self.memory = Memory(store, settings)
         self._nightly = Nightly(settings.schedule, self._nights, self._tonight)
         self.client = self.new_client()
         self.supervisor = EngineSupervisor(engine, self._announce, restarted=self.sync_adapter)
         self.backups = Backups(home, settings.backup, self._announce)
-        self.health_file = HealthFile(home, lambda: (self.client.is_ready(), engine.stats().failure))
+        self.health_file = HealthFile(home, self.health)
 
     @classmethod
     @asynccontextmanager
@@ -95,12 +99,13 @@ class Nightshift:
 
         Raises:
             HomeOccupied: another bot runs on this home.
-            StorageError, ModelError, ScheduleInvalid, KeyUnusable, PortUnavailable: a part cannot be opened; nothing is
+            StorageError, ModelError, ScheduleInvalid, KeyUnusable, PortUnavailable,
+            MetricsNotInstalled: a part cannot be opened; nothing is
                 left open.
         """
         async with AsyncExitStack() as stack:
             stack.enter_context(occupy(home))
-            key = api_key(home, settings.api) if settings.api.port else ""
+            services = Services(home, settings)  # what is wrong with them is said before an engine starts
             if home.db.exists():
                 await asyncio.to_thread(check_database, home.db)
             store = await AsyncStore.open(home.db)
@@ -110,7 +115,7 @@ class Nightshift:
 
                 engine = await Engine.start(settings.model, home.models)
             stack.push_async_callback(engine.close)
-            app = cls(home, settings, engine, store, train)
+            app = cls(home, settings, engine, store, train=train, services=services)
             stack.push_async_callback(app._close)
             app.supervisor.start()
             app.health_file.start()
@@ -118,9 +123,7 @@ class Nightshift:
             app.backups.start()
             stack.callback(app.backups.stop)
             await app.sync_adapter()
-            if key:
-                app.endpoint = Endpoint(engine, store, AdapterDirectory(home.adapters), settings, key)
-                await stack.enter_async_context(app.endpoint.serving(settings.api.port))
+            await stack.enter_async_context(services.serving(engine, store, app.health, app.snapshot))
             if schedule:
                 app._nightly.start(datetime.fromisoformat(await store.call(Store.first_start)))
                 app._scheduled = True
@@ -128,7 +131,8 @@ class Nightshift:
 
     def new_client(self) -> NightshiftClient:
         """A fresh Discord client on the same parts, as after a restart; it becomes `client`."""
-        self.client = NightshiftClient(self.engine, self.store, self.settings, self, self.memory)
+        observe = self.services.observer("discord")
+        self.client = NightshiftClient(self.engine, self.store, self.settings, self, self.memory, observe=observe)
         return self.client
 
     async def _announce(self, text: Callable[[], str]) -> bool:
@@ -148,8 +152,7 @@ class Nightshift:
     async def look(self) -> None:
         """See what another process changed: the champion, and training. Called every few seconds."""
         await self.sync_adapter()
-        if self.endpoint is not None:
-            await self.endpoint.adapters.drop_retired()
+        await self.services.look()
         if not self._training_here and self.client.guilds:
             await self._other_runs.look()
 
@@ -245,6 +248,23 @@ class Nightshift:
             last_run=await self.store.call(Store.last_run),
             next_run=self._nightly.next_run() if self._scheduled else None,
             training=self.training,
+        )
+
+    def health(self) -> Health:
+        """How the bot is at this moment."""
+        stats = self.engine.stats()
+        return Health.now(connected=self.client.is_ready(), failure=stats.failure, asleep=stats.asleep)
+
+    async def snapshot(self) -> Snapshot:
+        """What a monitor is told of this moment."""
+        return Snapshot(
+            engine=self.engine.stats(),
+            figures=await self._figures.get(),
+            connected=self.client.is_ready(),
+            latency_s=self.client.latency,
+            servers=len(self.client.guilds),
+            training=self.training,
+            next_run=self._nightly.next_run() if self._scheduled else None,
         )
 
     async def _nights(self) -> list[str]:

@@ -49,7 +49,7 @@ from bot.settings import Settings
 from bot.slash_commands import slash_commands
 from bot.training.operations import Operations
 from bot.training.report import ReportPoster
-from model.protocol import ChatEngine
+from model.protocol import ChatEngine, Completion
 from storage.async_store import AsyncStore
 from storage.store import Store
 
@@ -91,7 +91,14 @@ class NightshiftClient(discord.Client):
     """`review` is what the buttons of cards call; `guild_settings` holds the servers' own settings."""
 
     def __init__(
-        self, engine: ChatEngine, store: AsyncStore, settings: Settings, operations: Operations, memory: Memory
+        self,
+        engine: ChatEngine,
+        store: AsyncStore,
+        settings: Settings,
+        operations: Operations,
+        memory: Memory,
+        *,
+        observe: Callable[[Completion | None], None] = lambda _: None,
     ) -> None:
         self._token = TokenWatch(self.close)
         self._clock = DiscordClock()
@@ -123,6 +130,7 @@ class NightshiftClient(discord.Client):
             self.outbox.answer,
             training_servers=self.training_servers,
             lookup=Lookup(memory, self.moderators.readers, settings.memory),
+            observe=observe,
         )
         self.requests = IncomingRequests(
             self.answering, store, self.guild_settings, self.moderators, direct_messages=config.direct_messages

@@ -20,6 +20,7 @@ __all__ = [
     "IntentMissing",
     "KeyUnusable",
     "LogMissing",
+    "MetricsNotInstalled",
     "NoPicture",
     "PortUnavailable",
     "Refused",
@@ -81,6 +82,16 @@ class PortUnavailable(BotError):
     def __init__(self, section: str, port: int, why: str) -> None:
         super().__init__(f"Port {port} cannot be opened ({why}): set another port under [{section}].")
         self.port = port
+
+
+class MetricsNotInstalled(BotError):
+    """Metrics are set and the library is missing."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The setting metrics.port needs the library prometheus-client: "
+            "`pip install 'nightshift-discord[metrics]'`, or set no port under [metrics]."
+        )
 
 
 class EndpointOccupied(BotError):

@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import Self
 
 from storage.files.home import Home
 
@@ -29,6 +30,13 @@ class Health:
     connected: bool
     failure: str = ""
     """Why the engine answers nothing; empty while it works."""
+    asleep: bool = False
+    """Whether the engine has given its memory to a training run: requests wait."""
+
+    @classmethod
+    def now(cls, *, connected: bool, failure: str, asleep: bool) -> Self:
+        """How this process is at this moment."""
+        return cls(os.getpid(), time.monotonic(), connected, failure, asleep)
 
     def complaint(self, now_s: float) -> str | None:
         """Why the bot is not well, as a sentence; None while it is."""
@@ -37,11 +45,19 @@ class Health:
             return f"The bot (process {self.pid}) has given no sign of life for {_OLD_S:.0f} s."
         return self.failure or None
 
+    def obstacle(self, now_s: float) -> str | None:
+        """Why a question would not be answered at once, as a sentence; None where it would."""
+        if complaint := self.complaint(now_s):
+            return complaint
+        if not self.connected:
+            return "Discord is not connected."
+        return "The engine sleeps while a training run has the GPU." if self.asleep else None
+
 
 class HealthFile:
-    """Writes the file while a bot runs; `ask` says whether Discord is connected, and why the engine fails."""
+    """Writes the file while a bot runs; `ask` says how it is at the moment."""
 
-    def __init__(self, home: Home, ask: Callable[[], tuple[bool, str]]) -> None:
+    def __init__(self, home: Home, ask: Callable[[], Health]) -> None:
         from discord.ext import tasks  # here, so that `nightshift health` answers at once
 
         self._home, self._ask = home, ask
@@ -57,8 +73,7 @@ class HealthFile:
         self._home.health.unlink(missing_ok=True)
 
     async def _write(self) -> None:
-        connected, failure = self._ask()
-        health = Health(os.getpid(), time.monotonic(), connected, failure)
+        health = self._ask()
         scratch = self._home.health.with_suffix(".new")
         try:
             scratch.write_text(json.dumps(asdict(health)), encoding="utf-8")

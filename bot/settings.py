@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from storage.files.home import Home
 from trainer.settings import ServerId, TrainerSettings, load_settings_as
 
-__all__ = ["ApiConfig", "BackupConfig", "DiscordConfig", "PrivacyConfig", "Settings", "load_settings"]
+__all__ = ["ApiConfig", "BackupConfig", "DiscordConfig", "MetricsConfig", "PrivacyConfig", "Settings", "load_settings"]
 
 
 @dataclass(frozen=True)
@@ -104,6 +104,14 @@ class ApiConfig:
     """Requests that are answered or wait at once; one more is refused."""
 
 
+@dataclass(frozen=True)
+class MetricsConfig:
+    """What a monitor can ask of a running bot, on this machine."""
+
+    port: Annotated[int, Field(ge=0, le=65535)] = 0
+    """Port of 127.0.0.1 with /metrics (Prometheus), /healthz and /readyz; 0 opens none. Needs the extra `metrics`."""
+
+
 class Settings(TrainerSettings):
     """Everything a running bot needs to know, but for the token."""
 
@@ -112,6 +120,7 @@ class Settings(TrainerSettings):
     log: LogConfig = LogConfig()
     backup: BackupConfig = BackupConfig()
     api: ApiConfig = ApiConfig()
+    metrics: MetricsConfig = MetricsConfig()
 
     @model_validator(mode="after")
     def _refuse_answers_without_questions(self) -> Self:

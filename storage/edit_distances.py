@@ -12,22 +12,32 @@ from sqlite3 import Connection
 from storage.conditions import APPROVED, REVIEWED
 from storage.records import EditDistance
 
-__all__ = ["by_adapter", "by_week", "changed_share", "distance"]
+__all__ = ["by_adapter", "by_week", "changed_share", "distance", "everywhere"]
 
 _MOST = 5_000
 """Approvals that are looked at, the newest: older adapters are of no interest any more."""
 
-_ROWS = f"""
+_MOST_EVERYWHERE, _ADAPTERS = 1_000, 12
+"""The same for all servers together, and the newest adapters of these: a monitor asks every minute."""
+
+_APPROVALS = f"""
     select coalesce(adapter, ''), substr(reviews.created_at, 1, 10), text, edited_text from {REVIEWED}
-    where {APPROVED} and replies.guild_id = ? and source <> 'import' and reviews.created_at >= ?
-    order by reviews.id desc limit {_MOST}
+    where {APPROVED} and source <> 'import'
 """  # noqa: S608 - put together from constants
+_ROWS = f"{_APPROVALS} and replies.guild_id = ? and reviews.created_at >= ? order by reviews.id desc limit {_MOST}"
+_EVERYWHERE = f"{_APPROVALS} order by reviews.id desc limit {_MOST_EVERYWHERE}"
 
 
 def by_adapter(db: Connection, guild_id: int) -> list[EditDistance]:
     """Of each adapter's approved answers ("": the bare base), the share of the text that was changed; newest last."""
     rows = db.execute(_ROWS, [guild_id, ""]).fetchall()
     return _means((adapter, said, edited) for adapter, _, said, edited in rows)[::-1]
+
+
+def everywhere(db: Connection) -> list[EditDistance]:
+    """By adapter, over all servers: the newest approvals and the newest adapters of them; newest last."""
+    rows = db.execute(_EVERYWHERE).fetchall()
+    return _means((adapter, said, edited) for adapter, _, said, edited in rows)[:_ADAPTERS][::-1]
 
 
 def by_week(db: Connection, guild_id: int, since: str) -> list[EditDistance]:

@@ -162,6 +162,27 @@ class EditDistance:
 
 
 @dataclass(frozen=True, slots=True)
+class Figures:
+    """Counts over everything that is stored.
+
+    Attributes:
+        waiting: replies without a verdict.
+        verdicts: replies by their verdict: approve, edit, reject.
+        runs: ended runs by what started them and by outcome.
+        promotions: changes of the adapter in use by kind.
+        last_run_ended_at: when the last run ended, or None.
+        edits: what was changed in approved replies, of the newest adapters.
+    """
+
+    waiting: int
+    verdicts: dict[str, int]
+    runs: dict[tuple[str, str], int]
+    promotions: dict[str, int]
+    last_run_ended_at: str | None
+    edits: list[EditDistance]
+
+
+@dataclass(frozen=True, slots=True)
 class Pair:
     """A prompt with its approved or edited reply: derived from a reply and its latest review, never stored."""
 

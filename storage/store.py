@@ -24,6 +24,7 @@ import storage.consents
 import storage.documents
 import storage.edit_distances
 import storage.erasure
+import storage.figures
 import storage.forgettings
 import storage.guild_settings
 import storage.holds
@@ -121,6 +122,7 @@ class Store(Connected):
     reviews = method(storage.reviews.of_reply)
     reviews_by_day = method(storage.tallies.by_day)
     reviews_by_adapter = method(storage.tallies.by_adapter)
+    figures = method(storage.figures.figures)
     edits_by_adapter = method(storage.edit_distances.by_adapter)
     edits_by_week = method(storage.edit_distances.by_week)
     next_card = method(storage.queues.next_card)

@@ -56,7 +56,10 @@ _SHUTDOWN_S = 5.0  # seconds for the answers to end when the bot shuts down
 
 
 class Answering:
-    """Answers requests, many at once. `deliver` shows a saved reply, `on_reply` is called with it."""
+    """Answers requests, many at once. `deliver` shows a saved reply, `on_reply` is called with it.
+
+    `observe` is told of every reply that was generated, and None of one that failed.
+    """
 
     def __init__(
         self,
@@ -68,9 +71,11 @@ class Answering:
         *,
         training_servers: TrainingServers,
         lookup: Lookup | None = None,
+        observe: Callable[[Completion | None], None] = lambda _: None,
     ) -> None:
         self._engine = engine
         self._lookup = lookup
+        self._observe = observe
         self._store = store
         self._settings = settings
         self._on_reply = on_reply
@@ -198,10 +203,12 @@ class Answering:
             raise
         except Exception as error:  # noqa: BLE001  (whatever failed, the asker is told)
             _log.warning("The answer to request %s failed", request.id, exc_info=True)
+            self._observe(None)
             failure = error
             await _show_failure(request, stream, lambda: failure_notice(failure))
             return True
         log_completion(completion)
+        self._observe(completion)
         cancelled = completion.finish_reason == "cancelled"
         # When an answer is continued, no further text means that it was complete.
         if not is_visible(completion.text) and (cancelled or not request.text_so_far):

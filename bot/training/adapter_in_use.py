@@ -34,6 +34,7 @@ class AdapterInUse:
         store: knows the champion.
         directory: the adapters' files.
         announce: tells the review channels; returns whether the bot is on a server at all.
+        swapped: told of every change of the adapter in use.
     """
 
     def __init__(
@@ -42,11 +43,13 @@ class AdapterInUse:
         store: AsyncStore,
         directory: AdapterDirectory,
         announce: Callable[[Callable[[], str]], Awaitable[bool]],
+        swapped: Callable[[SwapReport], None] = lambda _: None,
     ) -> None:
         self._engine = engine
         self._store = store
         self._directory = directory
         self._announce = announce
+        self._swapped = swapped
         self._swapping = asyncio.Lock()
         self._refused_promotion: int | None = None
 
@@ -71,6 +74,7 @@ class AdapterInUse:
                 if await self._announce(lambda: texts.adapter_refused(champion, why, answering)):
                     self._refused_promotion = promotion  # else it is tried again when there is somebody to tell
                 return None
+            self._swapped(report)
             _log.info("%s answers from now on (%.0f ms)", champion or "the base model", report.pause_s * 1000)
             if history := await self._store.call(Store.promotions):
                 latest, pause_ms = history[-1], report.pause_s * 1000
@@ -116,6 +120,7 @@ class AdapterInUse:
             except BaseException:
                 await self._engine.swap(await self._verified(before))
                 raise
+        self._swapped(report)
         if adapter != before:
             await self._announce(lambda: texts.adapter_changed(adapter, made.kind, made.reason, report.pause_s * 1000))
 

@@ -48,7 +48,7 @@ async def test_a_bot_serves_it_on_its_own_engine(home, settings):
 async def test_without_the_setting_there_is_neither_port_nor_key(home, settings):
     """Off by default."""
     async with Nightshift.open(home, settings, engine=FakeEngine()) as app:
-        assert app.endpoint is None
+        assert app.services.endpoint is None
     assert not (home.root / "api-key").exists()
 
 
