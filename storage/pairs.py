@@ -26,7 +26,7 @@ CONSENTED = """
     ))
 """
 # What belongs to no server is the operator's. `:servers` is a JSON list of ids.
-_TAUGHT_HERE = "(replies.guild_id is null or replies.guild_id in (select value from json_each(:servers)))"
+TAUGHT_HERE = "(replies.guild_id is null or replies.guild_id in (select value from json_each(:servers)))"
 # The statements below are put together from the constants above, never from a caller's text.
 _PAIRS = f"""
     select replies.id, conversation, turns, coalesce(edited_text, text), reviews.created_at,
@@ -144,7 +144,7 @@ def _listed(ids: Sequence[int] | None) -> str | None:
 
 def _eligible(consent: ConsentRule) -> str:
     """The condition on a judged reply that is approved, but for the origins of its words."""
-    return f"{NOT_SET_ASIDE} and {LET_IN} and {_TAUGHT_HERE} and {consent_clause(consent)}"
+    return f"{NOT_SET_ASIDE} and {LET_IN} and {TAUGHT_HERE} and {consent_clause(consent)}"
 
 
 def _values(db: Connection, servers: Sequence[int], learn_from: Collection[Origin] | None) -> dict[str, object]:

@@ -54,6 +54,7 @@ import storage.state
 import storage.tallies
 import storage.undoings
 import storage.votes
+import storage.waiting
 import storage.word_hashes
 from storage.connected import Connected, method
 from storage.database import open_database, writing
@@ -134,6 +135,7 @@ class Store(Connected):
     redo_moderator = method(storage.undoings.reverse)
 
     counts = method(storage.pairs.counts)
+    waits_for = method(storage.waiting.waits_for)
     eligible_pairs = method(storage.pairs.eligible)
     exportable_pairs = method(storage.pairs.eligible_of)
     search_pairs = method(storage.pairs.search)

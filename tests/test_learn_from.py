@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-ASKING = {"eligible_pairs", "exportable_pairs", "choices", "counts"}
+ASKING = {"eligible_pairs", "exportable_pairs", "choices", "counts", "waits_for"}
 FILES = [path for package in ("bot", "trainer") for path in sorted((ROOT / package).rglob("*.py"))]
 
 

@@ -276,7 +276,7 @@ class Answering:
         request = generation.request
         unfinished = {message.id for _, other in self._generations.values() for message in other.messages}
         emoji = emoji_of(request.guild)
-        recent = await messages_shown(request, self._settings.discord, self._store, self._training_servers)
+        recent = await messages_shown(request, self._settings.discord, self._training_servers)
         reader = HistoryReader(me, recent, unfinished, withheld=self._withheld, starts=self._starts)
         told = False
 

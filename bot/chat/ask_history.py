@@ -9,15 +9,11 @@ from __future__ import annotations
 from bot.chat.request import ChatRequest, CommandRequest
 from bot.server.training_servers import TrainingServers
 from bot.settings import DiscordConfig
-from storage.async_store import AsyncStore
-from storage.store import Store
 
 __all__ = ["messages_shown"]
 
 
-async def messages_shown(
-    request: ChatRequest, config: DiscordConfig, store: AsyncStore, training_servers: TrainingServers
-) -> int:
+async def messages_shown(request: ChatRequest, config: DiscordConfig, training_servers: TrainingServers) -> int:
     """How many earlier messages of the channel the request is shown at most."""
     recent, wanted = config.context_messages, config.ask_history
     if not recent or wanted == "always" or not isinstance(request, CommandRequest):
@@ -26,5 +22,4 @@ async def messages_shown(
         return 0
     if not training_servers.learns_from(request.guild_id):
         return recent  # nothing is learned there, also in direct messages, which nobody reviews
-    learned = await store.call(Store.learned_origins, training_servers.learn_from)
-    return recent if "message" in learned else 0
+    return recent if await training_servers.learned_words() == "messages" else 0

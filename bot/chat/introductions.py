@@ -28,18 +28,19 @@ class Introductions:
     async def line(self, user_id: int, guild_id: int | None) -> str:
         """The line, if this is a member's first answer, else nothing. Writes nothing: call `over` afterwards.
 
-        It is not said on a server that is not learned from, where it would not be true.
+        It is not said where nothing that members write is learned from, such as on a server that does not teach.
         """
         elsewhere = guild_id is not None and not self._training_servers.learns_from(guild_id)
         if not self._wanted or elsewhere or user_id in self._under_way:
             return ""
         self._under_way.add(user_id)
         try:
-            told = await self._store.call(Store.introduced, user_id)
+            words = await self._training_servers.learned_words()
+            told = words == "nothing" or await self._store.call(Store.introduced, user_id)
         except Exception:  # noqa: BLE001  (whatever fails in the store, there is an answer)
             _log.warning("Could not look up whether a member was told how learning works", exc_info=True)
-            told = True
-        return "" if told else texts.introduction(self._operator_consents)
+            return ""
+        return "" if told else texts.introduction(self._operator_consents, words)
 
     async def over(self, user_id: int, *, told: bool) -> None:
         """The answer was shown, or was not; `told`: it had the line."""

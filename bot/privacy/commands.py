@@ -50,6 +50,7 @@ def privacy_commands(
         text = texts.privacy_status(
             held.opted_in,
             operator,
+            await training_servers.learned_words(),
             messages=held.messages,
             answers=held.answers,
             adapters=held.adapters,
@@ -61,13 +62,15 @@ def privacy_commands(
     async def opt_in(interaction: discord.Interaction) -> None:
         await store.call(Store.set_consent, interaction.user.id, True)
         await interaction.response.send_message(
-            with_place(texts.privacy_in(operator), interaction.guild_id), ephemeral=True
+            with_place(texts.privacy_in(operator, await training_servers.learned_words()), interaction.guild_id),
+            ephemeral=True,
         )
 
     @group.command(name="opt-out", description="Keep your messages out of training")
     async def opt_out(interaction: discord.Interaction) -> None:
         await store.call(Store.set_consent, interaction.user.id, False)
-        await interaction.response.send_message(texts.privacy_out(operator), ephemeral=True)
+        said = texts.privacy_out(operator, await training_servers.learned_words())
+        await interaction.response.send_message(said, ephemeral=True)
 
     @group.command(name="export", description="Get everything I have stored about you as a file")
     async def export(interaction: discord.Interaction) -> None:

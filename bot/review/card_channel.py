@@ -47,7 +47,10 @@ class CardChannel:
         self, guild: discord.Guild, reply: Reply, asker: str, *, skipped_by: str | None = None
     ) -> tuple[discord.Embed, discord.ui.View]:
         """The reply's card as the store has it now, in the server's language since all moderators read it."""
-        state = await self._moderators.store.call(_state, reply.id)
+        servers = self._moderators.training_servers
+        state, waits_for = await self._moderators.store.call(
+            lambda store: (_state(store, reply.id), servers.waits_for(store, reply.id))
+        )
         with speaking(self._moderators.locale(guild)):
             embed = card(
                 state.reply,
@@ -58,6 +61,7 @@ class CardChannel:
                 skipped_by=skipped_by if state.review is None else None,
                 replaced_by=state.replaced_by,
                 not_shown=state.not_shown,
+                waits_for=waits_for,
             )
             return embed, card_buttons(state.reply, state.review, again=state.not_shown is not None)
 

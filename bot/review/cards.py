@@ -7,6 +7,8 @@ works after a restart.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from time import time
 from typing import Literal, Self, cast
 
 import discord
@@ -14,7 +16,7 @@ import discord
 from bot.discord_io import limits
 from bot.discord_io.components import Component, Interaction
 from bot.discord_io.excerpts import line, quoted, short
-from bot.i18n.en import knowledge, texts
+from bot.i18n.en import knowledge, texts, waiting
 from bot.i18n.en import moderation as words
 from storage.records import QueueOrder, Reason, Reply, Review
 from storage.redaction_rules import REDACTED
@@ -80,11 +82,12 @@ def card(
     skipped_by: str | None = None,
     replaced_by: int | None = None,
     not_shown: str | None = None,
+    waits_for: Sequence[str] = (),
 ) -> discord.Embed:
     """The card of one reply. Once it is done or skipped it is short, so that the channel stays easy to read.
 
     `replaced_by` is the reply that Discord shows instead now; `not_shown` is why the answer, or what follows from a
-    verdict, is not shown yet.
+    verdict, is not shown yet; `waits_for` is what keeps an approved reply from being learned from at this moment.
     """
     if is_blank(reply):
         return blank_card(reply.id)
@@ -105,6 +108,8 @@ def card(
     embed.set_author(name=asker)
     if not_shown is not None:
         embed.add_field(name=f"\u26a0\ufe0f {words.NOT_SHOWN_TITLE}", value=words.NOT_SHOWN[not_shown])
+    if waits_for:
+        embed.add_field(name=waiting.CARD_TITLE, value=waiting.on_card(waits_for, int(time())))
     footer = [f"{texts.CARD_REPLY} {reply.id}", reply.adapter or texts.BASE_MODEL]
     footer += [words.replaced_by(replaced_by)] if replaced_by is not None else []
     embed.set_footer(text=" \u00b7 ".join(footer))

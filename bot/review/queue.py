@@ -17,7 +17,7 @@ from bot.discord_io import limits
 from bot.discord_io.components import Component, Interaction
 from bot.discord_io.deferral import in_time, redraw, respond
 from bot.i18n.en import moderation as words
-from bot.i18n.en import texts
+from bot.i18n.en import texts, waiting
 from bot.review.cards import STYLES, WAITING, Act, ReasonMenu, card, jump, label
 from bot.review.verdicts import VerdictChange
 from bot.server.moderators import Moderators, server_of
@@ -63,7 +63,8 @@ class ReviewQueue:
             page = self._page_of(interaction, order, reply.id)
         else:
             page = self._next_page(interaction, order, reply.id, change.review)
-        told = limits.content("\n".join(filter(None, [words.queue_done(verdict, reply.id), change.remark])))
+        lines = [words.queue_done(verdict, reply.id), waiting.waiting(change.waits_for), change.remark]
+        told = limits.content("\n".join(filter(None, lines)))
         embed, view = await in_time(interaction, page)
         await redraw(interaction, content=told, embed=embed, view=view)
 

@@ -20,7 +20,7 @@ from bot.discord_io.components import Interaction, TextForm
 from bot.discord_io.retry import UNSENT
 from bot.errors import Refused
 from bot.i18n.en import moderation as words
-from bot.i18n.en import texts
+from bot.i18n.en import texts, waiting
 from bot.review.cards import FORM_LIMIT, Act, card_asker, card_of, reason_menu
 from bot.review.outbox import Outbox
 from bot.review.queue import QueuePage, ReviewQueue
@@ -135,7 +135,7 @@ class ReviewService:
     async def show_verdict(self, interaction: Interaction, reply: Reply, change: VerdictChange) -> bool:
         """Answer on the card, where its button was used, else in a private message."""
         verdict, message = change.review.verdict, interaction.message
-        lines = [{**texts.RECORDED, "undo": words.UNDONE}[verdict], change.remark]
+        lines = [waiting.recorded(verdict, change.waits_for), change.remark]
         told = limits.content("\n".join(filter(None, lines)))
         view = reason_menu(reply.id) if verdict == "reject" else discord.utils.MISSING
         if message is None or card_of(message) != reply.id:

@@ -20,6 +20,8 @@ from bot.i18n.language import speaking
 from bot.review.outbox import Outbox
 from bot.server.moderators import Moderators
 from storage.records import Reason, Reply, Review, Verdict
+from storage.store import Store
+from storage.waiting import WaitsFor
 
 __all__ = ["VerdictChange", "Verdicts"]
 
@@ -29,10 +31,11 @@ _REMEMBERED = 200  # verdicts whose moderator can still be told in private
 
 @dataclass(frozen=True)
 class VerdictChange:
-    """A verdict that was given, and the one before it."""
+    """A verdict that was given, the one before it, and what an approved reply waits for before it is learned from."""
 
     before: Review | None
     review: Review
+    waits_for: tuple[WaitsFor, ...] = ()
 
     @property
     def overruled(self) -> Review | None:
@@ -73,12 +76,14 @@ class Verdicts:
         reason: Reason | None = None,
     ) -> VerdictChange:
         """Store a verdict. Raises what `Store.add_review` raises."""
-        before, review = await self._moderators.store.call(
-            lambda store: store.judge(
+
+        def judge(store: Store) -> VerdictChange:
+            before, review = store.judge(
                 reply.id, verdict, reviewer=by.display_name, reviewer_id=by.id, edited_text=text, reason=reason
             )
-        )
-        return VerdictChange(before, review)
+            return VerdictChange(before, review, self._moderators.training_servers.waits_for(store, reply.id))
+
+        return await self._moderators.store.call(judge)
 
     async def carry_out(
         self,

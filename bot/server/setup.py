@@ -69,8 +69,9 @@ class SetupForm:
             raise Refused(texts.NOT_LEARNING_HERE)
         if not isinstance(interaction.channel, discord.abc.Messageable):
             raise Refused(texts.SERVER_ONLY)
+        learned = await self._moderators.training_servers.learned_words()
         with speaking(self._moderators.locale(interaction.guild)):
-            said = words.CONSENT_POST
+            said = f"{words.CONSENT_POST} {texts.LEARNED_WORDS[learned]}".strip()
         await self._moderators.note(interaction, "setup.consent", str(interaction.channel_id))  # then it is done
         await interaction.channel.send(said)
         await interaction.response.send_message(words.CONSENT_POSTED, ephemeral=True)

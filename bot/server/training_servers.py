@@ -7,12 +7,16 @@ first, which the store remembers for good. Knows no Discord objects, only ids.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from bot.settings import Settings
 from storage.async_store import AsyncStore
 from storage.store import Store
+from storage.waiting import WaitsFor
 
-__all__ = ["TrainingServers"]
+__all__ = ["LearnedWords", "TrainingServers"]
+
+LearnedWords = Literal["messages", "commands", "nothing"]
 
 
 class TrainingServers:
@@ -40,6 +44,17 @@ class TrainingServers:
     def servers(self) -> tuple[int, ...]:
         """The servers whose pairs are learned from."""
         return self._named or (() if self._home is None else (self._home,))
+
+    async def learned_words(self) -> LearnedWords:
+        """What of members' words is learned from, once a moderator has approved the answer to them."""
+        learned = await self._store.call(Store.learned_origins, self.learn_from)
+        if "message" in learned:
+            return "messages"
+        return "commands" if "command" in learned else "nothing"
+
+    def waits_for(self, store: Store, reply_id: int) -> tuple[WaitsFor, ...]:
+        """What an approved reply waits for before it is learned from; for the store's own thread."""
+        return store.waits_for(reply_id, self.consent, servers=self._named, learn_from=self.learn_from)
 
     @property
     def main(self) -> int | None:

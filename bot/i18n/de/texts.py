@@ -269,7 +269,19 @@ def exported_part(number: int, parts: int) -> str:
     )
 
 
-def introduction(operator_consents: bool) -> str:
+LEARNED_WORDS = {
+    "messages": "",
+    "commands": "Aus Nachrichten lerne ich nicht. Von dem, was ihr schreibt, nutze ich nur Fragen mit `/ask`.",
+    "nothing": "Zurzeit lerne ich aus nichts, was ihr schreibt.",
+}
+
+
+def introduction(operator_consents: bool, words: str = "messages") -> str:
+    if words == "commands":
+        said = f"{ASIDE}Nachts lerne ich aus freigegebenen Antworten auf `/ask`, nicht aus Nachrichten. "
+        if operator_consents:
+            return f"{said}Was ich über dich speichere und wie du es löschst, zeigt `/privacy status`."
+        return f"{said}Deine nutze ich nur, wenn du zustimmst: `/privacy opt-in` (mehr: `/privacy status`)"
     if operator_consents:
         return (
             f"{ASIDE}Nachts lerne ich aus Antworten, die die Moderation freigibt. "
@@ -282,7 +294,11 @@ def introduction(operator_consents: bool) -> str:
     )
 
 
-def privacy_in(operator_consents: bool) -> str:
+def privacy_in(operator_consents: bool, words: str = "messages") -> str:
+    if words != "messages":
+        return (
+            f"Danke, du hast zugestimmt. {LEARNED_WORDS[words]} Mit `/privacy opt-out` kannst du das jederzeit ändern."
+        )
     if operator_consents:
         return (
             "Danke, du hast zugestimmt. Bei diesem Bot darf ohnehin jede freigegebene "
@@ -297,30 +313,47 @@ def privacy_in(operator_consents: bool) -> str:
     )
 
 
-def privacy_out(operator_consents: bool) -> str:
-    if operator_consents:
+def privacy_out(operator_consents: bool, words: str = "messages") -> str:
+    if operator_consents and words == "commands":
+        return (
+            "Du hast widersprochen. Bei diesem Bot darf aber jede freigegebene Antwort auf `/ask` ins Training; so hat "
+            "es der Betreiber festgelegt. Sprich mit ihm oder lösche deine Daten mit `/privacy forget`."
+        )
+    if operator_consents and words == "messages":
         return (
             "Du hast widersprochen. Bei diesem Bot darf aber jede freigegebene Antwort ins "
             "Training; so hat es der Betreiber "
             "festgelegt. Sprich mit ihm oder lösche deine Daten mit `/privacy forget`."
         )
     return (
-        "Du hast widersprochen. Ich antworte dir weiterhin, aber deine Nachrichten kommen nicht mehr ins Training. "
+        "Du hast widersprochen. Ich antworte dir weiterhin, aber was du schreibst, kommt nicht ins Training. "
         "Mit `/privacy opt-in` kannst du das jederzeit ändern; `/privacy forget` löscht, was gespeichert ist."
     )
 
 
 def privacy_status(
-    opted_in: bool | None, operator_consents: bool, *, messages: int, answers: int, adapters: int, days: float
+    opted_in: bool | None,
+    operator_consents: bool,
+    words: str = "messages",
+    *,
+    messages: int,
+    answers: int,
+    adapters: int,
+    days: float,
 ) -> str:
     learned = "1 Adapter hat" if adapters == 1 else f"{adapters} Adapter haben"
     lines = [
         "Ich speichere meine Antworten und die Nachrichten davor, damit die Moderation sie prüfen kann.",
         f"Von dir habe ich **{_messages(messages)}** und **{_answers(answers)}** an dich. {learned} daraus gelernt.",
     ]
-    if operator_consents:
-        lines.append("Bei diesem Bot darf jede freigegebene Antwort ins Training; so hat es der Betreiber festgelegt.")
-    else:
+    if LEARNED_WORDS[words]:
+        lines.append(LEARNED_WORDS[words])
+    if operator_consents and words != "nothing":
+        answer = "Antwort" if words == "messages" else "Antwort auf `/ask`"
+        lines.append(
+            f"Bei diesem Bot darf jede freigegebene {answer} ins Training; so hat es der Betreiber festgelegt."
+        )
+    elif not operator_consents:
         lines.append(
             "Eine Antwort kommt nur ins Training, wenn die Moderation sie freigegeben hat und alle Beteiligten des "
             "Gesprächs zugestimmt haben."

@@ -293,8 +293,21 @@ def exported_part(number: int, parts: int) -> str:
     return f"{EXPORTED} It is too large for one file. This is part {number} of {parts}; join the parts in this order."
 
 
-def introduction(operator_consents: bool) -> str:
-    """One line for somebody who is answered for the first time."""
+LEARNED_WORDS = {
+    "messages": "",
+    "commands": "I do not learn from messages. Of what members write, I only use questions asked with `/ask`.",
+    "nothing": "At the moment, I do not learn from anything that members write.",
+}
+"""What of members' words is learned from, as `/privacy` says it."""
+
+
+def introduction(operator_consents: bool, words: str = "messages") -> str:
+    """One line for somebody who is answered for the first time; `words`: what is learned from, see LEARNED_WORDS."""
+    if words == "commands":
+        said = f"{ASIDE}I learn overnight from approved answers to `/ask`, not from messages. "
+        if operator_consents:
+            return f"{said}`/privacy status` shows what I store about you and how to delete it."
+        return f"{said}Yours are only used if you opt in: `/privacy opt-in` (details: `/privacy status`)"
     if operator_consents:
         return (
             f"{ASIDE}I learn overnight from answers that moderators approve. "
@@ -306,7 +319,11 @@ def introduction(operator_consents: bool) -> str:
     )
 
 
-def privacy_in(operator_consents: bool) -> str:
+def privacy_in(operator_consents: bool, words: str = "messages") -> str:
+    if words != "messages":
+        return (
+            f"You opted in, thank you. {LEARNED_WORDS[words]} You can change this at any time with `/privacy opt-out`."
+        )
     if operator_consents:
         return "You opted in, thank you. On this bot, the operator uses every approved reply for training anyway."
     return (
@@ -316,20 +333,32 @@ def privacy_in(operator_consents: bool) -> str:
     )
 
 
-def privacy_out(operator_consents: bool) -> str:
-    if operator_consents:
+def privacy_out(operator_consents: bool, words: str = "messages") -> str:
+    if operator_consents and words == "commands":
+        return (
+            "You opted out. But on this bot, the operator uses every approved answer to `/ask` for training. "
+            "Please talk to them, or delete your data with `/privacy forget`."
+        )
+    if operator_consents and words == "messages":
         return (
             "You opted out. But on this bot, the operator uses every approved reply for training. "
             "Please talk to them, or delete your data with `/privacy forget`."
         )
     return (
-        "You opted out. I still answer you, but I will not train on your messages any more. "
+        "You opted out. I still answer you, but I do not train on what you write. "
         "`/privacy opt-in` changes this at any time, and `/privacy forget` deletes what is stored."
     )
 
 
 def privacy_status(
-    opted_in: bool | None, operator_consents: bool, *, messages: int, answers: int, adapters: int, days: float
+    opted_in: bool | None,
+    operator_consents: bool,
+    words: str = "messages",
+    *,
+    messages: int,
+    answers: int,
+    adapters: int,
+    days: float,
 ) -> str:
     """What is stored of a member. `adapters` learned from it; `days` is how long the rest is kept, 0 for ever."""
     lines = [
@@ -339,9 +368,12 @@ def privacy_status(
             f"{_count(adapters, 'adapter')} learned from them."
         ),
     ]
-    if operator_consents:
-        lines.append("On this bot, the operator uses every approved reply for training.")
-    else:
+    if LEARNED_WORDS[words]:
+        lines.append(LEARNED_WORDS[words])
+    if operator_consents and words != "nothing":
+        answer = "reply" if words == "messages" else "answer to `/ask`"
+        lines.append(f"On this bot, the operator uses every approved {answer} for training.")
+    elif not operator_consents:
         lines.append(
             "I train on a reply only if a moderator approved it and everyone in the conversation has opted in."
         )
@@ -349,7 +381,7 @@ def privacy_status(
             {
                 True: "You have **opted in**. `/privacy opt-out` changes that.",
                 False: "You have **opted out**. `/privacy opt-in` changes that.",
-                None: "You have **not opted in**, so I do not train on your messages. `/privacy opt-in` changes that.",
+                None: "You have **not opted in**, so I do not train on what you write. `/privacy opt-in` changes that.",
             }[opted_in]
         )
     if days:

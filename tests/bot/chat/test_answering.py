@@ -6,7 +6,7 @@ import asyncio
 
 import discord
 
-from bot.i18n.en import texts
+from bot.i18n.en import texts, waiting
 from model.chat import Message
 from model.errors import QueueFull
 from storage.store import Store
@@ -191,7 +191,7 @@ async def test_a_long_answer_comes_in_parts(stage):
     assert parts[1].reference.message_id == parts[0].id
     assert (await stage.reply(parts[0])).text.split() == text.split()
     result = await stage.world.moderator.context_menu(stage.world.general, "Approve", parts[1])
-    assert result.response.content == texts.RECORDED["approve"]
+    assert result.response.content == waiting.recorded("approve", ["consent"])
 
 
 async def test_a_failing_answer_says_so_and_the_next_one_works(stage):

@@ -18,11 +18,11 @@ import bot
 from bot.i18n.command_translator import CommandTranslator, translatable
 from bot.i18n.de import texts as german
 from bot.i18n.de.commands import COMMANDS
-from bot.i18n.en import knowledge, moderation, quarantine, reasons, texts, undoings
+from bot.i18n.en import knowledge, moderation, quarantine, reasons, texts, undoings, waiting
 from bot.i18n.en import settings as administration
 from bot.i18n.language import _Texts, known, language, speak, speaking, translation
 
-ENGLISH = (texts, moderation, administration, quarantine, knowledge, undoings, reasons)
+ENGLISH = (texts, moderation, administration, quarantine, knowledge, undoings, reasons, waiting)
 # Read again by the bot itself, or a name: the same in every language.
 NEUTRAL = {
     "NOTICE",
@@ -61,6 +61,8 @@ SAMPLES = {
     "bad": [(3, "its prompt is empty")],
     "reasons": [("It is much shorter.", 2)],
     "approved": 2,
+    "words": "commands",
+    "waits_for": ["messages", "consent"],
     "reviews": 4,
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import discord
 import pytest
 
-from bot.i18n.en import knowledge, texts
+from bot.i18n.en import knowledge, texts, waiting
 from bot.i18n.en import moderation as words
 from storage.store import Store
 
@@ -85,7 +85,7 @@ async def test_message_commands_record_the_verdict_and_update_the_card(stage, na
     """Apps > Approve on the answer itself does the same as the card's button, and answers privately."""
     answer = await stage.ask("Hello?")
     result = await stage.world.moderator.context_menu(stage.world.general, name, answer)
-    assert result.response.content == texts.RECORDED[verdict]
+    assert result.response.content == waiting.recorded(verdict, ["consent"] if verdict == "approve" else [])
     assert result.response.ephemeral
     assert await verdicts(stage, answer) == [(verdict, "Mo", None)]
     assert stage.card.embeds[0].title == texts.verdict_line(verdict, "Mo")
@@ -98,7 +98,7 @@ async def test_the_edit_message_command_opens_the_form_at_once(stage):
     shown = await stage.world.moderator.context_menu(stage.world.general, "Edit", answer)
     assert shown.modal["title"] == texts.EDIT_TITLE
     result = await stage.world.moderator.submit_modal(shown, {"answer": "Hello."})
-    assert result.response.content == texts.RECORDED["edit"]
+    assert result.response.content == waiting.recorded("edit", ["consent"])
     assert await verdicts(stage, answer) == [("edit", "Mo", "Hello.")]
     assert stage.card.embeds[0].title == texts.verdict_line("edit", "Mo")
 

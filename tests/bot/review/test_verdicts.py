@@ -6,7 +6,7 @@ import discord
 import pytest
 
 from bot.i18n.en import moderation as words
-from bot.i18n.en import texts
+from bot.i18n.en import texts, waiting
 from storage.store import Store
 from tests.bot.review.test_service import labels, verdicts
 
@@ -112,7 +112,7 @@ async def test_agreeing_disturbs_nobody(stage):
     sam = second_moderator(stage)
     mo = await stage.world.moderator.click(stage.card, label="Approve")
     result = await sam.context_menu(stage.world.general, "Approve", answer)
-    assert result.response.content == texts.RECORDED["approve"]
+    assert result.response.content == waiting.recorded("approve", ["consent"])
     assert mo.followups == []
 
 

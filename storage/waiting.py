@@ -1,0 +1,57 @@
+"""What an approved reply waits for before it is learned from: the conditions of storage/pairs.py, one by one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from sqlite3 import Connection
+from typing import Literal
+
+from storage import origins
+from storage.conditions import APPROVED, REVIEWED
+from storage.pairs import TAUGHT_HERE, consent_clause
+from storage.quarantine import LET_IN, NOT_SET_ASIDE
+from storage.records import ConsentRule, Origin
+from storage.servers import teaching
+
+__all__ = ["WaitsFor", "waits_for"]
+
+WaitsFor = Literal["server", "messages", "origins", "unknown_author", "consent", "second_moderator"]
+
+
+def waits_for(
+    db: Connection,
+    reply_id: int,
+    consent: ConsentRule,
+    *,
+    servers: Sequence[int],
+    learn_from: Collection[Origin],
+) -> tuple[WaitsFor, ...]:
+    """What keeps an approved reply from being eligible; nothing for one that is, or that is not approved.
+
+    Where its server does not teach, that alone.
+    """
+    left_out = origins.excluded(db, learn_from)
+    asked = f"""
+        select {TAUGHT_HERE}, {origins.LEARNED}, replies.origins & :messages, {consent_clause(consent)},
+            replies.source <> 'discord' or replies.authors_known, {NOT_SET_ASIDE} and {LET_IN}
+        from {REVIEWED} where {APPROVED} and replies.id = :id
+    """  # noqa: S608
+    values = {
+        "servers": json.dumps(teaching(db, servers)),
+        "excluded": left_out,
+        "messages": left_out & origins.bits_of(origins.MESSAGE_CONTENT),
+        "id": reply_id,
+    }
+    for taught, learned, messages, consented, known, accepted in db.execute(asked, values):
+        if not taught:
+            return ("server",)
+        found: dict[WaitsFor, bool] = {
+            "messages": not learned and bool(messages),
+            "origins": not learned and not messages,
+            "unknown_author": not consented and not known,
+            "consent": not consented and bool(known),
+            "second_moderator": not accepted,
+        }
+        return tuple(name for name, waits in found.items() if waits)
+    return ()
