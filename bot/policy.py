@@ -50,8 +50,8 @@ class PolicyFacts:
 def privacy_policy(settings: Settings, facts: PolicyFacts) -> str:
     """The policy as Markdown."""
     sections = {
-        "What is stored": _stored(settings),
-        "Where, and for how long": [*_kept(settings, facts), *_backups(settings)],
+        "What is stored": [*_stored(settings, facts), *_looked_up(settings)],
+        "Where, and for how long": [*_kept(settings, facts), *_backups(settings, facts)],
         "What it is used for": _used(settings, facts),
         "Who sees it": [
             (
@@ -81,7 +81,7 @@ def intent_review(settings: Settings, facts: PolicyFacts) -> str:
             )
         ],
         "Why does it need message content?": _need(settings),
-        "Do you store message content, and for how long?": [*_kept(settings, facts), *_backups(settings)],
+        "Do you store message content, and for how long?": [*_kept(settings, facts), *_backups(settings, facts)],
         "Is it encrypted at rest?": [_at_rest(facts)],
         "Do you use message content to train machine learning or AI models?": _trained(settings, facts),
         "How can users opt out, and have their data deleted?": _choices(settings, facts),
@@ -97,12 +97,16 @@ def _body(sections: dict[str, list[str]]) -> list[str]:
     return lines
 
 
-def _stored(settings: Settings) -> list[str]:
+def _stored(settings: Settings, facts: PolicyFacts) -> list[str]:
     seen = "the reply chain of the question, or else "
     recent = settings.discord.context_messages
     around = (
         f"{seen}up to {recent} messages before it in the same channel" if recent else "the reply chain of the question"
     )
+    if recent and settings.discord.ask_history == "never":
+        around += " (with `/ask`, the question alone)"
+    elif recent and settings.discord.ask_history == "auto" and not facts.learns_from_messages:
+        around += " (with `/ask`, the question alone on servers that the bot learns from)"
     if not settings.discord.message_content:
         around += ", as far as Discord shows them to an application without the Message Content intent"
     points = [
@@ -113,6 +117,26 @@ def _stored(settings: Settings) -> list[str]:
     ]
     if not settings.discord.direct_messages:
         points.append("Direct messages are not answered and not stored.")
+    return points
+
+
+def _looked_up(settings: Settings) -> list[str]:
+    """Examples and documents: both are kept in the database, and shown to the model with a question."""
+    memory = settings.memory
+    points = []
+    if memory.examples:
+        whose = "of conversations in which everyone opted in" if settings.consent == "members" else "of the server"
+        points.append(
+            f"With a question, the model is shown up to {memory.examples} approved answers {whose} to similar "
+            "questions on the same server. Nothing from a channel that the asker, or anybody who sees the answer, "
+            "cannot read."
+        )
+    if memory.chunks:
+        points.append(
+            "Documents that moderators add, which may be messages of a channel or its pinned ones; up to "
+            f"{memory.chunks} parts of them are shown to the model with a question. They are kept until a moderator "
+            "removes them, their message is deleted, or its author asks for that."
+        )
     return points
 
 
@@ -130,14 +154,20 @@ def _kept(settings: Settings, facts: PolicyFacts) -> list[str]:
 
 
 def _at_rest(facts: PolicyFacts) -> str:
-    return "The database is encrypted (AES-256)." if facts.encrypted else "The database itself is not encrypted."
+    if facts.encrypted:
+        return (
+            "The database is encrypted (AES-256). Trained adapters and log files are not. [Say whether their disk is.]"
+        )
+    return "The database itself is not encrypted. [Say whether its disk is.]"
 
 
-def _backups(settings: Settings) -> list[str]:
+def _backups(settings: Settings, facts: PolicyFacts) -> list[str]:
     backup = settings.backup
     if not backup.directory:
         return []
     how = "encrypted backups" if backup.recipient else "backups that are not encrypted"
+    if facts.encrypted and not backup.recipient:
+        how = "backups in which the database is encrypted"
     return [
         f"The bot makes {how}, each deleted after {backup.keep_days:g} days; until then they hold what was deleted."
     ]

@@ -87,5 +87,5 @@ def _findings(home: Home) -> Iterator[Finding]:
     yield looked("home", lambda: place.home(home))
     yield looked("settings", lambda: place.settings_source(home, settings))
     yield looked("database", lambda: place.database(home, settings))
-    yield looked("adapter", lambda: place.adapter(home))
+    yield looked("adapter", lambda: place.adapter(home, settings))
     yield from discord_findings(home, settings)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any
 
 from bot.diagnosis.finding import Finding
 
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 
 __all__ = ["adapter", "database", "disk", "home", "settings_source"]
 
+_ANOTHER = (
+    "The next run that wins replaces it (`nightshift train`); `nightshift adapters use base` puts the base model in "
+    "its place at once."
+)
 _LOW_DISK, _FULL_DISK = 5e9, 0.5e9
 _CONVERTED = 0.75  # GB that a converted model takes for a billion parameters, embeddings included
 
@@ -76,8 +81,8 @@ def database(place: Home, settings: Settings) -> Finding:
     return Finding("good", "database", text)
 
 
-def adapter(place: Home) -> Finding:
-    """Whether the files of the one in use are what was published."""
+def adapter(place: Home, settings: Settings) -> Finding:
+    """Whether the files of the one in use are what was published, and what it may have learned from."""
     from storage.files.adapter_directory import AdapterDirectory
     from storage.store import Store
 
@@ -85,10 +90,27 @@ def adapter(place: Home) -> Finding:
         return Finding("good", "adapter", "none yet, the base model answers")
     with Store.open(place.db) as store:
         champion = store.champion()
+        learned = store.learned_origins(settings.training.learn_from)
     if champion is None:
         return Finding("good", "adapter", "none in use, the base model answers")
-    AdapterDirectory(place.adapters).verify(champion)
+    directory = AdapterDirectory(place.adapters)
+    directory.verify(champion)
+    if problem := _left_out_since(directory.manifest(champion), learned):
+        return Finding("note", "adapter", f"{champion} is intact, but {problem}. {_ANOTHER}")
     return Finding("good", "adapter", f"{champion} is intact")
+
+
+def _left_out_since(manifest: Mapping[str, Any], learned: Collection[str]) -> str:
+    """What an adapter could learn from, and a new one could not; "" for nothing. Pure."""
+    if "dataset_hash" not in manifest:  # adopted: it was trained elsewhere
+        return ""
+    if "learn_from" not in manifest:
+        known = "an earlier version trained it, which did not look where words came from, so it may have learned from"
+        return "" if "message" in learned else f"{known} Discord messages"
+    more = [one for one in manifest["learn_from"] if one not in learned]
+    return (
+        f"it was trained while training.learn_from had {', '.join(more)} in it, which it now leaves out" if more else ""
+    )
 
 
 def _yet_to_come(place: Home, base: str) -> float:

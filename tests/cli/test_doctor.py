@@ -66,6 +66,25 @@ def test_a_damaged_champion_fails(nightshift, publish, home):
     assert "FAIL  adapter" in said.out
 
 
+@pytest.mark.parametrize(
+    ("manifest", "said"),
+    [
+        ({"learn_from": ["message", "command", "bot"]}, "it was trained while training.learn_from had message in it"),
+        ({}, "may have learned from Discord messages"),
+        ({"learn_from": ["command", "bot"]}, ""),
+    ],
+)
+def test_an_adapter_trained_on_what_is_now_left_out_is_a_note(nightshift, publish, home, manifest, said):
+    """With the ways out. It is none where messages are learned from, or the adapter was adopted."""
+    nightshift("adapters", "use", publish("first", dataset_hash="d", **manifest))
+    found = next(line for line in nightshift("doctor").out.splitlines() if "adapter   " in line)
+    assert found.startswith("note" if said else "ok")
+    assert said in found
+    assert ("`nightshift adapters use base`" in found) is bool(said)
+    home.config.write_text('[training]\nlearn_from = ["message", "command", "bot"]\n')
+    assert "ok    adapter   first is intact\n" in nightshift("doctor").out
+
+
 def test_a_database_that_is_none_fails(nightshift, home):
     """Somebody put another file there."""
     home.ensure().db.write_bytes(b"not a database at all" * 100)

@@ -22,6 +22,9 @@ def test_it_says_what_holds_by_default(nightshift, home):
         f"up to {DiscordConfig().context_messages} messages before it",
         "only if everyone in it opted in",
         "# Answers for Discord's review of the Message Content intent",
+        "up to 4 approved answers of conversations in which everyone opted in",
+        "up to 3 parts of them are shown to the model",
+        "(with `/ask`, the question alone on servers that the bot learns from)",
         "no legal advice",
     ):
         assert words in said
@@ -35,9 +38,14 @@ def test_it_says_what_holds_by_default(nightshift, home):
         ("[privacy]\nretention_days = 7", "deleted after 7 days", "after 30 days"),
         ("[privacy]\nretention_days = 0", "kept until somebody in them", "days, unless"),
         ("[discord]\nmessage_content = false", "does not ask for this intent", "To read the"),
-        ("[discord]\ncontext_messages = 0", "the question and the reply chain", "up to"),
+        ("[discord]\ncontext_messages = 0", "the question and the reply chain", "messages before it in"),
         ("[discord]\ndirect_messages = false", "not answered and not stored", "or written to directly"),
         ('consent = "operator"', "Members are not asked one by one", "everyone in it opted in. Nobody"),
+        ('[discord]\nask_history = "always"', "in the same channel.", "the question alone"),
+        ('[training]\nlearn_from = ["message"]', "in the same channel.", "the question alone"),
+        ("[memory]\nexamples = 0\nchunks = 0", "The Discord ids", "shown to the model with a question"),
+        ("[memory]\nexamples = 0", "up to 3 parts of them", "up to 4 approved answers"),
+        ('[backup]\ndirectory = "b"\nkeep_days = 5', "each deleted after 5 days", "after 14 days"),
         ('[backup]\ndirectory = "b"', "backups that are not encrypted, each deleted after 14 days", "encrypted (AES"),
     ],
 )
@@ -48,6 +56,17 @@ def test_each_setting_changes_what_is_said(nightshift, home, setting, there, gon
     said = nightshift("policy").out
     assert there in said
     assert gone not in said
+
+
+def test_an_encrypted_database_is_called_so_and_its_backups_too(nightshift, home):
+    """Adapters and logs are ordinary files all the same."""
+    home.ensure()
+    home.config.write_text('[storage]\nkey_file = "key"\n[backup]\ndirectory = "b"\n')
+    nightshift("storage", "encrypt")
+    said = nightshift("policy").out
+    assert "The database is encrypted (AES-256). Trained adapters and log files are not." in said
+    assert "backups in which the database is encrypted" in said
+    assert "not encrypted, each" not in said
 
 
 def test_the_choice_made_in_setup_counts(nightshift, store):
