@@ -19,6 +19,7 @@ from bot.settings import Settings
 from bot.training.adapter_in_use import AdapterInUse
 from model.protocol import ChatEngine
 from storage.async_store import AsyncStore
+from storage.database import check_database
 from storage.errors import HomeOccupied, StorageError
 from storage.files.adapter_directory import AdapterDirectory
 from storage.files.home import Home
@@ -64,6 +65,8 @@ async def serve_api(
             stack.enter_context(occupy(home))
         except HomeOccupied as error:
             raise EndpointOccupied from error
+        if home.db.exists():
+            await asyncio.to_thread(check_database, home.db)
         store = await AsyncStore.open(home.db)
         stack.push_async_callback(store.close)
         if engine is None:

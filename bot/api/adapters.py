@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 
 from bot.api.bodies import BASE, CURRENT
 from bot.api.errors import EngineUnavailable, ModelNotFound
-from model.errors import AdapterNotLoaded
+from model.errors import AdapterNotLoaded, ModelError
 from model.protocol import IN_USE, AdapterEngine, AdapterRef, ChatEngine, InUse
 from storage.async_store import AsyncStore
 from storage.errors import AdapterDamaged, AdapterMissing
@@ -33,6 +33,7 @@ class NamedAdapters:
         self._engine, self._store, self._directory = engine, store, directory
         self._most = max(0, slots - _KEPT_FREE) if isinstance(engine, AdapterEngine) else 0
         self._loaded: list[str] = []  # the one asked for longest ago first
+        self._lost: set[str] = set()  # of these, those that the engine turned out not to have
         self._answering: Counter[str] = Counter()
         self._changing = asyncio.Lock()
 
@@ -56,9 +57,8 @@ class NamedAdapters:
         await self._hold(name)
         try:
             yield name
-        except AdapterNotLoaded:  # the engine was started again without it, or another took its place
-            if name in self._loaded:
-                self._loaded.remove(name)
+        except AdapterNotLoaded:  # it was in use, or the engine was started again without it
+            self._lost.add(name)
             raise
         finally:
             self._answering[name] -= 1
@@ -79,16 +79,31 @@ class NamedAdapters:
                 self._loaded.remove(name)
                 self._loaded.append(name)
             elif name != self._engine.adapter:
+                await self._make_room()
+                self._loaded.append(name)
+                self._lost.add(name)
+            if name in self._loaded and name in self._lost:
                 await self._load(listed[name])
             self._answering[name] += 1
 
     async def _load(self, adapter: Adapter) -> None:
+        """A client that goes away meanwhile leaves it as lost: the engine may have it by then, or not."""
         engine = self._engine
-        if not isinstance(engine, AdapterEngine) or not self._most:
+        if not isinstance(engine, AdapterEngine):
+            raise EngineUnavailable(f"This engine answers as {CURRENT!r} alone.")
+        try:
+            await engine.load(await self._verified(adapter))
+        except (ModelError, ModelNotFound):
+            self._loaded.remove(adapter.id)
+            raise
+        self._lost.discard(adapter.id)
+
+    async def _make_room(self) -> None:
+        """Raises EngineUnavailable."""
+        if not self._most:
             raise EngineUnavailable(
                 f"Only {CURRENT!r} and {BASE!r} can be used: for others, raise [model] adapter_slots to 3 or more."
             )
-        ref = await self._verified(adapter)
         while len(self._loaded) >= self._most:
             idle = next((one for one in self._loaded if not self._answering[one]), None)
             if idle is None:
@@ -96,8 +111,6 @@ class NamedAdapters:
                     f"{self._most} other adapters are answering: try again, or raise [model] adapter_slots."
                 )
             await self._unload(idle)
-        await engine.load(ref)
-        self._loaded.append(adapter.id)
 
     async def _drop_unlisted(self, listed: set[str]) -> None:
         for name in [one for one in self._loaded if one not in listed and not self._answering[one]]:

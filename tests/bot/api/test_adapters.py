@@ -7,6 +7,7 @@ import asyncio
 import openai
 import pytest
 
+from model.protocol import AdapterRef
 from storage.store import Store
 from tests.bot.api.conftest import until
 
@@ -101,3 +102,23 @@ async def test_an_engine_that_was_restarted_without_it_loads_it_again(four):
     with pytest.raises(openai.InternalServerError):
         await four.ask(model="a1")
     assert (await four.ask(model="a1")).model == "a1"
+
+
+async def test_a_client_that_leaves_while_its_adapter_is_loaded_takes_no_place_for_good(four):
+    """The engine may have loaded it by then; the place is counted, and given to the next."""
+    loading, held, load = asyncio.Event(), asyncio.Event(), four.engine.load
+
+    async def slow(adapter):
+        loading.set()
+        await held.wait()
+        await load(adapter)
+
+    four.engine.load = slow
+    asked = asyncio.create_task(four.ask(model="a1"))
+    await loading.wait()
+    asked.cancel()
+    await asyncio.gather(asked, return_exceptions=True)
+    four.engine.load = load
+    await load(AdapterRef("a1", four.directory.path("a1")))  # what was begun is carried out
+    assert [(await four.ask(model=name)).model for name in ("a2", "a3", "a1")] == ["a2", "a3", "a1"]
+    assert set(four.engine.loaded) == {"a3", "a1"}
