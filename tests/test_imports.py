@@ -49,7 +49,7 @@ LAYERS = {
         ("login",),
         ("diagnosis.finding",),
         ("diagnosis",),
-        ("simulation",),
+        ("simulation", "exploration"),
         ("cli",),
     ),
     "trainer": (

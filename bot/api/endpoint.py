@@ -61,7 +61,7 @@ class Endpoint:
         app.router.add_get("/v1/models", self._models)
         app.router.add_get("/v1/models/{name:.+}", self._model)
         app.router.add_post("/v1/chat/completions", self._chat)
-        async with listening(app, port, "api"):
+        async with listening(app, port, "port under [api]"):
             yield
 
     @web.middleware

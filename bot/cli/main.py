@@ -21,6 +21,7 @@ from bot.cli import (
     chat,
     doctor,
     estimate,
+    explore,
     health,
     init,
     knowledge,
@@ -73,6 +74,7 @@ COMMANDS = (
     health,
     logs,
     audit,
+    explore,
 )
 for module in COMMANDS:
     module.register(app)

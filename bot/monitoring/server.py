@@ -32,7 +32,7 @@ class Monitoring:
         app.router.add_get("/metrics", self._text)
         app.router.add_get("/healthz", self._healthy)
         app.router.add_get("/readyz", self._ready)
-        async with listening(app, port, "metrics"):
+        async with listening(app, port, "port under [metrics]"):
             yield
 
     async def _text(self, _: web.Request) -> web.Response:
