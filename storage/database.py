@@ -7,6 +7,7 @@ write would fail at once (SQLITE_BUSY_SNAPSHOT). Knows no table.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import time
@@ -79,7 +80,8 @@ def open_database(path: Path) -> sqlite3.Connection:
 
 def _make_privately(path: Path) -> None:
     """Make the file so that only its owner may read it; SQLite gives its companions (-wal, -shm) the same rights."""
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    with contextlib.suppress(FileExistsError):  # one that is there may be in use: see storage/file_heads.py
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
         make_private(file)
 

@@ -24,6 +24,7 @@ from storage.errors import (
     KeyFileUnusable,
 )
 from storage.faults import BUSY_TIMEOUT_S
+from storage.file_heads import head_of
 
 __all__ = ["connect", "connect_encrypted", "connect_like", "is_plain", "key_file_of", "make_key_file", "read_key"]
 
@@ -140,12 +141,10 @@ def make_key_file(key_file: Path) -> None:
 
 def is_plain(path: Path) -> bool:
     """Whether a file is a SQLite database that everybody with the file can read."""
-    with path.open("rb") as file:
-        return file.read(len(_MAGIC)) == _MAGIC
+    return head_of(path, len(_MAGIC)) == _MAGIC
 
 
 def _looks_encrypted(path: Path) -> bool:
     """Whether a file may be an encrypted database: whole pages that begin with bytes like random ones."""
-    with path.open("rb") as file:
-        start = file.read(_PAGE)
+    start = head_of(path, _PAGE)
     return len(start) == _PAGE and path.stat().st_size % _PAGE == 0 and len(set(start)) > _RANDOM
