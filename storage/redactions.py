@@ -17,7 +17,7 @@ from storage import (
     audit,
     documents,
     erasure,
-    forgettings,
+    forgotten_people,
     lineage,
     outbox,
     posts,
@@ -78,7 +78,7 @@ def forget(db: Connection, user_id: int, before: int | None = None) -> Forgotten
                 act.answers += answers.messages(db, reply.id)
         _follow(db, act)
         samples.withdraw(db, act.words)
-        forgettings.record(db, user_id, newest if before is None else before)
+        forgotten_people.record(db, user_id, newest if before is None else before)
         db.execute("delete from reply_authors where user_id = ?", [user_id])
         db.execute("delete from consents where user_id = ?", [user_id])
         db.execute("delete from introductions where user_id = ?", [user_id])

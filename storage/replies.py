@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from sqlite3 import Connection, Row
 
-from storage import answers, forgettings, origins, recalled, word_hashes
+from storage import answers, forgotten_people, origins, recalled, word_hashes
 from storage.conditions import WAITING
 from storage.database import writing
 from storage.errors import ReplyNotFound
@@ -90,15 +90,15 @@ def _origins(db: Connection, new: NewReply) -> int:
 
 def _as_may_be_kept(db: Connection, new: NewReply) -> tuple[NewReply, bool]:
     """A reply without the words of people forgotten meanwhile and answers withdrawn; whether there were any."""
-    forgotten = forgettings.limits(db, authors_of(new.turns, new.asker_id))
+    forgotten = forgotten_people.limits(db, authors_of(new.turns, new.asker_id))
     shown = {turn.message_id for turn in new.turns if turn.role == "assistant" and turn.message_id is not None}
     known = {one.message_id: one for one in new.answered}
-    withdrawn = forgettings.withheld(db, [known.get(one, Answered(one, None, one)) for one in shown])
+    withdrawn = forgotten_people.withheld(db, [known.get(one, Answered(one, None, one)) for one in shown])
 
     def gone(turn: Turn) -> bool:
         if turn.role == "assistant":
             return turn.message_id in withdrawn
-        return forgettings.is_forgotten(turn, forgotten)
+        return forgotten_people.is_forgotten(turn, forgotten)
 
     if not any(map(gone, new.turns)):
         return new, False

@@ -25,7 +25,7 @@ import storage.documents
 import storage.edit_distances
 import storage.erasure
 import storage.figures
-import storage.forgettings
+import storage.forgotten_people
 import storage.guild_settings
 import storage.holds
 import storage.imports
@@ -186,7 +186,7 @@ class Store(Connected):
     export_member = method(storage.members.export)
     forget = method(storage.redactions.forget)
     redact_messages = method(storage.redactions.redact_messages)
-    withheld = method(storage.forgettings.withheld)
+    withheld = method(storage.forgotten_people.withheld)
     purge = method(storage.retention.purge)
     erase = method(storage.erasure.carry_out)
 

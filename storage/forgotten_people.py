@@ -1,4 +1,4 @@
-"""Forgettings: of whom nothing that was said before a certain Discord message is stored again.
+"""Forgotten people: nothing that they said before a certain Discord message is stored again.
 
 Their messages may still be on Discord, and an answer may be in progress while they are forgotten. Discord's
 numbers grow with time, so the number of the request to forget parts what was said before from what is said after. A
