@@ -35,11 +35,11 @@ WORDS = {
         "verkleinern."
     ),
     "failed.pair": (
-        "Schon für ein einziges Paar mit {tokens} Token reicht der Speicher nicht. Der Betreiber kann "
+        "Schon für ein einziges Paar mit {tokens} Tokens reicht der Speicher nicht. Der Betreiber kann "
         "training.max_tokens verkleinern oder ein kleineres Basismodell wählen."
     ),
     "failed.fit": (
-        "Nur {fit} von {count} Paaren passen in {limit} Token (training.max_tokens), und das reicht nicht. Der "
+        "Nur {fit} von {count} Paaren passen in {limit} Tokens (training.max_tokens), und das reicht nicht. Der "
         "Betreiber kann die Grenze erhöhen, oder ihr gebt kürzere Paare frei."
     ),
     "failed.disk": "Die Festplatte ist voll. Der Betreiber muss Platz schaffen und dann neu trainieren.",
@@ -57,7 +57,7 @@ WORDS = {
         "Während des Trainings hat jemand von Hand einen anderen Adapter gewählt. {adapter} ist gespeichert, wird aber "
         "nicht verwendet."
     ),
-    "retired": "{adapter} wurde inzwischen zurückgezogen und wird deshalb nicht verwendet.",
+    "retired": "{adapter} wurde inzwischen stillgelegt und wird deshalb nicht verwendet.",
     "stays": "Der bisherige Adapter bleibt: {parts}.",
     "wins": "Der neue Adapter gewinnt: {parts}.",
     "better.none": "es gibt kein zurückgehaltenes Paar, an dem man ihn messen könnte",
