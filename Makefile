@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 TESTS ?=
-PACKAGES := bot trainer storage model tests benchmarks
+PACKAGES := bot trainer storage model tests benchmarks supply
 
 .DEFAULT_GOAL := help
-.PHONY: help torture test-python package settings setup demo playground test lint format bench bench-train bench-bot bench-memory bench-store bench-learning screenshots clean bench-prompts bench-adapters
+.PHONY: help torture test-python package settings setup demo playground test lint format bench bench-train bench-bot bench-memory bench-store bench-learning screenshots clean bench-prompts bench-adapters audit hashes
 
 help: ## Say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -39,8 +39,19 @@ test-python: ## Run the tests with another Python: make test-python VERSION=3.13
 torture: setup ## Random faults on a running bot for an hour: make torture SEED=7 (see docs/reliability.md)
 	$(BIN)/python -m tests.torture.machine --seed $(or $(SEED),0) --faults $(or $(FAULTS),300) --minutes $(or $(MINUTES),60)
 
-package: setup ## Build the wheel and the source archive into dist
+package: setup ## Build the wheel, the source archive and the bill of materials (CycloneDX) into dist
 	$(BIN)/python -m hatchling build -d dist
+	$(BIN)/python -m supply.bill_of_materials dist
+
+$(VENV)/.audit: $(STAMP)
+	$(PIP) --editable '.[audit]'
+	@touch $@
+
+audit: $(VENV)/.audit ## Known vulnerabilities, the hash file, and the licences of what is installed
+	$(BIN)/python -m supply.audit
+
+hashes: $(VENV)/.audit ## Write hashes.txt anew, after constraints.txt was changed
+	$(BIN)/python -m supply.hash_file
 
 lint: setup ## Check style and types
 	$(BIN)/ruff check .

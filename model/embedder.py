@@ -125,7 +125,12 @@ class _Packaged:
             str(directory), local_files_only=True, trust_remote_code=False
         )
         self._model: Any = transformers.AutoModel.from_pretrained(
-            str(directory), local_files_only=True, trust_remote_code=False, dtype=torch.float32, add_pooling_layer=False
+            str(directory),
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=False,
+            dtype=torch.float32,
+            add_pooling_layer=False,
         ).eval()
         self.dimensions = int(self._model.config.hidden_size)
         self._passes = _Passes()

@@ -123,6 +123,7 @@ def _quantise(source: str, revision: str | None, device: torch.device) -> tuple[
         dtype=pick_dtype("auto", device),
         device_map={"": device},
         quantization_config=quantisation(),
+        use_safetensors=True,
         trust_remote_code=False,
     )
     return model, AutoTokenizer.from_pretrained(source, revision=revision, trust_remote_code=False)

@@ -101,7 +101,10 @@ def _directory(path: Path, digests: Digests) -> BaseRef:
     lost = missing_shards(path)
     if lost:
         raise BaseNotFound(str(path), f"{lost[0]} is missing")
-    weights = sorted([*path.glob("*.safetensors"), *path.glob("*.bin")])
+    weights = sorted(path.glob("*.safetensors"))
+    if not weights and any(path.glob("*.bin")):
+        why = "its weights are pickled (*.bin), which can carry a program: save them as safetensors"
+        raise BaseNotFound(str(path), why)
     if not weights:
         raise BaseNotFound(str(path), "the directory has no weights (*.safetensors)")
     names = ("config.json", "generation_config.json", *_TOKENIZER)

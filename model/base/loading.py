@@ -78,7 +78,7 @@ def _load_quantised(directory: Path, device: torch.device, dtype: torch.dtype) -
     from transformers import AutoModelForCausalLM
 
     model = AutoModelForCausalLM.from_pretrained(
-        directory, device_map={"": device}, dtype=dtype, trust_remote_code=False
+        directory, device_map={"": device}, dtype=dtype, use_safetensors=True, trust_remote_code=False
     )
     set_compute_type(model, dtype)
     for weight in model.parameters():

@@ -124,6 +124,7 @@ def _packed(directory: str) -> Any:
         dtype=torch.float32,
         quantization_config=quantisation(),
         device_map={"": _CPU},
+        use_safetensors=True,
         trust_remote_code=False,
     )
     set_compute_type(model, torch.float32)
