@@ -28,7 +28,7 @@ from storage.errors import BackupDamaged, BackupExists, HomeNotEmpty
 from storage.faults import as_storage_error, sqlite_errors
 from storage.files import age
 from storage.files.adapter_directory import MANIFEST as ADAPTER_MANIFEST
-from storage.files.adapter_directory import AdapterDirectory
+from storage.files.adapter_directory import AdapterDirectory, is_adapter_name
 from storage.files.home import Home
 
 __all__ = ["MANIFEST", "make", "restore", "verify"]
@@ -37,6 +37,8 @@ MANIFEST = "manifest.json"
 _FORMAT = 1
 _LEVEL = 1  # adapters hardly shrink; the database does with little work
 _CHUNK = 1 << 20
+_LARGEST_MANIFEST = 64_000_000  # bytes
+_LONGEST_NAME = 255  # bytes; of most file systems
 
 
 def make(home: Home, file: Path, *, recipient: str = "") -> dict[str, Any]:
@@ -202,8 +204,9 @@ def _unpack(file: Path, target: Path, identity: Path | None) -> dict[str, Any]:
     found.pop(MANIFEST, None)
     manifest = _manifest(target / MANIFEST, file)
     if manifest["files"] != found or "nightshift.db" not in found:
-        wrong = sorted(set(found.items()) ^ set(manifest["files"].items()))
-        raise BackupDamaged(file, f"{wrong[0][0] if wrong else 'the database'} is not what was packed")
+        listed = manifest["files"]
+        wrong = sorted(name for name in found.keys() | listed.keys() if found.get(name) != listed.get(name))
+        raise BackupDamaged(file, f"{wrong[0] if wrong else 'the database'} is not what was packed")
     return manifest
 
 
@@ -211,12 +214,20 @@ def _take(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path, file: Pat
     """Write one member to its place; returns its SHA-256. Only the names that a backup has are accepted."""
     parts = Path(member.name).parts
     known = (len(parts) == 1 and parts[0] in ("nightshift.db", "nightshift.toml", MANIFEST)) or (
-        len(parts) == 3 and parts[0] == "adapters" and not any(part.startswith(".") for part in parts)
+        len(parts) == 3
+        and parts[0] == "adapters"
+        and is_adapter_name(parts[1])
+        and not parts[2].startswith(".")
+        and len(os.fsencode(parts[2])) <= _LONGEST_NAME
     )
     source = tar.extractfile(member) if member.isreg() else None
     if not known or source is None:
         raise BackupDamaged(file, f"it holds {member.name!r}, which is no part of a backup")
+    if member.name == MANIFEST and member.size > _LARGEST_MANIFEST:
+        raise BackupDamaged(file, "its manifest is too large to be one")
     path = target / member.name
+    if path.exists():
+        raise BackupDamaged(file, f"it holds {member.name!r} twice")
     path.parent.mkdir(parents=True, exist_ok=True)
     sha256 = hashlib.sha256()
     with path.open("xb") as out:
@@ -231,7 +242,7 @@ def _manifest(path: Path, file: Path) -> dict[str, Any]:
         manifest = json.loads(path.read_bytes())
         if manifest["format"] == _FORMAT and isinstance(manifest["files"], dict):
             return cast("dict[str, Any]", manifest)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise BackupDamaged(file, "it has no manifest, so it is not whole") from error
     raise BackupDamaged(file, f"it was made by another version of Nightshift (format {manifest['format']})")
 

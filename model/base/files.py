@@ -61,7 +61,7 @@ def resolve_base(name: str, cache_dir: Path | None = None) -> BaseRef:
     digests = Digests(cache_dir)
     try:
         return _resolved(name, digests)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: JSON too deep, a home that nobody has
         raise BaseNotFound(name, str(error)) from error
     finally:
         digests.keep()

@@ -103,8 +103,12 @@ class AdapterDirectory:
             AdapterDamaged: a file or a line of the manifest is not what was published.
         """
         manifest = self.manifest(adapter_id)
-        known = _seal(manifest) if SEAL in manifest else None  # none: published before manifests had a seal
-        if manifest.get(SEAL) != known or not _agrees(manifest, published or {}):
+        try:
+            known = _seal(manifest) if SEAL in manifest else None  # none: published before manifests had a seal
+            unchanged = manifest.get(SEAL) == known and _agrees(manifest, published or {})
+        except RecursionError:
+            unchanged = False
+        if not unchanged:
             raise AdapterDamaged(adapter_id, f"{MANIFEST} has changed since it was published")
         files = manifest.get("files")
         if not isinstance(files, dict) or any(name not in files for name in REQUIRED):
@@ -113,14 +117,14 @@ class AdapterDirectory:
             raise AdapterDamaged(adapter_id, f"{MANIFEST} lists a file outside its directory")
         for name, expected in files.items():
             path = self.path(adapter_id) / name
-            if path.exists() and not path.is_file():  # a device or a pipe may never end
-                raise AdapterDamaged(adapter_id, f"{name} is no file")
             try:
+                if path.exists() and not path.is_file():  # a device or a pipe may never end
+                    raise AdapterDamaged(adapter_id, f"{name} is no file")
                 found = _sha256(path)
             except FileNotFoundError as error:
                 raise AdapterDamaged(adapter_id, f"{name} is gone") from error
-            except OSError as error:
-                raise AdapterDamaged(adapter_id, f"{name} cannot be read") from error
+            except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+                raise AdapterDamaged(adapter_id, f"{name!r} cannot be read") from error
             if found != expected:
                 raise AdapterDamaged(adapter_id, f"{name} has changed since it was published")
         return manifest

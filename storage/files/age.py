@@ -34,7 +34,7 @@ def encrypt(source: Path, target: Path, recipient: str) -> None:
 
 
 def decrypt(source: Path, target: Path, identity: Path | None) -> None:
-    """Write a decrypted copy. Raises AgeKeyMissing, AgeKeyInvalid (also for a damaged file), AgeNotInstalled."""
+    """Write a decrypted copy. Raises AgeKeyMissing, AgeKeyInvalid (also for a damaged head), ValueError."""
     if identity is None:
         raise AgeKeyMissing(source)
     pyrage = _library()
@@ -47,6 +47,10 @@ def decrypt(source: Path, target: Path, identity: Path | None) -> None:
         raise AgeKeyInvalid(str(identity), "it holds no age secret key") from None
     except (pyrage.IdentityError, pyrage.DecryptError) as error:
         raise AgeKeyInvalid(str(identity), str(error)) from error
+    except OSError as error:
+        if error.errno is None:  # so the library says that a part of the file is not what was encrypted
+            raise ValueError("what is encrypted in it is damaged") from error
+        raise
 
 
 def make_key(file: Path) -> str:

@@ -120,10 +120,10 @@ def adopt(
 
 
 def _find(source: str) -> _Source:
-    path = Path(source).expanduser()
-    if path.is_dir():
+    path = _directory(source)
+    if path is not None:
         return _Source(str(path.resolve()), path.resolve())
-    if path.is_absolute() or source.startswith((".", "~")) or not _HUB_ID.fullmatch(source):
+    if Path(source).is_absolute() or source.startswith((".", "~")) or not _HUB_ID.fullmatch(source):
         raise AdoptionRefused(source, "there is no such directory, and it is no Hugging Face id (owner/name)")
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
@@ -171,8 +171,8 @@ def _is_ours(manifest: Path) -> bool:
 
 def _same_base(claimed: str, revision: object, skeleton: Skeleton, configured: str) -> bool:
     """By its files where the claimed base is a directory here, else by its name and, if both have one, its commit."""
-    here = Path(claimed).expanduser()
-    if here.is_dir():
+    here = _directory(claimed)
+    if here is not None:
         if here.resolve() == skeleton.directory.resolve():
             return True
         try:
@@ -187,13 +187,24 @@ def _same_base(claimed: str, revision: object, skeleton: Skeleton, configured: s
     return not (is_commit and on_hub) or str(revision).startswith(skeleton.identity.revision)
 
 
+def _directory(name: str) -> Path | None:
+    """The directory that a name means; None where it means none, as a name of a stranger's may."""
+    try:
+        path = Path(name).expanduser()
+        return path if path.is_dir() else None
+    except (OSError, ValueError, RuntimeError):  # too long, no name at all, the home of nobody
+        return None
+
+
 def _template_hash(directory: Path) -> str | None:
     """Identity of the chat template that lies beside an adapter, if one does."""
     plain, config = (directory / name for name in _TEMPLATES)
     template = _text(plain) if plain.is_file() else None
     if template is None and config.is_file():
         template = _json(config).get("chat_template")
-    return hashlib.sha256(template.encode()).hexdigest()[:16] if isinstance(template, str) else None
+    return (
+        hashlib.sha256(template.encode(errors="surrogatepass")).hexdigest()[:16] if isinstance(template, str) else None
+    )
 
 
 def _read(found: _Source, skeleton: Skeleton, claimed: dict[str, Any]) -> AdapterWeights:

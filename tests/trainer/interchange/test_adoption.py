@@ -177,3 +177,23 @@ def test_a_published_adapter_is_plain_peft_with_the_slot_s_scores(place, tiny_ba
         ours = base.model(ids).logits
     assert (ours - theirs).abs().max() < 2e-3  # two orders of adding up, in bf16 kernels on some CPUs
     assert (ours - bare).abs().max() > 0.1
+
+
+@pytest.mark.parametrize("claimed", ["~nobody-here/x", "x" * 5000, "a\0b", "\ud800", "..", 7])
+def test_a_base_name_that_names_nothing_is_refused_in_a_sentence(place, tiny_base, tmp_path, claimed):
+    """Too long for a file system, the home of nobody, no text."""
+    source = make_tiny_adapter(tmp_path / "a", AutoModelForCausalLM.from_pretrained(tiny_base.config.base))
+    config = json.loads((source / "adapter_config.json").read_text())
+    (source / "adapter_config.json").write_text(json.dumps(config | {"base_model_name_or_path": claimed}))
+    with pytest.raises(AdoptionRefused, match=r"trained on|does not say"):
+        adopted(place, source)
+    with pytest.raises(AdoptionRefused):
+        adopted(place, str(claimed))
+
+
+def test_a_chat_template_that_is_no_text_is_another_template(place, tiny_base, tmp_path):
+    """JSON may hold half a character; no encoding can."""
+    source = saved_by_peft(Path(tiny_base.config.base), tmp_path / "a")
+    (source / "tokenizer_config.json").write_text(json.dumps({"chat_template": "\ud800"}))
+    with pytest.raises(AdoptionRefused, match="another chat template"):
+        adopted(place, source)
