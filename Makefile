@@ -8,7 +8,7 @@ TESTS ?=
 PACKAGES := bot trainer storage model tests benchmarks supply
 
 .DEFAULT_GOAL := help
-.PHONY: help torture test-python package settings setup demo playground test lint format bench bench-train bench-bot bench-memory bench-store bench-learning screenshots clean bench-prompts bench-adapters audit hashes
+.PHONY: help torture soak test-python package settings setup demo playground test lint format bench bench-train bench-bot bench-memory bench-store bench-learning screenshots clean bench-prompts bench-adapters audit hashes
 
 help: ## Say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -32,6 +32,9 @@ playground: setup ## Open the simulated Discord in the browser
 
 test: setup ## Run the tests
 	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -q --numprocesses 2 --dist loadfile $(TESTS)
+
+soak: setup ## Half an hour of steady use: memory, files, tasks, log: make soak MINUTES=30 (see docs/reliability.md)
+	$(BIN)/python -m tests.torture.soak --seed $(or $(SEED),0) --minutes $(or $(MINUTES),30)
 
 test-python: ## Run the tests with another Python: make test-python VERSION=3.13
 	$(MAKE) test VENV=.venv-$(VERSION) PYTHON="$$(command -v python$(VERSION) || ls -d $${PYENV_ROOT:-$$HOME/.pyenv}/versions/$(VERSION).*/bin/python)"

@@ -7,9 +7,12 @@ word of the question, repeated, one word every few milliseconds, so that a fault
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import sys
 import types
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from typing import Any
 
 WORDS, PAUSE_S = 12, 0.03
@@ -34,6 +37,11 @@ def main() -> None:
     sys.exit(run(arguments))
 
 
+def _count_tasks(file: Path) -> None:
+    """Write down how many tasks there are: only the process itself knows."""
+    file.write_text(str(len(asyncio.all_tasks())), encoding="utf-8")
+
+
 def _engine_module() -> types.ModuleType:
     from model.chat import Message
     from tests.fake_engine import FakeEngine, FakeGeneration
@@ -55,7 +63,13 @@ def _engine_module() -> types.ModuleType:
 
         @classmethod
         async def start(cls, *_args: Any) -> SlowEngine:
+            if file := os.environ.get("TORTURE_TASKS"):
+                asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, _count_tasks, Path(file))
             return cls()
+
+        async def swap(self, adapter: Any) -> Any:
+            self.idle.set()  # as the engine: a swap waits for no reply
+            return await super().swap(adapter)
 
     module: Any = types.ModuleType("model.engine")
     module.Engine = SlowEngine
