@@ -30,7 +30,7 @@ from bot.training.adapter_in_use import AdapterInUse
 from bot.training.gpu_memory import share_gpu_memory
 from bot.training.operations import Status, Train, train_in_own_process
 from bot.training.other_runs import OtherRuns
-from bot.training.reasons import reason_of_result, reason_of_run
+from bot.training.reasons import reason_of_result, reason_of_run, row_of
 from model.protocol import ChatEngine, SwapReport
 from storage.async_store import AsyncStore
 from storage.database import check_database
@@ -201,7 +201,7 @@ class Nightshift:
         swapped = await self.sync_adapter() is not None
         reported = await self.client.reports.post(result.run, [guild] if guild else self.client.guilds)
         if not swapped and not reported:
-            run = await self.store.call(Store.run, result.run) if result.run is not None else None
+            run = await row_of(self.store, result)
             await self.client.announce(
                 lambda: texts.training_ended(result.outcome, reason_of_result(result, run)), guild=guild
             )

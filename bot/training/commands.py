@@ -24,7 +24,7 @@ from bot.i18n.en import texts
 from bot.server.moderator_group import ModeratorGroup
 from bot.server.moderators import Moderators
 from bot.training.operations import Operations
-from bot.training.reasons import reason_of_result, reason_of_run
+from bot.training.reasons import reason_of_result, reason_of_run, row_of
 from storage.async_store import AsyncStore
 from storage.records import Metric, Run
 from storage.store import Store
@@ -111,7 +111,7 @@ class TrainCommands(ModeratorGroup, name="train", description="Training"):
             progress.stop()
         # A long run outlives the interaction's 15 minutes; by then the review channel says how it ended.
         with contextlib.suppress(discord.HTTPException):
-            run = await self._moderators.store.call(Store.run, result.run) if result.run is not None else None
+            run = await row_of(self._moderators.store, result)
             said = limits.content(texts.training_ended(result.outcome, reason_of_result(result, run)))
             await interaction.followup.send(said, ephemeral=True)
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from bot.i18n.en import reasons as words
 from bot.i18n.language import language
+from storage.async_store import AsyncStore
+from storage.errors import RunNotFound
 from storage.records import Run
+from storage.store import Store
 from trainer.reasons import read_reasons, worded
 from trainer.result import RunResult
 
-__all__ = ["reason_of_result", "reason_of_run"]
+__all__ = ["reason_of_result", "reason_of_run", "row_of"]
 
 
 def reason_of_run(run: Run) -> str:
@@ -17,6 +20,14 @@ def reason_of_run(run: Run) -> str:
     if language() == "en" or not found or any(one.code not in words.WORDS for one in found):
         return run.reason or ""
     return " ".join(worded(one, words.WORDS, decimal=words.DECIMAL) for one in found)
+
+
+async def row_of(store: AsyncStore, result: RunResult) -> Run | None:
+    """The run's row, which has the reason as a code; None where the run was not recorded."""
+    try:
+        return await store.call(Store.run, result.run) if result.run is not None else None
+    except RunNotFound:
+        return None
 
 
 def reason_of_result(result: RunResult, run: Run | None) -> str:
