@@ -66,7 +66,8 @@ def forget(db: Connection, user_id: int, before: int | None = None) -> Forgotten
             reply = replies.get(db, reply_id)
             asked = reply.asker_id == user_id or _said_completion(reply, user_id)
             answering = _answers_to(db, reply, user_id)
-            if not asked and _only_as_example(reply, user_id, answering) and not _repeats(reply, act.words):
+            shown = bool(recalled.of_reply(db, reply_id)) and _only_as_example(reply, user_id, answering)
+            if shown and not asked and not _repeats(reply, act.words):
                 act.touched.discard(reply_id)
                 continue
             newest = max([newest, *_numbers(reply, user_id)])

@@ -47,7 +47,7 @@ def test_version_is_the_package_s(nightshift):
         (("--bogus",), "No such option: --bogus"),
         (("status", "--bogus"), "nightshift status --help"),
         (("status", "surplus"), "unexpected extra argument"),
-        (("import",), "Missing argument 'FILE'"),
+        (("import",), "Missing argument 'FILE...'"),
         (("export",), "Missing argument 'FILE'"),
         (("import", "nowhere.csv"), "'nowhere.csv' does not exist"),
         (("chat", "--once"), "--once"),

@@ -10,7 +10,7 @@ def test_a_fresh_home_has_nothing_yet(nightshift):
     facts = nightshift("status", "--json").json
     assert facts["base_model"] == "SmolLM2-135M-Instruct"
     assert facts["adapter"] is None
-    assert facts["pairs"] == {"pending": 0, "approved": 0, "rejected": 0, "eligible": 0}
+    assert facts["pairs"] == {"pending": 0, "approved": 0, "rejected": 0, "eligible": 0, "excluded": 0}
     assert facts["last_run"] is None
     assert datetime.fromisoformat(facts["next_run"]) > datetime.now(UTC)
 

@@ -11,7 +11,6 @@ import pytest
 from model.base.loading import LoadedBase, load_base
 from model.config import MemoryConfig, ModelConfig
 from storage.files.home import Home
-from storage.origins import ORIGINS
 from storage.store import Store
 from tests.tiny import make_tiny_base
 from tests.trainer.pairs import new_pairs
@@ -68,7 +67,7 @@ LENIENT = GateConfig(
     max_empty=1.0,
     general_tolerance=9,
 )
-QUICK = TrainingConfig(epochs=3, batch=8, learning_rate=5e-3, learn_from=ORIGINS)
+QUICK = TrainingConfig(epochs=3, batch=8, learning_rate=5e-3)
 
 
 @pytest.fixture

@@ -13,9 +13,11 @@ from bot.client import _ITEMS
 from bot.i18n.en import moderation as words
 from bot.i18n.en import texts
 from bot.pairs.quarantine import QuarantineButton
+from bot.pairs.undoing import PutBackButton
 from bot.review.blind_vote import VoteButton
 from bot.review.cards import CardButton, ReasonMenu
 from bot.review.queue import QueueButton
+from bot.server.message_content import PermissionStep
 from bot.server.setup import SetupChannel, SetupRole, SetupStep
 from storage.store import Store
 from tests.bot.chat.test_buttons import grow
@@ -35,6 +37,8 @@ FORGED = [
     *[(f"nightshift:aside:{act}:{{reply}}", None) for act in ("skip", "start")],
     *[(f"nightshift:vote:{RUN}:0:{side}", words.BLIND_ELSEWHERE) for side in ("a", "b", "tie")],
     ("nightshift:stop:{question}", texts.NOT_WRITING),
+    *[(f"nightshift:setup:message_content:{act}", words.MESSAGE_CONTENT_NOT_YOURS) for act in ("permit", "forbid")],
+    ("nightshift:undoing:{undoing}", None),
 ]
 """What each component of this server says to a moderator of another; None: their own, empty, page."""
 
@@ -86,6 +90,8 @@ async def state(stage, reply_id, run):
         await call(lambda store: store._db.execute("select * from votes").fetchall()),
         await call(lambda store: [tuple(row) for row in store._db.execute("select * from quarantine")]),
         [one.content for one in stage.world.general.history()],
+        await call(lambda store: [tuple(row) for row in store._db.execute("select * from undoings")]),
+        await call(lambda store: [tuple(row) for row in store._db.execute("select * from bot_state")]),
     )
 
 
@@ -94,7 +100,10 @@ async def test_a_component_that_names_another_server_s_things_is_refused(stage, 
     """Nothing is changed, and nothing of it is shown."""
     reply_id, run = await a_rejected_pair(stage)
     stranger, channel = await elsewhere(stage)
-    custom_id = custom_id.format(reply=reply_id, run=run, question=1)
+    undone = await stage.app.store.call(
+        Store.undo_moderator, 5, "2000-01-01T00:00:00.000+00:00", actor="Mo", guild_id=stage.world.guild.id
+    )
+    custom_id = custom_id.format(reply=reply_id, run=run, question=1, undoing=undone.id)
     before = await state(stage, reply_id, run)
     message = await post(stage, channel, custom_id)
     result = await use(stranger, message, custom_id)
@@ -193,5 +202,7 @@ def test_no_kind_of_component_is_left_out():
         SetupChannel,
         SetupRole,
         SetupStep,
+        PermissionStep,
+        PutBackButton,
     }
     assert {*_ITEMS, StopButton, RegenerateButton, ContinueButton, DeleteButton} == tried

@@ -10,9 +10,11 @@ from bot.chat.buttons import ContinueButton, RegenerateButton, StopButton
 from bot.client import _ITEMS, intents
 from bot.i18n.en import texts
 from bot.pairs.quarantine import QuarantineButton
+from bot.pairs.undoing import PutBackButton
 from bot.review.blind_vote import VoteButton
 from bot.review.cards import CardButton, ReasonMenu
 from bot.review.queue import QueueButton
+from bot.server.message_content import PermissionStep
 from bot.server.setup import SetupChannel, SetupRole, SetupStep
 from storage.store import Store
 
@@ -26,6 +28,7 @@ OPTIONS = {
     "file": ("a.jsonl", b""),
     "document": "1",
     "question": "a",
+    "since": "2d",
 }
 BUTTONS = {
     CardButton: [CardButton(act, 1) for act in ("approve", "edit", "reject", "skip", "undo")],
@@ -34,7 +37,7 @@ BUTTONS = {
     QuarantineButton: [QuarantineButton(act, 1) for act in ("confirm", "dismiss", "skip", "start")],
     VoteButton: [VoteButton("run", 0, side) for side in ("a", "b", "tie")],
 }
-SETTING_UP = {SetupChannel, SetupRole, SetupStep}
+ADMINISTRATORS_S = {SetupChannel, SetupRole, SetupStep, PermissionStep, PutBackButton}
 
 
 def leaves(command):
@@ -42,6 +45,11 @@ def leaves(command):
     if isinstance(command, app_commands.Group):
         return [leaf for one in command.commands for leaf in leaves(one)]
     return [command]
+
+
+def _some_value(parameter):
+    """Anything that Discord would let through."""
+    return parameter.choices[0].value if parameter.choices else (parameter.min_value or 0)
 
 
 async def refused(result):
@@ -58,7 +66,8 @@ async def test_every_moderators_command_refuses_members(stage):
         if command.name in EVERYBODY_S | ADMINISTRATORS:
             continue
         for leaf in leaves(command):
-            options = {one.name: OPTIONS[one.name] for one in leaf.parameters if one.required}
+            given = {**OPTIONS, "moderator": stage.world.moderator}
+            options = {one.name: given[one.name] for one in leaf.parameters if one.required}
             result = await stage.ada.slash(stage.world.general, leaf.qualified_name, **options)
             assert await refused(result) == texts.not_moderator("Moderator"), leaf.qualified_name
             tried.add(leaf.qualified_name)
@@ -94,7 +103,7 @@ async def test_every_moderators_button_refuses_members(stage, item):
 
 def test_no_kind_of_button_is_left_out():
     """A new kind must be in one of these lists."""
-    assert set(_ITEMS) == {*BUTTONS, *SETTING_UP}
+    assert set(_ITEMS) == {*BUTTONS, *ADMINISTRATORS_S}
     assert not set(_ITEMS) & {StopButton, RegenerateButton, ContinueButton}  # these are the asker's
 
 
@@ -107,7 +116,7 @@ async def test_every_administrators_command_refuses_moderators(stage):
         known = stage.env.backend.find_command(command.name, stage.world.guild.id, type=1)
         stage.world.guild.set_command_permissions(int(known["id"]), {stage.world.guild.default_role: True})
         for leaf in leaves(command):
-            options = {one.name: one.choices[0].value for one in leaf.parameters if one.required}
+            options = {one.name: _some_value(one) for one in leaf.parameters if one.required}
             result = await stage.world.moderator.slash(stage.world.general, leaf.qualified_name, **options)
             assert await refused(result) == texts.NOT_ADMINISTRATOR, leaf.qualified_name
             tried.add(leaf.qualified_name)
