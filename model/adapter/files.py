@@ -109,13 +109,13 @@ def _check_hashes(path: Path, manifest: Mapping[str, Any]) -> None:
     if not isinstance(files, dict) or any(Path(name).name != name for name in files):
         raise AdapterMismatch(path, "manifest.json lists something else than the files beside it")
     for name, expected in files.items():
-        if not (path / name).is_file():
-            raise AdapterMismatch(path, f"{name} is missing")
         try:
+            if not (path / name).is_file():
+                raise AdapterMismatch(path, f"{name} is missing")
             with (path / name).open("rb") as stream:
                 found = hashlib.file_digest(stream, "sha256").hexdigest()
-        except OSError as error:
-            raise AdapterMismatch(path, f"{name} is missing") from error
+        except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+            raise AdapterMismatch(path, "a file that its manifest lists is missing") from error
         if found != expected:
             raise AdapterMismatch(path, f"{name} is damaged (its hash is not the manifest's)")
 

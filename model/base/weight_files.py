@@ -94,7 +94,7 @@ def _damage_of_tensors(name: str, size: int, stream: IO[bytes]) -> str | None:
         return f"{name} is damaged or cut off"
     try:
         whole = 8 + length + _end(json.loads(stream.read(length)))
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError, OverflowError):
         return f"{name} is damaged"
     return None if whole == size else f"{name} is damaged or cut off ({size:,} bytes of {whole:,})"
 

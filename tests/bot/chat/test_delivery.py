@@ -301,7 +301,7 @@ async def test_the_line_for_new_members_is_noted_after_the_answer(online, place)
     """Whoever was told is not told again, and one who was not, is."""
     async with online(place, FakeEngine("Oak.", "Ash."), introduce=True) as app:
         await place.say(f"<@{BOT}> Which wood?")
-        await until(lambda: place.said() == ["Oak." + texts.introduction(False)])
+        await until(lambda: place.said() == ["Oak." + texts.introduction(False, "commands")])
         await until(lambda: not app.client.answering._running)
         await place.say(f"<@{BOT}> Which other?")
         await until(lambda: place.said()[1:] == ["Ash."])
