@@ -76,7 +76,9 @@ class Licence:
 
 def installed(found: Iterable[Distribution] | None = None) -> list[Licence]:
     """The licence of each installed package, by name."""
-    all_ = {plain_name(one.metadata["Name"]): one for one in found or distributions()}
+    # setuptools puts its own copies of other packages on the path once it is imported; those are not installed.
+    real = (one for one in found or distributions() if "_vendor" not in str(one.locate_file("")))
+    all_ = {plain_name(one.metadata["Name"]): one for one in real}
     return [licence_of(all_[name].metadata) for name in sorted(all_)]
 
 
