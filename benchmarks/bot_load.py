@@ -184,7 +184,7 @@ async def heartbeat(late: list[float], held: list[float]) -> None:
 async def member(
     backend: Any, watch: Watch, gateway: asyncio.Lock, user: int, channel: int, *, count: int
 ) -> list[float]:
-    """Ask `count` questions, each when the answer before it stands complete; gives the seconds that each took."""
+    """Ask `count` questions, each when the answer before it stands complete; returns the seconds that each took."""
     me, seconds = backend.bot_user.id, []
     for number in range(count):
         began = time.perf_counter()
@@ -203,7 +203,7 @@ async def member(
 
 
 async def measure(options: argparse.Namespace, home: Home) -> dict[str, Any]:
-    """One run; gives its figures."""
+    """One run; returns its figures."""
     settings = simulated(load_settings(home))
     engine = TimedEngine(slots=options.slots, first_word_s=options.first_word, word_s=options.word)
     async with (

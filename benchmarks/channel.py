@@ -89,7 +89,7 @@ async def talk(world: World, me: str, messages: int, seed: int = 0) -> None:
 
 
 async def measure(home: Home, options: argparse.Namespace, *, forget: bool) -> dict[str, float]:
-    """One replay; gives its figures."""
+    """One replay; returns its figures."""
     found = simulated(load_settings(home))
     settings = found.model_copy(
         update={

@@ -170,7 +170,7 @@ class ServerArm:
         return Measurement(tokens * len(prompts), seconds, first[len(first) // 2])
 
     def _complete(self, prompt: list[int], tokens: int) -> float:
-        """Ask for one completion of exactly `tokens` tokens; gives the seconds to the first of them."""
+        """Ask for one completion of exactly `tokens` tokens; returns the seconds to the first of them."""
         began, first = time.perf_counter(), 0.0
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=600)
         try:

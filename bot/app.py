@@ -51,7 +51,7 @@ _WAIT_S = 10.0
 
 
 class Nightshift:
-    """A running bot. `client` is its Discord side, to be connected by whoever opened this."""
+    """A running bot. `client` is its Discord side, to be connected by the code that opened this."""
 
     def __init__(
         self, home: Home, settings: Settings, engine: ChatEngine, store: AsyncStore, *, train: Train, services: Services

@@ -1,6 +1,6 @@
 """What can go wrong around Discord. Knows no Discord library, so that settings and the command line stay quick.
 
-`str(error)` is one sentence for whoever has to do something about it: the operator, or for `Refused` the member.
+`str(error)` is one sentence for the person who has to do something about it: the operator, or for `Refused` the member.
 Which of them a person on Discord reads is bot/discord_io/interaction_errors.py's choice.
 """
 

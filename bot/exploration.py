@@ -64,7 +64,7 @@ def _socket(port: int) -> socket.socket:
     try:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         opened.bind((HOST, port))
-        opened.listen()  # from now on whoever opens the address waits
+        opened.listen()  # from now on a browser that opens the address waits
     except OSError as error:
         opened.close()
         raise PortUnavailable("--port", port, error.strerror or "it cannot be opened") from error

@@ -84,7 +84,7 @@ def read_language(answer: str) -> str:
 
 
 def read_schedule(answer: str) -> str | None:
-    """A time such as 04:00, a crontab expression, or `off`; gives the crontab expression. Raises AnswerInvalid."""
+    """A time such as 04:00, a crontab expression, or `off`; returns the crontab expression. Raises AnswerInvalid."""
     answer = answer.strip()
     if answer.casefold() in ("off", "never"):
         return None
@@ -110,7 +110,7 @@ def read_zone(answer: str) -> str:
 
 
 def read_token(answer: str) -> str:
-    """`environment`, `systemd`, or the path of a file; gives the path, "" for the others. Raises AnswerInvalid."""
+    """`environment`, `systemd`, or the path of a file; returns the path, "" for the others. Raises AnswerInvalid."""
     answer = answer.strip()
     if answer.casefold() in ("environment", "systemd"):
         return ""

@@ -20,7 +20,7 @@ _SECRET_VARIABLES = ("DISCORD_TOKEN", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 
 
 def open_log(folder: Path, config: LogConfig, secrets: Iterable[str]) -> list[logging.Handler]:
-    """Send the log to stderr and, if the settings say so, to a file; gives the handlers, for whoever closes them.
+    """Send the log to stderr and, if the settings say so, to a file; returns the handlers, to be closed later.
 
     A file that cannot be opened (a full disk) is said, and keeps nobody from starting.
     """

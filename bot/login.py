@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 async def check_login(token: str, *, message_content: bool, retry: bool = True) -> str:
-    """Ask Discord whether this token and the intents will do; gives the bot's name.
+    """Ask Discord whether this token and the intents will do; returns the bot's name.
 
     Args:
         token: the bot's token.

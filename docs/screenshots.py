@@ -264,7 +264,7 @@ class Studio:
         await self.browser.picture(IMAGES / "privacy.png", first=message(told.id))
 
     async def _ask(self, number: int, question: str, answer: str) -> Any:
-        """A member asks in #general; gives the card."""
+        """A member asks in #general; returns the card."""
         self.engine.say(answer)
         user = self.app.client.user
         member = self.world.members[number % len(self.world.members)]

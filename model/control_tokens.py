@@ -19,7 +19,7 @@ _KNOWN = (
     *("<think>", "</think>", "<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>"),
     *("[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]", "[TOOL_CALLS]", "[TOOL_RESULTS]", "[/TOOL_RESULTS]"),
 )
-_PIPED = r"<[|\uff5c][^<>\n]{1,60}[|\uff5c]>"  # <|im_end|>, <|user|> and their like, whoever uses them
+_PIPED = r"<[|\uff5c][^<>\n]{1,60}[|\uff5c]>"  # <|im_end|>, <|user|> and their like, of any model
 # Gemma adds these as tokens of their own; they are words, not structure.
 _HTML = re.compile(r"</?(?:table|caption|thead|tbody|tfoot|tr|th|td|h\d|blockquote|strong|em|b|i|u|code|pre|ul|ol|li)>")
 _MARK_WORDS, _MARK_CHARS = 8, 80

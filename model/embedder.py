@@ -79,7 +79,7 @@ def embedder_problem(config: MemoryConfig) -> str | None:
 
 
 class _Passes:
-    """A thread of its own for forward passes: one at a time, on few cores, whoever asks."""
+    """A thread of its own for forward passes: one at a time, on few cores, for all callers."""
 
     def __init__(self) -> None:
         import torch

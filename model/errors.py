@@ -50,7 +50,7 @@ class BaseUnsuitable(ModelError):
 
 
 class EmbedderNotFound(ModelError):
-    """The configured embedding model cannot be found or read; whoever wanted it goes on without."""
+    """The configured embedding model cannot be found or read; the caller continues without it."""
 
     def __init__(self, name: str, why: str) -> None:
         super().__init__(

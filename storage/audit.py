@@ -72,7 +72,7 @@ def search(
     Args:
         db: an open database.
         action: both words of an act, or its first ("adapter" for "adapter.use" too); "" for every act.
-        by: name (whatever the case) or id of whoever acted; "" for everybody.
+        by: name (whatever the case) or id of the person who acted; "" for everybody.
         guild_id: a server, whose acts come with those that concern all servers; None for every server.
         since: an aware moment.
         limit: how many at most.

@@ -228,7 +228,7 @@ class NotInQuarantine(StorageError):
 
 
 class SecondModeratorNeeded(StorageError):
-    """Whoever approved a pair was about to decide on its quarantine too."""
+    """The moderator who approved a pair was about to decide on its quarantine too."""
 
     def __init__(self, reply_id: int) -> None:
         super().__init__(

@@ -41,7 +41,7 @@ def add(
 ) -> ImportCount:
     """Store pairs as approved, all of them or (if reading them fails) none.
 
-    `guild_id` is the server they belong to, None for the operator's own; `by` the id of whoever approved; `note` how it
+    `guild_id` is the server they belong to, None for the operator's own; `by` the id of the moderator; `note` how it
     is written down in the audit, in the same transaction. A server's are that moderator's work: they wait in quarantine
     until a second one lets them in.
 

@@ -13,7 +13,7 @@ from storage.recall_records import Recalled
 def add(db: Connection, reply_id: int, shown: Sequence[Recalled]) -> None:
     """Keep what a reply's prompt was shown. Part of the transaction that stores the reply.
 
-    Whoever's words it was shown has to consent before it is learned from, and is found in it when they are forgotten;
+    All whose words it was shown have to consent before it is learned from, and is found in it when they are forgotten;
     and the origins of those words count as the prompt's own.
     """
     (first,) = db.execute(

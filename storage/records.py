@@ -223,7 +223,7 @@ class Choice:
 class NewPair:
     """A pair read from a file. `turns` ends with a user turn.
 
-    `origin` is that of the completion, and `author_id` whoever said it, if a person did.
+    `origin` is that of the completion, and `author_id` its speaker, if a person said it.
     """
 
     turns: tuple[Turn, ...]

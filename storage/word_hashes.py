@@ -35,7 +35,7 @@ def add(db: Connection, turns: Sequence[Turn], text: str) -> None:
 
 
 def remove(db: Connection, turns: Sequence[Turn], text: str | None) -> None:
-    """Words that are removed from the store: from now on nobody's file may bring them, whoever said them first."""
+    """Words that are removed from the store: from now on nobody's file may bring them, no matter who said them."""
     found = [(one,) for one in _hashes(key(db), _spoken(turns, text or ""))]
     db.executemany("insert or replace into said_words (hash, said) values (?, 1)", found)
 

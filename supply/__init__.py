@@ -1,4 +1,4 @@
 """What Nightshift is built from: the hash file of the lock, licences, known vulnerabilities, the bill of materials.
 
-Programs for whoever builds and checks a release (`make hashes`, `make audit`, `make package`). No part of the wheel.
+Programs that build and check a release (`make hashes`, `make audit`, `make package`). No part of the wheel.
 """

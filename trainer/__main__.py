@@ -24,7 +24,7 @@ NICENESS = 10
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run once; gives the exit code: 1 for a failed run, otherwise 0."""
+    """Run once; returns the exit code: 1 for a failed run, otherwise 0."""
     parser = argparse.ArgumentParser(prog="python -m trainer", description="Make one training run.")
     parser.add_argument("--home", type=Path, help="the state directory")
     parser.add_argument("--force", action="store_true", help="train even if little is new")

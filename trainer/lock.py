@@ -40,7 +40,7 @@ class Holder:
 
 @contextmanager
 def run_lock(path: Path) -> Iterator[Callable[[], None]]:
-    """Hold the lock, or raise RunBusy at once; gives what shows that the holder goes on.
+    """Hold the lock, or raise RunBusy at once; returns a function that shows that the holder is still at work.
 
     A holder that hangs is ended first: its run goes on from its last checkpoint.
     """

@@ -11,7 +11,7 @@ __all__ = ["Bar", "Lines", "Progress", "for_stderr"]
 
 
 class Progress(Protocol):
-    """What a run tells whoever watches."""
+    """What a run tells its caller."""
 
     def say(self, line: str) -> None:
         """A sentence worth keeping."""

@@ -1,6 +1,6 @@
 """Why a run ended as it did, as codes with values, and their English words. The bot words the same codes in German.
 
-Pure. A reason is a code and the values that its sentence names, so that whoever shows it chooses the language. A
+Pure. A reason is a code and the values that its sentence names, so that the code that shows it chooses the language. A
 sentence that only the terminal and the log read stays English.
 """
 

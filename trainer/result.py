@@ -1,4 +1,4 @@
-"""How a run ended, as it travels from the child process to whoever started it: one line of JSON."""
+"""How a run ended, as it travels from the child process to the process that started it: one line of JSON."""
 
 from __future__ import annotations
 

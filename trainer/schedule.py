@@ -154,7 +154,7 @@ class Nightly:
             self._timer.start()
 
     def shutdown(self) -> None:
-        """Start no more. A run in progress belongs to whoever started it."""
+        """Start no more. A run in progress belongs to its caller."""
         if self._timer is not None:
             self._timer.shutdown(wait=False)
             self._timer = None

@@ -104,7 +104,7 @@ class Place:
             return store.champion()
 
     def hear(self, exchanges: Sequence[Exchange]) -> list[int]:
-        """Members ask, the bot answers, moderators approve, each in turn; gives the replies' ids.
+        """Members ask, the bot answers, moderators approve, each in turn; returns the replies' ids.
 
         What is there already from a study that was stopped is not added again.
         """

@@ -1,4 +1,4 @@
-"""The endpoint: chat completions and the list of models over HTTP, for whoever has the key. Keeps no word.
+"""The endpoint: chat completions and the list of models over HTTP, for programs that have the key. Keeps no word.
 
 Answers come from the engine that it is given. Its requests wait in the engine's queue as one channel, so that members
 on Discord do not wait behind them.

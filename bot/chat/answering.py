@@ -138,7 +138,7 @@ class Answering:
             generation.reread()
 
     async def close(self) -> None:
-        """Stop all generations and tell whoever asked."""
+        """Stop all generations and tell the people who asked."""
         for generation, _ in list(self._generations.values()):
             generation.abandon()
         running = [task for task in self._running if task is not asyncio.current_task()]

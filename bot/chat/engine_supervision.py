@@ -143,7 +143,7 @@ async def wake(engine: ChatEngine, *, pauses: Sequence[float] = _WAKING) -> None
         try:
             await engine.wake()
         except (EngineClosed, EngineFailed):
-            return  # handled by whoever closed or watches it
+            return  # handled by the code that closed or watches it
         except AdapterMismatch as error:
             _log.error("%s The base model answers.", error)
             why = str(error)

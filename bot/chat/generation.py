@@ -60,7 +60,7 @@ class RequestGone(Exception):
 class AnswerGeneration:
     """Call `run` once; `stop` and `changed` may be called meanwhile.
 
-    `stored`: whether the answer is in the store; set by whoever saves it.
+    `stored`: whether the answer is in the store; set by the code that saves it.
     """
 
     def __init__(

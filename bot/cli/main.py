@@ -94,7 +94,7 @@ def start(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Greet whoever gives no command with the help."""
+    """Print the help where no command is given."""
     if ctx.invoked_subcommand is None:
         print(ctx.get_help())
 
@@ -105,7 +105,7 @@ def main() -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command; gives the exit code: 0 done, 1 failed, 2 invalid usage, 130 interrupted."""
+    """Run one command; returns the exit code: 0 done, 1 failed, 2 invalid usage, 130 interrupted."""
     try:
         result = app(args=list(arguments), prog_name="nightshift", standalone_mode=False)
     except typer.TyperException as error:
@@ -113,7 +113,7 @@ def run(arguments: Sequence[str]) -> int:
     except (typer.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output (`| head`) has gone; Python must not complain again while it shuts down.
+        # The program that read our output (`| head`) has gone; Python must not complain again while it shuts down.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except Exception as error:  # noqa: BLE001 - the one handler of the command line

@@ -33,7 +33,7 @@ class Component(discord.ui.DynamicItem[Item], template=r"(?!)"):
         raise NotImplementedError
 
     async def check(self, interaction: Interaction) -> None:
-        """Raises Refused for whoever may not use it."""
+        """Raises Refused for somebody who may not use it."""
 
     async def use(self, interaction: Interaction) -> None:
         """What it does. An error that it raises is answered."""

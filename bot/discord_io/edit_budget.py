@@ -44,7 +44,7 @@ class EditBudget:
         return self._refill() >= self._burst
 
     def take(self) -> float:
-        """Spend one edit, on credit if need be; gives the seconds to wait before making it."""
+        """Spend one edit, on credit if need be; returns the seconds to wait before making it."""
         self._left = self._refill() - 1
         return max(0.0, -self._left / self._rate)
 

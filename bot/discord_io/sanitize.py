@@ -1,4 +1,4 @@
-"""Makes safe what the bot posts on Discord, whoever wrote it: the model, a member or a moderator.
+"""Makes safe what the bot posts on Discord, no matter who wrote it: the model, a member or a moderator.
 
 Promised, and kept by `harmless` for everything and by `sanitize` for answers:
 

@@ -151,7 +151,7 @@ class MessageStream:
         await self._end(_parts(text, controls))
 
     async def renew(self, text: str, controls: Any = None) -> list[Any]:
-        """Show the whole of `text` in new messages, where those there are cannot be edited; gives those.
+        """Show the whole of `text` in new messages, where those there are cannot be edited; returns those.
 
         What becomes of those is the caller's affair. Call it again if it fails.
         """

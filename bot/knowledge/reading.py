@@ -57,7 +57,7 @@ async def from_file(file: discord.Attachment) -> Source:
 
 
 async def from_message(member: Any, moderators: Moderators, link: str) -> Source:
-    """A message that a link leads to, for whoever can read its channel. Raises Refused."""
+    """A message that a link leads to, for somebody who can read its channel. Raises Refused."""
     found = _LINK.match(link.strip())
     if found is None or int(found[1]) != member.guild.id:
         raise Refused(texts.NO_LINK)
@@ -71,7 +71,7 @@ async def from_message(member: Any, moderators: Moderators, link: str) -> Source
 
 
 async def from_pins(member: Any, moderators: Moderators, channel_id: int) -> Source:
-    """The pinned messages of a channel, for whoever can read it. Raises Refused."""
+    """The pinned messages of a channel, for somebody who can read it. Raises Refused."""
     channel = await channel_at(member, moderators, channel_id)
     try:
         pinned = [one async for one in channel.pins(limit=_PINS)]

@@ -1,6 +1,6 @@
 """/pairs quarantine: shows approved pairs in quarantine one after another, for a second moderator to decide.
 
-The buttons name the pair, so they work after a restart. Whoever approved a pair does not decide about it: the store
+The buttons name the pair, so they work after a restart. Who approved a pair does not decide about it: the store
 checks that, and writes every decision in the audit.
 """
 

@@ -115,21 +115,21 @@ class Moderators:
         return [one for one in await self.store.read(Store.places, guild.id) if await self.may_judge(member, one)]
 
     def require(self, interaction: discord.Interaction) -> discord.Guild:
-        """The server, for whoever moderates it or the channel at hand. Raises Refused for anybody else."""
+        """The server, for a moderator of it or of the channel at hand. Raises Refused for anybody else."""
         guild = server_of(interaction)
         if not self.moderates(interaction.user) and not self.reviews(interaction.user, interaction.permissions):
             raise self._not_moderator(guild)
         return guild
 
     def require_server(self, interaction: discord.Interaction) -> discord.Guild:
-        """The server, for whoever moderates the whole of it. Raises Refused for anybody else."""
+        """The server, for a moderator of the whole of it. Raises Refused for anybody else."""
         guild = self.require(interaction)
         if not self.moderates(interaction.user):
             raise Refused(texts.not_server_moderator(self._role_name(guild)))
         return guild
 
     async def require_reply(self, interaction: discord.Interaction, reply_id: int) -> Reply:
-        """A reply, for whoever may judge it. Raises Refused, and what the store raises."""
+        """A reply, for somebody who may judge it. Raises Refused, and what the store raises."""
         guild = server_of(interaction)
         user = interaction.user
         here = self.moderates(user) or self.reviews(user, interaction.permissions)
@@ -203,7 +203,7 @@ class Moderators:
         everywhere: bool = False,
         details: Mapping[str, Any] | None = None,
     ) -> Act:
-        """The same for whoever writes it together with what was done (`Store.act`)."""
+        """The same, to be written together with what was done (`Store.act`)."""
         guild_id = None if everywhere else interaction.guild_id
         return Act(interaction.user.id, interaction.user.display_name, action, subject, guild_id, details)
 

@@ -66,7 +66,7 @@ def is_moderator(member: discord.abc.User, permissions: discord.Permissions, rol
 
 
 def require_administrator(interaction: discord.Interaction) -> discord.Guild:
-    """The server, if whoever acts may manage it. Raises Refused."""
+    """The server, if the user may manage it. Raises Refused."""
     if interaction.guild is None:
         raise Refused(texts.SERVER_ONLY)
     if not interaction.permissions.manage_guild:

@@ -169,7 +169,7 @@ class SettingsCommands(app_commands.Group):
     async def _change(
         self, interaction: discord.Interaction, channel_id: int, changes: Mapping[str, Any]
     ) -> GuildSettings:
-        """Make a change; gives what holds there afterwards. Raises Refused for anybody but administrators."""
+        """Make a change; returns what holds there afterwards. Raises Refused for anybody but administrators."""
         guild = require_administrator(interaction)
         actor = Actor(interaction.user.id, interaction.user.display_name)
         await self._guild_settings.change(actor, guild.id, channel_id, changes)

@@ -167,5 +167,5 @@ def _run_of(store: Store, promotion: Promotion) -> Run | None:
 
 
 def _said(promotion: Promotion, run: Run | None) -> str:
-    """Why the adapter was changed, in the language of whoever reads it."""
+    """Why the adapter was changed, in the reader's language."""
     return reason_of_run(run) if run is not None else promotion.reason

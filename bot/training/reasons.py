@@ -1,4 +1,4 @@
-"""Why a training run ended as it did, in the language of whoever reads it."""
+"""Why a training run ended as it did, in the reader's language."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 A slot holds an adapter for as long as it is wanted: it is the one in use, it was loaded by name, or a reply that it
 began is still being made. So a swap takes a free slot beside the replies, and the slot of the adapter before it is free
-again when its last reply ends. The bare base needs no slot. Whoever shares a bank between threads locks around it.
+again when its last reply ends. The bare base needs no slot. Lock around it where several threads share it.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ class UnknownArchitecture(ValueError):
 
 
 def write_gguf_adapter(target: Path, weights: AdapterWeights, config: Any, *, name: str) -> int:
-    """Write `weights` to the file `target`; gives the number of tensors.
+    """Write `weights` to the file `target`; returns the number of tensors.
 
     Args:
         target: a file that is replaced if it exists.

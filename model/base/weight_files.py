@@ -26,7 +26,7 @@ _Key = tuple[int, int, int]  # size, time of the last change to the content, and
 class Digests:
     """SHA-256 of files, remembered in a directory if there is one, and within this process."""
 
-    _known: dict[str, tuple[_Key, str]] = {}  # noqa: RUF012 - of this process, whoever asks
+    _known: dict[str, tuple[_Key, str]] = {}  # noqa: RUF012 - of this process, shared by all callers
 
     def __init__(self, directory: Path | None = None) -> None:
         self._file = directory / _KEPT if directory else None

@@ -59,7 +59,7 @@ class RowReuse:
         longest[first], longest[second] = longest[second], longest[first]
 
     def clear(self, row: int) -> None:
-        """Let a row hold nothing: whoever answers keeps what it has read elsewhere."""
+        """Let a row hold nothing: the caller keeps what it has read elsewhere."""
         self._prefixes.discard(row)
         self._cache.positions[row] = self.longest[row] = 0
 

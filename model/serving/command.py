@@ -42,7 +42,7 @@ class Command:
             self.resolve(result)
 
     def resolve(self, result: Any = None, error: Exception | None = None) -> None:
-        """Tell whoever waits, from any thread."""
+        """Tell the waiting caller, from any thread."""
 
         def tell() -> None:
             if self.done.done():
@@ -52,5 +52,5 @@ class Command:
             else:
                 self.done.set_exception(error)
 
-        with contextlib.suppress(RuntimeError):  # the loop is closed, and with it whoever waited
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and with it the waiting caller
             self.loop.call_soon_threadsafe(tell)

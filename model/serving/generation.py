@@ -1,4 +1,4 @@
-"""One reply in the making, as whoever asked for it sees it: pieces of text in an event loop, fed from another thread.
+"""One reply in the making, as the caller sees it: pieces of text in an event loop, fed from another thread.
 
 Knows asyncio and nothing of tokens, rows or models.
 """
@@ -97,7 +97,7 @@ class Outbox:
         for loop, items in self._events.items():
             try:
                 loop.call_soon_threadsafe(_deliver, items)
-            except RuntimeError:  # the asking loop is gone, and with it whoever asked
+            except RuntimeError:  # the asking loop is gone, and with it the caller
                 for generation, _ in items:
                     generation.cancelled = True
         self._events = {}

@@ -1,6 +1,6 @@
 """Drawing the next token on the device, for rows that each have their own settings and their own random stream.
 
-Randomness is a pure function of (seed, position, token): a row draws the same tokens whoever else is in the batch.
+Randomness is a pure function of (seed, position, token): a row draws the same tokens whatever else is in the batch.
 Only tensor operations, no host round trip, so that a decode step can be captured as a whole.
 """
 

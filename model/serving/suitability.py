@@ -31,7 +31,7 @@ _CPU = torch.device("cpu")
 
 
 def check_suitable(name: str, config: Any, settings: ModelConfig) -> str:
-    """Ask whether a base of this configuration can be used; gives how it would be served, "" where nothing was asked.
+    """Ask whether a base of this configuration can be used; returns how it would be served, "" where nothing was asked.
 
     Args:
         name: of the base, for the sentence.

@@ -102,7 +102,7 @@ class Worker:
             raise self.failure
 
     def mark_failed(self, why: str) -> None:
-        """End everything as failed, from outside the thread: whoever started it tried what there was to try."""
+        """End everything as failed, from outside the thread: the caller tried everything else."""
         self._fail_for_good(EngineFailed(why))
 
     def submit(self, generation: Generation) -> None:

@@ -1,6 +1,6 @@
 """Encrypting a file for a public key with age (https://age-encryption.org, the library pyrage), and opening it.
 
-Whoever makes backups needs the public key alone; the secret key lies where the backups are restored.
+Making backups needs the public key alone; the secret key lies where the backups are restored.
 """
 
 from __future__ import annotations

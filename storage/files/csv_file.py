@@ -51,7 +51,7 @@ class Columns:
         system: the column of a system prompt.
         skipped: rows before the first pair.
         ours: the file is an export of ours, whose formulas are marked.
-        author: the column `author_id`, of whoever said the prompt.
+        author: the column `author_id`: who said the prompt.
         origins: the column of where the words of each message came from.
     """
 

@@ -1,4 +1,4 @@
-"""What a file of pairs is, in one line for whoever imports it: its layout, encoding, and where the texts stand."""
+"""What a file of pairs is, in one line for the operator: its layout, encoding, and where the texts stand."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ _LOCK = "bot.lock"
 
 @contextmanager
 def occupy(home: Home) -> Iterator[None]:
-    """Hold the home for this bot. The file keeps the holder's process id for whoever is refused.
+    """Hold the home for this bot. The file keeps the holder's process id, for the error.
 
     Raises:
         HomeOccupied: another bot runs on it.

@@ -87,7 +87,7 @@ class Loopback:
     # --- what a test does ---
 
     async def say(self, text: str, *, reply_to: int | None = None, who: int = MEMBER) -> int:
-        """A member writes in #general; gives the message's number."""
+        """A member writes in #general; returns the message's number."""
         message = self._store(GENERAL, who, {"content": text})
         if reply_to is not None:
             message["message_reference"] = {"message_id": str(reply_to), "channel_id": str(GENERAL)}

@@ -174,7 +174,7 @@ def test_a_schedule_that_cannot_be_read_fails(nightshift, home):
 
 @pytest.fixture
 def converted(home, tmp_path, monkeypatch):
-    """A tiny base that is set and was converted; gives the directory of its converted copy."""
+    """A tiny base that is set and was converted; returns the directory of its converted copy."""
     base = make_tiny_base(tmp_path / "base")
     monkeypatch.setenv("NIGHTSHIFT_MODEL__BASE", str(base))
     monkeypatch.setenv("NIGHTSHIFT_MODEL__DEVICE", "cpu")

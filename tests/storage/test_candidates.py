@@ -19,7 +19,7 @@ def store(tmp_path):
 
 
 def kept(store, name, most=2):
-    """A run of this name whose adapter stays a candidate; gives the ids of those that made room."""
+    """A run of this name whose adapter stays a candidate; returns the ids of those that made room."""
     run = store.start_run("schedule", "2026-11-25", 1, {})
     adapter = Adapter(name, run.id, "tiny", "2026-11-25T04:00:00.000+00:00", {})
     return store.keep_candidate(run.id, adapter, most=most, reason="Not sure.", why=[])

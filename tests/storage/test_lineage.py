@@ -12,7 +12,7 @@ from tests.storage.conftest import ALICE, BOB, a_reply
 
 @pytest.fixture
 def learned(store):
-    """A run whose adapter has seen these replies; gives the adapter's id."""
+    """A run whose adapter has seen these replies; returns the adapter's id."""
 
     def learn(*reply_ids: int) -> str:
         run = store.start_run("manual", "2026-11-23", 1, {})

@@ -21,7 +21,7 @@ def choices(store):
 
 
 def judge(store, reply, verdict, text=None):
-    """Store a reply with its verdict; gives its number."""
+    """Store a reply with its verdict; returns its number."""
     number = store.add_reply(reply)
     store.add_review(number, verdict, reviewer="mod", edited_text=text)
     return number

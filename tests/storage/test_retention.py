@@ -135,7 +135,7 @@ def test_samples_of_replies_that_are_gone_go_too(store):
 
 
 def taught(store: Store, reply_id: int) -> str:
-    """Approve a reply and train an adapter on it, which keeps it as a sample; gives the run's and adapter's id."""
+    """Approve a reply and train an adapter on it, which keeps it as a sample; returns the run's and adapter's id."""
     store.add_review(reply_id, "approve", reviewer="mod")
     run = store.start_run("manual", "2026-11-23", 1, {})
     store.record_snapshot(run.id, [reply_id])

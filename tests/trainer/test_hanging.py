@@ -28,7 +28,7 @@ def long_run(child_place, monkeypatch):  # noqa: F811
 
 
 async def at_a_step(place):
-    """Wait until a child has made a step; gives its run."""
+    """Wait until a child has made a step; returns its run."""
     run = await started(place)
     with place.store() as store:
         while len(store.metrics(run.id)) < 20:  # noqa: ASYNC110 - another process

@@ -45,7 +45,7 @@ def child_place(place, monkeypatch):
 
 
 async def started(place, stage="train"):
-    """Wait until a child has reached a stage; gives its run."""
+    """Wait until a child has reached a stage; returns its run."""
     while True:
         with place.store() as store:
             run = store.last_run()

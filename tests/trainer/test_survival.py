@@ -43,7 +43,7 @@ class Stopped(Lines):
 
 @pytest.fixture
 def learn(tiny_base, tmp_path):
-    """Train a tiny base with dropout and noise, stopped at steps; gives the losses by step and what was learned."""
+    """Train a tiny base with dropout and noise, stopped at steps; returns the losses by step and what was learned."""
 
     def run(name, *stops):
         losses, stops = {}, list(stops)
@@ -115,7 +115,7 @@ def test_an_impatient_second_signal_ends_the_process_at_once():
 
 
 def stop_at(place, step, **training):
-    """Make a run that is asked to stop at a step; gives its result and its row."""
+    """Make a run that is asked to stop at a step; returns its result and its row."""
     settings = place.settings.model_copy(update={"training": replace(place.settings.training, **training)})
     result = run_once(place.home, settings, progress=Stopped(step))
     with place.store() as store:
@@ -179,7 +179,7 @@ def die(*_args, **_options):
 
 @pytest.fixture
 def died(place, monkeypatch):
-    """A run whose trainer died right before a call of the store that ends it; gives the run's row."""
+    """A run whose trainer died right before a call of the store that ends it; returns the run's row."""
 
     def run(call):
         with monkeypatch.context() as patch:

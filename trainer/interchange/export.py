@@ -23,7 +23,7 @@ __all__ = ["export_gguf", "export_merged"]
 
 
 def export_gguf(home: Home, model: ModelConfig, adapter: str, target: Path) -> int:
-    """Write a published adapter to the GGUF file `target`; gives the number of tensors.
+    """Write a published adapter to the GGUF file `target`; returns the number of tensors.
 
     Raises:
         AdapterMissing, AdapterDamaged: there is no such adapter, or its files have changed.

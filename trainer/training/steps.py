@@ -1,7 +1,7 @@
 """One optimizer step as forward and backward passes: cut by memory, smaller when it runs out, summed over processes.
 
-The loss of a step is the mean over its labelled tokens, however it is cut and whoever computes which part: each pass
-divides by the count of the whole step, and gradients add up.
+The loss of a step is the mean over its labelled tokens, however it is cut and whichever process computes a part: each
+pass divides by the count of the whole step, and gradients add up.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ QUESTION = "where is my secret tea?"
 
 
 async def ask(stage, *said, channel=None):
-    """Ada asks by /ask; gives the messages of the answer."""
+    """Ada asks by /ask; returns the messages of the answer."""
     channel = channel or stage.world.general
     stage.engine.say(*said or ("On the shelf.",))
     before = {one.id for one in channel.history()}

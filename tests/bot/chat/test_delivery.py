@@ -28,7 +28,7 @@ def engine():
 
 
 async def half_said(place):
-    """A question whose answer has begun; gives the number of its message."""
+    """A question whose answer has begun; returns the number of its message."""
     await place.say(f"<@{BOT}> Count")
     await until(lambda: place.said() == ["one"])
     (number,) = [n for n, one in place.messages[GENERAL].items() if one["content"] == "one"]

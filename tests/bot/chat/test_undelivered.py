@@ -15,7 +15,7 @@ MESSAGES = "/channels/*/messages/*"
 
 
 async def held_answer(stage, channel=None):
-    """A question in a held channel; gives the message that stands for the answer."""
+    """A question in a held channel; returns the message that stands for the answer."""
     channel = channel or stage.world.general
     await stage.world.moderator.slash(channel, "hold", on=True)
     stage.engine.say(DRAFT)

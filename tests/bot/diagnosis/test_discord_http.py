@@ -134,7 +134,7 @@ def place(monkeypatch):
 
 @pytest.fixture
 def look(home, monkeypatch):
-    """Looks with a token; gives what was found, by subject."""
+    """Looks with a token; returns what was found, by subject."""
     home.config.write_text("[discord]\nreview_channel = 'cards'\nmoderator_role = 'Helpers'\n")
 
     def doctor(value="good"):

@@ -18,7 +18,7 @@ async def hold(stage, *, on=True):
 
 
 async def held_answer(stage):
-    """A question in a held channel; gives the message that stands for the answer."""
+    """A question in a held channel; returns the message that stands for the answer."""
     await hold(stage)
     stage.engine.say(DRAFT)
     return await stage.ask("Sticky oil?")

@@ -66,7 +66,7 @@ async def stored_run(stage, *, outcome="promoted", replies=(), trigger="schedule
 
 
 async def a_night(open_stage, stage, **run):
-    """The night of the schedule passes; gives the run's id."""
+    """The night of the schedule passes; returns the run's id."""
     found = {}
 
     async def train(_home, *, force, trigger, local_date):

@@ -43,7 +43,7 @@ class Hub(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def resolve(tmp_path):
-    """Asks for a base in a process whose hub is here; gives what it says."""
+    """Asks for a base in a process whose hub is here; returns what it says."""
     server = HTTPServer(("127.0.0.1", 0), Hub)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

@@ -23,7 +23,7 @@ class Chat:
         self.now = START
 
     def say(self, who, text, *, after=1, reply_to=None, kind=None, **more):
-        """One message, `after` minutes later; gives its id."""
+        """One message, `after` minutes later; returns its id."""
         self.now += timedelta(minutes=after)
         name, nickname = NAMES[who]
         number = str(5000 + len(self.said))

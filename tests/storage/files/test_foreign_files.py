@@ -197,7 +197,7 @@ def test_numbers_without_end_are_refused(tmp_path):
 
 
 def bounded(path, content, seconds=8.0, megabytes=60, **options):
-    """Read within time and memory; gives the number of good and of bad rows."""
+    """Read within time and memory; returns the number of good and of bad rows."""
     path.write_bytes(content)
     tracemalloc.start()
     started = time.process_time()

@@ -20,7 +20,7 @@ from trainer.settings import load_trainer_settings
 
 @pytest.fixture
 def several(child_place):  # noqa: F811
-    """Make a run in two processes that meet over gloo; gives what the first one printed."""
+    """Make a run in two processes that meet over gloo; returns what the first one printed."""
 
     def run(*options):
         launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
