@@ -9,7 +9,7 @@ reads its own slot (as in S-LoRA, arXiv:2311.03285, and Punica, arXiv:2310.18547
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -37,12 +37,18 @@ class RowSlots:
         index: the same on the device, int32; as long or longer.
         most: different slots among the rows, at most: of a step that is captured, any that replays it will have.
         ranks: [slots] int64 on the host, the rank of the adapter in each.
+        shared: every row of the pass reads the first one's slot, also rows beyond `slots`.
     """
 
     slots: tuple[int, ...]
     index: torch.Tensor
     most: int
     ranks: torch.Tensor
+    shared: bool = False
+
+    def part(self, start: int, end: int) -> RowSlots:
+        """Rows `start` to `end` - 1."""
+        return replace(self, slots=self.slots[start:end], index=self.index[start:end])
 
     @cached_property
     def groups(self) -> tuple[tuple[int, torch.Tensor | None], ...]:
@@ -172,7 +178,8 @@ class AdapterSlots:
         """What rows that read these slots hand to a pass. `index` is written where its address has to stay."""
         made = torch.tensor(slots, dtype=torch.int32)
         if index is None:
-            return RowSlots(tuple(slots), made.to(self.device), len(set(slots)), self._ranks)
+            different = len(set(slots))
+            return RowSlots(tuple(slots), made.to(self.device), different, self._ranks, shared=different == 1)
         index.fill_(BARE)
         index[: len(slots)].copy_(made, non_blocking=True)
         return RowSlots(tuple(slots), index, self._adapters, self._ranks)

@@ -31,8 +31,9 @@ def has_llama_shape(model: Any, kernels: Kernels) -> bool:
         config.model_type in _FAMILIES
         and config.hidden_act == "silu"
         and not getattr(config, "mlp_bias", False)
+        and kernels.fits_heads(dim)
         and all(
-            isinstance(linear, SlotLinear) and kernels.fits(linear.in_features, linear.out_features, dim)
+            isinstance(linear, SlotLinear) and kernels.fits(linear.in_features, linear.out_features)
             for layer in model.model.layers
             for linears in _parts(layer).values()
             for linear in linears

@@ -80,8 +80,11 @@ class Kernels(Protocol):
     def begin_step(self, rotary: Rotary, positions: torch.Tensor, owners: torch.Tensor) -> Step:
         """Begin a decode step: one token for each cache row in `owners`."""
 
-    def fits(self, inputs: int, outputs: int, head_dim: int) -> bool:
-        """Whether a linear layer of this size, in a model of this head width, can be computed."""
+    def fits(self, inputs: int, outputs: int) -> bool:
+        """Whether a linear layer of this size can be computed."""
+
+    def fits_heads(self, head_dim: int) -> bool:
+        """Whether a model of this head width can be computed."""
 
     def pack(self, weight: torch.Tensor, state: QuantState) -> tuple[torch.Tensor, torch.Tensor]:
         """Bitsandbytes' NF4 weight as words [N, ...] and scales [N, ...]."""
@@ -164,10 +167,26 @@ class FusedLinear:
         return self.kernels.product(x, self.words, self.scales, self.a, rows, rank=self.rank)
 
     def __call__(self, x: torch.Tensor, rows: RowSlots, residual: torch.Tensor | None = None) -> torch.Tensor:
-        """The whole layer for any number of rows: [M, K] -> [M, N]; more than SMALL_BATCH all read the first's slot."""
+        """The whole layer for any number of rows: [M, K] -> [M, N], each with the adapter of its slot."""
         if x.shape[0] <= self.kernels.SMALL_BATCH:
             sums, low = self.product(x, rows)
             return self.kernels.finish(sums, low, self.b, rows, self.segments, bias=self.bias, residual=residual)
+        return self._of_one_slot(x, rows, residual) if rows.shared else self._in_parts(x, rows, residual)
+
+    def _in_parts(self, x: torch.Tensor, rows: RowSlots, residual: torch.Tensor | None) -> torch.Tensor:
+        """More rows than a product takes: it reads the weights again for each part."""
+        most = self.kernels.SMALL_BATCH
+        return torch.cat(
+            [
+                self(
+                    x[at : at + most], rows.part(at, at + most), None if residual is None else residual[at : at + most]
+                )
+                for at in range(0, len(x), most)
+            ]
+        )
+
+    def _of_one_slot(self, x: torch.Tensor, rows: RowSlots, residual: torch.Tensor | None) -> torch.Tensor:
+        """More rows than a product takes, which all read one slot: a prompt."""
         weight = self.kernels.dequantise(self.words, self.scales, x.shape[1])
         if residual is not None and self.bias is None:
             y = torch.addmm(residual, x, weight.T)

@@ -5,6 +5,7 @@ Packing replaces bitsandbytes' weights, byte for byte, so nothing is held twice.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +16,7 @@ from torch.nn import functional
 from model.adapter.slots import RowSlots, SlotLinear
 from model.fused.kernels import FusedLinear, Kernels
 
-__all__ = ["FusedLinear", "PackedLinear", "fuse", "rebind"]
+__all__ = ["FusedLinear", "PackedLinear", "fuse", "pack_each", "rebind"]
 
 
 class PackedLinear(nn.Module):
@@ -62,6 +63,13 @@ def fuse(linears: list[SlotLinear], kernels: Kernels) -> FusedLinear:
     segments = tuple(linear.out_features for linear in linears)
     whole = FusedLinear(kernels, words, scales, words, words, 0, segments, bias)
     return rebind(whole, linears)
+
+
+def pack_each(linears: Iterable[SlotLinear], kernels: Kernels) -> None:
+    """Pack each layer alone, for transformers' modules; one whose sizes the kernels do not take stays bitsandbytes'."""
+    for linear in linears:
+        if kernels.fits(linear.in_features, linear.out_features):
+            fuse([linear], kernels)
 
 
 def rebind(whole: FusedLinear, linears: list[SlotLinear]) -> FusedLinear:

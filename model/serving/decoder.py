@@ -25,7 +25,7 @@ from model.errors import BaseUnsuitable
 from model.fused.backend import kernels_for
 from model.fused.decode_step import FusedStep, has_llama_shape
 from model.fused.kernels import Kernels
-from model.fused.packed import fuse
+from model.fused.packed import pack_each
 from model.protocol import Sampling
 from model.serving.captured_prefill import CapturedPrefill
 from model.serving.cuda_graphs import CudaGraphs
@@ -107,8 +107,7 @@ class Decoder:
         if kernels is not None and has_llama_shape(self._model, kernels):
             self._use_fused_step(kernels)
         elif kernels is not None and self.device.type == "cuda":  # on a CPU bitsandbytes' own layers do the same
-            for linear in self.slots.linears.values():
-                fuse([linear], kernels)
+            pack_each(self.slots.linears.values(), kernels)
         self.slots.moved()
         self.prefill(0, [0] * 8, 0, last=True)
         self._capture()

@@ -33,6 +33,7 @@ __all__ = [
     "finish",
     "finish_gated",
     "fits",
+    "fits_heads",
     "gated",
     "join",
     "make_head",
@@ -51,12 +52,17 @@ _STEP_ROWS = 1  # beyond, LoRA's A is applied layer by layer
 _EXACT = 8  # logits computed in fp32: the likeliest by bf16
 
 
-def fits(inputs: int, outputs: int, head_dim: int) -> bool:
-    """Whether a linear layer of this size, in a model of this head width, can be computed here.
+def fits(inputs: int, outputs: int) -> bool:
+    """Whether a linear layer of this size can be computed here."""
+    return inputs % BLOCK == 0 and outputs % 32 == 0
+
+
+def fits_heads(head_dim: int) -> bool:
+    """Whether a model of this head width can be computed here.
 
     Where the product is part of the C code, so are the layers, and those want heads of whole vectors.
     """
-    return inputs % BLOCK == 0 and outputs % 32 == 0 and head_dim % (2 if handed_in() else _WHOLE) == 0
+    return head_dim % (2 if handed_in() else _WHOLE) == 0
 
 
 def arrange_scales(scales: torch.Tensor) -> torch.Tensor:

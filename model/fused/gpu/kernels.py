@@ -35,6 +35,7 @@ __all__ = [
     "finish",
     "finish_gated",
     "fits",
+    "fits_heads",
     "gated",
     "join",
     "make_head",
@@ -69,9 +70,14 @@ def usable() -> bool:
     return True
 
 
-def fits(inputs: int, outputs: int, head_dim: int) -> bool:
-    """Whether a linear layer of this size, in a model of this head width, can be computed here."""
-    return inputs % BLOCK == 0 and outputs % 64 == 0 and head_dim in (32, 64, 128, 256)
+def fits(inputs: int, outputs: int) -> bool:
+    """Whether a linear layer of this size can be computed here."""
+    return inputs % BLOCK == 0 and outputs % 64 == 0
+
+
+def fits_heads(head_dim: int) -> bool:
+    """Whether a model of this head width can be computed here."""
+    return head_dim in (32, 64, 128, 256)
 
 
 def arrange_scales(scales: torch.Tensor) -> torch.Tensor:

@@ -18,23 +18,28 @@ from tests.tiny import random_adapter, tiny_config, tiny_tokenizer
 
 ON_GPU = torch.cuda.is_available()
 ROWS = [(0, 5), (1, 40), (2, 100), (BARE, 33), (1, 180), (0, 150)]  # slot, tokens of the prompt
+MANY = ROWS * 6 + ROWS[1:5]  # more than a product on a GPU takes at once
 RANKS = (16, 8, 4)
 SHAPE = {"hidden_size": 256, "intermediate_size": 512, "head_dim": 64, "num_hidden_layers": 3}
 GREEDY = Sampling(temperature=0)
 
 
-def prompt_of(row: int) -> list[int]:
-    return torch.randint(3, 500, (ROWS[row][1],), generator=torch.Generator().manual_seed(row)).tolist()
+def prompt_of(row: int, tokens: int) -> list[int]:
+    return torch.randint(3, 500, (tokens,), generator=torch.Generator().manual_seed(row)).tolist()
 
 
-@pytest.mark.parametrize("family", ["llama", "mistral", "qwen2", "qwen3"])
-def test_every_row_has_the_scores_of_its_own_adapter(tmp_path, family):
+@pytest.mark.parametrize(
+    ("family", "rows"), [("llama", ROWS), ("mistral", ROWS), ("qwen2", ROWS), ("qwen3", ROWS), ("llama", MANY)]
+)
+def test_every_row_has_the_scores_of_its_own_adapter(tmp_path, family, rows):
     """After prompts of many lengths and captured steps, while a slot that no row reads is written."""
     torch.manual_seed(0)
     dtype = torch.bfloat16 if ON_GPU else torch.float32
     AutoModelForCausalLM.from_config(tiny_config(family, **SHAPE), dtype=dtype).save_pretrained(tmp_path / "base")
     tiny_tokenizer().save_pretrained(tmp_path / "base")
-    config = replace(ModelConfig(base=str(tmp_path / "base")), context_tokens=256, slots=8, adapter_slots=4)
+    config = replace(
+        ModelConfig(base=str(tmp_path / "base")), context_tokens=256, slots=max(8, len(rows)), adapter_slots=4
+    )
     decoder = Decoder(load_base(config, tmp_path), config)
     plain = load_base(config, tmp_path)
     slots = AdapterSlots(plain.model, 3, 16, plain.dtype, plain.device)
@@ -45,8 +50,8 @@ def test_every_row_has_the_scores_of_its_own_adapter(tmp_path, family):
             decoder.write_adapter(slot, decoder.slots.stage(weights))
             slots.write(slot, slots.stage(weights))
         said = []
-        for row, (slot, _) in enumerate(ROWS):
-            prompt = prompt_of(row)
+        for row, (slot, length) in enumerate(rows):
+            prompt = prompt_of(row, length)
             cached = decoder.begin(row, prompt, GREEDY, 0, slot)
             first = decoder.prefill(row, prompt[cached:], cached, last=True)
             assert first is not None
@@ -64,8 +69,8 @@ def test_every_row_has_the_scores_of_its_own_adapter(tmp_path, family):
             return plain.model(input_ids=ids, use_cache=False).logits[0].float()
 
         assert decoder._fused is not None
-        found = decoder._fused(decoder._tokens[: len(ROWS)], decoder._adapters.step).float()
-        for row, (tokens, (slot, count)) in enumerate(zip(said, ROWS, strict=True)):
+        found = decoder._fused(decoder._tokens[: len(rows)], decoder._adapters.step).float()
+        for row, (tokens, (slot, count)) in enumerate(zip(said, rows, strict=True)):
             own = modules(tokens, slot)
             assert float((found[row] - own[-1]).norm() / own[-1].norm()) < (0.03 if ON_GPU else 0.01)
             scores, chosen = own[count - 1 : -1], torch.tensor(tokens[count:], device=plain.device)
