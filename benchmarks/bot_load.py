@@ -25,7 +25,7 @@ from typing import Any
 import discord
 
 from bot.app import Nightshift
-from bot.login import settle_down
+from bot.event_loop import settle_down
 from bot.settings import load_settings
 from bot.simulation.server import simulate, simulated
 from model.chat import Message

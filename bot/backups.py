@@ -68,27 +68,31 @@ def new_file(folder: Path, now: datetime) -> Path:
 
 def due_file(folder: Path, now: datetime) -> Path | None:
     """The file to write if a backup is due; None while the newest is younger than a day."""
-    made = _made(folder)
-    if made and timedelta() <= now - made[-1][0] < _AGE - _EARLY:
+    made = _made(folder, now)
+    if made and now - made[-1][0] < _AGE - _EARLY:
         return None
     return new_file(folder, now)
 
 
 def delete_old(folder: Path, keep_days: float, now: datetime) -> list[Path]:
     """Delete the backups that are older than that, but never the newest; returns what was deleted."""
-    old = [file for made_at, file in _made(folder)[:-1] if now - made_at > timedelta(days=keep_days)]
+    old = [file for made_at, file in _made(folder, now)[:-1] if now - made_at > timedelta(days=keep_days)]
     for file in old:
         file.unlink(missing_ok=True)
     return old
 
 
-def _made(folder: Path) -> list[tuple[datetime, Path]]:
-    """The backups in a folder by their names, oldest first; other files are none of ours."""
+def _made(folder: Path, now: datetime) -> list[tuple[datetime, Path]]:
+    """The backups in a folder by their names, oldest first; other files are none of ours.
+
+    One that is dated in the future, by a clock that was set back since, counts when its time has come.
+    """
     found = []
     for file in folder.glob(f"{_PREFIX}*{_SUFFIX}"):
         try:
             made_at = datetime.strptime(file.name[len(_PREFIX) : -len(_SUFFIX)], _TIME).replace(tzinfo=UTC)
         except ValueError:
             continue
-        found.append((made_at, file))
+        if made_at <= now:
+            found.append((made_at, file))
     return sorted(found)

@@ -100,7 +100,7 @@ def parse_entries(lines: Iterable[str]) -> Iterator[Entry]:
     held: list[str] = []
     for line in lines:
         whole = _from_json(line) if line.startswith("{") else None
-        found = _ENTRY.match(line) if whole is None else None
+        found = _head(line) if whole is None else None
         if head is not None and (found is not None or whole is not None):
             yield _entry(head, held)
             head = None
@@ -114,9 +114,21 @@ def parse_entries(lines: Iterable[str]) -> Iterator[Entry]:
         yield _entry(head, held)
 
 
+def _head(line: str) -> re.Match[str] | None:
+    """What an entry begins with; a line with an impossible date begins none."""
+    found = _ENTRY.match(line)
+    try:
+        return found if found and _moment(found) else None
+    except ValueError:
+        return None
+
+
+def _moment(head: re.Match[str]) -> datetime:
+    return datetime.fromisoformat(f"{head[1]}.{head[2]}")
+
+
 def _entry(head: re.Match[str], lines: Sequence[str]) -> Entry:
-    at = datetime.fromisoformat(f"{head[1]}.{head[2]}")
-    return Entry(at, head[3].casefold(), "".join(lines).rstrip("\n"), head[4] or "")
+    return Entry(_moment(head), head[3].casefold(), "".join(lines).rstrip("\n"), head[4] or "")
 
 
 def _from_json(line: str) -> Entry | None:
@@ -124,7 +136,7 @@ def _from_json(line: str) -> Entry | None:
         read = json.loads(line)
         at = datetime.fromisoformat(read["at"]).astimezone().replace(tzinfo=None)
         level, logger, message = str(read["level"]), read["logger"], read["message"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
     request = str(read.get("request", ""))
     mark, below = f" [{request}]" if request else "", f"\n{read['error']}" if read.get("error") else ""

@@ -7,7 +7,6 @@ waiting, or does not, ends the program, with a sentence.
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
@@ -18,11 +17,12 @@ import discord
 from bot.app import Nightshift
 from bot.client import NightshiftClient
 from bot.errors import ConnectionRefused, DiscordRefuses, DiscordUnreachable, IntentMissing, TokenRefused, TokenReset
+from bot.event_loop import settle_down
 from bot.settings import Settings
 from bot.token_sources import discord_token
 from storage.files.home import Home
 
-__all__ = ["check_login", "serve", "settle_down"]
+__all__ = ["check_login", "serve"]
 
 _log = logging.getLogger(__name__)
 _PAUSES = (1.0, 4.0, 10.0, 30.0)  # seconds before each further attempt
@@ -56,15 +56,6 @@ async def check_login(token: str, *, message_content: bool, retry: bool = True) 
             return str(client.user)
 
     return await _with_retries(ask, _PAUSES if retry else ())
-
-
-def settle_down() -> None:
-    """What is loaded now stays for good: Python need not look through it for garbage again and again.
-
-    With a model's libraries loaded, one such look holds up the event loop for a tenth of a second and more.
-    """
-    gc.collect()
-    gc.freeze()
 
 
 async def serve(home: Home, settings: Settings) -> None:

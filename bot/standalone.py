@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack
 from bot.api.endpoint import Endpoint
 from bot.chat.engine_supervision import EngineSupervisor
 from bot.errors import EndpointOccupied
+from bot.event_loop import settle_down
 from bot.loopback import HOST
 from bot.settings import Settings
 from bot.training.adapter_in_use import AdapterInUse
@@ -82,6 +83,7 @@ async def serve_api(
         endpoint = Endpoint(engine, store, directory, settings, key)
         await in_use.sync()
         await stack.enter_async_context(endpoint.serving(port))
+        settle_down()
         say(f"http://{HOST}:{port}/v1 answers with {engine.adapter or 'the base model'}. Ctrl-C ends it.")
         await supervisor.guard(_keep_up(in_use, endpoint, settings.discord.poll_seconds))
 

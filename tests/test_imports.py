@@ -30,7 +30,7 @@ LAYERS = {
         ("i18n.de",),
         ("i18n",),
         ("errors",),
-        ("settings", "request_id"),
+        ("settings", "request_id", "event_loop", "moments"),
         ("log_formats", "loopback"),
         ("machine", "token_sources", "health_file", "initial_settings", "log_file", "policy"),
         ("model_offers",),

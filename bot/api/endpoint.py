@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 from aiohttp import web
@@ -96,8 +96,8 @@ class Endpoint:
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         try:
             sent = await request.json()
-        except ValueError:  # no JSON, or no UTF-8
-            raise InvalidRequest("The body is not JSON.") from None
+        except (ValueError, RecursionError):  # no JSON, no UTF-8, or nested too deep
+            raise InvalidRequest("The body is not JSON that can be read.") from None
         wanted = read_request(sent, self._settings.generation, self._settings.persona)
         self._refuse_if_unable(wanted)
         number = f"chatcmpl-{uuid.uuid4().hex}"
@@ -146,34 +146,42 @@ class Endpoint:
     async def _streamed(
         self, request: web.Request, wanted: ChatRequest, number: str, generation: ChatGeneration
     ) -> web.StreamResponse:
-        continued = wanted.messages[-1].role == "assistant"
-        pieces, created = aiter(generation if continued else _without_leading_space(generation)), int(time.time())
-        piece = await anext(pieces, "")  # what is refused before the first token still has a status
+        events = self._events(wanted, number, generation)
+        first = await anext(events)  # what is refused before the first token still has a status
         response = web.StreamResponse(
             headers={"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-store"}
         )
+        with suppress(ConnectionResetError):  # the client went away
+            await response.prepare(request)
+            await response.write(first)
+            async for event in events:
+                await response.write(event)
+            await response.write_eof()
+        return response
 
-        async def send(delta: dict[str, str], finish: str | None = None) -> None:
-            await response.write(bodies.event(bodies.chunk(number, created, wanted.model, delta, finish)))
+    async def _events(
+        self, wanted: ChatRequest, number: str, generation: ChatGeneration
+    ) -> AsyncGenerator[bytes, None]:
+        """The events of a stream. A failure is raised before the first, and is an event of its own later."""
+        continued = wanted.messages[-1].role == "assistant"
+        pieces, created = aiter(generation if continued else _without_leading_space(generation)), int(time.time())
+        first = await anext(pieces, "")
+
+        def chunk(delta: dict[str, str], finish: str | None = None) -> dict[str, Any]:
+            return bodies.chunk(number, created, wanted.model, delta, finish)
 
         try:
-            await response.prepare(request)
-            await send({"role": "assistant", "content": piece})
-            async for more in pieces:
-                await send({"content": more})
+            yield bodies.event(chunk({"role": "assistant", "content": first}))
+            async for piece in pieces:
+                yield bodies.event(chunk({"content": piece}))
             done = self._finished(await generation.wait())
-            await send({}, done.finish_reason)
+            yield bodies.event(chunk({}, done.finish_reason))
             if wanted.usage:
-                last = bodies.chunk(number, created, wanted.model, {}) | {"choices": [], "usage": bodies.usage_of(done)}
-                await response.write(bodies.event(last))
-            await response.write(bodies.event("[DONE]"))
+                yield bodies.event(chunk({}) | {"choices": [], "usage": bodies.usage_of(done)})
+            yield bodies.event("[DONE]")
         except ModelError as error:
             self._observe(None)
-            await response.write(bodies.event(as_api_error(error).body))
-        except ConnectionResetError:  # the client went away
-            return response
-        await response.write_eof()
-        return response
+            yield bodies.event(as_api_error(error).body)
 
     def _finished(self, done: Completion) -> Completion:
         """The reply, noted. Raises EngineClosed for one that the engine broke off."""

@@ -9,6 +9,7 @@ import typer
 from bot.cli.library_logs import silence_libraries
 from bot.cli.options import HomeOption
 from bot.cli.signals import until_stopped
+from bot.event_loop import let_threads_sleep
 
 __all__ = ["register"]
 
@@ -31,6 +32,7 @@ def api(
 
     While the bot runs, it serves the endpoint itself: set port under [api]. Ctrl-C or SIGTERM ends it.
     """
+    let_threads_sleep()
     from bot.api.key import api_key
     from bot.log_file import open_log
     from bot.settings import load_settings

@@ -137,6 +137,7 @@ def _read(source: str) -> tuple[str, bytes, str | None]:
 
 
 def _fetched(address: str) -> tuple[str, bytes, str | None]:
+    from http.client import HTTPException
     from urllib.error import URLError
     from urllib.parse import urlsplit
     from urllib.request import urlopen
@@ -146,11 +147,14 @@ def _fetched(address: str) -> tuple[str, bytes, str | None]:
 
     try:
         with urlopen(address, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - http or https, and the operator's own choice
-            data, kind = answer.read(_LARGEST + 1), answer.headers.get_content_type()
-    except (URLError, OSError, ValueError) as error:
-        raise DocumentUnreadable(address, str(getattr(error, "reason", error))) from error
+            data, kind, missing = answer.read(_LARGEST + 1), answer.headers.get_content_type(), answer.length
+    except (URLError, HTTPException, OSError, ValueError) as error:
+        reason = " ".join(str(getattr(error, "reason", "") or error).split())  # it may quote what the server sent
+        raise DocumentUnreadable(address, reason) from error
     if len(data) > _LARGEST:
         raise DocumentUnreadable(address, f"it is larger than {_LARGEST >> 20} MB")
+    if missing:
+        raise DocumentUnreadable(address, "the server broke off before its end")
     name = Path(urlsplit(address).path).name
     endings = {"application/pdf": ".pdf", "text/plain": ".txt", "text/markdown": ".md"}
     known = is_readable(name) and kind in ("application/octet-stream", "text/plain")

@@ -54,12 +54,12 @@ def logs(
     files = log_files(folder)
     if not files:
         raise LogMissing(str(folder))
-    earliest = moment(since, "--since").replace(tzinfo=None) if since is not None else None
+    earliest = moment(since, "--since") if since is not None else None
 
     def wanted(entry: Entry) -> bool:
         loud = entry.level not in LEVELS or LEVELS.index(entry.level) >= LEVELS.index(level)
         asked = request is None or entry.request == request
-        return loud and asked and (earliest is None or entry.at >= earliest)
+        return loud and asked and (earliest is None or entry.at.astimezone() >= earliest)
 
     size = files[-1].stat().st_size
     for entry in deque(filter(wanted, entries(files)), maxlen=lines):

@@ -40,11 +40,11 @@ def undo(
     """
     from datetime import UTC, datetime
 
-    from bot.pairs.since import moment_of
+    from bot.moments import past_moment
     from storage.files.home import find_home
     from storage.store import Store
 
-    moment = moment_of(since, datetime.now(UTC))
+    moment = past_moment(since, datetime.now(UTC))
     if moment is None:
         raise typer.BadParameter("say 3d, 12h, or a date that has passed, such as 2026-11-20", param_hint="--since")
     with Store.open(find_home(home).ensure().db) as store:

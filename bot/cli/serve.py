@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated
 
 import typer
@@ -10,6 +9,7 @@ import typer
 from bot.cli.library_logs import silence_libraries
 from bot.cli.options import HomeOption
 from bot.cli.signals import until_stopped
+from bot.event_loop import let_threads_sleep
 
 __all__ = ["register"]
 
@@ -26,7 +26,7 @@ def demo(home: HomeOption = None) -> None:
 
     Chat, review, train, gate, swap: unattended, on the embedded model, without a token. Writes report.json in the home.
     """
-    _let_threads_sleep()
+    let_threads_sleep()
     from bot.settings import load_settings
     from storage.files.home import find_home
 
@@ -49,7 +49,7 @@ def playground(
 
     Needs no token. Prints the address to open; Ctrl-C ends it.
     """
-    _let_threads_sleep()
+    let_threads_sleep()
     silence_libraries()
     from bot.settings import load_settings
     from bot.simulation.playground import serve_playground
@@ -65,7 +65,7 @@ def run(home: HomeOption = None) -> None:
     The token comes from the environment variable DISCORD_TOKEN, or from `token_file` under [discord]. Ctrl-C or SIGTERM
     ends it.
     """
-    _let_threads_sleep()
+    let_threads_sleep()
     from bot.api.key import api_key
     from bot.log_file import open_log
     from bot.login import serve
@@ -81,12 +81,3 @@ def run(home: HomeOption = None) -> None:
     keys = [api_key(place, settings.api)] if settings.api.port else []
     open_log(place.logs, settings.log, [token.value, *keys])
     until_stopped(serve(place, settings))
-
-
-def _let_threads_sleep() -> None:
-    """Let the model's threads sleep when they wait for each other, before the libraries that read this are loaded.
-
-    By default OpenMP's threads wait at full speed, between two products and for a while after the last: on a machine
-    with few cores that takes the cores from the event loop, and Discord's heartbeat comes late.
-    """
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")

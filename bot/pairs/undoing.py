@@ -16,7 +16,7 @@ from bot.discord_io.deferral import in_time, respond
 from bot.discord_io.sanitize import harmless
 from bot.errors import Refused
 from bot.i18n.en import undoings as words
-from bot.pairs.since import moment_of
+from bot.moments import past_moment
 from bot.server.moderators import Moderators
 from bot.server.permissions import require_administrator
 from storage.records import Undoing
@@ -30,7 +30,7 @@ _DRAWN = 20  # cards
 async def undo_moderator(interaction: Interaction, moderators: Moderators, who: discord.abc.User, since: str) -> None:
     """Take back what somebody decided. Raises Refused, and what the store raises."""
     guild = require_administrator(interaction)
-    moment = moment_of(since, datetime.now(UTC))
+    moment = past_moment(since, datetime.now(UTC))
     if moment is None:
         raise Refused(words.BAD_SINCE)
     by = interaction.user

@@ -30,6 +30,16 @@ def test_one_is_due_when_the_newest_is_a_day_old(tmp_path):
         file.unlink()
 
 
+def test_one_dated_in_the_future_neither_makes_another_each_hour_nor_counts_as_the_newest(tmp_path):
+    """The clock was ahead when it was made; the newest before it stays, too."""
+    for file in made(tmp_path, -400, 0.1, 20, 30):
+        file.touch()
+    assert due_file(tmp_path, NOON) is None
+    assert due_file(tmp_path, NOON + timedelta(days=1)) is not None
+    later = NOON + timedelta(days=90)
+    assert [file.name for file in delete_old(tmp_path, 14, later)] == [file.name for file in made(tmp_path, 30, 20)]
+
+
 def test_old_ones_go_and_the_newest_and_strange_files_stay(tmp_path):
     """What is deleted is ours by its name."""
     files = made(tmp_path, 0, 13, 15, 40)

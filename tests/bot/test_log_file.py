@@ -94,8 +94,11 @@ def test_lines_without_a_time_belong_to_the_entry_before():
     """A traceback; what a file begins with in the middle of one is left out."""
     lines = ["  cut off\n", "2026-11-25 04:00:00,123 ERROR   bot: broke\n", "Traceback\n", "  x\n"]
     lines.append("2026-11-25 04:00:01,000 INFO    bot: fine\n")
+    lines[3:3] = ["2026-13-45 04:00:00,123 ERROR   quoted: no such day\n", "[" * 100_000 + "\n"]
+    lines.insert(3, '{"at": "0001-01-01T00:00:00+14:00", "level": "info", "logger": "x", "message": "y"}\n')
+    lines.insert(3, '{"at": ' + "[" * 100_000 + "\n")
     first, second = parse_entries(lines)
-    assert (first.level, first.text.count("\n")) == ("error", 2)
+    assert (first.level, first.text.count("\n")) == ("error", 6)
     assert second == Entry(second.at, "info", "2026-11-25 04:00:01,000 INFO    bot: fine")
 
 

@@ -16,8 +16,13 @@ def address():
 
     class Page(BaseHTTPRequestHandler):
         def do_GET(self):
+            if self.path == "/broken":
+                self.wfile.write(b"what is this\r\n\r\n")
+                return
             self.send_response(200)
             self.send_header("Content-Type", "text/html; charset=utf-8")
+            if self.path == "/cut":
+                self.send_header("Content-Length", str(len(PAGE) + 100))
             self.end_headers()
             self.wfile.write(PAGE)
 
@@ -49,6 +54,14 @@ def test_a_web_page_is_read_from_its_address(nightshift, store, address):
     """Which is where members find it."""
     assert nightshift("knowledge", "add", address, "--server", "1").out.startswith("added document 1, Opening hours")
     assert store.documents(1)[0].url == address
+
+
+@pytest.mark.parametrize(
+    ("page", "said"), [("broken", "what is this"), ("cut", "broke off"), ("a b", "control characters")]
+)
+def test_a_server_that_speaks_no_http_is_said_in_a_sentence(nightshift, address, page, said):
+    """Also one that breaks off, and an address that cannot be asked for."""
+    nightshift("knowledge", "add", address.replace("hours", page), "--server", "1").fails_with(1, said)
 
 
 def test_what_cannot_be_read_is_said_in_a_sentence(nightshift, tmp_path):

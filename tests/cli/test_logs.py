@@ -56,7 +56,7 @@ def test_without_a_log_it_says_what_writes_one(nightshift):
     nightshift("logs").fails_with(1, "`nightshift run` writes one")
 
 
-@pytest.mark.parametrize("when", ["yesterday", "25:00", "99999999w", ""])
+@pytest.mark.parametrize("when", ["yesterday", "25:00", "99999999w", "", "0001-01-01T00:00+14:00"])
 def test_a_moment_that_is_none_is_a_sentence(nightshift, written, when):
     """With what can be given."""
     nightshift("logs", "--since", when).fails_with(2, "is no moment")

@@ -22,4 +22,5 @@ def test_a_moderator_s_decisions_are_taken_back_and_put_back(nightshift, store):
 
 def test_a_time_that_is_none_is_refused(nightshift):
     """Before anything is changed."""
-    assert nightshift("pairs", "undo", "777", "--since", "soon").code == 2
+    for since in ("soon", "0001-01-01T00:00+14:00", "2999-01-01"):
+        nightshift("pairs", "undo", "777", "--since", since).fails_with(2, "a date that has passed")

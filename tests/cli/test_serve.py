@@ -19,13 +19,19 @@ def test_run_without_a_token_says_where_to_get_one(nightshift, home):
 
 
 @pytest.mark.parametrize(("chosen", "holds"), [(None, "passive"), ("active", "active")])
-def test_a_bot_lets_the_model_s_threads_rest_while_they_wait(nightshift, monkeypatch, chosen, holds):
+def test_a_bot_lets_the_model_s_threads_rest_while_they_wait(nightshift, monkeypatch, home, chosen, holds):
     """Else they take the cores from Discord's heartbeat; who has chosen otherwise is not overruled."""
+    (home.ensure().root / "api-key").write_text("no key")
+    for command in ("run", "api"):  # which end for want of a token, and of a key
+        _wait_policy(monkeypatch, chosen)
+        nightshift(command).fails_with(1, "")
+        assert os.environ["OMP_WAIT_POLICY"] == holds
+
+
+def _wait_policy(monkeypatch, chosen):
     monkeypatch.setenv("OMP_WAIT_POLICY", chosen or "")  # put back afterwards
     if chosen is None:
         monkeypatch.delenv("OMP_WAIT_POLICY")
-    nightshift("run")  # which ends for want of a token
-    assert os.environ["OMP_WAIT_POLICY"] == holds
 
 
 def test_the_playground_prints_its_address_and_ends_with_ctrl_c(tmp_path):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 
 import aiohttp
+import httpx
 import openai
 import pytest
+from aiohttp import ClientConnectionResetError, web
 
 from model.errors import EngineFailed
 from model.protocol import AdapterRef
@@ -97,7 +100,19 @@ async def test_what_cannot_be_done_is_refused_by_its_field(served, options, para
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"[]", b'"x"', b"\xff\xfe", b'{"model": 1}', b'{"model": "current", "messages": [null]}']
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'"x"',
+        b"\xff\xfe",
+        b'{"model": 1}',
+        b'{"model": "current", "messages": [null]}',
+        b'{"model": ' + b"[" * 200_000 + b"]" * 200_000 + b"}",
+        b'{"model": ' + b'{"a":' * 200_000 + b"1" + b"}" * 200_001,
+    ],
+    ids=lambda body: body[:40].decode("latin-1"),
 )
 async def test_a_body_that_is_no_request_is_refused(served, body):
     """In OpenAI's shape too."""
@@ -164,6 +179,35 @@ async def test_a_client_that_goes_away_stops_its_reply(served):
         await asyncio.wait_for(served.engine.idle.wait(), 5)
     served.engine.open.set()
     await served.ask()
+
+
+@pytest.mark.parametrize("ending", [b"chatcmpl", b'"error"', b"[DONE]", b""], ids=["first", "failed", "last", "end"])
+async def test_a_client_that_leaves_a_stream_is_no_error_of_ours(served, monkeypatch, caplog, ending):
+    """Whatever was to be written then: a piece, a failure, or the end."""
+    write, write_eof = web.StreamResponse.write, web.StreamResponse.write_eof
+    left = []
+
+    async def gone(self, data):
+        if ending and ending in data and self.content_type == "text/event-stream":
+            left.append(data)
+            raise ClientConnectionResetError
+        await write(self, data)
+
+    async def gone_at_the_end(self, data=b""):
+        if not ending and not data and self.content_type == "text/event-stream":
+            left.append(data)
+            raise ClientConnectionResetError
+        await write_eof(self, data)
+
+    monkeypatch.setattr(web.StreamResponse, "write", gone)
+    monkeypatch.setattr(web.StreamResponse, "write_eof", gone_at_the_end)
+    served.engine.say(Fail(after=1) if b"error" in ending else "one two")
+    with contextlib.suppress(openai.APIError, httpx.HTTPError):
+        [one async for one in await served.ask(stream=True)]
+    monkeypatch.undo()
+    assert left
+    assert "failed" not in caplog.text
+    assert (await served.ask()).choices[0].message.content == "You said: hello there"
 
 
 async def test_nothing_of_it_is_stored(served, home):

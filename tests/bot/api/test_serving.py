@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import stat
 from dataclasses import replace
 
@@ -88,6 +89,7 @@ async def test_alone_it_answers_with_the_champion_and_follows_it(home, settings,
     task = asyncio.create_task(serve_api(home, quick, KEY, port, engine=engine, say=said.put_nowait))
     try:
         assert f"127.0.0.1:{port}" in await asyncio.wait_for(said.get(), 10)
+        assert gc.get_freeze_count()  # Python looks no more for garbage among what is loaded
         with pytest.raises(EndpointOccupied):
             await serve_api(home, quick, KEY, port, engine=FakeEngine())
         with Store.open(home.db) as store:
@@ -106,6 +108,7 @@ async def test_alone_it_answers_with_the_champion_and_follows_it(home, settings,
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+        gc.unfreeze()
     assert engine.closed
     with occupy(home):  # it was let go
         pass

@@ -9,7 +9,6 @@ import pytest
 
 from bot.i18n.en import texts
 from bot.i18n.en import undoings as words
-from bot.pairs.since import moment_of
 from tests.bot.pairs.test_commands import approved
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -61,23 +60,3 @@ async def test_nothing_to_take_back_and_a_time_that_is_none_are_said(stage, boss
     """In a sentence, with examples of times."""
     assert words.NOTHING in (await undo(stage, boss)).content
     assert words.BAD_SINCE in (await undo(stage, boss, since="soon")).content
-
-
-@pytest.mark.parametrize(
-    ("text", "moment"),
-    [
-        ("3d", "2026-11-21T12:00:00.000+00:00"),
-        (" 90 M ", "2026-11-24T10:30:00.000+00:00"),
-        ("2026-11-20", "2026-11-20T00:00:00.000+00:00"),
-        ("2026-11-20 14:30", "2026-11-20T14:30:00.000+00:00"),
-        ("2026-11-20T14:30+02:00", "2026-11-20T12:30:00.000+00:00"),
-        ("tomorrow", None),
-        ("2026-12-01", None),
-        ("", None),
-        ("999999w", None),
-        ("-3d", None),
-    ],
-)
-def test_a_time_is_a_while_ago_or_a_date(text, moment):
-    """As people write it; what is to come, or before all dates, is none."""
-    assert moment_of(text, NOW) == moment
