@@ -22,8 +22,8 @@ def add(db: Connection, adapter: Adapter) -> None:
             raise AdapterExists(adapter.id)
         db.execute(
             """
-            insert into adapters (id, run_id, base_model, created_at, manifest, retired_at)
-            values (?, ?, ?, ?, ?, ?)
+            insert into adapters (id, run_id, base_model, created_at, manifest, retired_at, guild_id)
+            values (?, ?, ?, ?, ?, ?, ?)
             """,
             [
                 adapter.id,
@@ -32,6 +32,7 @@ def add(db: Connection, adapter: Adapter) -> None:
                 adapter.created_at,
                 json.dumps(adapter.manifest),
                 adapter.retired_at,
+                adapter.guild_id,
             ],
         )
 
@@ -46,6 +47,13 @@ def get(db: Connection, adapter_id: str) -> Adapter:
 def every(db: Connection) -> list[Adapter]:
     """All adapters in the order they were added."""
     return [_adapter(row) for row in db.execute("select * from adapters order by rowid")]
+
+
+def of_voice(db: Connection, guild_id: int | None) -> list[Adapter]:
+    """Those of a server's own voice, or (None) of the one voice of all servers, in the order they were added."""
+    return [
+        _adapter(row) for row in db.execute("select * from adapters where guild_id is ? order by rowid", [guild_id])
+    ]
 
 
 def retire(db: Connection, adapter_id: str) -> None:
@@ -63,4 +71,5 @@ def _adapter(row: Row) -> Adapter:
         row["created_at"],
         json.loads(row["manifest"]),
         row["retired_at"],
+        row["guild_id"],
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from sqlite3 import Connection, Row
 from typing import Any
 
@@ -18,13 +19,19 @@ from storage.records import Adapter, Candidate
 from storage.timestamps import now
 
 
-def every(db: Connection) -> list[Candidate]:
-    """The candidates that may still be put to use, oldest first: not in use, not retired, no words withdrawn."""
-    gone = {promotions.champion(db), *lineage.marked(db)}
-    rows = db.execute("""
+def every(db: Connection, guild_id: int | None = None) -> list[Candidate]:
+    """The candidates that may still be put to use, oldest first: not in use, not retired, no words withdrawn.
+
+    Those of a server's own voice, or (None) of the one voice of all servers.
+    """
+    gone = {promotions.champion(db, guild_id), *lineage.marked(db)}
+    rows = db.execute(
+        """
         select candidates.* from candidates join adapters on adapters.id = adapter
-        where retired_at is null order by candidates.rowid
-    """)
+        where retired_at is null and guild_id is ? order by candidates.rowid
+        """,
+        [guild_id],
+    )
     return [_candidate(row) for row in rows if row["adapter"] not in gone]
 
 
@@ -33,17 +40,19 @@ def keep(
 ) -> list[str]:
     """Close a run as kept and make what it published a candidate; returns the ids of those that had to make room.
 
-    These are retired. The least convincing goes first, and of equal ones the oldest. One transaction.
+    These are retired. The least convincing goes first, and of equal ones the oldest. One transaction. All of it is
+    about the voice that the run trained.
     """
     with writing(db):
+        voice = runs.get(db, run_id).guild_id
         if adapter.id not in {one.id for one in adapters.every(db)}:
-            adapters.add(db, adapter)
+            adapters.add(db, replace(adapter, guild_id=voice))
         db.execute(
             "insert or ignore into candidates (adapter, rival, wealth, pairs, created_at) values (?, ?, '[]', 0, ?)",
-            [adapter.id, promotions.champion(db), now()],
+            [adapter.id, promotions.champion(db, voice), now()],
         )
         runs.finish(db, run_id, "kept", reason, why=list(why))
-        older = [one for one in every(db) if one.adapter != adapter.id]
+        older = [one for one in every(db, voice) if one.adapter != adapter.id]
         worst = sorted(older, key=lambda one: sum(one.wealth) / len(one.wealth) if one.wealth else 1.0)
         dropped = [one.adapter for one in worst[: max(0, len(older) + 1 - most)]]
         for one in dropped:

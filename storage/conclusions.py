@@ -7,6 +7,7 @@ meanwhile stays.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from sqlite3 import Connection
 from typing import Any
 
@@ -28,20 +29,24 @@ def conclude(
 
     Args:
         db: an open database.
-        run_id: the run; its outcome becomes "promoted", or "kept" where the champion is another by now, or where words
-            it learned from were withdrawn.
+        run_id: the run, whose voice is changed. Its outcome becomes "promoted", or "kept" where the champion is another
+            by now, or where words it learned from were withdrawn.
         adapter: the row of what it published; added if it is not there yet.
         expected: the adapter that was in use when the run began, None for the bare base.
         reason: why the gate lets it in.
         why: the same as codes with values.
     """
     with writing(db):
+        voice = runs.get(db, run_id).guild_id
         if adapter.id not in {one.id for one in adapters.every(db)}:
-            adapters.add(db, adapter)
-        obstacle = _why_not(db, adapter.id, expected)
+            adapters.add(db, replace(adapter, guild_id=voice))
+        obstacle = _why_not(db, adapter.id, expected, voice)
         if obstacle is None:
-            promotions.promote(db, adapter.id, kind="gate", actor=f"run {run_id}", reason=reason, expected=expected)
-            lineage.retire_marked(db, adapter.id)
+            actor = f"run {run_id}"
+            promotions.promote(
+                db, adapter.id, kind="gate", actor=actor, reason=reason, expected=expected, guild_id=voice
+            )
+            lineage.retire_marked(db, adapter.id, voice)
             runs.finish(db, run_id, "promoted", reason, why=list(why), challenger=adapter.id)
         else:
             code, sentence = obstacle
@@ -50,9 +55,9 @@ def conclude(
         return runs.get(db, run_id)
 
 
-def _why_not(db: Connection, adapter: str, expected: str | None) -> tuple[str, str] | None:
+def _why_not(db: Connection, adapter: str, expected: str | None, voice: int | None) -> tuple[str, str] | None:
     """Why a winner is not put to use after all, as a code and as a sentence."""
-    if promotions.champion(db) != expected:
+    if promotions.champion(db, voice) != expected:
         return "chosen", f"The champion was changed by hand during the run; {adapter} is published but not in use."
     if adapters.get(db, adapter).retired_at is not None:
         return "retired", f"{adapter} was retired meanwhile, so it is not put to use."

@@ -20,12 +20,14 @@ from storage.turns import encode_turns
 
 # In the store already: as an import (though rejected since: what was removed stays removed), or as the pair
 # that an approved or edited reply makes.
+# With `:apart`, what another server has is not looked at, so that no server learns of it or is kept from its own.
+_HERE = "(not :apart or replies.guild_id is null or replies.guild_id is :guild)"
 _KNOWN = f"""
-    exists (select 1 from replies where content_hash = incoming.hash and source = 'import')
-    or exists (select 1 from replies where content_hash = incoming.hash and standing = 'approve')
+    exists (select 1 from replies where content_hash = incoming.hash and source = 'import' and {_HERE})
+    or exists (select 1 from replies where content_hash = incoming.hash and standing = 'approve' and {_HERE})
     or exists (
         select 1 from reviews join replies on replies.id = reviews.reply_id
-        where reviews.content_hash = incoming.hash and {LATEST_REVIEW}
+        where reviews.content_hash = incoming.hash and {LATEST_REVIEW} and {_HERE}
     )
 """  # noqa: S608
 
@@ -37,13 +39,15 @@ def add(
     *,
     guild_id: int | None = None,
     by: int | None = None,
+    apart: bool = False,
     note: Callable[[ImportCount], Act] | None = None,
 ) -> ImportCount:
     """Store pairs as approved, all of them or (if reading them fails) none.
 
-    `guild_id` is the server they belong to, None for the operator's own; `by` the id of the moderator; `note` how it
-    is written down in the audit, in the same transaction. A server's are that moderator's work: they wait in quarantine
-    until a second one lets them in.
+    `guild_id` is the server they belong to, None for the operator's own; `by` the id of the moderator; `apart` whether
+    servers have voices of their own, so that what another server has is no duplicate; `note` how it is written down in
+    the audit, in the same transaction. A server's are that moderator's work: they wait in quarantine until a second one
+    lets them in.
 
     A pair whose normalised turns and completion are in the store or came earlier counts as a duplicate. One that brings
     what was said, deleted or forgotten here is refused. A turn or a
@@ -66,7 +70,7 @@ def add(
             offered = _prepare(db, pairs, guild_id)
             db.execute("create index incoming_words_position on incoming_words (position)")
         with writing(db):
-            imported, refused = _take_in(db, approved_by, guild_id, by)
+            imported, refused = _take_in(db, approved_by, guild_id, by, apart=apart)
             count = ImportCount(imported=imported, duplicates=offered - imported - refused, refused=refused)
             if note is not None:
                 audit.insert_act(db, note(count))
@@ -108,22 +112,23 @@ def _prepare(db: Connection, pairs: Iterable[NewPair], guild_id: int | None) -> 
     return offered
 
 
-def _take_in(db: Connection, approved_by: str, guild_id: int | None, by: int | None) -> tuple[int, int]:
+def _take_in(db: Connection, approved_by: str, guild_id: int | None, by: int | None, *, apart: bool) -> tuple[int, int]:
     """Copy the prepared rows; returns how many were new, and how many were refused."""
     moment = now()
     with writing(db):
         before = replies.last_number(db)
         # `_KNOWN` and `NOT_SAID_HERE` are constants, never a caller's text.
-        (new,) = db.execute(f"select count(*) from incoming where not ({_KNOWN})").fetchone()  # noqa: S608
+        where = {"apart": apart, "guild": guild_id}
+        (new,) = db.execute(f"select count(*) from incoming where not ({_KNOWN})", where).fetchone()  # noqa: S608
         cursor = db.execute(
             f"""
             insert into replies (id, source, conversation, turns, text, adapter, base_model, finish_reason, created_at,
                 authors_known, content_hash, guild_id, origins)
-            select ? + row_number() over (order by position),
-                'import', conversation, turns, completion, null, '', 'stop', ?, 1, hash, ?, origins
+            select :before + row_number() over (order by position),
+                'import', conversation, turns, completion, null, '', 'stop', :moment, 1, hash, :guild, origins
             from incoming where not ({_KNOWN}) and {word_hashes.NOT_SAID_HERE} order by position
             """,  # noqa: S608
-            [before, moment, guild_id],
+            {**where, "before": before, "moment": moment},
         )
         imported = cursor.rowcount
         db.execute(

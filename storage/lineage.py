@@ -55,12 +55,29 @@ def marked(db: Connection) -> list[str]:
     return [row[0] for row in db.execute(_MARKED)]
 
 
-def retire_marked(db: Connection, keep: str | None = None) -> list[str]:
-    """Retire the marked adapters for good, but for `keep`; returns their ids."""
+def retire_marked(db: Connection, keep: str | None = None, guild_id: int | None = None) -> list[str]:
+    """Retire the marked adapters of a voice for good, but for `keep`; returns their ids.
+
+    The voice is a server's own, or (None) the one of all servers.
+    """
     with writing(db):
-        found = [adapter for adapter in marked(db) if adapter != keep]
+        of_voice = {row[0] for row in db.execute("select id from adapters where guild_id is ?", [guild_id])}
+        found = [adapter for adapter in marked(db) if adapter != keep and adapter in of_voice]
         db.executemany("update adapters set retired_at = ? where id = ?", [(now(), adapter) for adapter in found])
     return found
+
+
+def fits_server(db: Connection, adapter_id: str, guild_id: int) -> bool:
+    """Whether an adapter learned from nothing but the operator's own pairs and those of one server.
+
+    Nor from words withdrawn since. One that no run here trained was brought by the operator.
+    """
+    elsewhere = """
+        select 1 from adapters join run_replies on run_replies.run_id = adapters.run_id
+        join replies on replies.id between run_replies.first_id and run_replies.last_id
+        where adapters.id = ? and (replies.guild_id <> ? or (replies.guild_id is null and replies.source = 'discord'))
+    """
+    return db.execute(elsewhere, [adapter_id, guild_id]).fetchone() is None and adapter_id not in marked(db)
 
 
 def spans(numbers: Iterable[int]) -> list[tuple[int, int]]:

@@ -763,6 +763,18 @@ def m052_answerability(db: Database) -> None:
     """)
 
 
+def m058_voices(db: Database) -> None:
+    # guild_id: the server whose voice it is; null: the one voice of all servers.
+    for table in ("runs", "adapters", "promotions"):
+        db.execute(f"alter table {table} add column guild_id integer")
+        db.execute(f"create index {table}_guild on {table} (guild_id) where guild_id is not null")
+    # Two servers may import the same words. Where all share one voice, the import itself looks for them everywhere.
+    db.execute("drop index replies_imported")
+    db.execute("""
+        create unique index replies_imported on replies (content_hash, coalesce(guild_id, 0)) where source = 'import'
+    """)
+
+
 STEPS: tuple[Callable[[Database], None], ...] = (
     m001_replies_and_reviews,
     m002_people_in_replies,
@@ -796,4 +808,5 @@ STEPS: tuple[Callable[[Database], None], ...] = (
     m050_recall,
     m051_recalled,
     m052_answerability,
+    m058_voices,
 )

@@ -14,7 +14,7 @@ from storage import origins
 from storage.conditions import APPROVED, REVIEWED, WAITING
 from storage.quarantine import LET_IN, NOT_SET_ASIDE
 from storage.records import ConsentRule, Origin, Pair, PairCounts
-from storage.servers import teaching
+from storage.servers import TAUGHT, Voice, taught
 from storage.turns import decode_turns
 
 # Everybody whose words are known to be in the turns, and who asked, must have opted in. On Discord a turn without an
@@ -25,8 +25,6 @@ CONSENTED = """
         where reply_authors.reply_id = replies.id and coalesce(consents.opted_in, 0) = 0
     ))
 """
-# What belongs to no server is the operator's. `:servers` is a JSON list of ids.
-TAUGHT_HERE = "(replies.guild_id is null or replies.guild_id in (select value from json_each(:servers)))"
 # The statements below are put together from the constants above, never from a caller's text.
 _PAIRS = f"""
     select replies.id, conversation, turns, coalesce(edited_text, text), reviews.created_at,
@@ -43,18 +41,19 @@ def eligible(
     *,
     servers: Sequence[int] = (),
     learn_from: Collection[Origin] | None = None,
+    voice: Voice | None = None,
 ) -> Iterator[Pair]:
     """Pairs that may be trained on, by reply number, one at a time from one consistent view; none from quarantine.
 
     With `reply_ids`, those of these that are eligible still. `"members"` wants the consent of everybody whose words are
     in the turns; `"operator"` takes every approved pair. Only the `servers` that the operator named teach;
-    none: the first one. No word is of an origin beside `learn_from` (see `origins.learned`). Read to the end (or close
-    the iterator) before writing with the same store.
+    none: the first one. Of a server's own `voice`, only what teaches that. No word is of an origin beside `learn_from`
+    (see `origins.learned`). Read to the end (or close the iterator) before writing with the same store.
     """
     clauses = f"{_PAIRS} and {_eligible(consent)} and {origins.LEARNED}"
     if reply_ids is not None:
         clauses += " and replies.id in (select value from json_each(:ids))"
-    values = _values(db, servers, learn_from) | {"ids": json.dumps(list(reply_ids or ()))}
+    values = _values(db, servers, learn_from, voice) | {"ids": json.dumps(list(reply_ids or ()))}
     return _read(db, f"{clauses} order by replies.id", values)
 
 
@@ -65,6 +64,7 @@ def eligible_of(
     *,
     servers: Sequence[int] = (),
     learn_from: Collection[Origin] | None = None,
+    voice: Voice | None = None,
     unowned: bool = False,
     places: Sequence[int] | None = None,
 ) -> list[Pair]:
@@ -78,7 +78,7 @@ def eligible_of(
         and (:places is null or channel_id is null or channel_id in (select value from json_each(:places)))
         order by replies.id
     """  # noqa: S608
-    values = _values(db, servers, learn_from)
+    values = _values(db, servers, learn_from, voice)
     return list(_read(db, clauses, values | {"guild": guild_id, "unowned": unowned, "places": _listed(places)}))
 
 
@@ -119,20 +119,27 @@ def counts(
     *,
     servers: Sequence[int] = (),
     learn_from: Collection[Origin] | None = None,
+    voice: Voice | None = None,
 ) -> PairCounts:
-    """How many replies wait, were approved or rejected, and are eligible. Redacted ones count nowhere."""
-    pending = f"select count(*) from replies where {WAITING}"  # noqa: S608
-    judged = """
-        select standing <> 'reject', count(*) from replies where redacted = 0 and standing is not null group by standing
+    """How many replies wait, were approved or rejected, and are eligible. Redacted ones count nowhere.
+
+    Of a server's own `voice`, its own replies alone wait, and only what teaches it counts as approved or rejected.
     """
+    of_voice = "" if voice is None else f"and {TAUGHT}"
+    pending = f"select count(*) from replies where {WAITING} {of_voice}"  # noqa: S608
+    judged = f"""
+        select standing <> 'reject', count(*) from replies where redacted = 0 and standing is not null {of_voice}
+        group by standing
+    """  # noqa: S608
     usable = f"""
         select coalesce(sum({origins.LEARNED}), 0), count(*) from {REVIEWED} where {APPROVED} and {_eligible(consent)}
     """  # noqa: S608
-    (waiting,) = db.execute(pending).fetchone()
+    values = _values(db, servers, learn_from, voice)
+    (waiting,) = db.execute(pending, values).fetchone()
     number = [0, 0]
-    for approved, count in db.execute(judged):
+    for approved, count in db.execute(judged, values):
         number[approved] += count
-    eligible, all_of_them = db.execute(usable, _values(db, servers, learn_from)).fetchone()
+    eligible, all_of_them = db.execute(usable, values).fetchone()
     return PairCounts(
         pending=waiting, approved=number[1], rejected=number[0], eligible=eligible, excluded=all_of_them - eligible
     )
@@ -144,12 +151,14 @@ def _listed(ids: Sequence[int] | None) -> str | None:
 
 def _eligible(consent: ConsentRule) -> str:
     """The condition on a judged reply that is approved, but for the origins of its words."""
-    return f"{NOT_SET_ASIDE} and {LET_IN} and {TAUGHT_HERE} and {consent_clause(consent)}"
+    return f"{NOT_SET_ASIDE} and {LET_IN} and {TAUGHT} and {consent_clause(consent)}"
 
 
-def _values(db: Connection, servers: Sequence[int], learn_from: Collection[Origin] | None) -> dict[str, object]:
+def _values(
+    db: Connection, servers: Sequence[int], learn_from: Collection[Origin] | None, voice: Voice | None
+) -> dict[str, object]:
     """What the conditions ask for."""
-    return {"servers": json.dumps(teaching(db, servers)), "excluded": origins.excluded(db, learn_from)}
+    return {**taught(db, servers, voice), "excluded": origins.excluded(db, learn_from)}
 
 
 def consent_clause(consent: ConsentRule) -> str:

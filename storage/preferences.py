@@ -9,7 +9,7 @@ consent, redaction and quarantine are those of the pairs.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from sqlite3 import Connection
 
 from storage import origins
@@ -17,7 +17,7 @@ from storage.conditions import LATEST_REVIEW
 from storage.fingerprints import normalise
 from storage.pairs import CONSENTED
 from storage.records import Choice, ConsentRule, Origin
-from storage.servers import teaching
+from storage.servers import Voice, taught
 
 _EDITS = f"""
     select replies.id, edited_text, text
@@ -29,12 +29,13 @@ _EDITS = f"""
 # Turns name messages and authors, so equal turns are one moment of one conversation, answered twice.
 _REJECTED = f"""
     with rejected as materialized (
-        select replies.id, conversation, turns, text from replies
+        select replies.id, guild_id, conversation, turns, text from replies
         join reviews on {LATEST_REVIEW} and verdict = 'reject'
         where source <> 'import' and redacted = 0 and origins & ? = 0 and (? = 'operator' or {CONSENTED})
     )
     select replies.id, coalesce(edited_text, replies.text), rejected.text
     from rejected join replies on replies.conversation = rejected.conversation and replies.turns = rejected.turns
+        and replies.guild_id is rejected.guild_id
     join json_each(?) as wanted on replies.id = wanted.value
     join reviews on {LATEST_REVIEW} and verdict in ('approve', 'edit')
     where replies.redacted = 0 order by replies.id, rejected.id
@@ -57,7 +58,7 @@ _VOTES = """
     select json_extract(details, '$.samples[' || sample || ']'),
         sum(preference = 'challenger'), sum(preference = 'champion')
     from votes join runs on runs.id = votes.run_id
-    where votes.guild_id in (select value from json_each(?))
+    where votes.guild_id in (select value from json_each(:servers)) and (not :apart or runs.guild_id = votes.guild_id)
         and json_extract(details, '$.samples[' || sample || ']') is not null
     group by run_id, sample order by run_id, sample
 """
@@ -70,6 +71,7 @@ def of_pairs(
     *,
     servers: Sequence[int] = (),
     learn_from: Collection[Origin] | None = None,
+    voice: Voice | None = None,
 ) -> Iterator[Choice]:
     """Choices on the prompts of these eligible pairs: edits, rejections, regenerations, votes with a majority.
 
@@ -83,6 +85,7 @@ def of_pairs(
         consent: as the pairs were chosen by; a rejected answer needs it too.
         servers: those that teach, for the votes that count; none: the first one.
         learn_from: as the pairs were chosen by; a rejected answer's prompt is of these origins too.
+        voice: as the pairs were chosen by; then its server's votes count, and no answer from elsewhere is worse.
     """
     barred = origins.excluded(db, learn_from)
     if "bot" in origins.names_in(barred):
@@ -98,11 +101,11 @@ def of_pairs(
     for reply_id, better, worse in db.execute(_REGENERATED, [wanted]):
         if normalise(better) != normalise(worse):
             yield Choice(reply_id, better, worse, "regeneration")
-    yield from _votes(db, chosen, teaching(db, servers))
+    yield from _votes(db, chosen, taught(db, servers, voice))
 
 
-def _votes(db: Connection, reply_ids: frozenset[int], guilds: Sequence[int]) -> Iterator[Choice]:
-    for text, challenger, champion in db.execute(_VOTES, [json.dumps(guilds)]):
+def _votes(db: Connection, reply_ids: frozenset[int], those: Mapping[str, object]) -> Iterator[Choice]:
+    for text, challenger, champion in db.execute(_VOTES, those):
         sample = json.loads(text) if text else {}
         reply_id, ours, theirs = (sample.get(name) for name in ("reply_id", "text", "champion"))
         if reply_id not in reply_ids or not isinstance(ours, str) or not isinstance(theirs, str):

@@ -12,9 +12,9 @@ from enum import Enum
 from sqlite3 import Connection, Row
 from typing import Literal
 
-from storage import adapters
+from storage import adapters, lineage
 from storage.database import writing
-from storage.errors import AdapterRetired, ChampionChanged, NothingToRollBack
+from storage.errors import AdapterMissing, AdapterRetired, ChampionChanged, NothingToRollBack
 from storage.records import Promotion, PromotionKind
 from storage.timestamps import now
 
@@ -75,11 +75,14 @@ def promote(
     actor: str,
     reason: str,
     expected: Expected = ANY,
+    guild_id: int | None = None,
 ) -> Promotion:
     """Make an adapter (None: the bare base) the champion, if the champion is the one that is expected.
 
+    Of a server's own voice, with `guild_id`; otherwise of the one voice of all servers.
+
     Raises:
-        AdapterMissing: no row of that id.
+        AdapterMissing: no row of that id, or it is of another voice.
         AdapterRetired: it is retired.
         ChampionChanged: another adapter is in use than `expected`.
         ValueError: `kind` is "rollback", which has its own function.
@@ -87,18 +90,22 @@ def promote(
     if kind not in ("gate", "use"):
         raise ValueError(f"a promotion is 'gate' or 'use', not {kind!r}; call rollback to go back")
     with writing(db):
-        if adapter is not None and adapters.get(db, adapter).retired_at is not None:
-            raise AdapterRetired(adapter)
-        _expect(db, expected)
-        return _insert(db, adapter, kind, actor, reason)
+        if adapter is not None:
+            found = adapters.get(db, adapter)
+            if found.guild_id != guild_id:
+                raise AdapterMissing(adapter)
+            if found.retired_at is not None:
+                raise AdapterRetired(adapter)
+        _expect(db, expected, guild_id)
+        return _insert(db, adapter, kind, actor, reason, guild_id=guild_id)
 
 
-def before(db: Connection) -> str | None:
+def before(db: Connection, guild_id: int | None = None) -> str | None:
     """The adapter that a rollback leads to (None: the bare base). Raises NothingToRollBack."""
-    return previous_of(fold(history(db)), _retired(db))
+    return previous_of(_stack(db, guild_id), _retired(db))
 
 
-def rollback(db: Connection, *, actor: str, reason: str, to: Expected = ANY) -> Promotion:
+def rollback(db: Connection, *, actor: str, reason: str, to: Expected = ANY, guild_id: int | None = None) -> Promotion:
     """Go back to the champion before this one.
 
     Raises:
@@ -106,20 +113,32 @@ def rollback(db: Connection, *, actor: str, reason: str, to: Expected = ANY) -> 
         ChampionChanged: it is another one than `to`, whose files were looked at.
     """
     with writing(db):
-        previous = before(db)
+        previous = before(db, guild_id)
         if to is not ANY and previous != to:
-            raise ChampionChanged(champion(db))
-        return _insert(db, previous, "rollback", actor, reason)
+            raise ChampionChanged(champion(db, guild_id))
+        return _insert(db, previous, "rollback", actor, reason, guild_id=guild_id)
 
 
-def champion(db: Connection) -> str | None:
-    """The adapter in use, or None for the bare base."""
-    return champion_of(fold(history(db)), _retired(db))
+def champion(db: Connection, guild_id: int | None = None) -> str | None:
+    """The adapter in use, or None for the bare base.
+
+    A server's own voice stands on that of all servers until it has an adapter of its own, unless that learned from
+    other servers (`lineage.fits_server`): then on the bare base.
+    """
+    return champion_of(_stack(db, guild_id), _retired(db))
 
 
-def history(db: Connection) -> list[Promotion]:
-    """Every promotion, oldest first."""
-    return [_promotion(row) for row in db.execute("select * from promotions order by id")]
+def history(db: Connection, guild_id: int | None = None) -> list[Promotion]:
+    """Every promotion of a server's own voice, or (None) of the one voice of all servers, oldest first."""
+    return [
+        _promotion(row) for row in db.execute("select * from promotions where guild_id is ? order by id", [guild_id])
+    ]
+
+
+def since(db: Connection, number: int) -> list[Promotion]:
+    """The promotions of servers' own voices with a higher number, oldest first."""
+    rows = db.execute("select * from promotions where id > ? and guild_id is not null order by id", [number])
+    return [_promotion(row) for row in rows]
 
 
 def last_id(db: Connection) -> int:
@@ -128,23 +147,38 @@ def last_id(db: Connection) -> int:
     return int(number)
 
 
-def _expect(db: Connection, expected: Expected) -> None:
-    if expected is not ANY and (current := champion(db)) != expected:
+def _expect(db: Connection, expected: Expected, guild_id: int | None) -> None:
+    if expected is not ANY and (current := champion(db, guild_id)) != expected:
         raise ChampionChanged(current)
+
+
+def _stack(db: Connection, guild_id: int | None) -> list[str | None]:
+    """The champions of a voice, the latest last; a server's own begins with what it stands on."""
+    own = fold(history(db, guild_id))
+    return own if guild_id is None else [_ground(db, guild_id), *own]
+
+
+def _ground(db: Connection, guild_id: int) -> str | None:
+    shared = champion(db)
+    return shared if shared is not None and lineage.fits_server(db, shared, guild_id) else None
 
 
 def _retired(db: Connection) -> set[str]:
     return {row[0] for row in db.execute("select id from adapters where retired_at is not null")}
 
 
-def _insert(db: Connection, adapter: str | None, kind: PromotionKind, actor: str, reason: str) -> Promotion:
+def _insert(
+    db: Connection, adapter: str | None, kind: PromotionKind, actor: str, reason: str, *, guild_id: int | None
+) -> Promotion:
     created_at = now()
     cursor = db.execute(
-        "insert into promotions (adapter, kind, actor, reason, created_at) values (?, ?, ?, ?, ?)",
-        [adapter, kind, actor, reason, created_at],
+        "insert into promotions (adapter, kind, actor, reason, created_at, guild_id) values (?, ?, ?, ?, ?, ?)",
+        [adapter, kind, actor, reason, created_at, guild_id],
     )
-    return Promotion(int(cursor.lastrowid or 0), adapter, kind, actor, reason, created_at)
+    return Promotion(int(cursor.lastrowid or 0), adapter, kind, actor, reason, created_at, guild_id)
 
 
 def _promotion(row: Row) -> Promotion:
-    return Promotion(row["id"], row["adapter"], row["kind"], row["actor"], row["reason"], row["created_at"])
+    return Promotion(
+        row["id"], row["adapter"], row["kind"], row["actor"], row["reason"], row["created_at"], row["guild_id"]
+    )

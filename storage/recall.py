@@ -18,7 +18,7 @@ from storage.quarantine import LET_IN, NOT_SET_ASIDE
 from storage.recall_records import FoundChunk, FoundExample
 from storage.records import ConsentRule
 from storage.redaction_rules import COMMON
-from storage.servers import teaching
+from storage.servers import Voice, taught, teaching
 
 __all__ = ["chunks", "content_words", "examples", "matching", "stem", "words_of"]
 
@@ -86,11 +86,12 @@ def examples(
     *,
     servers: Sequence[int] = (),
     without: Sequence[int] = (),
+    voice: Voice | None = None,
 ) -> list[FoundExample]:
     """Of these entries the approved replies that may be shown on a server, in the order given.
 
-    The operator's own pairs, which belong to no server, are shown on the `servers` that are learned from. Replies in
-    `without` are left out.
+    The operator's own pairs, which belong to no server, are shown on the `servers` that are learned from, or where they
+    teach the server's own `voice`. Replies in `without` are left out.
     """
     # All that is put together here are constants.
     sql = f"""
@@ -106,7 +107,7 @@ def examples(
     values = {
         "entries": json.dumps(list(entry_ids)),
         "guild": guild_id,
-        "everywhere": guild_id in teaching(db, servers),
+        "everywhere": bool(taught(db, servers, voice)["imports"]) if voice else guild_id in teaching(db, servers),
         "without": json.dumps(list(without)),
     }
     found = {row[0]: FoundExample(*row) for row in db.execute(sql, values)}

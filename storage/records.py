@@ -304,6 +304,8 @@ class Run:
     """When people were told on Discord how it ended."""
     why: list[dict[str, Any]] = field(default_factory=list)
     """Its reason as codes with values, which `trainer.reasons` reads; empty where an older version ended it."""
+    guild_id: int | None = None
+    """The server whose own voice it trains; None: the one voice of all servers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,7 +321,7 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """A published LoRA version, immutable. `manifest` is the one in its directory."""
+    """A published LoRA version, immutable. `manifest` is the one in its directory, `guild_id` as that of its run."""
 
     id: str
     run_id: str | None
@@ -327,11 +329,15 @@ class Adapter:
     created_at: str
     manifest: dict[str, Any] = field(default_factory=dict)
     retired_at: str | None = None
+    guild_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Promotion:
-    """A row that makes an adapter (None: the bare base) the champion. A rollback names where it leads."""
+    """A row that makes an adapter (None: the bare base) the champion. A rollback names where it leads.
+
+    `guild_id` is the server whose voice it changes; None: the one voice of all servers.
+    """
 
     id: int
     adapter: str | None
@@ -339,6 +345,7 @@ class Promotion:
     actor: str
     reason: str
     created_at: str
+    guild_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

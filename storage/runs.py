@@ -18,12 +18,17 @@ from storage.timestamps import now
 
 _FIRST_START = "schedule_first_start"
 _JSON = ("config", "details", "why")
-_FIXED = ("id", "trigger", "started_at", "reported_at")
+_FIXED = ("id", "trigger", "started_at", "reported_at", "guild_id")
 _CHANGEABLE = frozenset(field.name for field in fields(Run)) - set(_FIXED)
 
 
-def start(db: Connection, trigger: str, local_date: str, pid: int, config: Mapping[str, Any]) -> Run:
-    """Add a run that starts now, in stage "started". Its id is the time in UTC and four random digits."""
+def start(
+    db: Connection, trigger: str, local_date: str, pid: int, config: Mapping[str, Any], *, guild_id: int | None = None
+) -> Run:
+    """Add a run that starts now, in stage "started". Its id is the time in UTC and four random digits.
+
+    `guild_id` is the server whose own voice it trains, None for the one voice of all servers.
+    """
     run = Run(
         id=f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}",
         trigger=trigger,
@@ -32,14 +37,15 @@ def start(db: Connection, trigger: str, local_date: str, pid: int, config: Mappi
         local_date=local_date,
         pid=pid,
         config=dict(config),
+        guild_id=guild_id,
     )
     with writing(db):
         db.execute(
             """
-            insert into runs (id, started_by, stage, started_at, local_date, pid, config, details)
-            values (?, ?, ?, ?, ?, ?, ?, '{}')
+            insert into runs (id, started_by, stage, started_at, local_date, pid, config, details, guild_id)
+            values (?, ?, ?, ?, ?, ?, ?, '{}', ?)
             """,
-            [run.id, trigger, run.stage, run.started_at, local_date, pid, json.dumps(run.config)],
+            [run.id, trigger, run.stage, run.started_at, local_date, pid, json.dumps(run.config), guild_id],
         )
     return run
 
@@ -104,6 +110,12 @@ def get(db: Connection, run_id: str) -> Run:
 def recent(db: Connection, limit: int = 20) -> list[Run]:
     """The last `limit` runs, newest first."""
     return [_run(row) for row in db.execute("select * from runs order by number desc limit ?", [limit])]
+
+
+def of_voice(db: Connection, guild_id: int | None, limit: int = 20) -> list[Run]:
+    """The last `limit` runs of a server's own voice, or (None) of the one voice of all servers, newest first."""
+    rows = db.execute("select * from runs where guild_id is ? order by number desc limit ?", [guild_id, limit])
+    return [_run(row) for row in rows]
 
 
 def last(db: Connection) -> Run | None:

@@ -32,6 +32,7 @@ import storage.imports
 import storage.lineage
 import storage.members
 import storage.messages
+import storage.news
 import storage.origins
 import storage.outbox
 import storage.pairs
@@ -144,6 +145,7 @@ class Store(Connected):
     import_pairs = method(storage.imports.add)
     remember_home_server = method(storage.servers.remember_home)
     teaching_servers = method(storage.servers.teaching)
+    server_news = method(storage.news.by_server)
 
     quarantine = method(storage.quarantine.put)
     quarantined = method(storage.quarantine.held)
@@ -223,6 +225,7 @@ class Store(Connected):
     count_for_candidate = method(storage.candidates.count)
     run = method(storage.runs.get)
     runs = method(storage.runs.recent)
+    runs_of_voice = method(storage.runs.of_voice)
     last_run = method(storage.runs.last)
     nights = method(storage.runs.nights)
     first_start = method(storage.runs.first_start)
@@ -237,6 +240,7 @@ class Store(Connected):
     add_adapter = method(storage.adapters.add)
     adapter = method(storage.adapters.get)
     adapters = method(storage.adapters.every)
+    adapters_of_voice = method(storage.adapters.of_voice)
     retire_adapter = method(storage.adapters.retire)
     marked_adapters = method(storage.lineage.marked)
     retire_marked = method(storage.lineage.retire_marked)
@@ -246,4 +250,5 @@ class Store(Connected):
     champion = method(storage.promotions.champion)
     champion_before = method(storage.promotions.before)
     promotions = method(storage.promotions.history)
+    voices_changed_since = method(storage.promotions.since)
     last_promotion_id = method(storage.promotions.last_id)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Sequence
 from sqlite3 import Connection
 from typing import Literal
 
 from storage import origins
 from storage.conditions import APPROVED, REVIEWED
-from storage.pairs import TAUGHT_HERE, consent_clause
+from storage.pairs import consent_clause
 from storage.quarantine import LET_IN, NOT_SET_ASIDE
 from storage.records import ConsentRule, Origin
-from storage.servers import teaching
+from storage.servers import TAUGHT, Voice, taught
 
 __all__ = ["WaitsFor", "waits_for"]
 
@@ -26,6 +25,7 @@ def waits_for(
     *,
     servers: Sequence[int],
     learn_from: Collection[Origin],
+    voice: Voice | None = None,
 ) -> tuple[WaitsFor, ...]:
     """What keeps an approved reply from being eligible; nothing for one that is, or that is not approved.
 
@@ -33,18 +33,18 @@ def waits_for(
     """
     left_out = origins.excluded(db, learn_from)
     asked = f"""
-        select {TAUGHT_HERE}, {origins.LEARNED}, replies.origins & :messages, {consent_clause(consent)},
+        select {TAUGHT}, {origins.LEARNED}, replies.origins & :messages, {consent_clause(consent)},
             replies.source <> 'discord' or replies.authors_known, {NOT_SET_ASIDE} and {LET_IN}
         from {REVIEWED} where {APPROVED} and replies.id = :id
     """  # noqa: S608
     values = {
-        "servers": json.dumps(teaching(db, servers)),
+        **taught(db, servers, voice),
         "excluded": left_out,
         "messages": left_out & origins.bits_of(origins.MESSAGE_CONTENT),
         "id": reply_id,
     }
-    for taught, learned, messages, consented, known, accepted in db.execute(asked, values):
-        if not taught:
+    for teaches, learned, messages, consented, known, accepted in db.execute(asked, values):
+        if not teaches:
             return ("server",)
         found: dict[WaitsFor, bool] = {
             "messages": not learned and bool(messages),
