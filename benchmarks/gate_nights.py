@@ -85,11 +85,13 @@ def start(options: argparse.Namespace, seed: int, until: float) -> subprocess.Po
         "--work", str(options.work), "--device", options.device, "--base", options.base,
         "--exchanges", str(options.exchanges), "--fold-start", options.fold_start, "--swapped", str(options.swapped),
     ]  # fmt: skip
-    environment = os.environ | {
-        "OMP_WAIT_POLICY": "passive", "TOKENIZERS_PARALLELISM": "false", "OMP_NUM_THREADS": "1"
-    }  # fmt: skip
     with (options.work / f"bot-{seed}.log").open("ab") as log:
-        return subprocess.Popen(command, stdout=log, stderr=log, env=environment)  # noqa: S603 - ourselves
+        return subprocess.Popen(command, stdout=log, stderr=log, env=one_thread())  # noqa: S603 - ourselves
+
+
+def one_thread() -> dict[str, str]:
+    """The environment of a process beside others: one thread, which does not spin."""
+    return os.environ | {"OMP_WAIT_POLICY": "passive", "TOKENIZERS_PARALLELISM": "false", "OMP_NUM_THREADS": "1"}
 
 
 def work_on(options: argparse.Namespace) -> None:

@@ -23,7 +23,13 @@ _ROWS = 1024  # questions compared at once
 
 
 def examples_for(
-    pairs: Sequence[Pair], vectors: Mapping[int, bytes], recalled: Mapping[int, Sequence[int]], share: float
+    pairs: Sequence[Pair],
+    vectors: Mapping[int, bytes],
+    recalled: Mapping[int, Sequence[int]],
+    share: float,
+    *,
+    most: int = MOST,
+    least: float = LEAST_COSINE,
 ) -> dict[int, tuple[Pair, ...]]:
     """For a share of the pairs the examples to show, the best last, by reply number.
 
@@ -32,16 +38,18 @@ def examples_for(
         vectors: of the questions, by reply number: float16 of unit length. Pairs without one have no neighbours.
         recalled: replies that were shown when a reply was made, the best first.
         share: of the pairs, chosen by a hash of their conversation.
+        most: examples of a pair.
+        least: cosine of two questions that are similar.
     """
     chosen = [pair for pair in pairs if _drawn(pair, share)]
     known = {pair.reply_id: pair for pair in pairs}
-    near = _neighbours(chosen, pairs, vectors)
+    near = _neighbours(chosen, pairs, vectors, most=most, least=least)
     found = {}
     for pair in chosen:
         numbers = [*recalled.get(pair.reply_id, ()), *near.get(pair.reply_id, ())]
         shown = [known[one] for one in dict.fromkeys(numbers) if one in known and _may_show(pair, known[one])]
         if shown:
-            found[pair.reply_id] = tuple(reversed(shown[:MOST]))
+            found[pair.reply_id] = tuple(reversed(shown[:most]))
     return found
 
 
@@ -69,7 +77,9 @@ def _may_show(pair: Pair, other: Pair) -> bool:
     return not same and pair.completion != other.completion and pair.guild_id in (other.guild_id, None)
 
 
-def _neighbours(chosen: Sequence[Pair], pairs: Sequence[Pair], vectors: Mapping[int, bytes]) -> dict[int, list[int]]:
+def _neighbours(
+    chosen: Sequence[Pair], pairs: Sequence[Pair], vectors: Mapping[int, bytes], *, most: int, least: float
+) -> dict[int, list[int]]:
     """For each chosen pair the numbers of those with similar questions, the nearest first."""
     have = [pair.reply_id for pair in pairs if pair.reply_id in vectors]
     asking = [pair.reply_id for pair in chosen if pair.reply_id in vectors]
@@ -81,7 +91,7 @@ def _neighbours(chosen: Sequence[Pair], pairs: Sequence[Pair], vectors: Mapping[
     for start in range(0, len(asking), _ROWS):
         part = asking[start : start + _ROWS]
         cosines = matrix[[row[number] for number in part]] @ matrix.T  # [part, have]
-        nearest = np.argsort(-cosines, axis=1)[:, : 4 * MOST + 1]
+        nearest = np.argsort(-cosines, axis=1)[:, : 4 * most + 1]
         for line, number in enumerate(part):
-            found[number] = [have[place] for place in nearest[line] if cosines[line, place] >= LEAST_COSINE]
+            found[number] = [have[place] for place in nearest[line] if cosines[line, place] >= least]
     return found
