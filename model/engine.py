@@ -11,9 +11,8 @@ import asyncio
 import gc
 import logging
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -204,7 +203,9 @@ class Engine:
         self._worker.mark_failed(why)
 
     async def restart(self) -> None:
-        """Restart after `failed`: load the base again, with the adapter it had. Does nothing while it works.
+        """Restart after `failed`: load the base again, with the adapters it had, and only then answer.
+
+        Does nothing while it works.
 
         An adapter that cannot be read any more leaves the bare base, and `adapter` None.
 
@@ -216,21 +217,11 @@ class Engine:
             raise EngineClosed
         if self.failure is None:
             return
-        worker = self._make_worker(await asyncio.to_thread(self._reload))
+        worker = await asyncio.to_thread(self._reload)
         if self._closed:  # meanwhile
             raise EngineClosed
-        before, self._worker = self._worker.bank, worker
+        self._worker = worker
         worker.start()
-        for adapter in before.kept:
-            await self._reloaded(self.load(adapter))
-        if before.in_use is not None:
-            await self._reloaded(self.swap(before.in_use))
-
-    async def _reloaded(self, work: Coroutine[Any, Any, object]) -> None:
-        try:
-            await work
-        except AdapterMismatch as error:
-            log.error("%s", error)  # noqa: TRY400 - a sentence; where it was raised says nothing more
 
     async def close(self) -> None:
         """Stop: what is in flight or waiting ends as cancelled. Safe to call twice."""
@@ -243,15 +234,18 @@ class Engine:
         self._worker.decoder = None
         _forget_memory()
 
-    def _reload(self) -> Decoder:
+    def _reload(self) -> Worker:
+        """A worker as the failed one was, which is not started yet."""
         try:
             _forget_memory()
-            return _make_decoder(self._config, self._cache_dir)
+            worker = self._make_worker(_make_decoder(self._config, self._cache_dir))
+            self._loading.put_back(worker, self._worker.bank)
         except ModelError:
             raise
         except Exception as error:
             log.exception("The engine could not be started again")
             raise EngineFailed(type(error).__name__) from error
+        return worker
 
     def _restore(self) -> None:
         """Load, put the adapters in, and only then answer with them."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-__all__ = ["pick_device", "pick_dtype"]
+__all__ = ["pick_device", "pick_dtype", "use_device"]
 
 
 def pick_device(name: str) -> torch.device:
@@ -15,6 +15,12 @@ def pick_device(name: str) -> torch.device:
     return (
         torch.device("cuda", torch.cuda.current_device()) if device.type == "cuda" and device.index is None else device
     )
+
+
+def use_device(device: torch.device) -> None:
+    """Let this thread launch its kernels on `device`: Triton and CUDA know no other one than the current."""
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
 
 
 def pick_dtype(name: str, device: torch.device) -> torch.dtype:

@@ -14,7 +14,7 @@ import torch
 import transformers
 
 from model.base.conversion import convert_base, readable
-from model.base.device import pick_device, pick_dtype
+from model.base.device import pick_device, pick_dtype, use_device
 from model.base.memory import check_fit
 from model.base.output_layer import keep_contiguous
 from model.base.tokenizer import chat_tokenizer
@@ -49,7 +49,7 @@ class LoadedBase:
 
 
 def load_base(config: ModelConfig, cache_dir: Path) -> LoadedBase:
-    """Load the configured base in NF4, converting and caching it the first time.
+    """Load the configured base in NF4, converting and caching it the first time. Its device becomes this thread's.
 
     Raises BaseNotFound when there is no such model or it cannot be read, DoesNotFit when the GPU has no room for it,
     OutOfMemory when memory ran out nevertheless.
@@ -59,6 +59,7 @@ def load_base(config: ModelConfig, cache_dir: Path) -> LoadedBase:
     transformers.utils.logging.disable_progress_bar()  # it draws over replies and over the trainer's own bar
     ref, cached = convert_base(config, cache_dir)
     device = pick_device(config.device)
+    use_device(device)
     dtype = pick_dtype(config.dtype, device)
     with readable(config.base, device):
         tokenizer = chat_tokenizer(ref, config, cache_dir.parent, cached)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,16 +11,18 @@ from typing import TypeVar
 
 import torch
 
-from model.adapter.bank import Turn
+from model.adapter.bank import AdapterBank, Turn
 from model.adapter.files import BaseIdentity, read_adapter
 from model.adapter.slots import StagedAdapter
 from model.device_errors import is_out_of_memory
-from model.errors import EngineClosed, ModelError, OutOfMemory
+from model.errors import AdapterMismatch, EngineClosed, ModelError, OutOfMemory
 from model.protocol import AdapterRef
 from model.serving.decoder import Decoder
 from model.serving.worker import Worker
 
 __all__ = ["AdapterLoading", "memory_watched"]
+
+log = logging.getLogger(__name__)
 
 _Result = TypeVar("_Result")
 
@@ -58,8 +61,9 @@ class AdapterLoading:
         loaded = time.perf_counter()
 
         def turn() -> Turn:
-            if staged is not None and worker.decoder is not None and worker.decoder.grows(staged):
-                return Turn.AFTER_REPLIES
+            absent = adapter is not None and worker.bank.find(adapter) is None
+            if worker.decoder is not None and absent and (staged is None or worker.decoder.grows(staged)):
+                return Turn.AFTER_REPLIES  # one that went, or came to be needed, since it was looked for is read then
             return worker.bank.turn(adapter, replacing=replacing)
 
         def bring() -> _Result:
@@ -78,6 +82,28 @@ class AdapterLoading:
         if staged is None:
             raise EngineClosed
         decoder.write_adapter(slot, staged)
+
+    def put_back(self, worker: Worker, before: AdapterBank) -> None:
+        """Let a worker that was not started have the adapters of another's bank; the log names one that is bad.
+
+        Raises ModelError when memory runs out.
+        """
+        for adapter in before.kept:
+            if self._held(worker, adapter):
+                worker.bank.keep(adapter)
+        if (used := before.in_use) is not None and self._held(worker, used):
+            worker.bank.use(used)
+
+    def _held(self, worker: Worker, adapter: AdapterRef) -> bool:
+        """Whether a worker's bank has an adapter, which is read if it has not."""
+        try:
+            if worker.bank.find(adapter) is None:
+                with torch.inference_mode():
+                    self._put(worker, adapter, None, replacing=False)
+        except AdapterMismatch as error:
+            log.error("%s", error)  # noqa: TRY400 - a sentence; where it was raised says nothing more
+            return False
+        return True
 
     def _put(self, worker: Worker, adapter: AdapterRef, staged: StagedAdapter | None, *, replacing: bool) -> None:
         """Write an adapter to the next slot. Only commands change the bank's slots, so none does meanwhile."""

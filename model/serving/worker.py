@@ -22,6 +22,7 @@ from typing import Any
 import torch
 
 from model.adapter.bank import AdapterBank, Turn
+from model.base.device import use_device
 from model.chat import end_of_turn_id
 from model.cores import cores
 from model.errors import AdapterNotLoaded, EngineClosed, EngineFailed, ModelError
@@ -69,7 +70,7 @@ class Worker:
         self._commands: deque[Command] = deque()
         self._closed = False
         self._thread = threading.Thread(
-            target=self._work, args=(decoder.device.type == "cpu",), name="nightshift-engine", daemon=True
+            target=self._work, args=(decoder.device,), name="nightshift-engine", daemon=True
         )
 
     # What other threads may call
@@ -167,9 +168,10 @@ class Worker:
 
     # The thread
 
-    def _work(self, on_cpu: bool) -> None:
+    def _work(self, device: torch.device) -> None:
         try:
-            if on_cpu:
+            use_device(device)
+            if device.type == "cpu":
                 _leave_a_core()
             with torch.inference_mode():
                 while self._work_once():

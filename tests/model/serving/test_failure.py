@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from model import engine as engine_module
+from model.adapter.files import read_adapter
 from model.base.loading import load_base
 from model.chat import Message
 from model.device_errors import is_out_of_memory
@@ -154,6 +155,25 @@ async def test_an_engine_that_failed_starts_again_with_its_adapter(tiny, start, 
     await soon(engine.restart())
     after = await soon(engine.submit(HELLO, GREEDY).wait())
     assert (after.text, after.adapter, engine.failure, engine.adapter) == (before, "a", None, "a")
+
+
+async def test_a_restarted_engine_answers_nothing_before_its_adapters_are_back(tiny, start, monkeypatch):
+    """Else the bare base would answer those who ask first, and named adapters would not be known."""
+    engine = await start(tiny, tiny.a)
+    await engine.load(tiny.b)
+    meanwhile = []
+
+    def reading(*asked):
+        meanwhile.append(engine.failure)
+        return read_adapter(*asked)
+
+    monkeypatch.setattr("model.serving.adapter_loading.read_adapter", reading)
+    engine.mark_failed("a trial")
+    await soon(engine.restart())
+    assert meanwhile == [meanwhile[0]] * 2
+    assert isinstance(meanwhile[0], EngineFailed)
+    assert engine.stats().adapters == {"a": 0, "b": 0}
+    assert (await soon(engine.submit(HELLO, GREEDY).wait())).adapter == "a"
 
 
 async def test_a_restart_without_its_adapter_answers_in_the_base_s_own_name(tiny, start, monkeypatch, tmp_path):

@@ -127,6 +127,26 @@ async def test_a_larger_rank_waits_for_the_replies_and_keeps_what_the_slots_hold
     assert await said(engine, "c") not in expected.values()
 
 
+async def test_an_adapter_that_went_while_it_was_looked_for_is_read_after_the_replies(tiny, start, monkeypatch):
+    """Reading it on the engine's thread would hold them up, and it may want larger slots."""
+    engine = await start(tiny, tiny.a)
+    await engine.load(tiny.b)
+    expected = await said(engine, "b")
+    bank, stage = engine._worker.bank, engine._loading._stage
+
+    def stage_and_lose(worker, adapter):
+        staged = stage(worker, adapter)
+        bank.let_go("b")
+        return staged
+
+    monkeypatch.setattr(engine._loading, "_stage", stage_and_lose)
+    running = engine.submit(ASK, LONG)
+    await anext(aiter(running))
+    await engine.load(tiny.b)
+    assert running._result.done()
+    assert await said(engine, "b") == expected
+
+
 async def test_an_adapter_is_asked_for_by_its_name_until_it_is_unloaded(tiny, start):
     """Replies in the making end; requests in the queue are told, and new ones are refused at once."""
     engine = await start(tiny, tiny.a, slots=1)
