@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from sqlite3 import Connection, Row
 
-from storage import erasure
+from storage import answers, erasure, forgotten_people
 from storage.database import writing
 from storage.errors import DocumentEmpty, DocumentNotFound, DocumentTooLong, KnowledgeFull
 from storage.recall_records import Document, KnowledgeLimits, NewChunk, NewDocument
+from storage.records import Answered, Turn
 from storage.timestamps import now
 
 _DOCUMENTS = """
@@ -21,13 +22,14 @@ _DOCUMENTS = """
 
 
 def add(db: Connection, new: NewDocument, chunks: Sequence[NewChunk], limits: KnowledgeLimits | None = None) -> int:
-    """Store a document; returns its number.
+    """Store a document, without the words of people who were forgotten since they said them; returns its number.
 
     Raises:
         DocumentEmpty, DocumentTooLong, KnowledgeFull: nothing is stored.
     """
     limits = limits or KnowledgeLimits()
     with writing(db):
+        chunks = _may_be_kept(db, chunks)
         _require_room(db, new.guild_id, new.title, chunks, limits, replacing=None)
         moment = now()
         cursor = db.execute(
@@ -65,7 +67,7 @@ def replace(
 ) -> None:
     """Give a document new words; the old ones are erased. Raises DocumentNotFound and what `add` raises."""
     with writing(db):
-        document = get(db, guild_id, document_id)
+        document, chunks = get(db, guild_id, document_id), _may_be_kept(db, chunks)
         _require_room(db, guild_id, document.title, chunks, limits or KnowledgeLimits(), replacing=document)
         db.execute("delete from recall_entries where document_id = ?", [document_id])
         _put_chunks(db, document_id, guild_id, chunks)
@@ -114,38 +116,76 @@ def chunks_of(db: Connection, document_id: int) -> list[NewChunk]:
     return [NewChunk(*row) for row in db.execute(sql, [document_id])]
 
 
-def entries_of(db: Connection, message_ids: Iterable[int]) -> list[int]:
-    """The entries that hold the words of these messages."""
-    sql = "select id from recall_entries where message_id = ?"
-    return [int(row[0]) for number in message_ids for row in db.execute(sql, [number])]
+def take_out(db: Connection, *, message_ids: Iterable[int] = (), author_id: int | None = None) -> dict[int, str]:
+    """Remove the chunks of these messages, or of this person and of answers to them; returns their words by entry.
 
-
-def take_out(db: Connection, *, message_ids: Sequence[int] = (), author_id: int | None = None) -> list[str]:
-    """Remove the chunks that hold the words of these messages, or of this person; returns those words.
-
-    Part of the transaction that removes them elsewhere. A document of which nothing is left goes, too.
+    Part of the transaction that removes them elsewhere. A document of one message goes whole, since its title may be
+    those words, and so does one of which nothing is left.
     """
-    rows = db.execute("select id, text, document_id from recall_entries where author_id = ?", [author_id]).fetchall()
+    theirs = """
+        select id from recall_entries where author_id = ?1
+        union select entry_id from recall_askers where user_id = ?1
+    """
+    found = [row[0] for row in db.execute(theirs, [author_id])]
     for number in message_ids:
-        sql = "select id, text, document_id from recall_entries where message_id = ?"
-        rows += db.execute(sql, [number]).fetchall()
-    for entry_id, _, document_id in rows:
-        db.execute("delete from recall_entries where id = ?", [entry_id])
-        gone = "delete from documents where id = ? and not exists (select 1 from recall_entries where document_id = ?)"
-        db.execute(gone, [document_id, document_id])
-    return [text for _, text, _ in rows]
+        found += [row[0] for row in db.execute("select id from recall_entries where message_id = ?", [number])]
+    words: dict[int, str] = {}
+    for entry_id in found:
+        for one, heading, text in _with_siblings(db, entry_id):
+            words[one] = f"{heading}\n{text}"
+        _remove_entry(db, entry_id)
+    return words
+
+
+def _with_siblings(db: Connection, entry_id: int) -> list[tuple[int, str, str]]:
+    """An entry that is to go, with the others of its document where that is one message."""
+    sql = """
+        select id, heading, text from recall_entries where id = ?1
+        union
+        select others.id, others.heading, others.text from recall_entries
+        join documents on documents.id = recall_entries.document_id and documents.message_id is not null
+        join recall_entries as others on others.document_id = documents.id where recall_entries.id = ?1
+    """
+    return [tuple(row) for row in db.execute(sql, [entry_id])]
+
+
+def _remove_entry(db: Connection, entry_id: int) -> None:
+    row = db.execute("select document_id from recall_entries where id = ?", [entry_id]).fetchone()
+    if row is None:  # gone with its document
+        return
+    db.execute("delete from recall_entries where id = ?", [entry_id])
+    gone = """
+        delete from documents where id = ?1
+            and (message_id is not null or not exists (select 1 from recall_entries where document_id = ?1))
+    """
+    db.execute(gone, [row[0]])
+
+
+def _may_be_kept(db: Connection, chunks: Sequence[NewChunk]) -> list[NewChunk]:
+    """Without the words of people who were forgotten since they said them, and of answers that were withdrawn."""
+    spoken = [Answered(one.message_id, one.author_id, one.message_id) for one in chunks if one.message_id is not None]
+    withheld = forgotten_people.withheld(db, spoken)
+    return [one for one in chunks if one.message_id not in withheld]
 
 
 def _put_chunks(db: Connection, document_id: int, guild_id: int, chunks: Sequence[NewChunk]) -> None:
+    for position, one in enumerate(chunks):
+        cursor = db.execute(
+            """
+            insert into recall_entries (guild_id, document_id, position, heading, text, message_id, author_id)
+            values (?, ?, ?, ?, ?, ?, ?)
+            """,
+            [guild_id, document_id, position, one.heading, one.text, one.message_id, one.author_id],
+        )
+        if one.message_id is not None:
+            _put_askers(db, int(cursor.lastrowid or 0), one.message_id)
+
+
+def _put_askers(db: Connection, entry_id: int, message_id: int) -> None:
+    """Keep whom a message of the bot's answered, since its words may quote them; retention lets go of its reply."""
+    people, _ = answers.askers(db, [Turn("assistant", "", None, message_id)])
     db.executemany(
-        """
-        insert into recall_entries (guild_id, document_id, position, heading, text, message_id, author_id)
-        values (?, ?, ?, ?, ?, ?, ?)
-        """,
-        [
-            (guild_id, document_id, position, one.heading, one.text, one.message_id, one.author_id)
-            for position, one in enumerate(chunks)
-        ],
+        "insert into recall_askers (entry_id, user_id) values (?, ?)", [(entry_id, person) for person in people]
     )
 
 

@@ -8,8 +8,10 @@ from typing import Any
 
 from storage import consents, replies
 from storage.database import writing
-from storage.records import MemberData, Reply
+from storage.records import MemberData, Reply, Turn
+from storage.redaction_rules import REDACTED
 from storage.timestamps import now
+from storage.turns import said_completion
 
 
 def introduced(db: Connection, user_id: int) -> bool:
@@ -33,11 +35,14 @@ def member_data(db: Connection, user_id: int) -> MemberData:
     messages: set[int] = set()
     unnumbered = answers = conversations = 0
     for reply in _replies(db, user_id):
-        theirs = [turn for turn in reply.turns if turn.role != "assistant" and turn.author_id == user_id]
+        theirs = _said(reply, user_id)
         messages.update(turn.message_id for turn in theirs if turn.message_id is not None)
         unnumbered += sum(turn.message_id is None for turn in theirs)
         answers += reply.asker_id == user_id
         conversations += bool(theirs) or reply.asker_id == user_id
+    messages.update(
+        row[0] for row in db.execute("select message_id from recall_entries where author_id = ?", [user_id]) if row[0]
+    )
     (adapters,) = db.execute(
         """
         select count(*) from adapters where retired_at is null and exists (
@@ -63,11 +68,7 @@ def export(db: Connection, user_id: int) -> dict[str, Any]:
     introduced = db.execute("select created_at from introductions where user_id = ?", [user_id]).fetchone()
     conversations = []
     for reply in _replies(db, user_id):
-        theirs = [
-            {"content": turn.content, "message_id": turn.message_id}
-            for turn in reply.turns
-            if turn.role != "assistant" and turn.author_id == user_id
-        ]
+        theirs = [{"content": turn.content, "message_id": turn.message_id} for turn in _said(reply, user_id)]
         asked = reply.asker_id == user_id
         if theirs or asked:
             conversations.append(
@@ -87,6 +88,7 @@ def export(db: Connection, user_id: int) -> dict[str, Any]:
         "learning": None if consent is None else {"opted_in": consent.opted_in, "since": consent.updated_at},
         "told_how_learning_works_at": introduced[0] if introduced else None,
         "conversations": conversations,
+        "in_documents": _in_documents(db, user_id),
         "reviews_you_gave": [
             dict(row)
             for row in db.execute(
@@ -110,6 +112,25 @@ def export(db: Connection, user_id: int) -> dict[str, Any]:
             )
         ],
     }
+
+
+def _said(reply: Reply, user_id: int) -> list[Turn]:
+    """A person's words. In an import of what was said on Discord they may be the completion, too."""
+    said = [turn for turn in reply.turns if turn.author_id == user_id]
+    if said_completion(reply, user_id) and reply.text != REDACTED:
+        said.append(Turn("assistant", reply.text, user_id))
+    return said
+
+
+def _in_documents(db: Connection, user_id: int) -> list[dict[str, Any]]:
+    """What documents hold of a person's messages, and of answers to them."""
+    sql = """
+        select document_id as document, guild_id as server_id, message_id, heading, text,
+            author_id is null as is_answer_to_you
+        from recall_entries where document_id is not null
+            and (author_id = ?1 or id in (select entry_id from recall_askers where user_id = ?1)) order by id
+    """
+    return [dict(row) | {"is_answer_to_you": bool(row["is_answer_to_you"])} for row in db.execute(sql, [user_id])]
 
 
 def _replies(db: Connection, user_id: int) -> Iterator[Reply]:

@@ -763,6 +763,60 @@ def m052_answerability(db: Database) -> None:
     """)
 
 
+def m056_answers_in_documents(db: Database) -> None:
+    # Whom the message of the bot's answered that a chunk holds. Its reply may be deleted before the chunk is.
+    db.execute("""
+        create table recall_askers (
+            entry_id integer not null references recall_entries (id) on delete cascade,
+            user_id integer not null,
+            primary key (entry_id, user_id)
+        ) without rowid
+    """)
+    db.execute("create index recall_askers_user on recall_askers (user_id)")
+    db.execute("""
+        insert or ignore into recall_askers (entry_id, user_id)
+        select recall_entries.id, asker_id from recall_entries
+        join answer_messages on answer_messages.message_id = recall_entries.message_id
+        join replies on replies.id = answer_messages.reply_id where asker_id is not null
+    """)
+    # What was shown with a reply's prompt counts as m030 and m014 say: also the bot's words, and whom it answered.
+    for (reply_id,) in db.execute("select distinct reply_id from recalled order by reply_id").fetchall():
+        db.execute(
+            """
+            insert or ignore into reply_authors (reply_id, user_id)
+            select ?1, user_id from recalled join reply_authors on reply_authors.reply_id = recalled.example_id
+            where recalled.reply_id = ?1
+            union select ?1, user_id from recalled join recall_askers on recall_askers.entry_id = recalled.entry_id
+            where recalled.reply_id = ?1
+            """,
+            [reply_id],
+        )
+        db.execute(
+            """
+            update replies set authors_known = 0 where id = ?1 and (exists (
+                select 1 from recalled join replies as shown on shown.id = recalled.example_id
+                where recalled.reply_id = ?1 and shown.source = 'discord' and not shown.authors_known
+            ) or exists (
+                select 1 from recalled join recall_entries on recall_entries.id = recalled.entry_id
+                where recalled.reply_id = ?1 and recall_entries.message_id is not null and author_id is null
+                    and not exists (select 1 from recall_askers where recall_askers.entry_id = recall_entries.id)
+            ))
+            """,
+            [reply_id],
+        )
+        for (bits,) in db.execute(
+            """
+            select shown.origins | iif(shown.standing = 'edit', 32, iif(shown.source = 'import', 0, 64))
+            from recalled join replies as shown on shown.id = recalled.example_id where recalled.reply_id = ?1
+            union all
+            select 65 from recalled join recall_entries on recall_entries.id = recalled.entry_id
+            where recalled.reply_id = ?1 and recall_entries.message_id is not null and author_id is null
+            """,
+            [reply_id],
+        ).fetchall():
+            db.execute("update replies set origins = origins | ? where id = ?", [bits, reply_id])
+
+
 def m058_voices(db: Database) -> None:
     # guild_id: the server whose voice it is; null: the one voice of all servers.
     for table in ("runs", "adapters", "promotions"):
@@ -808,5 +862,6 @@ STEPS: tuple[Callable[[Database], None], ...] = (
     m050_recall,
     m051_recalled,
     m052_answerability,
+    m056_answers_in_documents,
     m058_voices,
 )

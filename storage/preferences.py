@@ -50,6 +50,8 @@ _REGENERATED = f"""
         and earlier.conversation = replies.conversation and earlier.turns = replies.turns
     where replies.redacted = 0 and earlier.redacted = 0 and earlier.standing is null
         and substr(replies.text, 1, length(earlier.text)) <> earlier.text
+        and exists (select 1 from replies where replies.id = earlier.id and origins & ? = 0
+            and (? = 'operator' or {CONSENTED}))
     order by replies.id, earlier.id
 """  # noqa: S608
 
@@ -82,9 +84,10 @@ def of_pairs(
     Args:
         db: an open database.
         reply_ids: the pairs' replies, which the caller has found eligible.
-        consent: as the pairs were chosen by; a rejected answer needs it too.
+        consent: as the pairs were chosen by; a rejected or regenerated answer needs it too.
         servers: those that teach, for the votes that count; none: the first one.
-        learn_from: as the pairs were chosen by; a rejected answer's prompt is of these origins too.
+        learn_from: as the pairs were chosen by; a rejected or regenerated answer's prompt is of these origins
+            too.
         voice: as the pairs were chosen by; then its server's votes count, and no answer from elsewhere is worse.
     """
     barred = origins.excluded(db, learn_from)
@@ -98,7 +101,7 @@ def of_pairs(
     for reply_id, better, worse in db.execute(_REJECTED, [barred, consent, wanted]):
         if normalise(better) != normalise(worse):
             yield Choice(reply_id, better, worse, "rejection")
-    for reply_id, better, worse in db.execute(_REGENERATED, [wanted]):
+    for reply_id, better, worse in db.execute(_REGENERATED, [wanted, barred, consent]):
         if normalise(better) != normalise(worse):
             yield Choice(reply_id, better, worse, "regeneration")
     yield from _votes(db, chosen, taught(db, servers, voice))

@@ -77,6 +77,7 @@ HIDDEN = frozenset(
         "home_server",
         "introductions",
         "posts",
+        "recall_askers",
         "recall_due",
         "recall_unembedded",
         "recall_vectors",

@@ -33,26 +33,47 @@ def add(db: Connection, reply_id: int, shown: Sequence[Recalled]) -> None:
         where recalled.reply_id = ?1
         union select ?1, author_id from recalled join recall_entries on recall_entries.id = recalled.entry_id
         where recalled.reply_id = ?1 and author_id is not null
+        union select ?1, user_id from recalled join recall_askers on recall_askers.entry_id = recalled.entry_id
+        where recalled.reply_id = ?1
         """,
         [reply_id],
     )
+    if _is_of_unknown(db, reply_id):
+        db.execute("update replies set authors_known = 0 where id = ?", [reply_id])
     origins = _origins(db, reply_id)
     if origins:
         db.execute("update replies set origins = origins | ? where id = ?", [origins, reply_id])
+
+
+def _is_of_unknown(db: Connection, reply_id: int) -> bool:
+    """Whether a reply's prompt was shown words from Discord whose people are not all known."""
+    found = db.execute(
+        """
+        select 1 from recalled join replies on replies.id = recalled.example_id
+        where recalled.reply_id = ?1 and replies.source = 'discord' and not replies.authors_known
+        union all
+        select 1 from recalled join recall_entries on recall_entries.id = recalled.entry_id
+        where recalled.reply_id = ?1 and recall_entries.message_id is not null and author_id is null
+            and not exists (select 1 from recall_askers where recall_askers.entry_id = recall_entries.id)
+        """,
+        [reply_id],
+    )
+    return found.fetchone() is not None
 
 
 def _origins(db: Connection, reply_id: int) -> int:
     """Where the words came from that a reply's prompt was shown, as one number: the answer may quote them."""
     rows = db.execute(
         """
-        select replies.origins | iif(replies.standing = 'edit', ?2, 0)
+        select replies.origins | iif(replies.standing = 'edit', ?2, iif(replies.source = 'import', 0, ?5))
         from recalled join replies on replies.id = recalled.example_id where recalled.reply_id = ?1
         union all
-        select case when recall_entries.message_id is not null then ?3 when kind = 'fact' then ?2 else ?4 end
+        select case when recall_entries.message_id is not null then ?3 | iif(author_id is null, ?5, 0)
+            when kind = 'fact' then ?2 else ?4 end
         from recalled join recall_entries on recall_entries.id = recalled.entry_id
         join documents on documents.id = recall_entries.document_id where recalled.reply_id = ?1
         """,
-        [reply_id, BITS["moderator"], BITS["message"], BITS["import"]],
+        [reply_id, BITS["moderator"], BITS["message"], BITS["import"], BITS["bot"]],
     )
     found = 0
     for (bits,) in rows:

@@ -29,18 +29,19 @@ from storage import (
 from storage.database import writing
 from storage.records import Forgotten, Reply, Turn
 from storage.redaction_rules import REDACTED, RemovedWords, redact_turns
-from storage.turns import encode_turns
+from storage.turns import encode_turns, said_completion
 
 __all__ = ["REDACTED", "forget", "redact_messages"]
 
 
 @dataclass
 class _Withdrawal:
-    """What one act takes out: the replies it touched, people's words, and the bot's answers that repeat them."""
+    """What one act takes out: replies it touched, people's words, the bot's answers that repeat them, and entries."""
 
     touched: set[int] = field(default_factory=set)
     words: RemovedWords = field(default_factory=RemovedWords)
     answers: list[int] = field(default_factory=list)
+    entries: list[int] = field(default_factory=list)
 
 
 def forget(db: Connection, user_id: int, before: int | None = None) -> Forgotten:
@@ -59,12 +60,11 @@ def forget(db: Connection, user_id: int, before: int | None = None) -> Forgotten
         marked = set(lineage.marked(db))
         theirs = _with_author(db, user_id)
         act = _Withdrawal(set(theirs), RemovedWords(text for one in theirs for text in _words_of(db, one, user_id)))
-        for text in documents.take_out(db, author_id=user_id):
-            act.words.add(text)
+        _keep(act, documents.take_out(db, author_id=user_id))
         newest = 0
         for reply_id in theirs:
             reply = replies.get(db, reply_id)
-            asked = reply.asker_id == user_id or _said_completion(reply, user_id)
+            asked = reply.asker_id == user_id or said_completion(reply, user_id)
             answering = _answers_to(db, reply, user_id)
             shown = bool(recalled.of_reply(db, reply_id)) and _only_as_example(reply, user_id, answering)
             if shown and not asked and not _repeats(reply, act.words):
@@ -77,6 +77,7 @@ def forget(db: Connection, user_id: int, before: int | None = None) -> Forgotten
                 db.execute("update replies set asker_id = null, prompt_message_id = null where id = ?", [reply.id])
                 _drop_message(db, reply.id, reply.prompt_message_id)
                 act.answers += answers.messages(db, reply.id)
+        _redact_shown(db, (), tuple(act.entries), act)
         _follow(db, act)
         samples.withdraw(db, act.words)
         forgotten_people.record(db, user_id, newest if before is None else before)
@@ -95,30 +96,39 @@ def redact_messages(db: Connection, message_ids: Iterable[int]) -> list[int]:
     """Remove the words of Discord messages, a person's or the bot's. Returns the numbers of the redacted replies."""
     act, ids = _Withdrawal(), set(message_ids)
     with writing(db):
-        entries = documents.entries_of(db, ids)
-        taken_out = documents.take_out(db, message_ids=sorted(ids))
-        for text in taken_out:
-            act.words.add(text)
-        _redact_in(db, ids, act, entries)
+        _take_out(db, ids, act)
         _follow(db, act)
-        if act.touched or taken_out:
+        if act.touched or act.entries:
             samples.withdraw(db, act.words)
             erasure.request(db)
-    if act.touched or taken_out:
+    if act.touched or act.entries:
         erasure.carry_out(db)
     return sorted(act.touched)
 
 
 def _follow(db: Connection, act: _Withdrawal) -> None:
-    """Take the bot's answers that go out of the conversations that show them, what repeats them there, and so on."""
+    """Take the bot's answers that go out of the documents and conversations that hold them, and what repeats them."""
     followed: set[int] = set()
     while messages := set(act.answers) - followed:
         act.answers.clear()
         followed |= messages
-        _redact_in(db, messages, act)
+        _take_out(db, messages, act)
 
 
-def _redact_in(db: Connection, message_ids: set[int], act: _Withdrawal, entries: Iterable[int] = ()) -> None:
+def _take_out(db: Connection, message_ids: set[int], act: _Withdrawal) -> None:
+    """Take these messages out of documents, and out of every reply that shows them or repeats those documents."""
+    taken = documents.take_out(db, message_ids=sorted(message_ids))
+    _keep(act, taken)
+    _redact_in(db, message_ids, act, taken)
+
+
+def _keep(act: _Withdrawal, taken: dict[int, str]) -> None:
+    act.entries += taken
+    for text in taken.values():
+        act.words.add(text)
+
+
+def _redact_in(db: Connection, message_ids: set[int], act: _Withdrawal, entries: Iterable[int]) -> None:
     """Take these messages out of every reply that shows them, each once, and of what was shown those as examples.
 
     Replies that were shown one of the `entries` of documents, which are gone, may repeat them.
@@ -204,7 +214,7 @@ def _words_of(db: Connection, reply_id: int, user_id: int) -> list[str]:
     """What a person says in a reply, to be found where it is repeated."""
     reply = replies.get(db, reply_id)
     said = [turn.content for turn in reply.turns if turn.author_id == user_id]
-    said += [reply.text] if _said_completion(reply, user_id) else []
+    said += [reply.text] if said_completion(reply, user_id) else []
     return [words for words in said if words != REDACTED]
 
 
@@ -253,13 +263,6 @@ def _answers_another(db: Connection, turn: Turn, user_id: int) -> bool:
 def _only_as_example(reply: Reply, user_id: int, answers_to_them: list[Turn]) -> bool:
     """Whether a person is among a reply's people for an example or a document that its prompt was shown with."""
     return not _speaks(reply, user_id) and not answers_to_them
-
-
-def _said_completion(reply: Reply, user_id: int) -> bool:
-    """Whether the completion of an import is a person's, who is among its people and said nothing before it."""
-    return reply.source == "import" and not any(
-        turn.author_id == user_id for turn in reply.turns if turn.role != "assistant"
-    )
 
 
 def _with_author(db: Connection, user_id: int) -> list[int]:

@@ -131,10 +131,11 @@ def nights(db: Connection) -> list[str]:
 
 def first_start(db: Connection, at: str | None = None) -> str:
     """When the schedule first began on this home: `at` (a timestamp, by default now), unless it is known already."""
-    known = state.get(db, _FIRST_START)
-    if known is None:
-        known = at or now()
-        state.put(db, _FIRST_START, known)
+    with writing(db):
+        known = state.get(db, _FIRST_START)
+        if known is None:
+            known = at or now()
+            state.put(db, _FIRST_START, known)
     return known
 
 

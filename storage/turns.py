@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from storage.records import Turn
+from storage.records import Reply, Turn
 
 
 def encode_turns(turns: Sequence[Turn]) -> str:
@@ -46,3 +46,10 @@ def messages_of(turns: Sequence[Turn], prompt_message_id: int | None) -> set[int
 def authors_are_known(turns: Sequence[Turn]) -> bool:
     """Whether every user turn names its author, without which consent cannot be asked of anybody."""
     return all(turn.author_id is not None for turn in turns if turn.role == "user")
+
+
+def said_completion(reply: Reply, user_id: int) -> bool:
+    """Whether the completion of an import is a person's, who is among its people and said nothing before it."""
+    return reply.source == "import" and not any(
+        turn.author_id == user_id for turn in reply.turns if turn.role != "assistant"
+    )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from dataclasses import replace
 
 import pytest
 
-from storage.records import Adapter, Answered, MemberData, Turn
+from storage.recall_records import NewChunk, NewDocument
+from storage.records import Adapter, Answered, MemberData, NewPair, Turn
 from tests.storage.conftest import ALICE, BOB, CAROL, a_reply
 
 
@@ -52,6 +54,23 @@ def test_an_export_holds_a_persons_words_and_nobody_elses(told):
     assert "to bob" not in text
     assert exported["learning"]["opted_in"] is True
     assert [len(one["your_messages"]) for one in exported["conversations"]] == [1, 2, 1]
+
+
+def test_an_export_holds_what_documents_and_imports_hold_of_a_person(told):
+    """What was saved of their messages and of the answers to them, and what they said in a saved conversation."""
+    pins = NewDocument(guild_id=1, title="#rules", kind="pins", added_by="mo")
+    parts = [NewChunk("alice pinned", "", 41, ALICE), NewChunk("bob pinned", "", 42, BOB), NewChunk("told her", "", 2)]
+    told.add_document(pins, parts)
+    voice = (Turn("user", "carol asks", CAROL), Turn("assistant", "alice spoke", ALICE), Turn("user", "and?", CAROL))
+    told.import_pairs([NewPair(voice, "alice answers", "discord_export", ALICE)], "operator")
+    before = MemberData(opted_in=None, messages=2, answers=2, conversations=3, adapters=0)
+    assert told.member_data(ALICE) == replace(before, messages=5, conversations=4)
+    text = json.dumps(told.export_member(ALICE))
+    assert all(words in text for words in ("alice pinned", "told her", "alice spoke", "alice answers"))
+    assert not any(words in text for words in ("bob pinned", "carol asks"))
+    told.forget(ALICE)
+    text = json.dumps(told.export_member(ALICE))
+    assert not any(words in text for words in ("alice", "told her"))
 
 
 def test_an_export_holds_what_a_moderator_did(told):

@@ -14,7 +14,9 @@ from storage import migrations
 from storage.database import open_database
 from storage.errors import DatabaseNewer, DatabaseUnreadable
 from storage.quarantine import WAITS_SINCE_IMPORT
+from storage.recall_records import NewChunk, NewDocument, Recalled
 from storage.store import Store
+from tests.storage.conftest import ALICE, BOB, a_reply
 
 OLD = Path(__file__).with_name("old_database.sql")
 TABLES = {
@@ -55,6 +57,7 @@ TABLES = {
     "recall_entries",
     "recall_vectors",
     "recall_versions",
+    "recall_askers",
     "recall_due",
     "recall_unembedded",
     "recalled",
@@ -154,6 +157,37 @@ def _answer_in_old_file(path: Path) -> None:
     """)
     connection.commit()
     connection.close()
+
+
+def test_answers_that_an_earlier_version_stored_after_documents_are_learned_from_by_the_same_rules(db_path):
+    """Whom a fact made of an answer may quote, whom nobody knows, and that the words were the bot's."""
+    fact = NewDocument(guild_id=1, title="Fact", kind="fact", added_by="mo")
+    with Store.open(db_path) as store:
+        store.add_reply(a_reply("My code is 5.", "Your code is 5.", message_id=900))
+        for message in (900, 990):
+            store.add_document(fact, [NewChunk(f"Code {message}.", "", message)])
+            (entry,) = store.matching_entries([1], str(message), documents=True, limit=5)
+            answer = store.add_reply(a_reply(asker=BOB), recall=[Recalled(0.9, 10, entry_id=entry)])
+            store.add_reply(a_reply(asker=BOB), recall=[Recalled(0.9, 10, example_id=answer)])
+        rows = _recalled_rows(db_path)
+        store._db.execute("delete from reply_authors where reply_id <> 1 and user_id = ?", [ALICE])
+        store._db.execute("update replies set authors_known = 1, origins = 9 where id <> 1")
+        store._db.execute("drop table recall_askers")
+        store._db.execute("delete from _sqlite_migrations where name = 'm056_answers_in_documents'")
+    assert _recalled_rows(db_path) != rows
+    Store.open(db_path).close()
+    assert _recalled_rows(db_path) == rows
+
+
+def _recalled_rows(path: Path) -> list[tuple]:
+    connection = sqlite3.connect(path)
+    sql = """
+        select id, authors_known, origins, (select group_concat(user_id) from reply_authors where reply_id = replies.id)
+        from replies order by id
+    """
+    rows = connection.execute(sql).fetchall()
+    connection.close()
+    return rows
 
 
 def test_a_newer_database_is_refused_and_left_alone(db_path):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from storage.records import Choice
+from storage.recall_records import Recalled
+from storage.records import Choice, Turn
 from tests.storage.conftest import ALICE, BOB, a_reply
 
 
@@ -70,6 +71,21 @@ def test_an_answer_that_was_regenerated_loses_against_the_approved_one_in_its_pl
     store.add_reply(a_reply("Three?", text="In the attic.", message_id=902))
     judge(store, a_reply("Three?", text="On the roof.", message_id=902), "reject")
     assert choices() == [Choice(good, "Third shelf.", "In the attic.", "regeneration")]
+
+
+def test_a_regenerated_answer_needs_the_consent_of_its_people_too(store, choices):
+    """It may quote whom it was shown, and the origins of that are not those of the pair."""
+    for asker, shown in ((BOB, ()), (ALICE, ("message",))):
+        origin = "message" if shown else "command"
+        turns = (Turn("user", "One?", ALICE, 5, "command"),)
+        other = a_reply("Fact?", asker=asker, turns=(Turn("user", "Fact?", asker, 4, origin),), message_id=890)
+        example = Recalled(0.9, 10, example_id=store.add_reply(other))
+        store.add_reply(a_reply(turns=turns, text="In the attic.", message_id=900), recall=[example])
+        good = judge(store, a_reply(turns=turns, text="Third shelf.", message_id=900), "approve")
+        asked = ["command", "bot"]
+        assert list(store.choices([good], "members", learn_from=asked)) == []
+        everything = list(store.choices([good], "operator", learn_from=[*asked, "message"]))
+        assert "In the attic." in [one.worse for one in everything]
 
 
 def test_a_majority_of_votes_decides_and_a_tie_does_not(store, choices):

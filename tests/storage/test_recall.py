@@ -179,6 +179,67 @@ def test_a_chunk_goes_with_the_message_it_came_from(db_path):
     assert b"zq0000" not in files(db_path)
 
 
+def a_fact(text, message, author=None):
+    """What *Save as fact* stores of a message; the bot's own has no author."""
+    fact = NewDocument(guild_id=HERE, title=text[:20], kind="fact", added_by="mo", message_id=message, channel_id=7)
+    return fact, [NewChunk(text, "", message, author)]
+
+
+@pytest.mark.parametrize("how", ["forget", "delete the question", "delete the answer", "forget after retention"])
+def test_a_fact_made_of_an_answer_goes_with_the_words_it_may_quote(db_path, how):
+    """With what was answered from it; also where the answer's own row is gone before."""
+    with Store.open(db_path) as store:
+        quoting = a_reply("My code is zq12345x.", "Your code is zq12345x.", message_id=900, prompt_message_id=899)
+        store.add_reply(quoting)
+        store.add_document(*a_fact("Alice's code is zq12345x.", 900))
+        (entry,) = store.matching_entries([HERE], "code", documents=True, limit=5)
+        asked = a_reply("Her code?", "It is zq12345x.", asker=BOB, message_id=902, prompt_message_id=901)
+        repeating = store.add_reply(asked, recall=[Recalled(0.9, 10, entry_id=entry)])
+        store.add_review(repeating, "approve", reviewer="mo")
+        if how == "forget after retention":
+            assert store.purge("2999").deleted == 1
+        if how.startswith("forget"):
+            store.forget(ALICE)
+        else:
+            store.redact_messages([899 if how == "delete the question" else 900])
+        assert store.documents(HERE) == []
+        assert store.reply(repeating).redacted
+    assert how == "delete the answer" or b"zq12345x" not in files(db_path)  # there the question is still on Discord
+    assert not how.startswith("forget") or str(ALICE).encode() not in files(db_path)
+
+
+def test_the_heading_of_a_deleted_chunk_is_not_repeated_either(store):
+    """It is the author's words, and is shown with the chunk."""
+    store.add_document(RULES, [NewChunk("Ask Bob.", "The code is zq12345x", 5, BOB)])
+    (entry,) = store.matching_entries([HERE], "code", documents=True, limit=5)
+    answer = a_reply("The code?", "It is zq12345x.", message_id=11)
+    telling = store.add_reply(answer, recall=[Recalled(0.9, 10, entry_id=entry)])
+    assert store.redact_messages([5]) == [telling]
+
+
+def test_words_of_a_forgotten_person_do_not_come_back_as_a_document(db_path):
+    """Their messages may still be pinned; what they write from now on may be added."""
+    with Store.open(db_path) as store:
+        store.forget(ALICE, before=100)
+        with pytest.raises(DocumentEmpty):
+            store.add_document(*a_fact("The code is zq12345x.", 50, ALICE))
+        pins = NewDocument(guild_id=HERE, title="#rules", kind="pins", added_by="mo", channel_id=7)
+        parts = [NewChunk(f"Fact zq0000{n}x.", "", n, author) for n, author in ((50, ALICE), (51, BOB), (101, ALICE))]
+        number = store.add_document(pins, parts)
+        store.replace_document(HERE, number, parts)
+        assert sorted(chunks(store, "fact")) == ["Fact zq0000101x.", "Fact zq000051x."]
+    assert b"zq12345x" not in files(db_path)
+    assert b"zq000050x" not in files(db_path)
+
+
+def test_a_withdrawn_answer_does_not_come_back_as_a_document(store):
+    """It may still be read on Discord when a moderator saves it."""
+    store.add_reply(a_reply(message_id=900, prompt_message_id=899))
+    store.redact_messages([899])
+    with pytest.raises(DocumentEmpty):
+        store.add_document(*a_fact("Second shelf.", 900))
+
+
 def test_an_answer_that_repeats_a_deleted_chunk_goes_with_it(store):
     """What it was shown is known by number."""
     store.add_document(RULES, [NewChunk("The code is zq12345x.", "", 5, BOB)])
@@ -225,3 +286,53 @@ def test_words_from_messages_keep_their_origin_in_an_answer(store):
             one.reply_id for one in store.eligible_pairs("members", servers=[HERE], learn_from=["command", "bot"])
         ]
         assert (number in learned) == (not shown)
+
+
+def learned(store, *origins):
+    return [one.reply_id for one in store.eligible_pairs("members", servers=[HERE], learn_from=origins)]
+
+
+def answered_with(store, *recall):
+    """An approved answer to Bob, who has agreed, with these shown."""
+    store.set_consent(BOB, True)
+    asked = a_reply("Raid?", "At eight.", asker=BOB, guild_id=HERE, turns=(Turn("user", "Raid?", BOB, 5, "command"),))
+    number = store.add_reply(asked, recall=recall)
+    store.add_review(number, "approve", reviewer="mo")
+    return number
+
+
+def test_an_example_of_people_nobody_knows_is_not_learned_from_under_another_name(store):
+    """Where the operator speaks for everybody it may be shown; consent of its people still cannot be asked."""
+    unknown = (Turn("user", "When does the raid begin?", None, 3, "command"), Turn("user", "Well?", ALICE, 4))
+    example = approved(store, turns=unknown)
+    assert answered_with(store) in learned(store, "command", "bot")
+    assert answered_with(store, Recalled(0.9, 10, example_id=example)) not in learned(
+        store, "command", "bot", "message"
+    )
+
+
+def test_who_was_answered_in_a_fact_is_asked_for_consent(store):
+    """A fact made of the bot's answer to Alice may quote her. Where nobody knows whom it answered, nobody can be."""
+    store.add_reply(a_reply("My code is 5.", "Your code is 5.", message_id=900))
+    everything = ("command", "bot", "message")
+    for message, known in ((900, True), (990, False)):
+        number = store.add_document(*a_fact("The code is 5.", message))
+        (entry,) = store.matching_entries([HERE], "code", documents=True, limit=5)
+        shown = answered_with(store, Recalled(0.9, 10, entry_id=entry))
+        assert shown not in learned(store, *everything)
+        store.set_consent(ALICE, True)
+        assert (shown in learned(store, *everything)) == known
+        assert shown not in learned(store, "command", "message")  # the fact is the bot's own words
+        store.set_consent(ALICE, False)
+        store.remove_document(HERE, number)
+
+
+def test_an_example_s_answer_is_the_bot_s_words(store):
+    """An answer that a moderator corrected is learned from without the bot's words; not if it was shown one of them."""
+    turns = (Turn("user", "When does the raid begin?", ALICE, 3, "command"),)
+    examples = [approved(store, turns=turns), store.add_reply(a_reply(turns=turns, guild_id=HERE))]
+    store.add_review(examples[1], "edit", reviewer="mo", edited_text="At nine.")
+    for example, is_learned in zip(examples, (False, True), strict=True):
+        number = answered_with(store, Recalled(0.9, 10, example_id=example))
+        store.add_review(number, "edit", reviewer="mo", edited_text="At ten.")
+        assert (number in learned(store, "command", "moderator")) == is_learned

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
@@ -19,6 +20,7 @@ from storage.files.home import Home
 from storage.files.pair_files import write_pairs
 from storage.recall_records import NewChunk, NewDocument, Recalled
 from storage.records import Adapter, NewPair, NewReply, Post, Turn
+from storage.redaction_rules import REDACTED
 from storage.store import Store
 
 PEOPLE = (900_000_000_000_000_101, 900_000_000_000_000_102, 900_000_000_000_000_103)
@@ -156,6 +158,17 @@ class Histories(RuleBasedStateMachine):
         fact = NewDocument(guild_id=1, title="Fact", kind="fact", added_by="mo", message_id=said.number)
         self.store.add_document(fact, [NewChunk(f"A fact: {said.text}", "", said.number, author)])
 
+    @precondition(lambda self: self.channel)
+    @rule(pick=some)
+    def save_as_fact(self, pick: int) -> None:
+        """A moderator saves what can be read on Discord: a member's message, or the bot's that may quote one."""
+        said = self.channel[pick % len(self.channel)]
+        if said.number in self.deleted or (said.author is None and self.is_let_go(said.number)):
+            return
+        fact = NewDocument(guild_id=1, title=said.text[:40], kind="fact", added_by="mo", message_id=said.number)
+        with contextlib.suppress(StorageError):  # said before its author was forgotten, or withdrawn
+            self.store.add_document(fact, [NewChunk(f"A fact: {said.text}", "", said.number, said.author)])
+
     def finish(self, new: NewReply, words: frozenset[str], recalled: list[Recalled]) -> None:
         number = self.store.add_reply(new, recall=recalled)
         self.answers.append(number)
@@ -276,9 +289,17 @@ class Histories(RuleBasedStateMachine):
     @rule()
     def let_go(self) -> None:
         self.store.purge(LATER)
+        ours = {one.number for one in self.channel if one.author is None}
+        for one in self.store.documents(1):
+            if one.message_id in ours and self.is_let_go(one.message_id):
+                self.store.remove_document(1, one.id)  # as in `leave_unread`: who asked is all that is still known
         self.store.erase()
         rows = {word for line in sqlite3.connect(self.home.db).iterdump() for word in WORD.findall(line.encode())}
         assert {word for one in self.files() for word in WORD.findall(one.read_bytes())} == rows
+
+    def is_let_go(self, message_id: int) -> bool:
+        reply = self.store.reply_by_message(message_id)
+        return reply is None or reply.text == REDACTED
 
     @rule()
     def restart(self) -> None:

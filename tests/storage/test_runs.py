@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import re
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 
 from storage.errors import RunNotFound
+from storage.store import Store
 
 
 def test_a_run_is_recorded_from_start_to_finish(store):
@@ -62,3 +64,18 @@ def test_metrics_come_back_in_order_with_values_that_are_no_numbers(store):
     assert (first.step, first.name, first.value) == (1, "loss", 2.5)
     assert (second.name, second.value) == ("learning_rate", 1e-4)
     assert (third.step, math.isnan(third.value)) == (2, True)
+
+
+def test_two_processes_that_start_at_once_agree_on_the_first_start(store, db_path):
+    """The one that waits for the other takes its time."""
+
+    def another() -> str:
+        with Store.open(db_path) as opened:
+            return opened.first_start("2026-02-02T00:00:00.000+00:00")
+
+    with ThreadPoolExecutor(1) as pool:
+        with store.writing():
+            first = store.first_start("2026-01-01T00:00:00.000+00:00")
+            asked = pool.submit(another)
+            wait([asked], timeout=0.5)
+        assert asked.result(30) == store.first_start() == first
