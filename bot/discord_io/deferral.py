@@ -24,8 +24,7 @@ async def in_time(interaction: discord.Interaction, work: Coroutine[Any, Any, T]
     """The result of `work`. The interaction is deferred if that takes long; `respond` and `redraw` know both cases."""
     task = asyncio.ensure_future(work)
     try:
-        done, _ = await asyncio.wait([task], timeout=_DEFER_AFTER_S)
-        if not done and not interaction.response.is_done():
+        if not await _is_quick(task) and not interaction.response.is_done():
             with contextlib.suppress(*UNSENT):  # the work is done anyway
                 if interaction.type is discord.InteractionType.application_command:
                     await interaction.response.defer(ephemeral=True, thinking=True)
@@ -36,12 +35,19 @@ async def in_time(interaction: discord.Interaction, work: Coroutine[Any, Any, T]
         task.cancel()
 
 
+async def _is_quick(work: asyncio.Task[Any]) -> bool:
+    done, _ = await asyncio.wait([work], timeout=_DEFER_AFTER_S)
+    return bool(done)
+
+
 async def respond(interaction: discord.Interaction, **said: Any) -> None:
-    """Answer a command, for its user alone."""
-    if interaction.response.is_done():
-        await interaction.edit_original_response(**said)
-    else:
+    """Answer a command or a button, for its user alone."""
+    if not interaction.response.is_done():
         await interaction.response.send_message(**said, ephemeral=True)
+    elif interaction.type is discord.InteractionType.application_command:
+        await interaction.edit_original_response(**said)
+    else:  # the original is the message whose button was used, and others read it
+        await interaction.followup.send(**said, ephemeral=True)
 
 
 async def redraw(interaction: discord.Interaction, **said: Any) -> None:

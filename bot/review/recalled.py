@@ -36,7 +36,7 @@ async def _piece(interaction: Interaction, moderators: Moderators, one: Recalled
     name, text, channel_id = await moderators.store.read(_stored, guild.id, one)
     reader: Any = member
     if channel_id is not None and not await moderators.readers.may_read(reader, channel_id):
-        text = texts.SHOWN_HIDDEN
+        name = text = texts.SHOWN_HIDDEN
     return Piece(name or texts.reply(one.example_id or 0), text or texts.SHOWN_GONE, one.score, one.tokens)
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 
 import pytest
 
 from bot.discord_io import deferral
+from bot.i18n.en import knowledge, texts
 from bot.i18n.en import moderation as words
-from bot.i18n.en import texts
 from storage.async_store import AsyncStore
 from storage.store import Store
 from tests.storage.conftest import a_reply
@@ -19,17 +18,11 @@ from tests.storage.conftest import a_reply
 @pytest.fixture
 def slow(stage, monkeypatch):
     """Every look at the store takes longer than a command waits before it defers."""
-    monkeypatch.setattr(deferral, "_DEFER_AFTER_S", 0.05)
-    look = AsyncStore.read
 
-    async def late(self, fn, *args, **kwargs):
-        def asked(store):
-            time.sleep(0.2)
-            return fn(store, *args, **kwargs)
+    async def never(_work):
+        return False
 
-        return await look(self, asked)
-
-    monkeypatch.setattr(AsyncStore, "read", late)
+    monkeypatch.setattr(deferral, "_is_quick", never)  # the simulated clock stands still while something is read
     return stage
 
 
@@ -52,6 +45,19 @@ async def test_a_slow_queue_works_from_page_to_page(slow):
     await slow.world.moderator.click(page, label=texts.APPROVE)
     assert "Question 1?" in page.embeds[0].description
     assert (await slow.app.store.call(Store.counts)).approved == 1
+
+
+async def test_what_was_looked_up_takes_no_cards_place(slow):
+    """However long it takes: the moderator alone reads it, and the card stays."""
+    rules = ("rules.md", b"The weekly raid begins at eight.")
+    await slow.world.moderator.slash(slow.world.general, "knowledge add", file=rules)
+    await slow.ask("When does the weekly raid begin?")
+    card, before = slow.card, slow.card.embeds[0].to_dict()
+    said = await slow.world.moderator.click(card, label=knowledge.SHOW)
+    shown = (said.followups or [said.response])[-1]
+    assert "begins at eight" in str(shown.embeds[0].to_dict())
+    assert shown.ephemeral
+    assert slow.card.embeds[0].to_dict() == before
 
 
 async def test_slow_answers_about_a_member_and_pairs_come_too(slow):

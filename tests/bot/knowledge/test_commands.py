@@ -176,8 +176,30 @@ async def test_a_card_shows_what_was_looked_up(stage):
     """Also after the document was removed, by its number alone."""
     await add(stage, file=("rules.md", RULES))
     await stage.ask(QUESTION)
-    said = await stage.world.moderator.click(stage.card, label=texts.SHOW)
-    assert "old oak" in said.response.embeds[0].fields[0].value
+    assert "old oak" in (await looked_up(stage)).value
     await stage.world.moderator.slash(stage.world.general, "knowledge remove", document="1")
+    assert (await looked_up(stage)).value == f"> {texts.SHOWN_GONE}"
+
+
+async def test_a_card_names_nothing_from_a_channel_that_a_moderator_cannot_read(stage):
+    """A title is the first line of what was said there."""
+    channel = stage.world.guild.create_text_channel("plans")
+    await stage.env.settle()
+    said = await stage.ben.send(channel, "The weekly raid begins at eight.")
+    await add(stage, message=said.jump_url)
+    await stage.ask(QUESTION)
+    assert "begins at eight" in str(await looked_up(stage))
+    here = stage.app.client.get_guild(stage.world.guild.id)
+    await here.get_channel(channel.id).set_permissions(here.default_role, view_channel=False)
+    hidden = await looked_up(stage)
+    assert hidden.name.endswith(texts.SHOWN_HIDDEN)
+    assert hidden.value == f"> {texts.SHOWN_HIDDEN}"
+    assert "raid" not in str(hidden)
+
+
+async def looked_up(stage):
+    """The only piece that a moderator is shown."""
     said = await stage.world.moderator.click(stage.card, label=texts.SHOW)
-    assert said.response.embeds[0].fields[0].value == f"> {texts.SHOWN_GONE}"
+    (embed,) = (said.followups or [said.response])[-1].embeds
+    (piece,) = embed.fields
+    return piece
