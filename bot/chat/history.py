@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,6 +84,12 @@ class HistoryReader:
         """The last messages of a channel before the one with this id, oldest first."""
         return await self._readable(await self._history(channel, before=discord.Object(before)))
 
+    async def words_of(self, message: discord.Message) -> list[HistoryMessage]:
+        """One Discord message as plain text, without what must not be shown."""
+        said = await self.messages_in(message)
+        gone = await self._gone(said)
+        return [one for one in said if one.message_id not in gone]
+
     async def messages_in(self, message: discord.Message) -> list[HistoryMessage]:
         """One Discord message as plain text; an answer to /ask is two: what was asked, and the answer."""
         content = message.content
@@ -140,10 +146,14 @@ class HistoryReader:
         """These messages without those that must not be shown, oldest first; `asked` is always kept."""
         wanted = [one for one in reversed(newest_first) if is_speech(one) and one.id not in self.unfinished]
         history = [history for one in wanted for history in await self.messages_in(await self._original(one))]
-        if self.withheld is None:
-            return history
-        gone = await self.withheld([one.answered or Answered(one.message_id, *_speaker(one)) for one in history])
+        gone = await self._gone(history)
         return [one for one in history if one.message_id == asked or one.message_id not in gone]
+
+    async def _gone(self, history: Sequence[HistoryMessage]) -> Collection[int]:
+        """Those of these messages that must not be shown."""
+        if self.withheld is None:
+            return ()
+        return await self.withheld([one.answered or Answered(one.message_id, *_speaker(one)) for one in history])
 
     async def _original(self, message: discord.Message) -> discord.Message:
         """The message that a thread was made from, in place of Discord's pointer to it."""

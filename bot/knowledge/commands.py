@@ -16,7 +16,16 @@ from bot.discord_io.excerpts import line
 from bot.discord_io.ids import places_of
 from bot.errors import Refused
 from bot.i18n.en import knowledge as texts
-from bot.knowledge.reading import Source, from_file, from_message, from_pins, title_of
+from bot.knowledge.reading import (
+    Source,
+    fetched,
+    from_file,
+    from_message,
+    from_pins,
+    message_at,
+    title_of,
+    words_of,
+)
 from bot.recall.audience import Audience
 from bot.recall.found import found_embed
 from bot.recall.memory import Memory
@@ -124,8 +133,8 @@ class KnowledgeCommands(ModeratorGroup, name="knowledge", description="What I ca
         guild, held = server_of(interaction), await self._chosen(interaction, document)
         await interaction.response.defer(ephemeral=True, thinking=True)
         member: Any = interaction.user
-        if held.kind == "message" and held.url:
-            source = await from_message(member, self._moderators, held.url)
+        if held.kind == "message" and held.channel_id and held.message_id:  # the link may be a moderator's own
+            source = await message_at(member, self._moderators, held.channel_id, held.message_id)
         elif held.kind == "pins" and held.channel_id:
             source = await from_pins(member, self._moderators, held.channel_id)
         else:
@@ -236,6 +245,7 @@ def save_as_fact(moderators: Moderators, config: MemoryConfig, *, hidden: bool) 
 
         async def submit(submitted: Interaction, written: str) -> None:
             moderators.require_server(submitted)
+            await words_of(await fetched(message.channel, message.id), moderators)  # the form may have been open long
             author = None if message.author.bot else message.author.id
             document = NewDocument(
                 guild_id=guild.id,

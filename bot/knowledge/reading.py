@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import discord
 
+from bot.chat.context import HistoryMessage
 from bot.chat.history import HistoryReader
 from bot.discord_io.excerpts import line
 from bot.errors import Refused
@@ -17,8 +19,21 @@ from bot.server.moderators import Moderators
 from storage.errors import DocumentUnreadable
 from storage.files.document_text import chunks_of_text, is_readable, read_document
 from storage.recall_records import DocumentKind, NewChunk
+from storage.records import Answered
+from storage.store import Store
 
-__all__ = ["LARGEST", "Source", "channel_at", "from_file", "from_message", "from_pins", "title_of"]
+__all__ = [
+    "LARGEST",
+    "Source",
+    "channel_at",
+    "fetched",
+    "from_file",
+    "from_message",
+    "from_pins",
+    "message_at",
+    "title_of",
+    "words_of",
+]
 
 LARGEST = 8 * 1024 * 1024
 """Bytes of a file."""
@@ -61,12 +76,14 @@ async def from_message(member: Any, moderators: Moderators, link: str) -> Source
     found = _LINK.match(link.strip())
     if found is None or int(found[1]) != member.guild.id:
         raise Refused(texts.NO_LINK)
-    channel = await channel_at(member, moderators, int(found[2]))
-    try:
-        message = await channel.fetch_message(int(found[3]))
-    except discord.HTTPException as error:
-        raise Refused(texts.NO_LINK) from error
-    chunks = await _chunks_of(message)
+    return await message_at(member, moderators, int(found[2]), int(found[3]))
+
+
+async def message_at(member: Any, moderators: Moderators, channel_id: int, message_id: int) -> Source:
+    """A message, for somebody who can read its channel. Raises Refused."""
+    channel = await channel_at(member, moderators, channel_id)
+    message = await fetched(channel, message_id)
+    chunks = _chunks_of(message, await words_of(message, moderators))
     return Source("message", title_of(message.content), chunks, message.jump_url, channel.id, message.id)
 
 
@@ -77,7 +94,9 @@ async def from_pins(member: Any, moderators: Moderators, channel_id: int) -> Sou
         pinned = [one async for one in channel.pins(limit=_PINS)]
     except discord.HTTPException as error:
         raise Refused(texts.CANNOT_READ) from error
-    chunks = [chunk for message in reversed(pinned) for chunk in await _chunks_of(message)]
+    chunks = [
+        chunk for message in reversed(pinned) for chunk in _chunks_of(message, await _words_of(message, moderators))
+    ]
     if not chunks:
         raise Refused(texts.NO_PINS)
     return Source("pins", f"#{channel.name}", chunks, channel.jump_url, channel.id)
@@ -98,12 +117,38 @@ def title_of(text: str) -> str:
     return line(first, _TITLE) or texts.FACT_TITLE
 
 
-async def _chunks_of(message: discord.Message) -> list[NewChunk]:
-    """What a message says, with whose words it is."""
+async def fetched(channel: Any, message_id: int) -> discord.Message:
+    """A message as it is now. Raises Refused where it is gone, or cannot be read."""
+    try:
+        message: discord.Message = await channel.fetch_message(message_id)
+    except discord.NotFound as error:
+        raise Refused(texts.MESSAGE_GONE) from error
+    except discord.Forbidden as error:
+        raise Refused(texts.CANNOT_READ) from error
+    return message
+
+
+async def words_of(message: discord.Message, moderators: Moderators) -> list[HistoryMessage]:
+    """What a message says. Raises Refused where that must not be stored: it is a forgotten person's, or answers one."""
+    words = await _words_of(message, moderators)
+    if not words:
+        raise Refused(texts.WITHHELD)
+    return words
+
+
+async def _words_of(message: discord.Message, moderators: Moderators) -> list[HistoryMessage]:
     me = message.guild.me.id if message.guild is not None else 0
-    said = await HistoryReader(me, 0).messages_in(message)
+
+    async def withheld(spoken: Iterable[Answered]) -> set[int]:
+        return await moderators.store.read(Store.withheld, list(spoken))
+
+    return await HistoryReader(me, 0, withheld=withheld).words_of(message)
+
+
+def _chunks_of(message: discord.Message, words: Iterable[HistoryMessage]) -> list[NewChunk]:
+    """The parts of what a message says, with whose words each is."""
     return [
         chunk
-        for one in said
+        for one in words
         for chunk in chunks_of_text(one.text, message_id=message.id, author_id=None if one.ours else one.author_id)
     ]

@@ -18,6 +18,8 @@ NO_LINK = (
 )
 LINK_INVALID = "Der Link muss mit https:// oder http:// anfangen."
 CANNOT_READ = "Diesen Kanal kann ich nicht lesen, oder du kannst es nicht."
+WITHHELD = "Ich wurde gebeten zu vergessen, was in dieser Nachricht steht. Deshalb speichere ich sie nicht noch einmal."
+MESSAGE_GONE = "Diese Nachricht steht nicht mehr auf Discord. Deshalb speichere ich sie nicht."
 NO_PINS = "In diesem Kanal ist keine Nachricht mit Text angepinnt."
 TOO_LARGE = "Diese Datei ist zu groß. Ich kann Dateien bis 8 MB lesen."
 KIND_UNKNOWN = "Ich kann Markdown, Text, HTML und PDF lesen (.md, .txt, .html, .pdf)."

@@ -25,6 +25,18 @@ async def add(stage, **options):
     return await stage.world.moderator.slash(stage.world.general, "knowledge add", **options)
 
 
+async def pinned(stage, who, text):
+    """A message that is pinned."""
+    message = await who.send(stage.world.general, text)
+    await stage.app.client.get_channel(stage.world.general.id).get_partial_message(message.id).pin()
+    return message
+
+
+def words(said):
+    """What a moderator was told."""
+    return "\n".join(one.content for one in (said.response, *said.followups) if one is not None)
+
+
 def prompt(stage):
     """What the model was shown before the last question."""
     return "\n".join(one.content for one in stage.engine.seen[-1][:-1])
@@ -98,11 +110,60 @@ async def test_a_deleted_message_is_a_document_no_more(stage):
         assert b"zq12345x" not in bytes_of(stage)
 
 
+async def test_forgotten_words_are_not_stored_again(stage):
+    """Though Discord still has them: by a link, with the pins, when the pins are read again, or as a fact."""
+    said = await pinned(stage, stage.ben, "The zq12345x raid begins at eight.")
+    await pinned(stage, stage.ada, "No spoilers before Sunday.")
+    await add(stage, pins=stage.world.general)
+    form = await stage.world.moderator.context_menu(stage.world.general, texts.SAVE_AS_FACT, said)
+    await forget(stage, stage.ben)
+    told = [await add(stage, message=said.jump_url), await add(stage, pins=stage.world.general)]
+    told.append(await stage.world.moderator.slash(stage.world.general, "knowledge refresh", document="1"))
+    told.append(await stage.world.moderator.submit_modal(form, {"fact": "The zq12345x raid begins at eight."}))
+    assert texts.WITHHELD in words(told[0])
+    assert "1 part" in words(told[1])
+    assert "1 part" in words(told[2])
+    assert texts.WITHHELD in words(told[3])
+    assert b"zq12345x" not in bytes_of(stage)
+    later = await pinned(stage, stage.ben, "It starts at nine now.")
+    assert "document" in words(await add(stage, message=later.jump_url))
+
+
+async def test_an_answer_to_forgotten_words_is_not_stored_again(stage):
+    """The bot's own message is not the person's, but holds what they said."""
+    stage.engine.say("You like zq12345x, Ben.")
+    answer = await stage.ask("I like zq12345x.", who=stage.ben)
+    await forget(stage, stage.ben)
+    assert texts.WITHHELD in words(await add(stage, message=answer.jump_url))
+    assert b"zq12345x" not in bytes_of(stage)
+
+
+async def test_refresh_reads_the_message_and_not_the_link_that_a_moderator_chose(stage):
+    """A link to a hidden message would show its words to everybody who reads the public one."""
+    public = await stage.ben.send(stage.world.general, "The weekly raid begins at eight.")
+    secret = await stage.world.moderator.send(stage.world.review, "The weekly raid is against Kim.")
+    await add(stage, message=public.jump_url, link=secret.jump_url)
+    await stage.ben.edit(public, "The weekly raid begins at nine.")
+    assert "again" in words(await stage.world.moderator.slash(stage.world.general, "knowledge refresh", document="1"))
+    await stage.ask(QUESTION)
+    assert "begins at nine" in prompt(stage)
+    assert "Kim" not in prompt(stage)
+
+
+async def test_a_message_that_is_deleted_while_the_form_is_open_becomes_no_fact(stage):
+    """Its author took it back."""
+    said = await stage.ben.send(stage.world.general, "raid's at 8 btw")
+    form = await stage.world.moderator.context_menu(stage.world.general, texts.SAVE_AS_FACT, said)
+    await stage.ben.delete(said)
+    told = await stage.world.moderator.submit_modal(form, {"fact": "The weekly raid begins at eight."})
+    assert texts.MESSAGE_GONE in words(told)
+    assert await stage.app.store.call(Store.documents, stage.world.guild.id) == []
+
+
 async def test_pinned_messages_are_read(stage):
     """Each with its author, so that it goes with them."""
     for text in ("The weekly raid begins at eight.", "No spoilers before Sunday."):
-        message = await stage.ben.send(stage.world.general, text)
-        await stage.app.client.get_channel(stage.world.general.id).get_partial_message(message.id).pin()
+        await pinned(stage, stage.ben, text)
     await add(stage, pins=stage.world.general)
     await stage.ask(QUESTION)
     assert "> The weekly raid begins at eight." in prompt(stage)
@@ -157,7 +218,7 @@ async def test_a_removed_document_is_gone(stage):
 async def test_what_cannot_be_added_is_refused_in_a_sentence(stage, options, told):
     """And nothing is stored."""
     said = await add(stage, **options)
-    assert told in (said.response.content or "") + str([one.content for one in said.followups])
+    assert told in words(said)
     assert await stage.app.store.call(Store.documents, stage.world.guild.id) == []
 
 

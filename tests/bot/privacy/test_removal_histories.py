@@ -17,7 +17,7 @@ from bot.settings import load_settings
 from bot.simulation.server import simulate, simulated
 from storage.files.home import Home
 from storage.store import Store
-from tests.bot.conftest import Stage, no_training
+from tests.bot.conftest import Stage, no_training, raise_unanswered
 from tests.bot.privacy.test_commands import forget
 from tests.bot.training.test_report import a_night
 from tests.fake_engine import FakeEngine
@@ -27,7 +27,10 @@ MEMBERS = (0, 1, 2)
 
 acts = st.tuples(
     st.sampled_from(
-        ["say", "ask", "ask", "slash", "again", "opt in", "judge", "fact", "delete", "forget", "night", "restart"]
+        [
+            *("say", "ask", "ask", "slash", "again", "opt in", "judge", "fact", "pin", "add", "pins", "refresh"),
+            *("delete", "forget", "forget", "night", "restart"),
+        ]
     ),
     st.sampled_from(MEMBERS),
     st.integers(0, 10**6),
@@ -80,8 +83,13 @@ class History:
             await a_night(None, stage, replies=replies, aside={one: f"It is about reply {one}." for one in replies[:1]})
         elif what == "delete":
             await self.delete(pick)
-        elif what == "fact":
-            await self.save_as_fact(pick)
+        elif what in ("fact", "pin", "add"):
+            await self.save(what, pick)
+        elif what == "pins":
+            await stage.world.moderator.slash(general, "knowledge add", pins=general)
+        elif what == "refresh":
+            for one in await stage.app.store.call(Store.documents, stage.world.guild.id):
+                await stage.world.moderator.slash(general, "knowledge refresh", document=str(one.id))
         else:
             await self.press(what, pick)
         await stage.env.settle()
@@ -94,14 +102,20 @@ class History:
             self.removed.add(word)
             await self.stage.world.members[who].delete(message)
 
-    async def save_as_fact(self, pick: int) -> None:
-        """A moderator saves what somebody said, in words of their own."""
-        here = {one.id for one in self.stage.world.general.history()}
-        own = [message for _, message, _ in self.said if message is not None and message.id in here]
-        if own:
-            moderator, said = self.stage.world.moderator, own[pick % len(own)]
-            form = await moderator.context_menu(self.stage.world.general, knowledge.SAVE_AS_FACT, said)
-            await moderator.submit_modal(form, {"fact": f"A fact: {said.content}"})
+    async def save(self, what: str, pick: int) -> None:
+        """A moderator pins what somebody said, adds it by its link, or saves it in words of their own."""
+        general, moderator = self.stage.world.general, self.stage.world.moderator
+        said = [one for one in general.history() if WORD.search(one.content) and not one.author.bot]
+        if not said:
+            return
+        chosen = said[pick % len(said)]
+        if what == "pin":
+            await self.stage.app.client.get_channel(general.id).get_partial_message(chosen.id).pin()
+        elif what == "add":
+            await moderator.slash(general, "knowledge add", message=chosen.jump_url)
+        else:
+            form = await moderator.context_menu(general, knowledge.SAVE_AS_FACT, chosen)
+            await moderator.submit_modal(form, {"fact": f"A fact: {chosen.content}"})
 
     async def press(self, what: str, pick: int) -> None:
         """A button below an answer, or on a card."""
@@ -135,7 +149,7 @@ async def live(history: list[tuple[str, int, int]], root: Path) -> None:
     engine = Parrot()
     async with (
         Nightshift.open(home, usual, engine=engine, train=no_training) as app,
-        simulate(app.client, settle_timeout=30.0) as world,
+        simulate(app.client, settle_timeout=30.0, check_errors=False) as world,
     ):
         engine.outside = world.env.external_wait
         lived = History(Stage(app, engine, world))
@@ -146,6 +160,7 @@ async def live(history: list[tuple[str, int, int]], root: Path) -> None:
             await lived.act("forget", who, 0)
         lived.check()
         assert await app.store.call(Store.due_posts) == []
+        raise_unanswered(world.env.errors)
 
 
 @settings(
