@@ -17,7 +17,7 @@ from typing import Any
 import discord
 
 from bot.errors import BotError
-from bot.settings import Settings
+from bot.settings import ApiConfig, BackupConfig, MetricsConfig, Settings
 from storage.files.home import Home
 from storage.origins import ORIGINS
 from trainer.launch import RunResult, run_training
@@ -65,7 +65,8 @@ class World:
 def simulated(settings: Settings, *, review_channel: str = REVIEW_CHANNEL) -> Settings:
     """The same settings, pointed at the simulated server's moderator role and one of its channels for review.
 
-    A simulated server is new each time: messages of an earlier one are not taken for deleted.
+    A simulated server is new each time: messages of an earlier one are not taken for deleted. It leaves the bot's
+    backups and ports alone.
     """
     discord_ = replace(
         settings.discord,
@@ -75,7 +76,8 @@ def simulated(settings: Settings, *, review_channel: str = REVIEW_CHANNEL) -> Se
     )
     privacy = replace(settings.privacy, look_back=False)
     training = replace(settings.training, learn_from=ORIGINS)  # this is no Discord, whose policy forbids that
-    return settings.model_copy(update={"discord": discord_, "privacy": privacy, "training": training})
+    own = {"backup": BackupConfig(), "api": ApiConfig(), "metrics": MetricsConfig()}
+    return settings.model_copy(update={"discord": discord_, "privacy": privacy, "training": training, **own})
 
 
 def simulated_home(home: Home, name: str) -> Home:
