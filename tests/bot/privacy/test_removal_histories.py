@@ -85,11 +85,8 @@ class History:
             await self.delete(pick)
         elif what in ("fact", "pin", "add"):
             await self.save(what, pick)
-        elif what == "pins":
-            await stage.world.moderator.slash(general, "knowledge add", pins=general)
-        elif what == "refresh":
-            for one in await stage.app.store.call(Store.documents, stage.world.guild.id):
-                await stage.world.moderator.slash(general, "knowledge refresh", document=str(one.id))
+        elif what in ("pins", "refresh"):
+            await self.read_again(what)
         else:
             await self.press(what, pick)
         await stage.env.settle()
@@ -116,6 +113,15 @@ class History:
         else:
             form = await moderator.context_menu(general, knowledge.SAVE_AS_FACT, chosen)
             await moderator.submit_modal(form, {"fact": f"A fact: {chosen.content}"})
+
+    async def read_again(self, what: str) -> None:
+        """A moderator adds all that is pinned, or lets the bot read every document again."""
+        stage, general = self.stage, self.stage.world.general
+        if what == "pins":
+            await stage.world.moderator.slash(general, "knowledge add", pins=general)
+            return
+        for one in await stage.app.store.call(Store.documents, stage.world.guild.id):
+            await stage.world.moderator.slash(general, "knowledge refresh", document=str(one.id))
 
     async def press(self, what: str, pick: int) -> None:
         """A button below an answer, or on a card."""
