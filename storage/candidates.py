@@ -8,7 +8,7 @@ Which pairs were counted is kept, so that none counts twice.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from sqlite3 import Connection, Row
 from typing import Any
@@ -20,18 +20,20 @@ from storage.timestamps import now
 
 
 def every(db: Connection, guild_id: int | None = None) -> list[Candidate]:
-    """The candidates that may still be put to use, oldest first: not in use, not retired, no words withdrawn.
+    """The candidates that may still be put to use, oldest first: never in use, not retired, no words withdrawn.
 
     Those of a server's own voice, or (None) of the one voice of all servers.
     """
-    gone = {promotions.champion(db, guild_id), *lineage.marked(db)}
     rows = db.execute(
         """
         select candidates.* from candidates join adapters on adapters.id = adapter
-        where retired_at is null and guild_id is ? order by candidates.rowid
+        where retired_at is null and guild_id is ?
+        and not exists (select 1 from promotions where promotions.adapter = candidates.adapter)
+        order by candidates.rowid
         """,
         [guild_id],
     )
+    gone = lineage.marked(db)
     return [_candidate(row) for row in rows if row["adapter"] not in gone]
 
 
@@ -65,22 +67,38 @@ def counted(db: Connection, adapter: str) -> set[int]:
     return {row[0] for row in db.execute("select reply_id from candidate_pairs where adapter = ?", [adapter])}
 
 
-def count(db: Connection, adapter: str, rival: str | None, wealth: Sequence[float], reply_ids: Iterable[int]) -> None:
-    """Keep what some more pairs say of a candidate against the adapter in use."""
+def count(db: Connection, adapter: str, rival: str | None, wealth: Sequence[float], gains: Mapping[int, float]) -> None:
+    """Keep what some more pairs say of a candidate against the adapter in use: the gain on each, by reply number."""
     with writing(db):
-        numbers = sorted(set(reply_ids))
         db.executemany(
             "insert or ignore into candidate_pairs (adapter, reply_id) values (?, ?)",
-            [(adapter, number) for number in numbers],
+            [(adapter, number) for number in sorted(gains)],
         )
         db.execute(
             """
-            update candidates set pairs = case when rival is ? then pairs else 0 end + ?, rival = ?, wealth = ?
-            where adapter = ?
+            update candidates set
+                pairs = iif(rival is :rival, pairs, 0) + :pairs,
+                gain = iif(rival is :rival, gain, 0.0) + :gain,
+                rival = :rival,
+                wealth = :wealth
+            where adapter = :adapter
             """,
-            [rival, len(numbers), rival, json.dumps(list(wealth)), adapter],
+            {
+                "adapter": adapter,
+                "rival": rival,
+                "pairs": len(gains),
+                "gain": sum(gains.values()),
+                "wealth": json.dumps(list(wealth)),
+            },
         )
 
 
 def _candidate(row: Row) -> Candidate:
-    return Candidate(row["adapter"], row["rival"], tuple(json.loads(row["wealth"])), row["pairs"], row["created_at"])
+    return Candidate(
+        row["adapter"],
+        row["rival"],
+        tuple(json.loads(row["wealth"])),
+        row["pairs"],
+        row["gain"],
+        row["created_at"],
+    )

@@ -817,6 +817,11 @@ def m056_answers_in_documents(db: Database) -> None:
             db.execute("update replies set origins = origins | ? where id = ?", [bits, reply_id])
 
 
+def m057_gains_of_candidates(db: Database) -> None:
+    # The sum of the gains on the counted pairs, uncut; of pairs counted before this step nobody knows it any more.
+    db.execute("alter table candidates add column gain real not null default 0")
+
+
 def m058_voices(db: Database) -> None:
     # guild_id: the server whose voice it is; null: the one voice of all servers.
     for table in ("runs", "adapters", "promotions"):
@@ -863,5 +868,6 @@ STEPS: tuple[Callable[[Database], None], ...] = (
     m051_recalled,
     m052_answerability,
     m056_answers_in_documents,
+    m057_gains_of_candidates,
     m058_voices,
 )

@@ -356,12 +356,14 @@ class Candidate:
         rival: the adapter in use that `wealth` compares it with; None is the bare base.
         wealth: what each of the gamblers has; empty before the first pair.
         pairs: how many were counted against that rival.
+        gain: the sum of the gains on them, in nats a token.
     """
 
     adapter: str
     rival: str | None
     wealth: tuple[float, ...]
     pairs: int
+    gain: float
     created_at: str
 
 

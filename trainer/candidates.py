@@ -15,7 +15,7 @@ from storage.errors import AdapterDamaged, AdapterMissing
 from storage.records import Candidate, Pair
 from storage.store import Store
 from trainer.evaluation import evaluate
-from trainer.evaluation.betting import evidence, wealth_after
+from trainer.evaluation.betting import counted_gain, evidence, wealth_after
 from trainer.measurement import Champion
 from trainer.reasons import Reason, Value
 from trainer.training.tokens import Example
@@ -102,6 +102,8 @@ def proven(
 ) -> tuple[Candidate, Reason] | None:
     """Count tonight's gains; returns the candidate that has proved itself, if any, and the reason to use it.
 
+    It has proved itself with enough evidence and a mean gain above 0 over all pairs that were counted.
+
     Args:
         store: where candidates are kept.
         scores: of each candidate that was measured, against the adapter in use.
@@ -115,10 +117,10 @@ def proven(
             for gain in gains:
                 grouped.setdefault(gain.conversation, []).append(gain.nats)
             wealth = wealth_after(before, grouped)
-            store.count_for_candidate(one.adapter, rival, wealth, [gain.reply_id for gain in gains])
-    best = max(
-        (one for one in store.candidates() if one.rival == rival), key=lambda one: evidence(one.wealth), default=None
-    )
+            counted = {gain.reply_id: counted_gain(gain.nats) for gain in gains}
+            store.count_for_candidate(one.adapter, rival, wealth, counted)
+    better = (one for one in store.candidates() if one.rival == rival and one.gain > 0.0)
+    best = max(better, key=lambda one: evidence(one.wealth), default=None)
     if best is None or best.adapter not in scores or evidence(best.wealth) < needed:
         return None
     values: dict[str, Value] = {

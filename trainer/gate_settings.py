@@ -38,8 +38,9 @@ def _prompts(given: tuple[str, ...] | str) -> tuple[str, ...] | str:
 class GateConfig:
     """What a challenger must show to replace the champion. `trainer.evaluation.gate` says what each value does."""
 
-    max_expected_loss: Tolerance = 0.01
-    """Nats a token that promoting may cost on average, given what the pairs show."""
+    max_expected_loss: Annotated[float, Field(gt=0.0, le=100.0)] = 0.01
+    """Nats a token that promoting may cost on average, given what the pairs show. The champion of `anchor_days` ago may
+    be better by as much."""
     max_loss: Tolerance = 0.05
     """Nats a token by which the challenger must not be likely to be worse."""
     confidence: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
@@ -49,7 +50,8 @@ class GateConfig:
     seed: Seed = 0
     """Seed of the resamples and of the drawn replies."""
     anchor_days: Annotated[float, Field(ge=0.0, le=3650.0)] = 7.0
-    """The champion of so many days ago must not be better either, so that small losses do not add up; 0 asks nobody."""
+    """The champion of so many days ago must not be better by more than `max_expected_loss`, so that small losses do not
+    add up; 0 asks nobody."""
     folds: Annotated[int, Field(ge=0, le=20)] = 4
     """Parts into which new pairs are cut, so that each is judged by a training that left it out; below 2, none is."""
     fold_share: Annotated[float, Field(ge=0.01, le=20.0)] = 1.0
@@ -58,7 +60,7 @@ class GateConfig:
     """What they begin with: the champion, which has seen none of these pairs, or a fresh adapter."""
     candidates: Annotated[int, Field(ge=0, le=100)] = 2
     """Adapters kept out for lack of certainty that later pairs may still prove better; 0 keeps none."""
-    candidate_evidence: Annotated[float, Field(ge=1.0, le=1e6)] = 20.0
+    candidate_evidence: Annotated[float, Field(gt=1.0, le=1e6)] = 20.0
     """Evidence from which a candidate is put to use: if it were no better, 20 would be reached once in twenty times."""
     older_tolerance: Tolerance = 0.01
     """Share by which the loss on pairs older than the champion may rise."""

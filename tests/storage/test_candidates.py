@@ -42,8 +42,8 @@ def test_the_least_convincing_makes_room(store):
     """It is retired; the newest always has its chance."""
     kept(store, "one")
     kept(store, "two")
-    store.count_for_candidate("one", None, (3.0,), [1])
-    store.count_for_candidate("two", None, (0.5,), [1])
+    store.count_for_candidate("one", None, (3.0,), {1: 0.5})
+    store.count_for_candidate("two", None, (0.5,), {1: 0.5})
     assert kept(store, "three") == ["two"]
     assert names(store) == ["one", "three"]
     assert store.adapter("two").retired_at is not None
@@ -52,11 +52,12 @@ def test_the_least_convincing_makes_room(store):
 def test_a_pair_counts_once_and_another_rival_starts_again(store):
     """The number of pairs is about the present rival; which ones were counted is kept for good."""
     kept(store, "one")
-    store.count_for_candidate("one", None, (1.1,), [1, 2])
-    store.count_for_candidate("one", None, (1.2,), [3])
-    assert store.candidates()[0].pairs == 3
-    store.count_for_candidate("one", "other", (1.0,), [4])
-    assert (store.candidates()[0].pairs, store.candidates()[0].rival) == (1, "other")
+    store.count_for_candidate("one", None, (1.1,), {1: 0.5, 2: 0.5})
+    store.count_for_candidate("one", None, (1.2,), {3: 0.5})
+    assert (store.candidates()[0].pairs, store.candidates()[0].gain) == (3, 1.5)
+    store.count_for_candidate("one", "other", (1.0,), {4: 0.5})
+    (candidate,) = store.candidates()
+    assert (candidate.pairs, candidate.gain, candidate.rival) == (1, 0.5, "other")
     assert store.candidate_pairs("one") == {1, 2, 3, 4}
 
 
@@ -68,6 +69,18 @@ def test_what_is_in_use_or_retired_is_no_candidate(store):
     assert names(store) == ["two"]
     store.retire_adapter("two")
     assert names(store) == []
+
+
+def test_an_adapter_that_was_ever_in_use_is_no_candidate_and_makes_no_room(store):
+    """Somebody may roll back to it: the next candidates never retire it."""
+    kept(store, "one")
+    kept(store, "two")
+    store.promote("one", kind="gate", actor="run", reason="better")
+    store.promote("two", kind="gate", actor="run", reason="better still")
+    assert names(store) == []
+    assert kept(store, "three", most=1) == []
+    assert kept(store, "four", most=1) == ["three"]
+    assert store.rollback(actor="mod", reason="back").adapter == "one"
 
 
 def test_a_candidate_that_learned_withdrawn_words_is_none_any_more(store, tmp_path):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.trainer.pairs import new_pairs
+from trainer.candidates import Gain, proven
 
-UNSURE = {"max_expected_loss": 0.0, "folds": 0, "older_tolerance": 9.0}
-"""No expected loss is below nothing, so that certainty alone is lacking."""
+UNSURE = {"max_expected_loss": 1e-30, "folds": 0, "older_tolerance": 9.0}
+"""No night is so sure, so that certainty alone is lacking."""
 
 
 def more(place, first, last):
@@ -20,11 +21,17 @@ def last_run(place):
         return store.last_run()
 
 
+def failed_codes(run):
+    """What kept the challenger out."""
+    return [part["code"] for part in run.why[0]["parts"]]
+
+
 @pytest.fixture
 def one_candidate(place):
     """A home whose first night was kept out for lack of certainty."""
     result = place.run(gate=UNSURE)
     assert result.outcome == "kept", result.reason
+    assert failed_codes(last_run(place)) == ["better.unsure"]
     return place
 
 
@@ -50,6 +57,16 @@ def test_a_candidate_that_proves_itself_on_new_pairs_is_put_to_use(one_candidate
         assert store.champion() == candidate
         assert store.candidates() == []
         assert store.last_run().why[0]["code"] == "candidate.proven"
+
+
+def test_a_candidate_that_is_worse_on_average_is_not_put_to_use(one_candidate):
+    """However much evidence many small gains are: one loss takes more than all of them gave."""
+    candidate = last_run(one_candidate).id
+    gains = [Gain(number, f"c{number}", 0.15) for number in range(1, 60)]
+    with one_candidate.store() as store:
+        assert proven(store, {candidate: gains}, None, 20.0) is not None
+        assert proven(store, {candidate: [Gain(60, "c60", -9.0)]}, None, 0.01) is None
+        assert (store.candidates()[0].pairs, round(store.candidates()[0].gain, 6)) == (60, -0.15)
 
 
 def test_pairs_count_once_however_often_a_night_is_repeated(one_candidate):

@@ -60,6 +60,8 @@ def test_sections_of_the_bot_are_passed_over(home):
         ("[model]\ndevice = 3", "model.device cannot be 3"),
         ("consent = 'all'", "consent cannot be 'all'"),
         ("[gate]\nbanned = ['(']", r"gate.banned cannot be .*'\(' is no regular expression"),
+        ("[gate]\nmax_expected_loss = 0", "gate.max_expected_loss cannot be 0.*greater than 0"),
+        ("[gate]\ncandidate_evidence = 1.0", "gate.candidate_evidence cannot be 1.0.*greater than 1"),
         ("[gate]\ncanaries = ['']", "gate.canaries.*a canary prompt is empty"),
         ("[gate]\ncanaries = 'none.txt'", "gate.canaries names .*none.txt, which cannot be used: No such file"),
         ("[training", "not valid TOML"),

@@ -2,19 +2,27 @@
 
 Each night the pairs approved since are scored by champion and candidate, which have both learned from none of them. A
 gambler who believes in the candidate stakes a share of the wealth on every conversation: wealth *= 1 + bet * x, with x
-the gain, cut to [-1, 1] nats. If the candidate is no better, no way of stopping makes more than 20 times the first
+the gain in nats, cut to at most 1. If the candidate is no better, no way of stopping makes more than 20 times the first
 stake likelier than one in twenty (Ville's inequality; Waudby-Smith and Ramdas 2023, arXiv:2010.09686). Several
 gamblers play with different stakes, since nobody knows the gain; the evidence is their mean.
+
+That holds for gamblers who can pay: one with the stake `bet` can lose 1 / bet nats at once and is ruined by more. So
+large losses that are rare ruin the bold gamblers first, and whoever decides also looks at the mean gain, which nothing
+cuts.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
-__all__ = ["BETS", "evidence", "wealth_after"]
+__all__ = ["BETS", "counted_gain", "evidence", "wealth_after"]
 
 BETS = (0.05, 0.15, 0.4, 0.8)
 """Shares of the wealth, from the stake for a gain of a hundredth of a nat to that for a large one."""
+
+_RUINED = 1e-3
+"""Share of the wealth that a ruined gambler keeps, so that later pairs still count a little."""
 
 
 def wealth_after(wealth: Sequence[float], gains: Mapping[str, Sequence[float]]) -> tuple[float, ...]:
@@ -26,9 +34,14 @@ def wealth_after(wealth: Sequence[float], gains: Mapping[str, Sequence[float]]) 
     """
     now = list(wealth) or [1.0] * len(BETS)
     for pairs in gains.values():
-        gain = max(-1.0, min(1.0, sum(pairs) / len(pairs)))
-        now = [one * (1.0 + bet * gain) for one, bet in zip(now, BETS, strict=True)]
+        gain = min(1.0, sum(counted_gain(one) for one in pairs) / len(pairs))
+        now = [one * max(_RUINED, 1.0 + bet * gain) for one, bet in zip(now, BETS, strict=True)]
     return tuple(now)
+
+
+def counted_gain(nats: float) -> float:
+    """A gain as it counts: one that is no number, since a loss is none, counts as a loss of one nat."""
+    return nats if math.isfinite(nats) else -1.0
 
 
 def evidence(wealth: Sequence[float]) -> float:

@@ -8,7 +8,8 @@ A challenger replaces the champion only when all checks pass:
   side has learned from, the mean of d is above 0, what promoting is expected to cost is below a limit
   (`trainer.evaluation.expected_loss`), and a bootstrap by conversation is sure that the challenger is not worse by more
   than a bound. These pairs are the hold-out and, where they were trained, the folds. A tie keeps the champion.
-- **anchor**: on the hold-out, the champion of some days ago is not better: small losses must not add up.
+- **anchor**: on the hold-out, the champion of some days ago is not better by more than the limit of the expected loss:
+  small losses must not add up.
 - **older**: on held-out pairs approved before the champion was made, the mean NLL rises by no more than a tolerance
   (a share of it).
 - **general**: on a fixed set of general questions, the mean loss of sampling the right answer over a wrong one,

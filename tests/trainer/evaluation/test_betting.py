@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.evaluation.betting import BETS, evidence, wealth_after
+from trainer.evaluation.betting import BETS, counted_gain, evidence, wealth_after
 
 nats = st.floats(-5.0, 5.0)
 
@@ -37,14 +39,35 @@ def test_a_conversation_counts_once_however_long():
     assert evidence(()) == 1.0
 
 
-def ever_believed(gain, nights, seed):
+@pytest.mark.parametrize("nats", [math.nan, math.inf, -math.inf])
+def test_a_loss_that_is_no_number_speaks_against_the_candidate(nats):
+    """As a loss of one nat does, whichever adapter it came from."""
+    assert counted_gain(nats) == -1.0
+    assert wealth_after((), {"talk": [nats]}) == wealth_after((), {"talk": [-1.0]})
+
+
+def believed(drawn, nights, seed):
     """Whether the evidence passes 20 on any of so many nights of ten pairs."""
     draw, wealth = random.Random(seed), ()
     for _ in range(nights):
-        wealth = wealth_after(wealth, one_by_one([draw.gauss(gain, 0.32) for _ in range(10)]))
+        wealth = wealth_after(wealth, one_by_one([drawn(draw) for _ in range(10)]))
         if evidence(wealth) >= 20.0:
             return True
     return False
+
+
+def ever_believed(gain, nights, seed):
+    """The same, for gains that lie around one figure."""
+    return believed(lambda draw: draw.gauss(gain, 0.32), nights, seed)
+
+
+def test_many_small_gains_do_not_hide_a_few_large_losses():
+    """A gain of 0.15 in 95 of 100 conversations and a loss of 4 in the others: it is worse on average."""
+
+    def drawn(draw):
+        return 0.15 if draw.random() < 0.95 else -4.0
+
+    assert sum(believed(drawn, 60, seed) for seed in range(200)) <= 40
 
 
 def test_a_candidate_that_is_no_better_is_believed_once_in_twenty_times_at_most():
