@@ -65,7 +65,7 @@ class DoesNotFit(ModelError):
     def __init__(self, needed_bytes: int, free_bytes: int, what: str) -> None:
         super().__init__(
             f"{what} needs about {needed_bytes / 1e9:.1f} GB but only {free_bytes / 1e9:.1f} GB are free: "
-            "choose a smaller base, fewer slots or a shorter context_tokens under [model]."
+            "choose a smaller base, fewer slots or adapter_slots, or a shorter context_tokens under [model]."
         )
         self.needed_bytes, self.free_bytes = needed_bytes, free_bytes
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from trainer.settings import TrainingConfig
 from trainer.training.memory import ModelShape, Workload, training_footprint
+from trainer.training.packing import size_of
 
 __all__ = ["least_bytes", "must_sleep"]
 
@@ -11,8 +14,11 @@ _CONTEXT_BYTES = 0.7e9
 """What a process takes on a GPU before it has allocated anything, and what its allocator wastes."""
 
 
-def least_bytes(shape: ModelShape, config: TrainingConfig) -> float:
-    """The least that a training process needs: one example of full length in a pass, activations computed again."""
+def least_bytes(shape: ModelShape, config: TrainingConfig, *, on_gpu: bool = True) -> float:
+    """The least that a training process needs: one example of full length in a pass, activations computed again.
+
+    On a GPU passes are packed or padded, which the layers decide, so the way that takes more counts.
+    """
     work = Workload(
         rows=1,
         tokens=config.max_tokens,
@@ -20,7 +26,11 @@ def least_bytes(shape: ModelShape, config: TrainingConfig) -> float:
         dropout=bool(config.dropout),
         checkpointing=config.checkpointing != "off",
     )
-    return training_footprint(shape, "qlora", work).total + _CONTEXT_BYTES
+    ways = [
+        replace(work, packed=packed, tokens=size_of(work.tokens) if packed else work.tokens)
+        for packed in (False, on_gpu)
+    ]
+    return max(training_footprint(shape, "qlora", way).total for way in ways) + _CONTEXT_BYTES
 
 
 def must_sleep(*, need: float, free: float, held: float) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
+from model.adapter.bank import slot_rank
 from model.catalog import CatalogEntry
 from model.config import ModelConfig
 from trainer.gpu_sharing import least_bytes
@@ -37,12 +38,13 @@ class MemoryNeeds:
 def memory_needs(shape: ModelShape, model: ModelConfig, training: TrainingConfig, *, on_gpu: bool) -> MemoryNeeds:
     """What answering and training take with these settings; on a CPU numbers have four bytes instead of two."""
     compute = 2 if on_gpu else 4
-    adapter = shape.adapter_parameters(model.lora_rank)
-    weights = _NF4 * shape.linear_parameters + compute * (shape.other_parameters + adapter)
+    places = model.adapter_slots + on_gpu  # a GPU holds the adapter of the prompt that it reads once more
+    adapters = places * shape.adapter_parameters(slot_rank(model.lora_rank))
+    weights = _NF4 * shape.linear_parameters + compute * (shape.other_parameters + adapters)
     slots = model.slots or _SLOTS["cuda" if on_gpu else "cpu"]
     cache = 2 * shape.layers * shape.kv_heads * shape.head_size * compute * model.context_tokens * slots
     wider = 0 if on_gpu else 2 * shape.other_parameters
-    return MemoryNeeds(weights + cache + _WORKING, least_bytes(shape, training) + wider)
+    return MemoryNeeds(weights + cache + _WORKING, least_bytes(shape, training, on_gpu=on_gpu) + wider)
 
 
 def catalog_shape(entry: CatalogEntry) -> ModelShape:

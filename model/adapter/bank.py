@@ -13,10 +13,15 @@ from enum import Enum
 from model.errors import AdapterNotLoaded, BankFull
 from model.protocol import IN_USE, AdapterRef, InUse
 
-__all__ = ["BARE", "AdapterBank", "Turn"]
+__all__ = ["BARE", "AdapterBank", "Turn", "slot_rank"]
 
 BARE = -1
 """In place of a slot: the base without an adapter."""
+
+
+def slot_rank(rank: int) -> int:
+    """The rank of the slots that hold adapters of this one: a power of two, as the kernels on a GPU compile for."""
+    return 1 << (rank - 1).bit_length()
 
 
 class Turn(Enum):

@@ -8,7 +8,7 @@ reads its own slot (as in S-LoRA, arXiv:2311.03285, and Punica, arXiv:2310.18547
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -18,11 +18,12 @@ from bitsandbytes.nn import Linear4bit
 from torch import nn
 from torch.nn import functional
 
-from model.adapter.bank import BARE
+from model.adapter.bank import BARE, slot_rank
 from model.adapter.files import AdapterWeights
 from model.adapter.target_modules import adaptable
+from model.base.memory import check_room
 
-__all__ = ["AdapterSlots", "RowSlots", "SlotLinear", "StagedAdapter"]
+__all__ = ["AdapterSlots", "RowSlots", "SlotLinear", "StagedAdapter", "slot_bytes"]
 
 
 _UNIFORM = 128  # rows that modules compute together with their LoRA product, at most
@@ -123,9 +124,10 @@ class SlotLinear(nn.Module):
         return y + functional.linear(functional.linear(x, self.a[slot]), self.b[slot]) if slot in self.adapted else y
 
 
-def _slot_rank(rank: int) -> int:
-    """The rank of the slots that hold adapters of this one: a power of two, as the kernels on a GPU compile for."""
-    return 1 << (rank - 1).bit_length()
+def slot_bytes(linears: Iterable[Any], slots: int, rank: int, dtype: torch.dtype) -> int:
+    """Memory of `slots` slots for adapters of `rank`, in bytes."""
+    numbers: int = sum(one.in_features + one.out_features for one in linears)
+    return slots * rank * numbers * dtype.itemsize
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,7 @@ class AdapterSlots:
     """
 
     def __init__(self, model: Any, slots: int, rank: int, dtype: torch.dtype, device: torch.device) -> None:
-        self.rank, self.dtype, self.device = _slot_rank(rank), dtype, device
+        self.rank, self.dtype, self.device = slot_rank(rank), dtype, device
         self.prompt = slots if device.type == "cuda" else None
         self._adapters, self._count = slots, slots + (self.prompt is not None)
         self._in_prompt: int | None = BARE
@@ -158,7 +160,10 @@ class AdapterSlots:
         self._uniform: dict[int, RowSlots] = {BARE: self.rows([BARE] * _UNIFORM)}
         self._active = _Active(self._uniform[BARE])
         self.linears: dict[str, SlotLinear] = {}
-        for name, module in adaptable(model).items():
+        found = adaptable(model)
+        needed = slot_bytes(found.values(), self._count, self.rank, dtype)
+        check_room(needed, device, f"Room for {slots} adapters of rank {self.rank}")
+        for name, module in found.items():
             parent = model.get_submodule(name.rpartition(".")[0])
             self.linears[name] = SlotLinear(module, self._active)
             self.linears[name].allocate(self._count, self.rank, dtype, device)
@@ -195,7 +200,7 @@ class AdapterSlots:
 
         Safe beside running forward passes: one transfer, on a stream of its own.
         """
-        rank = max(self.rank, _slot_rank(weights.rank))
+        rank = max(self.rank, slot_rank(weights.rank))
         parts: list[torch.Tensor] = []
         for name, linear in self.linears.items():
             a, b = torch.zeros(rank, linear.in_features), torch.zeros(linear.out_features, rank)
@@ -213,7 +218,10 @@ class AdapterSlots:
         return StagedAdapter(rank, weights.rank, tensors, frozenset(weights.matrices))
 
     def write(self, slot: int, staged: StagedAdapter) -> bool:
-        """Copy a staged adapter into a slot that no row reads; True when the buffers had to grow (and moved)."""
+        """Copy a staged adapter into a slot that no row reads; True when the buffers had to grow (and moved).
+
+        Raises DoesNotFit, and nothing has changed, when there is no room to grow.
+        """
         grown = staged.rank > self.rank
         if grown:
             self._grow(staged.rank)
@@ -251,7 +259,9 @@ class AdapterSlots:
         return self._views[slot]
 
     def _grow(self, rank: int) -> None:
-        """Allocate anew for a larger rank, with what the slots hold."""
+        """Allocate anew for a larger rank, with what the slots hold. Old and new ones are there at the same time."""
+        needed = slot_bytes(self.linears.values(), self._count, rank, self.dtype)
+        check_room(needed, self.device, f"Room for {self._adapters} adapters of rank {rank}")
         for linear in self.linears.values():
             a, b = linear.a, linear.b
             linear.allocate(self._count, rank, self.dtype, self.device)

@@ -10,7 +10,7 @@ import torch
 
 from model.errors import DoesNotFit
 
-__all__ = ["check_fit", "choose_slots", "row_bytes"]
+__all__ = ["check_fit", "check_room", "choose_slots", "free_bytes", "row_bytes"]
 
 log = logging.getLogger(__name__)
 
@@ -18,6 +18,21 @@ _CPU_SLOTS = 8
 _MOST_SLOTS = 32
 _SHARE = 0.5  # of the memory that is free once the weights are in; the rest is for prompts and their activations
 _WORKING_BYTES = 800_000_000  # activations of one prompt chunk, kernels, CUDA's own
+
+
+def free_bytes(device: torch.device) -> float | None:
+    """Memory of a GPU that this process can have, what its allocator keeps included; None elsewhere: nobody counts."""
+    if device.type != "cuda":
+        return None
+    kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return float(torch.cuda.mem_get_info(device)[0] + kept)
+
+
+def check_room(needed: int, device: torch.device, what: str) -> None:
+    """Raise DoesNotFit when a GPU has no room for `needed` bytes."""
+    free = free_bytes(device)
+    if free is not None and needed > free:
+        raise DoesNotFit(needed, int(free), what)
 
 
 def row_bytes(config: Any, context: int, dtype: torch.dtype) -> int:
@@ -57,9 +72,4 @@ def check_fit(directory: Path, config: Any, context: int, dtype: torch.dtype, de
         "The base model %s takes %.2f GB on %s, and each conversation of up to %d tokens %.0f MB",
         *(directory.name, weights / 1e9, device, context, each / 1e6),
     )
-    if device.type != "cuda":
-        return
-    needed = weights + each + _WORKING_BYTES
-    free = torch.cuda.mem_get_info(device)[0]
-    if needed > free:
-        raise DoesNotFit(needed, free, f"The base model {directory.name}")
+    check_room(weights + each + _WORKING_BYTES, device, f"The base model {directory.name}")

@@ -131,15 +131,19 @@ def training_footprint(shape: ModelShape, method: Method, work: Workload) -> Foo
         )
     trained = shape.adapter_parameters(work.rank)
     frozen = _NF4 if method == "qlora" else _HALF
-    adapter = _SINGLE + (work.compute if work.packed else 0)  # packed passes read a copy in the compute type
     return Footprint(
         method,
-        weights=frozen * shape.linear_parameters + _HALF * shape.other_parameters + adapter * trained,
+        weights=frozen * shape.linear_parameters + _HALF * shape.other_parameters + _adapter_weights(shape, work),
         gradients=_SINGLE * trained,
         optimizer=_ADAM_8BIT * trained,
         evaluation=min(_DRAWING_BYTES, _DRAWN * _BYTES_A_SCORE * shape.vocabulary),
         **passing,
     )
+
+
+def _adapter_weights(shape: ModelShape, work: Workload) -> float:
+    """Bytes of the adapter itself, with the copy in the compute type that packed passes read."""
+    return (_SINGLE + (work.compute if work.packed else 0)) * shape.adapter_parameters(work.rank)
 
 
 def choose_fit(
@@ -150,7 +154,7 @@ def choose_fit(
     Args:
         shape: of the base, whose weights are in memory already.
         work: what a whole optimizer step would be in one pass; its `checkpointing` does not matter.
-        free: bytes that a pass and the adapter's gradients and optimizer may take.
+        free: bytes that a pass and the adapter with its gradients and optimizer may take.
         longest: tokens of the longest example, which must fit whatever the estimate says.
         wish: the setting; "auto" computes again only where keeping leaves no room for a pass of a useful size.
     """
@@ -162,7 +166,13 @@ def choose_fit(
         def need(tokens: int) -> float:
             one = replace(work, rows=1, tokens=tokens, checkpointing=checkpointing)
             takes = training_footprint(shape, "qlora", one)
-            return takes.gradients + takes.optimizer + takes.activations + max(takes.logits, takes.workspace)
+            return (
+                _adapter_weights(shape, one)
+                + takes.gradients
+                + takes.optimizer
+                + takes.activations
+                + max(takes.logits, takes.workspace)
+            )
 
         fixed = need(0)
         return int((free - fixed) / ((need(4096) - fixed) / 4096))

@@ -297,3 +297,15 @@ def test_scores_take_no_more_where_there_are_many_words():
     assert training_footprint(many, "qlora", work).logits <= training_footprint(few, "qlora", work).logits
     assert training_footprint(many, "qlora", work).evaluation == pytest.approx(400e6)
     assert training_footprint(few, "qlora", work).evaluation < 100e6
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("free", [2e9, 6e9, 20e9])
+def test_a_pass_that_is_chosen_fits_beside_the_adapter_it_trains(free, packed):
+    """The base is there when it is chosen; the adapter, and its copy for packed passes, come after."""
+    work = Workload(64, 512, packed=packed)
+    fit = choose_fit(MISTRAL_7B, work, free, longest=64)
+    taken = replace(work, rows=1, tokens=fit.tokens, checkpointing=fit.checkpointing)
+    footprint, base = (training_footprint(MISTRAL_7B, "qlora", one) for one in (taken, replace(taken, rank=0)))
+    parts = (footprint.weights - base.weights, footprint.gradients, footprint.optimizer, footprint.activations)
+    assert sum(parts) + max(footprint.logits, footprint.workspace) <= free
