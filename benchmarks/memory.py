@@ -139,8 +139,8 @@ async def answers(memory: Memory, settings: Settings, home: Home) -> dict[str, f
 
 async def hand_over(memory: Memory) -> list[tuple[float, float, float]]:
     """By threshold of the best score: how many unanswerable questions are answered, and known facts handed over."""
-    known = [(await memory.recall(question(asked))).best for _, asked, _ in FACTS]
-    unknown = [(await memory.recall(question(asked))).best for asked in UNANSWERED]
+    known = [(await memory.recall(question(asked))).best or 0.0 for _, asked, _ in FACTS]
+    unknown = [(await memory.recall(question(asked))).best or 0.0 for asked in UNANSWERED]
     return [
         (
             threshold,

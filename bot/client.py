@@ -139,7 +139,7 @@ class NightshiftClient(discord.Client):
         for menu in message_commands(self.review, hidden=config.moderator_role is None):
             self.tree.add_command(menu)
         self.tree.add_command(ask_command(self.requests))
-        self.tree.add_command(SettingsCommands(self.guild_settings))
+        self.tree.add_command(SettingsCommands(self.moderators, looks_up=memory.on))
         self.tree.add_command(save_as_fact(self.moderators, settings.memory, hidden=config.moderator_role is None))
         knowledge = KnowledgeCommands(self.moderators, memory, engine, settings.memory)
         for command in slash_commands(operations, self.moderators, self.review, self.setup, knowledge):

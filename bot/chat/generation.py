@@ -200,7 +200,7 @@ class AnswerGeneration:
                 if self._engine.count_tokens([*self._prompt(shorter), *self._begun]) <= budget:
                     return shorter
             shown = without_last(shown)
-        return context
+        return replace(context, shown=shown)  # none of it, but it says how well the best fitted
 
     def _prompt(self, context: Context) -> list[Message]:
         return with_shown(messages(context.turns, self._persona), context.shown)

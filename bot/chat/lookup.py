@@ -56,12 +56,17 @@ class Lookup:
     async def is_unsure(self, request: ChatRequest, shown: Shown, confidence: float | None) -> bool:
         """Whether the answer is to be left to the moderators, as the server has set.
 
-        Never one that takes another's place: that one has been read.
+        Never one that takes another's place: that one has been read. Nor one for which nothing was looked up, or whose
+        chances cannot be told.
         """
-        if request.guild_id is None or not request.settings.unsure or request.existing is not None:
+        least = request.settings.unsure
+        if request.guild_id is None or shown.best is None or not least or request.existing is not None:
             return False
-        likely = await self._memory.answerability.of(request.guild_id, shown.best, confidence)
-        return likely < request.settings.unsure
+        try:
+            return await self._memory.answerability.of(request.guild_id, shown.best, confidence) < least
+        except Exception:  # noqa: BLE001 - the answer is given all the same
+            _log.exception("Nothing says how likely the answer to request %s is right", request.id)
+            return False
 
     async def look_up(self, request: ChatRequest, turns: Sequence[Turn]) -> Shown:
         """What fits the last question of these turns."""

@@ -117,7 +117,7 @@ def _write(
             )
         )
         reply_id = begun.id if begun is not None and extended else store.add_reply(reply, shown_in, recalled)
-        if request.guild_id is not None:
+        if request.guild_id is not None and shown.best is not None:
             store.put_answerability(reply_id, shown.best, handed_over=unsure)
         if held:
             store.hold(reply_id, shown_in)

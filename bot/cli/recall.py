@@ -46,14 +46,14 @@ def recall(
     place = find_home(home).ensure()
     settings = load_settings(place)
     shown, costs = asyncio.run(_look_up(place, settings, question, server, channel))
-    rows = _rows(shown, costs)
+    rows, best = _rows(shown, costs), shown.best or 0.0
     if as_json:
-        print(json.dumps({"question": question, "best": round(shown.best, 3), "found": rows}, ensure_ascii=False))
+        print(json.dumps({"question": question, "best": round(best, 3), "found": rows}, ensure_ascii=False))
         return
     for row in rows:
         print(f"{row['score']:.2f}  {row['tokens']:>5} tokens  {row['what']}\n      {row['text']}")
     if not rows:
-        print(f"Nothing fits well enough (best score {shown.best:.2f}).")
+        print(f"Nothing fits well enough (best score {best:.2f}).")
 
 
 async def _look_up(

@@ -6,6 +6,7 @@ questions of `make bench-memory`. Plain functions, but for a server's last fit.
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -51,7 +52,7 @@ class Bin:
 
 
 def fitted(rows: Sequence[Reviewed]) -> Curve:
-    """The curve of these answers; the default where they are too few or all alike."""
+    """The curve of these answers; the default where they are too few or all alike. Not for the event loop."""
     good = sum(row.approved for row in rows)
     if len(rows) < _ENOUGH or min(good, len(rows) - good) < _OF_EACH:
         return DEFAULT
@@ -89,5 +90,5 @@ class Answerability:
         rows = await self._store.read(Store.reviewed_answers, guild_id)
         known = self._curves.get(guild_id)
         if known is None or len(rows) >= known[0] + _AGAIN:
-            known = self._curves[guild_id] = len(rows), fitted(rows)
+            known = self._curves[guild_id] = len(rows), await asyncio.to_thread(fitted, rows)
         return known[1](best, confidence)

@@ -50,7 +50,9 @@ def pieces_of(shown: Shown) -> list[Piece]:
 def found_embed(title: str, shown: Shown) -> discord.Embed:
     """What a question finds."""
     if not shown:
-        return limits.Embed(title=title, description=texts.found_nothing(shown.best), colour=discord.Colour.dark_grey())
+        return limits.Embed(
+            title=title, description=texts.found_nothing(shown.best or 0.0), colour=discord.Colour.dark_grey()
+        )
     return embed_of(title, pieces_of(shown))
 
 

@@ -47,8 +47,8 @@ class Shown:
     chunks: tuple[ShownChunk, ...] = ()
     examples: tuple[ShownExample, ...] = ()
     tokens: tuple[int, ...] = ()
-    best: float = 0.0
-    """The best score of all that was found, shown or not."""
+    best: float | None = None
+    """The best score of all that was found, shown or not; None where nothing was looked up."""
 
     def __bool__(self) -> bool:
         return bool(self.chunks or self.examples)

@@ -19,6 +19,7 @@ from bot.i18n.en import texts
 from bot.recall.answerability import Bin, fitted, reliability
 from bot.server.moderator_group import allowed_by
 from bot.server.moderators import Moderators
+from storage.recall_records import Reviewed
 from storage.records import EditDistance, Tally
 from storage.store import Store
 
@@ -47,7 +48,7 @@ def stats_command(moderators: Moderators) -> app_commands.Command[app_commands.G
         picture = await asyncio.to_thread(review_chart, by_day, by_adapter)
         lines = [words.share(one.name or texts.BASE_MODEL, one.approved, one.reviews) for one in by_adapter[-_LINES:]]
         embed = limits.Embed(title=words.STATS, description="\n".join(lines), colour=discord.Colour.blurple())
-        if bins := reliability(sure, fitted(sure)):
+        if bins := await asyncio.to_thread(_reliability, sure):
             embed.add_field(name=words.STATS_SURE, value="\n".join(map(_as_line, bins)), inline=False)
         if picture is None:
             embed.add_field(name=words.STATS_DAYS, value=_in_words(by_day), inline=False)
@@ -62,6 +63,10 @@ def stats_command(moderators: Moderators) -> app_commands.Command[app_commands.G
 
     stats.add_check(allowed_by(moderators.require_server))
     return stats
+
+
+def _reliability(rows: Sequence[Reviewed]) -> list[Bin]:
+    return reliability(rows, fitted(rows))
 
 
 def _as_line(one: Bin) -> str:

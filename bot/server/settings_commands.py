@@ -14,8 +14,10 @@ from discord import app_commands
 from bot.discord_io import limits
 from bot.discord_io.ids import places_of
 from bot.errors import Refused
+from bot.i18n.en import moderation
 from bot.i18n.en import settings as texts
-from bot.server.guild_settings import Actor, GuildSettings, GuildSettingsCache, Talk
+from bot.server.guild_settings import Actor, GuildSettings, Talk
+from bot.server.moderators import Moderators
 from bot.server.permissions import require_administrator
 from bot.server.persona import persona_form
 from storage.guild_settings import SERVER
@@ -28,16 +30,18 @@ AnyChannel = discord.TextChannel | discord.VoiceChannel | discord.ForumChannel |
 
 
 class SettingsCommands(app_commands.Group):
-    """The group /settings, for members with Manage Server."""
+    """The group /settings, for members with Manage Server. `looks_up`: whether the bot ever looks anything up."""
 
-    def __init__(self, guild_settings: GuildSettingsCache) -> None:
+    def __init__(self, moderators: Moderators, *, looks_up: bool) -> None:
         super().__init__(
             name="settings",
             description="How I behave on this server",
             guild_only=True,
             default_permissions=discord.Permissions(manage_guild=True),
         )
-        self._guild_settings = guild_settings
+        self._moderators = moderators
+        self._guild_settings = moderators.guild_settings
+        self._looks_up = looks_up
 
     @app_commands.command(name="show", description="Show the settings for this channel")
     async def show(self, interaction: discord.Interaction) -> None:
@@ -108,7 +112,11 @@ class SettingsCommands(app_commands.Group):
     async def unsure(
         self, interaction: discord.Interaction, percent: app_commands.Range[int, 0, 95], where: Where = "server"
     ) -> None:
-        require_administrator(interaction)
+        guild = require_administrator(interaction)
+        if percent and not self._looks_up:
+            raise Refused(texts.UNSURE_WITHOUT_LOOKUP)
+        if percent and self._moderators.review_channel(guild) is None:
+            raise Refused(moderation.HOLD_NOWHERE)
         chosen = {"unsure": percent / 100 or None}
         held = await self._change(interaction, _place(interaction, where), chosen)
         await _say(interaction, texts.unsure_set(held.unsure))
@@ -195,6 +203,7 @@ def _shown(guild: discord.Guild, held: GuildSettings, channel: Any) -> discord.E
         texts.SHOWN_PERSONA: persona,
         texts.SHOWN_ANSWERS: texts.answers(held.temperature, held.max_new_tokens),
         texts.SHOWN_TALK: texts.talk(held.talk, channel.mention, held.talk_cooldown),
+        texts.SHOWN_REVIEW: texts.HELD if held.hold else texts.unsure_set(held.unsure),
         texts.SHOWN_LIMITS: _limits(guild, held),
         texts.SHOWN_LISTS: texts.lists(
             [f"<#{one}>" for one in held.allowed_channels] + [f"<@&{one}>" for one in held.allowed_roles],

@@ -28,8 +28,10 @@ SHOWN_TITLE = "Meine Einstellungen hier"
 SHOWN_PERSONA = "Persona"
 SHOWN_ANSWERS = "Antworten"
 SHOWN_TALK = "Dieser Kanal"
+SHOWN_REVIEW = "Bevor ich poste"
 SHOWN_LIMITS = "Für jedes Mitglied"
 SHOWN_LISTS = "Wo und wem"
+HELD = "In diesem Kanal poste ich meine Antworten, sobald sie freigegeben sind."
 NO_PERSONA = "(keine)"
 EVERYWHERE = "allen und überall"
 
@@ -46,6 +48,11 @@ def answers(temperature: float, length: int) -> str:
 def answer_too_long(length: int, context: int, longest: int) -> str:
     left = f"Bei einer Antwort von {length} blieben {max(0, context - length)} für das Gespräch"
     return f"Gespräch und Antwort teilen sich {context} Tokens. {left}. Bitte wähle höchstens {longest}."
+
+
+UNSURE_WITHOUT_LOOKUP = (
+    "Das schätze ich nach dem, was ich zu einer Frage nachschlage. Mein Betreiber hat das Nachschlagen abgeschaltet."
+)
 
 
 def unsure_set(threshold: float) -> str:

@@ -28,8 +28,10 @@ SHOWN_TITLE = "My settings here"
 SHOWN_PERSONA = "Persona"
 SHOWN_ANSWERS = "Answers"
 SHOWN_TALK = "This channel"
+SHOWN_REVIEW = "Before I post"
 SHOWN_LIMITS = "Each member"
 SHOWN_LISTS = "Where and to whom"
+HELD = "I post my answers in this channel once they are approved."
 NO_PERSONA = "(none)"
 EVERYWHERE = "everyone, everywhere"
 
@@ -48,6 +50,9 @@ def answer_too_long(length: int, context: int, longest: int) -> str:
     left = f"An answer of {length:,} would leave {max(0, context - length):,} for the conversation"
     held = f"Conversation and answer share {context:,} tokens"
     return f"{held}. {left}. Please choose at most {longest:,}."
+
+
+UNSURE_WITHOUT_LOOKUP = "I judge that by what I look up for a question. My operator has switched that off."
 
 
 def unsure_set(threshold: float) -> str:

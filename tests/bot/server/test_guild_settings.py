@@ -131,6 +131,17 @@ async def test_what_is_set_can_be_read(stage, boss):
     shown = {field.name: field.value for field in result.response.embeds[0].fields}
     assert shown[texts.SHOWN_PERSONA] == "You are a carpenter."
     assert "my name" in shown[texts.SHOWN_TALK]
+    assert shown[texts.SHOWN_REVIEW] == texts.unsure_set(0)
+    await boss.slash(stage.world.general, "settings unsure", percent=40)
+    assert texts.unsure_set(0.4) in await shown_values(stage, boss)
+    await stage.world.moderator.slash(stage.world.general, "hold", on=True)
+    assert texts.HELD in await shown_values(stage, boss)
+
+
+async def shown_values(stage, boss):
+    """What /settings show says."""
+    result = await boss.slash(stage.world.general, "settings show")
+    return [field.value for field in result.response.embeds[0].fields]
 
 
 async def test_settings_outlive_a_restart(stage, boss):
