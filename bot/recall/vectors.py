@@ -109,7 +109,7 @@ class Vectors:
 
     async def _load(self) -> None:
         try:
-            embedder = await self._on_thread(_loaded, self._config)
+            embedder = await self._on_thread(_loaded_here, self._config)
         except ModelError as error:
             _log.warning("Answers and documents are compared by their words alone: %s", error)
             return
@@ -135,14 +135,23 @@ def _changes(store: Store, scope: Scope, known: set[int]) -> tuple[set[int], lis
     return set(there), store.vectors([number for number in there if number not in known])
 
 
-@functools.lru_cache(maxsize=2)
-def _loaded(config: MemoryConfig) -> Embedder | None:
-    """The embedder; one for all clients of a process."""
+def _loaded_here(config: MemoryConfig) -> Embedder | None:
+    """The embedder; this thread keeps to one core, since a product of a vector is over before two threads have met."""
     import torch
 
+    embedder = _loaded(config)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with ThreadPoolExecutor(1) as other:  # the call above counts for threads yet to come, too; this one not for here
+        other.submit(torch.set_num_threads, before).result()
+    return embedder
+
+
+@functools.lru_cache(maxsize=2)
+def _loaded(config: MemoryConfig) -> Embedder | None:
+    """One for all clients of a process."""
     from model.embedder import load_embedder
 
-    torch.set_num_threads(1)  # counts for this thread: a product of a vector is over before two threads have met
     return load_embedder(config)
 
 
