@@ -6,6 +6,25 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+FUSED = ["llama", "mistral", "qwen2", "qwen3", "smollm3", "granite", "phi3", "olmo2", "gemma3"]
+"""Families that the fused step computes."""
+_OWN: dict[str, dict[str, Any]] = {
+    "llama": {"tie_word_embeddings": True},
+    "mistral": {"sliding_window": 24},
+    "smollm3": {"no_rope_layer_interval": 2},
+    "granite": {
+        "embedding_multiplier": 6.0,
+        "attention_multiplier": 0.1,
+        "residual_multiplier": 0.4,
+        "logits_scaling": 0.7,
+    },
+    "phi3": {
+        "sliding_window": 24,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 10_000.0, "partial_rotary_factor": 0.75},
+    },
+    "gemma3": {"tie_word_embeddings": True, "sliding_window": 16, "query_pre_attn_scalar": 32},
+}
+_KINDS = {"gemma3": "gemma3_text"}
 TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
@@ -40,10 +59,9 @@ def tiny_tokenizer() -> Any:
 
 
 def tiny_config(family: str = "llama", **changes: Any) -> Any:
-    """A two-layer configuration of `family`: llama, mistral (sliding window), qwen2, qwen3 or gemma3."""
+    """A two-layer configuration of one of `FUSED`, with whatever the family can have in it."""
     from transformers import AutoConfig
 
-    kinds = {"llama": "llama", "mistral": "mistral", "qwen2": "qwen2", "qwen3": "qwen3", "gemma3": "gemma3_text"}
     values: dict[str, Any] = {
         "vocab_size": 512,
         "hidden_size": 128,
@@ -53,26 +71,35 @@ def tiny_config(family: str = "llama", **changes: Any) -> Any:
         "num_key_value_heads": 2,
         "head_dim": 32,
         "max_position_embeddings": 512,
-        "tie_word_embeddings": family in {"llama", "gemma3"},
+        "tie_word_embeddings": False,
         "bos_token_id": None,
         "eos_token_id": 2,
         "pad_token_id": 0,
     }
-    if family == "mistral":
-        values["sliding_window"] = 24
+    values |= _OWN.get(family, {}) | changes
     if family == "gemma3":
-        values.update(sliding_window=16, layer_types=["sliding_attention", "full_attention"], query_pre_attn_scalar=32)
-    return AutoConfig.for_model(kinds[family], **(values | changes))
+        values["layer_types"] = (["sliding_attention", "full_attention"] * 2)[: values["num_hidden_layers"]]
+    return AutoConfig.for_model(_KINDS.get(family, family), **values)
 
 
-def make_tiny_base(path: Path, family: str = "llama", seed: int = 0, **changes: Any) -> Path:
-    """Write a loadable random model of `family` with tokenizer and chat template to `path` and return it."""
+def tiny_model(family: str = "llama", seed: int = 0, **changes: Any) -> Any:
+    """A random model of `family` in fp32. Where norms differ between families, theirs are random too."""
     import torch
     from transformers import AutoModelForCausalLM
 
     torch.manual_seed(seed)
     model = AutoModelForCausalLM.from_config(tiny_config(family, **changes), dtype=torch.float32)
-    model.save_pretrained(path)
+    if family in {"olmo2", "gemma3"}:
+        with torch.no_grad():
+            for name, weight in model.named_parameters():
+                if "norm" in name:
+                    weight.add_(0.2 * torch.randn_like(weight))
+    return model
+
+
+def make_tiny_base(path: Path, family: str = "llama", seed: int = 0, **changes: Any) -> Path:
+    """Write a loadable random model of `family` with tokenizer and chat template to `path` and return it."""
+    tiny_model(family, seed, **changes).save_pretrained(path)
     tiny_tokenizer().save_pretrained(path)
     return path
 

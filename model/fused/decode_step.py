@@ -1,55 +1,25 @@
-"""A decode step without transformers' modules, for decoders of Llama's shape: about 12 kernels a layer on a GPU.
+"""A decode step without transformers' modules, for the families of model/fused/families.py.
 
-Llama, Mistral, Qwen 2 and Qwen 3 differ only in biases, head norms and windows. After loading, the decoder compares its
-logits with the model's own; a difference beyond rounding leaves the model's own modules in charge.
+About 12 kernels a layer on a GPU. After loading, the decoder compares its logits with the model's own; a difference
+beyond rounding leaves the model's own modules in charge.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import torch
 
-from model.adapter.slots import RowSlots, SlotLinear
+from model.adapter.slots import RowSlots
 from model.cache.kv_cache import AttentionOptions, SlotCache
-from model.fused.kernels import FusedLayer, Kernels, Layers, Step
-from model.fused.packed import fuse, rebind
+from model.fused.families import FAMILIES
+from model.fused.kernels import AttentionShape, FusedLayer, FusedLinear, Kernels, Layers, Step
+from model.fused.layers import fuse_layers, norm_weight, rebind_layers
 
-__all__ = ["FusedStep", "has_llama_shape"]
+__all__ = ["FusedStep"]
 
 _Attend = Callable[[int, FusedLayer, torch.Tensor], torch.Tensor]
-_FAMILIES = ("llama", "mistral", "qwen2", "qwen3")
-
-
-def has_llama_shape(model: Any, kernels: Kernels) -> bool:
-    """Whether this file knows how the model's layers compute, and the kernels take their sizes."""
-    config = model.config
-    dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    return (
-        config.model_type in _FAMILIES
-        and config.hidden_act == "silu"
-        and not getattr(config, "mlp_bias", False)
-        and kernels.fits_heads(dim)
-        and all(
-            isinstance(linear, SlotLinear) and kernels.fits(linear.in_features, linear.out_features)
-            for layer in model.model.layers
-            for linears in _parts(layer).values()
-            for linear in linears
-        )
-    )
-
-
-def _parts(layer: Any) -> dict[str, list[SlotLinear]]:
-    """The linear layers that share their input, as they are fused."""
-    attention, mlp = layer.self_attn, layer.mlp
-    return {
-        "qkv": [attention.q_proj, attention.k_proj, attention.v_proj],
-        "out": [attention.o_proj],
-        "gate_up": [mlp.gate_proj, mlp.up_proj],
-        "down": [mlp.down_proj],
-    }
 
 
 class FusedStep:
@@ -58,18 +28,19 @@ class FusedStep:
     def __init__(self, model: Any, cache: SlotCache, kernels: Kernels) -> None:
         self._model, self._cache, self._kernels = model, cache, kernels
         self._head = kernels.make_head(model.lm_head.weight)
-        self._eps = float(model.config.rms_norm_eps)
-        self._scale = float(model.model.layers[0].self_attn.scaling)
-        places = torch.arange(cache.length, device=cache.device)[None]
-        cos, sin = model.model.rotary_emb(torch.zeros(1, dtype=cache.dtype, device=cache.device), places)
-        self._rotary = (cos[0].contiguous(), sin[0].contiguous())
-        self._layers = [self._layer(layer) for layer in model.model.layers]
+        config = model.config
+        self._eps = float(config.rms_norm_eps)
+        self._norm = norm_weight(model.model.norm, FAMILIES[config.model_type])
+        self._embedding_factor = float(getattr(config, "embedding_multiplier", 1.0))
+        self._logits_divisor = float(getattr(config, "logits_scaling", 1.0))
+        self._soft_cap = getattr(config, "final_logit_softcapping", None)
+        self._layers = fuse_layers(model, cache, kernels)
         self._whole = self._compile()
 
     def _compile(self) -> Layers | None:
         """All layers as one function of hidden states, positions and owning rows, where the kernels have it."""
         make = self._kernels.compile_layers
-        return make(self._layers, self._cache, self._rotary, eps=self._eps, scale=self._scale) if make else None
+        return make(self._layers, self._cache, eps=self._eps) if make else None
 
     @property
     def reads_owners(self) -> bool:
@@ -78,42 +49,15 @@ class FusedStep:
 
     def bind(self) -> None:
         """Use the adapter slots' new buffers after they were allocated again."""
-        for index, (fused, layer) in enumerate(zip(self._layers, self._model.model.layers, strict=True)):
-            parts = _parts(layer)
-            self._layers[index] = replace(
-                fused,
-                qkv=rebind(fused.qkv, parts["qkv"]),
-                out=rebind(fused.out, parts["out"]),
-                gate_up=rebind(fused.gate_up, parts["gate_up"]),
-                down=rebind(fused.down, parts["down"]),
-            )
+        self._layers = rebind_layers(self._model, self._layers)
         self._whole = self._compile()
-
-    def _layer(self, layer: Any) -> FusedLayer:
-        attention, norms = layer.self_attn, None
-        if hasattr(attention, "q_norm"):
-            norms = (attention.q_norm.weight, attention.k_norm.weight, float(attention.q_norm.variance_epsilon))
-        window = getattr(attention, "sliding_window", None)
-        if self._model.config.model_type == "mistral":
-            window = self._model.config.sliding_window
-        fused = {name: fuse(linears, self._kernels) for name, linears in _parts(layer).items()}
-        return FusedLayer(
-            input_norm=layer.input_layernorm.weight,
-            qkv=fused["qkv"],
-            out=fused["out"],
-            post_norm=layer.post_attention_layernorm.weight,
-            gate_up=fused["gate_up"],
-            down=fused["down"],
-            window=int(window or 0),
-            norms=norms,
-        )
 
     def __call__(self, tokens: torch.Tensor, slots: RowSlots) -> torch.Tensor:
         """Logits [n, vocabulary] of one new token for each of the first n rows."""
         rows = self._cache.owners[: len(tokens)]
         if self._whole is not None:
             return self._logits(self._whole(self._embedded(tokens), self._cache.positions, rows, slots))
-        step = self._kernels.begin_step(self._rotary, self._cache.positions, rows)
+        step = self._kernels.begin_step(self._cache.positions, rows)
         return self._logits(self._body(tokens, slots, self._attending(step)))
 
     def read(
@@ -131,7 +75,7 @@ class FusedStep:
         """
         begin = self._kernels.begin_prefill
         assert begin is not None  # noqa: S101 - there are PREFILL_SIZES
-        step = begin(self._rotary, positions, owners)
+        step = begin(positions, owners)
         return self._logits(self._body(tokens, slots, self._attending(step)).index_select(0, last))
 
     def prefill(self, tokens: torch.Tensor, row: int, start: int, slots: RowSlots) -> torch.Tensor:
@@ -144,17 +88,16 @@ class FusedStep:
             places = torch.arange(start, start + count)
             owners = torch.full_like(places, self._cache.owner(row))
             return self._logits(self._whole(self._embedded(tokens), places, owners, slots)[-1:])
-        cos, sin = (table[start : start + count, None] for table in self._rotary)
 
         def attend(index: int, layer: FusedLayer, qkv: torch.Tensor) -> torch.Tensor:
-            dim = self._rotary[0].shape[1]
-            kv = layer.qkv.segments[1] // dim
+            how, dim = layer.attention, layer.attention.rotary[0].shape[1]
             heads = qkv.view(count, -1, dim)
-            q, k, v = heads.split([heads.shape[1] - 2 * kv, kv, kv], dim=1)
-            if layer.norms:
-                q, k = self._normed(q, layer.norms[0]), self._normed(k, layer.norms[1])
-            q, k = _rotated(q, cos, sin), _rotated(k, cos, sin)
-            options = AttentionOptions(self._scale, layer.window or None, None)
+            kv = (heads.shape[1] - how.heads) // 2
+            q, k, v = heads.split([how.heads, kv, kv], dim=1)
+            if norms := how.head_norms:
+                q, k = self._normed(q, norms[0]), self._normed(k, norms[1])
+            q, k = _rotated(q, how, start), _rotated(k, how, start)
+            options = AttentionOptions(how.scale, how.window or None, None)
             q, k, v = (part.transpose(0, 1)[None] for part in (q, k, v))
             return self._cache.attend(index, q, k, v, options).reshape(count, -1)
 
@@ -164,39 +107,69 @@ class FusedStep:
         """Attention by the kernels, for the layers of one pass."""
 
         def attend(index: int, layer: FusedLayer, qkv: torch.Tensor) -> torch.Tensor:
-            keys, values = self._cache.keys[index], self._cache.values[index]
-            return step.attend(qkv, keys, values, scale=self._scale, window=layer.window, norms=layer.norms)
+            return step.attend(qkv, self._cache.keys[index], self._cache.values[index], layer.attention)
 
         return attend
 
     def _body(self, tokens: torch.Tensor, slots: RowSlots, attend: _Attend) -> torch.Tensor:
         """Hidden states [n, hidden] before the last norm."""
-        kernels = self._kernels
         hidden = self._embedded(tokens)
         for index, layer in enumerate(self._layers):
-            qkv = layer.qkv(kernels.rms_norm(hidden, layer.input_norm, self._eps), slots)
-            hidden = layer.out(attend(index, layer, qkv), slots, residual=hidden)
-            x = kernels.rms_norm(hidden, layer.post_norm, self._eps)
-            if len(tokens) <= kernels.SMALL_BATCH:
-                gated = kernels.finish_gated(*layer.gate_up.product(x, slots), layer.gate_up.b, slots)
-            else:
-                gated = kernels.gated(layer.gate_up(x, slots))
-            hidden = layer.down(gated, slots, residual=hidden)
+            qkv = layer.qkv(self._before(hidden, layer.norms.before_attention), slots)
+            qkv = self._wide_normed(qkv, layer.attention)
+            hidden = self._added(layer.out, attend(index, layer, qkv), slots, hidden, layer.norms.after_attention)
+            gated = self._gated(self._before(hidden, layer.norms.before_mlp), layer, slots)
+            hidden = self._added(layer.down, gated, slots, hidden, layer.norms.after_mlp)
         return hidden
+
+    def _before(self, hidden: torch.Tensor, norm: torch.Tensor | None) -> torch.Tensor:
+        return hidden if norm is None else self._kernels.rms_norm(hidden, norm, self._eps)
+
+    def _added(
+        self, linear: FusedLinear, x: torch.Tensor, slots: RowSlots, hidden: torch.Tensor, norm: torch.Tensor | None
+    ) -> torch.Tensor:
+        """The hidden states plus what a part of a layer computes of x."""
+        if norm is None:
+            return linear(x, slots, residual=hidden)
+        return self._kernels.rms_norm(linear(x, slots), norm, self._eps, hidden)
+
+    def _gated(self, x: torch.Tensor, layer: FusedLayer, slots: RowSlots) -> torch.Tensor:
+        kernels = self._kernels
+        if len(x) <= kernels.SMALL_BATCH:
+            return kernels.finish_gated(*layer.gate_up.product(x, slots), layer.gate_up.b, slots, layer.activation)
+        return kernels.gated(layer.gate_up(x, slots), layer.activation)
+
+    def _wide_normed(self, qkv: torch.Tensor, how: AttentionShape) -> torch.Tensor:
+        """Queries and keys normed over all heads at once, where they are."""
+        if how.norms is None or not how.wide_norms:
+            return qkv
+        q_norm, k_norm, _ = how.norms
+        sizes = [len(q_norm), len(k_norm)]
+        q, k, v = qkv.split([*sizes, qkv.shape[1] - sum(sizes)], dim=1)
+        rms_norm = self._kernels.rms_norm
+        return torch.cat([rms_norm(q, q_norm, self._eps), rms_norm(k, k_norm, self._eps), v], dim=1)
 
     def _embedded(self, tokens: torch.Tensor) -> torch.Tensor:
         hidden: torch.Tensor = self._model.model.embed_tokens(tokens)
-        return hidden
+        return hidden if self._embedding_factor == 1.0 else hidden * self._embedding_factor
 
     def _logits(self, hidden: torch.Tensor) -> torch.Tensor:
-        return self._head(self._kernels.rms_norm(hidden, self._model.model.norm.weight, self._eps))
+        logits = self._head(self._kernels.rms_norm(hidden, self._norm, self._eps))
+        if self._logits_divisor != 1.0:
+            logits = logits / self._logits_divisor
+        return logits if self._soft_cap is None else torch.tanh(logits / self._soft_cap) * self._soft_cap
 
     def _normed(self, heads: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         normed = self._kernels.rms_norm(heads.reshape(-1, heads.shape[-1]), weight, self._eps)
         return normed.view(heads.shape)
 
 
-def _rotated(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
-    """Rotary position embedding (Su et al., arXiv:2104.09864), halves side by side as transformers lays them out."""
-    first, second = x.chunk(2, dim=-1)
-    return x * cos + torch.cat((-second, first), dim=-1) * sin
+def _rotated(x: torch.Tensor, how: AttentionShape, start: int) -> torch.Tensor:
+    """Rotary position embedding (Su et al., arXiv:2104.09864) of x [count, heads, head_dim] from position `start`.
+
+    What is turned has its halves side by side, as transformers lays them out.
+    """
+    cos, sin = (table[start : start + len(x), None] for table in how.rotary)
+    half = how.turned // 2
+    other = torch.cat((-x[..., half : how.turned], x[..., :half], x[..., how.turned :]), dim=-1)
+    return (x * cos + other * sin).to(x.dtype)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 from bitsandbytes.functional import QuantState
@@ -17,10 +17,25 @@ from torch.nn import functional
 from model.adapter.slots import RowSlots
 from model.cache.kv_cache import SlotCache
 
-__all__ = ["BeginStep", "CompileLayers", "FusedLayer", "FusedLinear", "Kernels", "Layers", "Norms", "Rotary", "Step"]
+__all__ = [
+    "Activation",
+    "AttentionShape",
+    "BeginStep",
+    "CompileLayers",
+    "FusedLayer",
+    "FusedLinear",
+    "Kernels",
+    "LayerNorms",
+    "Layers",
+    "Norms",
+    "Rotary",
+    "Step",
+]
 
+Activation = Literal["silu", "gelu_pytorch_tanh"]
+"""What a gate goes through, by transformers' names."""
 Rotary = tuple[torch.Tensor, torch.Tensor]
-"""cos and sin, [length, head_dim]."""
+"""cos and sin, [length, head_dim]; 1 and 0 for numbers that no position turns."""
 Norms = tuple[torch.Tensor, torch.Tensor, float]
 """Query and key RMS norm weights, and epsilon."""
 Head = Callable[[torch.Tensor], torch.Tensor]
@@ -29,35 +44,52 @@ Layers = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, RowSlots], torch.Te
 """Hidden states [M, hidden], positions, cache rows and slots (M of each at least) -> hidden states."""
 
 
+@dataclass(frozen=True)
+class AttentionShape:
+    """How a layer attends.
+
+    Attributes:
+        heads: of queries.
+        scale: of the scores.
+        rotary: of each position.
+        turned: how many numbers of a head, from the first, a position turns: its first half against its second.
+        window: of local attention; 0 without one.
+        norms: of queries and keys, if they have any.
+        wide_norms: whether those are over all heads at once. `Step.attend` leaves them to its caller.
+    """
+
+    heads: int
+    scale: float
+    rotary: Rotary
+    turned: int
+    window: int = 0
+    norms: Norms | None = None
+    wide_norms: bool = False
+
+    @property
+    def head_norms(self) -> Norms | None:
+        """Norms of each head."""
+        return None if self.wide_norms else self.norms
+
+
 class Step(Protocol):
     """What the layers of one pass share."""
 
-    def attend(
-        self,
-        qkv: torch.Tensor,
-        keys: torch.Tensor,
-        values: torch.Tensor,
-        *,
-        scale: float,
-        window: int = 0,
-        norms: Norms | None = None,
-    ) -> torch.Tensor:
+    def attend(self, qkv: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, how: AttentionShape) -> torch.Tensor:
         """Attention of M new tokens; stores their keys and values. Returns [M, heads * head_dim].
 
         qkv: [M, (heads + 2 * kv_heads) * head_dim]; keys, values: [rows, kv_heads, length, head_dim].
         """
 
 
-BeginStep = Callable[[Rotary, torch.Tensor, torch.Tensor], Step]
-"""Rotary tables, positions and owning cache rows of the new tokens (as many of each at least) -> a step."""
+BeginStep = Callable[[torch.Tensor, torch.Tensor], Step]
+"""Positions and owning cache rows of the new tokens (as many of each at least) -> a step."""
 
 
 class CompileLayers(Protocol):
     """Makes one function of all layers."""
 
-    def __call__(
-        self, layers: Sequence[FusedLayer], slots: SlotCache, rotary: Rotary, *, eps: float, scale: float
-    ) -> Layers | None:
+    def __call__(self, layers: Sequence[FusedLayer], slots: SlotCache, *, eps: float) -> Layers | None:
         """None where the layers have to be computed one by one."""
 
 
@@ -77,7 +109,7 @@ class Kernels(Protocol):
     def compile_layers(self) -> CompileLayers | None:
         """All layers as one call, where the device has it."""
 
-    def begin_step(self, rotary: Rotary, positions: torch.Tensor, owners: torch.Tensor) -> Step:
+    def begin_step(self, positions: torch.Tensor, owners: torch.Tensor) -> Step:
         """Begin a decode step: one token for each cache row in `owners`."""
 
     def fits(self, inputs: int, outputs: int) -> bool:
@@ -124,17 +156,25 @@ class Kernels(Protocol):
         *,
         bias: torch.Tensor | None = None,
         residual: torch.Tensor | None = None,
+        factor: float = 1.0,
     ) -> torch.Tensor:
-        """[M, N]: the product, plus LoRA's B, plus bias, plus residual. `segments` are the layers' widths in N."""
+        """[M, N]: the product, plus LoRA's B, plus bias, times factor, plus residual.
 
-    def finish_gated(self, sums: torch.Tensor, low: torch.Tensor, b: torch.Tensor, rows: RowSlots) -> torch.Tensor:
-        """[M, N / 2]: silu(gate) * up of a fused gate and up product."""
+        `segments` are the layers' widths in N.
+        """
 
-    def gated(self, y: torch.Tensor) -> torch.Tensor:
-        """[M, N / 2]: silu(gate) * up of the two halves of [M, N]."""
+    def finish_gated(
+        self, sums: torch.Tensor, low: torch.Tensor, b: torch.Tensor, rows: RowSlots, activation: Activation
+    ) -> torch.Tensor:
+        """[M, N / 2]: activation(gate) * up of a fused gate and up product."""
 
-    def rms_norm(self, x: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
-        """RMS norm of [M, N]."""
+    def gated(self, y: torch.Tensor, activation: Activation) -> torch.Tensor:
+        """[M, N / 2]: activation(gate) * up of the two halves of [M, N]."""
+
+    def rms_norm(
+        self, x: torch.Tensor, weight: torch.Tensor, eps: float, residual: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """RMS norm of [M, N], plus residual. What a weight in fp32 gives is rounded once, at the end."""
 
     def make_head(self, weight: torch.Tensor) -> Head:
         """The output layer."""
@@ -151,6 +191,7 @@ class FusedLinear:
         rank: of each layer's part.
         segments: width of each layer.
         bias: [N] or None.
+        factor: of what is added to a residual.
     """
 
     kernels: Kernels
@@ -161,6 +202,7 @@ class FusedLinear:
     rank: int
     segments: tuple[int, ...]
     bias: torch.Tensor | None
+    factor: float = 1.0
 
     def product(self, x: torch.Tensor, rows: RowSlots) -> tuple[torch.Tensor, torch.Tensor]:
         """The product of at most `kernels.SMALL_BATCH` rows, without its end; see `Kernels.product`."""
@@ -170,7 +212,9 @@ class FusedLinear:
         """The whole layer for any number of rows: [M, K] -> [M, N], each with the adapter of its slot."""
         if x.shape[0] <= self.kernels.SMALL_BATCH:
             sums, low = self.product(x, rows)
-            return self.kernels.finish(sums, low, self.b, rows, self.segments, bias=self.bias, residual=residual)
+            return self.kernels.finish(
+                sums, low, self.b, rows, self.segments, bias=self.bias, residual=residual, factor=self.factor
+            )
         return self._of_one_slot(x, rows, residual) if rows.shared else self._in_parts(x, rows, residual)
 
     def _in_parts(self, x: torch.Tensor, rows: RowSlots, residual: torch.Tensor | None) -> torch.Tensor:
@@ -188,7 +232,7 @@ class FusedLinear:
     def _of_one_slot(self, x: torch.Tensor, rows: RowSlots, residual: torch.Tensor | None) -> torch.Tensor:
         """More rows than a product takes, which all read one slot: a prompt."""
         weight = self.kernels.dequantise(self.words, self.scales, x.shape[1])
-        if residual is not None and self.bias is None:
+        if residual is not None and self.bias is None and self.factor == 1.0:
             y = torch.addmm(residual, x, weight.T)
         else:
             y = functional.linear(x, weight, self.bias)
@@ -198,18 +242,32 @@ class FusedLinear:
             part = slice(start, start + width)
             y[:, part].addmm_(low[:, index * rank : (index + 1) * rank], b[part].T)
             start += width
-        return y if residual is None or self.bias is None else y.add_(residual)
+        if residual is None or (self.bias is None and self.factor == 1.0):
+            return y
+        return y.mul_(self.factor).add_(residual)
+
+
+@dataclass(frozen=True)
+class LayerNorms:
+    """Weights of the norms before and after the two parts of a layer; None where there is none.
+
+    One after a part is of what the part computes, before that is added to the hidden states.
+    """
+
+    before_attention: torch.Tensor | None
+    after_attention: torch.Tensor | None
+    before_mlp: torch.Tensor | None
+    after_mlp: torch.Tensor | None
 
 
 @dataclass(frozen=True)
 class FusedLayer:
-    """A decoder layer of Llama's shape. `window` is 0 without one; `norms` are those of its heads, if it has them."""
+    """A decoder layer: attention, and a gated feed-forward part."""
 
-    input_norm: torch.Tensor
     qkv: FusedLinear
     out: FusedLinear
-    post_norm: torch.Tensor
     gate_up: FusedLinear
     down: FusedLinear
-    window: int
-    norms: Norms | None
+    norms: LayerNorms
+    attention: AttentionShape
+    activation: Activation

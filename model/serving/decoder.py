@@ -23,7 +23,8 @@ from model.cache.row_reuse import RowReuse
 from model.config import ModelConfig
 from model.errors import BaseUnsuitable
 from model.fused.backend import kernels_for
-from model.fused.decode_step import FusedStep, has_llama_shape
+from model.fused.decode_step import FusedStep
+from model.fused.families import can_fuse
 from model.fused.kernels import Kernels
 from model.fused.packed import pack_each
 from model.protocol import Sampling
@@ -104,7 +105,7 @@ class Decoder:
         self._choose_cache()
         self.begin(0, [0] * 8, _GREEDY, 0)
         kernels = kernels_for(self.device, self.base.dtype) if self.slots.is_nf4 and self._own is None else None
-        if kernels is not None and has_llama_shape(self._model, kernels):
+        if kernels is not None and can_fuse(self._model, kernels, self.context):
             self._use_fused_step(kernels)
         elif kernels is not None and self.device.type == "cuda":  # on a CPU bitsandbytes' own layers do the same
             pack_each(self.slots.linears.values(), kernels)

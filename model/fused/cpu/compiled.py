@@ -20,7 +20,7 @@ from bitsandbytes import functional as bnb
 
 from model.adapter.slots import RowSlots
 from model.cache.kv_cache import SlotCache
-from model.fused.kernels import FusedLayer, FusedLinear, Rotary
+from model.fused.kernels import Activation, FusedLayer, FusedLinear
 
 __all__ = ["CompiledHead", "CompiledLayers", "level", "library"]
 
@@ -33,6 +33,7 @@ _FLAGS: dict[str, tuple[str, ...]] = {
     "avx512": ("-march=x86-64-v4", "-DOWN_PRODUCT"),
     "avx2": ("-march=x86-64-v3", "-DOWN_PRODUCT"),
 }
+_GATES: dict[Activation, int] = {"silu": 1, "gelu_pytorch_tanh": 2}  # as decoder_pass.c numbers them
 _TILE = 32  # outputs computed at once, by bitsandbytes' product too
 _TASKS = 2  # at most, of one product for each thread
 
@@ -43,25 +44,27 @@ class _Linear(ctypes.Structure):
     _fields_ = (
         *((name, _Int) for name in ("k", "n", "tasks", "rank", "parts")),
         ("ends", _Int * 3),
-        *((name, _Int) for name in ("gated", "residual")),
-        *((name, _Pointer) for name in ("words", "scales", "a", "b", "bias", "norm")),
+        *((name, _Int) for name in ("hidden", "gate", "residual")),
+        *((name, _Pointer) for name in ("words", "scales", "a", "b", "bias", "norm", "after")),
+        ("factor", _Float),
     )
 
 
 class _Layer(ctypes.Structure):
     _fields_ = (
         *((name, _Linear) for name in ("qkv", "out", "gate_up", "down")),
-        *((name, _Pointer) for name in ("q_norm", "k_norm", "keys", "values")),
-        ("window", _Int),
+        *((name, _Pointer) for name in ("q_norm", "k_norm", "cos", "sin", "keys", "values")),
+        *((name, _Int) for name in ("window", "turned", "wide")),
+        ("scale", _Float),
     )
 
 
 class _Pass(ctypes.Structure):
     _fields_ = (
         *((name, _Int) for name in ("m", "layers", "heads", "kv", "dim", "length")),
-        *((name, _Pointer) for name in ("product", "layer", "cos", "sin", "positions", "owners", "slots", "ranks")),
+        *((name, _Pointer) for name in ("product", "layer", "positions", "owners", "slots", "ranks")),
         *((name, _Pointer) for name in ("hidden", "x", "y", "low", "narrow", "sums")),
-        *((name, _Float) for name in ("eps", "scale")),
+        ("eps", _Float),
     )
 
 
@@ -100,11 +103,9 @@ class CompiledLayers:
         self,
         layers: Sequence[FusedLayer],
         slots: SlotCache,
-        rotary: Rotary,
         product: ctypes._CFunctionType | None,
         *,
         eps: float,
-        scale: float,
         threads: int,
     ) -> None:
         library().start_threads(_Int(threads - 1))
@@ -117,16 +118,13 @@ class CompiledLayers:
         _, kv, length, dim = slots.keys[0].shape
         self._pass = _Pass(
             layers=len(layers),
-            heads=layers[0].qkv.segments[0] // dim,
+            heads=layers[0].attention.heads,
             kv=kv,
             dim=dim,
             length=length,
             product=ctypes.cast(product, _Pointer) if product else None,
             layer=ctypes.addressof(self._layers),
-            cos=self._at(rotary[0]),
-            sin=self._at(rotary[1]),
             eps=eps,
-            scale=scale,
         )
         self._scratch = torch.empty(0)
 
@@ -153,27 +151,36 @@ class CompiledLayers:
         return hidden
 
     def _layer(self, layer: FusedLayer, slots: SlotCache, index: int) -> _Layer:
-        q_norm, k_norm, _ = layer.norms or (None, None, 0.0)
+        norms, how = layer.norms, layer.attention
+        q_norm, k_norm, _ = how.norms or (None, None, 0.0)
         return _Layer(
-            self._linear(layer.qkv, norm=layer.input_norm),
-            self._linear(layer.out, residual=True),
-            self._linear(layer.gate_up, norm=layer.post_norm),
-            self._linear(layer.down, gated=True, residual=True),
-            *map(self._at, (q_norm, k_norm, slots.keys[index], slots.values[index])),
-            layer.window,
+            self._linear(layer.qkv, hidden=True, norm=norms.before_attention),
+            self._linear(layer.out, residual=True, after=norms.after_attention),
+            self._linear(layer.gate_up, hidden=True, norm=norms.before_mlp),
+            self._linear(layer.down, gate=_GATES[layer.activation], residual=True, after=norms.after_mlp),
+            *map(self._at, (q_norm, k_norm, *how.rotary, slots.keys[index], slots.values[index])),
+            *(how.window, how.turned, how.wide_norms, how.scale),
         )
 
     def _linear(
-        self, linear: FusedLinear, *, norm: torch.Tensor | None = None, gated: bool = False, residual: bool = False
+        self,
+        linear: FusedLinear,
+        *,
+        hidden: bool = False,
+        gate: int = 0,
+        residual: bool = False,
+        norm: torch.Tensor | None = None,
+        after: torch.Tensor | None = None,
     ) -> _Linear:
         tiles, k = len(linear.words) // _TILE, 2 * linear.words.shape[1]
         tasks = min(tiles, self._most_tasks)
         edges = [tiles * task // tasks * _TILE for task in range(tasks + 1)]
         scales = torch.cat([linear.scales[edges[task] : edges[task + 1]].T.flatten() for task in range(tasks)])
         ends = [sum(linear.segments[: part + 1]) for part in range(len(linear.segments))]
-        tensors = (linear.words, scales, linear.a, linear.b, linear.bias, norm)
+        tensors = (linear.words, scales, linear.a, linear.b, linear.bias, norm, after)
         sizes = (k, edges[-1], tasks, linear.rank, len(ends))
-        return _Linear(*sizes, (_Int * 3)(*ends), gated, residual, *map(self._at, tensors))
+        reads = ((_Int * 3)(*ends), hidden, gate, residual)
+        return _Linear(*sizes, *reads, *map(self._at, tensors), linear.factor)
 
     def _at(self, tensor: torch.Tensor | None) -> int | None:
         """The tensor's address; this object keeps the tensor alive."""

@@ -1,4 +1,4 @@
-// All layers of a decoder of Llama's shape, and its output layer, for a few tokens on a CPU: what
+// All layers of a decoder that model/fused/families.py knows, and its output layer, for a few tokens on a CPU: what
 // model/fused/decode_step.py does with torch. With AVX512-BF16 the 4-bit product is bitsandbytes' own, handed in, else
 // that of nf4_product.h (OWN_PRODUCT); what is around it is fp32.
 
@@ -9,20 +9,24 @@
 #include "nf4_product.h"
 
 enum { BLOCK = 64, TILE = 32, WIDTH = 16 };
+enum { UNGATED, SILU, GELU };  // what a gate's numbers go through
 
 // Layers that share their input, [n, k], and their LoRA pairs, [slots, parts * rank, k] and [slots, parts * rank, n].
 typedef struct {
-    int64_t k, n, tasks, rank, parts, ends[3], gated, residual;
+    int64_t k, n, tasks, rank, parts, ends[3], hidden, gate, residual;
     const uint8_t *words;
     const uint16_t *scales;  // [k / 64, n] of the outputs of each task in turn
-    const float *a, *b, *bias, *norm;
+    const float *a, *b, *bias, *norm, *after;  // norms of what goes in and, with `residual`, of what comes out
+    float factor;            // of what comes out
 } linear;
 
 typedef struct {
     linear qkv, out, gate_up, down;
-    const float *q_norm, *k_norm;
-    float *keys, *values;  // [rows, kv, length, dim]
-    int64_t window;
+    const float *q_norm, *k_norm;  // of each head, or `wide`: of all at once
+    const float *cos, *sin;        // [length, dim]
+    float *keys, *values;          // [rows, kv, length, dim]
+    int64_t window, turned, wide;  // `turned`: numbers of a head that its position turns
+    float scale;
 } layer;
 
 // m tokens: their hidden states, positions, the rows of the cache that they belong to, and the slots of their adapters.
@@ -31,13 +35,12 @@ typedef struct {
     void (*product)(int64_t m, int64_t n, int64_t k, const uint16_t *x, const uint8_t *words, const uint16_t *scales,
                     uint16_t *out, int64_t block, int64_t x_stride, int64_t out_stride);
     const layer *layer;
-    const float *cos, *sin;  // [length, dim]
     const int64_t *positions, *owners;
     const int32_t *slots;    // below 0: no adapter
     const int64_t *ranks;    // of the adapter in each slot; what is beyond in a linear's is zero
     float *hidden, *x, *y, *low;  // scratch: x, y [m, widest], low [m, parts * rank]
     uint16_t *narrow, *sums;      // bf16: x, and a product before its end
-    float eps, scale;
+    float eps;
 } pass;
 
 static inline float dot(const float *x, const float *y, int64_t n) {
@@ -98,6 +101,9 @@ static inline float exponential(float x) {
     return (y * r * r + r + 1) * power.value;
 }
 
+// 0.5 x (1 + tanh(u)) is x / (1 + e^-2u), with u = sqrt(2 / pi) (x + 0.044715 x^3) (arXiv:1606.08415).
+static inline float gelu(float x) { return x / (1 + exponential(-1.59576912f * (x + 0.044715f * x * x * x))); }
+
 #ifdef OWN_PRODUCT  // x in whole numbers, after it what they are worth, and sums in fp32: as much room as bf16 leaves
 
 static inline float *worth_of(const pass *p, int64_t k) { return (float *)(p->narrow + p->m * k); }
@@ -138,16 +144,20 @@ static void prepare(const void *pass_, const void *of, int64_t row) {
     const linear *l = of;
     float *x = p->x + row * l->k, *gate = p->y + row * 2 * l->k, *up = gate + l->k;
     if (l->norm) rms_norm(p->hidden + row * l->k, l->norm, p->eps, l->k, x);
-    for (int64_t i = 0; l->gated && i < l->k; i++) x[i] = gate[i] / (1 + exponential(-gate[i])) * up[i];
+    else if (l->hidden) x = p->hidden + row * l->k;
+    for (int64_t i = 0; l->gate == SILU && i < l->k; i++) x[i] = gate[i] / (1 + exponential(-gate[i])) * up[i];
+    for (int64_t i = 0; l->gate == GELU && i < l->k; i++) x[i] = gelu(gate[i]) * up[i];
     narrow(p, l->k, x, row);
     int64_t slot = p->slots[row], all = l->parts * l->rank;
     for (int64_t part = 0; slot >= 0 && part < l->parts; part++) {
         int64_t r = part * l->rank;
         lora_a(x, l->a + (slot * all + r) * l->k, p->ranks[slot], l->k, p->low + row * all + r);
+        for (int64_t i = r; i < r + p->ranks[slot]; i++) p->low[row * all + i] *= l->factor;
     }
 }
 
-// Some outputs of `of` for all tokens: W x + B (A x) + bias, added to the hidden states or instead of y.
+// Some outputs of `of` for all tokens: W x + B (A x) + bias, added to the hidden states or instead of y, where a norm of
+// them waits for the others.
 static void multiply(const void *pass_, const void *of, int64_t i) {
     const pass *p = pass_;
     const linear *l = of;
@@ -155,9 +165,10 @@ static void multiply(const void *pass_, const void *of, int64_t i) {
     product(p, l, from, to);
     for (int64_t row = 0, all = l->parts * l->rank; row < p->m; row++) {
         int64_t slot = p->slots[row];
-        float *y = (l->residual ? p->hidden : p->y) + row * l->n;
+        int added = l->residual && !l->after;
+        float *y = (added ? p->hidden : p->y) + row * l->n;
         for (int64_t j = from; j < to; j++) {
-            y[j] = sum_of(p, row * l->n + j) + (l->residual ? y[j] : 0) + (l->bias ? l->bias[j] : 0);
+            y[j] = l->factor * (sum_of(p, row * l->n + j) + (l->bias ? l->bias[j] : 0)) + (added ? y[j] : 0);
         }
         for (int64_t part = 0; slot >= 0 && part < l->parts; part++) {
             int64_t start = part ? l->ends[part - 1] : 0, end = l->ends[part] < to ? l->ends[part] : to;
@@ -171,16 +182,28 @@ static void multiply(const void *pass_, const void *of, int64_t i) {
     }
 }
 
+// The norm of all outputs of one token is added to its hidden states.
+static void add_normed(const void *pass_, const void *of, int64_t row) {
+    const pass *p = pass_;
+    const linear *l = of;
+    float *y = p->y + row * l->n, *hidden = p->hidden + row * l->n;
+    rms_norm(y, l->after, p->eps, l->n, y);
+    for (int64_t i = 0; i < l->n; i++) hidden[i] += y[i];
+}
+
 // Of one token queries and keys are normed and turned; keys and values go to the cache.
 static void store(const void *pass_, const void *of, int64_t row) {
     const pass *p = pass_;
     const layer *l = of;
-    int64_t dim = p->dim, half = dim / 2, all = p->heads + 2 * p->kv, place = p->positions[row];
-    const float *cos = p->cos + place * dim, *sin = p->sin + place * dim;
+    int64_t dim = p->dim, half = l->turned / 2, all = p->heads + 2 * p->kv, place = p->positions[row];
+    const float *cos = l->cos + place * dim, *sin = l->sin + place * dim;
+    float *queries = p->y + row * all * dim, *keys = queries + p->heads * dim;
+    if (l->wide) rms_norm(queries, l->q_norm, p->eps, p->heads * dim, queries);
+    if (l->wide) rms_norm(keys, l->k_norm, p->eps, p->kv * dim, keys);
     for (int64_t head = 0; head < all; head++) {
-        float *x = p->y + (row * all + head) * dim;
+        float *x = queries + head * dim;
         if (head < p->heads + p->kv) {
-            if (l->q_norm) rms_norm(x, head < p->heads ? l->q_norm : l->k_norm, p->eps, dim, x);
+            if (l->q_norm && !l->wide) rms_norm(x, head < p->heads ? l->q_norm : l->k_norm, p->eps, dim, x);
             for (int64_t j = 0; j < half; j++) {
                 float first = x[j], second = x[j + half];
                 x[j] = first * cos[j] - second * sin[j];
@@ -204,7 +227,7 @@ static void attend(const void *pass_, const void *of, int64_t i) {
     const float *q = p->y + (row * (p->heads + 2 * p->kv) + head) * dim;
     float scores[count], most = -INFINITY, total = 0;
     for (int64_t j = 0; j < count; j++) {
-        scores[j] = p->scale * dot(q, l->keys + start + j * dim, dim);
+        scores[j] = l->scale * dot(q, l->keys + start + j * dim, dim);
         most = scores[j] > most ? scores[j] : most;
     }
 #pragma omp simd reduction(+ : total)
@@ -238,6 +261,7 @@ void pass_layers(const pass *p) {
         for (const linear *next = &l->qkv; next <= &l->down; next++) {
             stage(prepare, p, next, p->m);
             stage(multiply, p, next, next->tasks);
+            if (next->after) stage(add_normed, p, next, p->m);
             if (next != &l->qkv) continue;
             stage(store, p, l, p->m);
             stage(attend, p, l, p->m * p->heads);

@@ -20,7 +20,7 @@ from model.cache.kv_cache import SlotCache
 from model.cores import cores
 from model.fused.cpu.compiled import CompiledHead, CompiledLayers, library
 from model.fused.cpu.nf4_product import BLOCK, handed_in, multiplied, usable
-from model.fused.kernels import BeginStep, FusedLayer, Norms, Rotary
+from model.fused.kernels import Activation, AttentionShape, BeginStep, FusedLayer, Rotary
 
 __all__ = [
     "PREFILL_SIZES",
@@ -136,8 +136,9 @@ def finish(
     *,
     bias: torch.Tensor | None = None,
     residual: torch.Tensor | None = None,
+    factor: float = 1.0,
 ) -> torch.Tensor:
-    """[M, N]: the product, plus LoRA's B, plus bias, plus residual; `sums` is overwritten.
+    """[M, N]: the product, plus LoRA's B, plus bias, times factor, plus residual; `sums` is overwritten.
 
     `segments` are the widths of the layers fused into N; `b` is from `join`.
     """
@@ -150,24 +151,29 @@ def finish(
             sums.addmm_(low, b[slot])
         else:
             sums[own] = torch.addmm(sums[own], low[own], b[slot])
+    if factor != 1.0:
+        sums *= factor
     return sums if residual is None else sums.add_(residual)
 
 
-def finish_gated(sums: torch.Tensor, low: torch.Tensor, b: torch.Tensor, rows: RowSlots) -> torch.Tensor:
-    """[M, N / 2]: silu(gate) * up of a fused gate and up product."""
+def finish_gated(
+    sums: torch.Tensor, low: torch.Tensor, b: torch.Tensor, rows: RowSlots, activation: Activation
+) -> torch.Tensor:
+    """[M, N / 2]: activation(gate) * up of a fused gate and up product."""
     half = sums.shape[1] // 2
-    return gated(finish(sums, low, b, rows, (half, half)))
+    return gated(finish(sums, low, b, rows, (half, half)), activation)
 
 
-def gated(y: torch.Tensor) -> torch.Tensor:
-    """[M, N / 2]: silu(gate) * up of the two halves of [M, N]."""
+def gated(y: torch.Tensor, activation: Activation) -> torch.Tensor:
+    """[M, N / 2]: activation(gate) * up of the two halves of [M, N]."""
     gate, up = y.chunk(2, dim=-1)
-    return functional.silu(gate).mul_(up)
+    return (functional.silu(gate) if activation == "silu" else functional.gelu(gate, approximate="tanh")).mul_(up)
 
 
-def rms_norm(x: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
-    """RMS norm of [M, N]."""
-    return functional.rms_norm(x, weight.shape, weight, eps)
+def rms_norm(x: torch.Tensor, weight: torch.Tensor, eps: float, residual: torch.Tensor | None = None) -> torch.Tensor:
+    """RMS norm of [M, N], plus residual."""
+    normed = functional.rms_norm(x, weight.shape, weight, eps)
+    return normed if residual is None else normed.add_(residual)
 
 
 def make_head(weight: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
@@ -201,18 +207,11 @@ def _torch_head(weight: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
     return head
 
 
-def compile_layers(
-    layers: Sequence[FusedLayer],
-    slots: SlotCache,
-    rotary: Rotary,
-    *,
-    eps: float,
-    scale: float,
-) -> CompiledLayers | None:
+def compile_layers(layers: Sequence[FusedLayer], slots: SlotCache, *, eps: float) -> CompiledLayers | None:
     """All layers of a fused step as one call; None where torch computes them one by one."""
     if library() is None or slots.keys[0].shape[-1] % _WHOLE:
         return None
-    return CompiledLayers(layers, slots, rotary, handed_in(), eps=eps, scale=scale, threads=_cores())
+    return CompiledLayers(layers, slots, handed_in(), eps=eps, threads=_cores())
 
 
 @cache
@@ -222,41 +221,30 @@ def _cores() -> int:
 
 
 class _Step:
-    """What the layers of one decode step share: rotary tables and masks for the rows' positions."""
+    """What the layers of one decode step share: turns and masks for the rows' positions."""
 
-    def __init__(self, rotary: Rotary, positions: torch.Tensor, rows: int) -> None:
+    def __init__(self, positions: torch.Tensor, rows: int) -> None:
         self._positions = positions[:rows]
         places = self._positions.tolist()
         self._first, self._end = min(places), max(places) + 1
         self._rows = torch.arange(rows)
-        self._cos = rotary[0][self._positions, None]
-        sin = rotary[1][self._positions, None]
-        half = sin.shape[-1] // 2
-        self._sin = torch.cat((-sin[..., :half], sin[..., half:]), dim=-1)
+        self._turns: dict[int, Rotary] = {}
         self._masks: dict[int, torch.Tensor | None] = {}
 
-    def attend(
-        self,
-        qkv: torch.Tensor,
-        keys: torch.Tensor,
-        values: torch.Tensor,
-        *,
-        scale: float,
-        window: int = 0,
-        norms: Norms | None = None,
-    ) -> torch.Tensor:
+    def attend(self, qkv: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, how: AttentionShape) -> torch.Tensor:
         """See `model.fused.kernels.Step.attend`; one token for each of the first M rows."""
         m = qkv.shape[0]
         kv, dim = keys.shape[1], keys.shape[3]
         parts = qkv.view(m, -1, dim)
         asked, v = parts[:, :-kv], parts[:, -kv:]
-        if norms:
+        if norms := how.head_norms:
             q, k = asked[:, :-kv], asked[:, -kv:]
             asked = torch.cat((rms_norm(q, norms[0], norms[2]), rms_norm(k, norms[1], norms[2])), dim=1)
-        half = dim // 2
-        swapped = torch.cat((asked[..., half:], asked[..., :half]), dim=-1)
-        turned = (asked * self._cos).add_(swapped.mul_(self._sin))  # the sign of the first half is in self._sin
-        q, k = turned[:, :-kv], turned[:, -kv:]
+        half, turned = how.turned // 2, how.turned
+        swapped = torch.cat((asked[..., half:turned], asked[..., :half], asked[..., turned:]), dim=-1)
+        cos, sin = self._turn(how)
+        asked = (asked * cos).add_(swapped.mul_(sin))
+        q, k = asked[:, :-kv], asked[:, -kv:]
         if m == 1:
             keys[0, :, self._first], values[0, :, self._first] = k[0], v[0]
         else:
@@ -264,8 +252,16 @@ class _Step:
         # The heads of one group share their keys: as queries of one head they need no repeated copy of the cache.
         q = q.reshape(m, kv, -1, dim)
         past_k, past_v = keys[:m, :, : self._end], values[:m, :, : self._end]
-        mixed = functional.scaled_dot_product_attention(q, past_k, past_v, attn_mask=self._mask(window), scale=scale)
-        return mixed.reshape(m, -1)
+        mask, scale = self._mask(how.window), how.scale
+        return functional.scaled_dot_product_attention(q, past_k, past_v, attn_mask=mask, scale=scale).reshape(m, -1)
+
+    def _turn(self, how: AttentionShape) -> Rotary:
+        """Cos and sin at the rows' positions, [rows, 1, head_dim]; the sign of the first half is in the sin."""
+        if id(how.rotary) not in self._turns:
+            cos, sin = (table[self._positions, None] for table in how.rotary)
+            half = how.turned // 2
+            self._turns[id(how.rotary)] = cos, torch.cat((-sin[..., :half], sin[..., half:]), dim=-1)
+        return self._turns[id(how.rotary)]
 
     def _mask(self, window: int) -> torch.Tensor | None:
         """Who sees what, added to the scores, [rows, 1, 1, end]; None when every row sees everything up to `end`."""
@@ -280,9 +276,6 @@ class _Step:
         return self._masks[window]
 
 
-def begin_step(rotary: Rotary, positions: torch.Tensor, owners: torch.Tensor) -> _Step:
-    """Begin a decode step: one token for each cache row in `owners` (0, 1, …), at `positions` (as many at least).
-
-    rotary: cos and sin, [length, head_dim].
-    """
-    return _Step(rotary, positions, len(owners))
+def begin_step(positions: torch.Tensor, owners: torch.Tensor) -> _Step:
+    """Begin a decode step: one token for each cache row in `owners` (0, 1, …), at `positions` (as many at least)."""
+    return _Step(positions, len(owners))

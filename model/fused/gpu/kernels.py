@@ -22,7 +22,7 @@ from torch.nn import functional
 from model.adapter.slots import RowSlots
 from model.fused.gpu import triton_kernels as kernel
 from model.fused.gpu.nvrtc import CompilationFailed, compile_kernels
-from model.fused.kernels import CompileLayers, Norms, Rotary
+from model.fused.kernels import Activation, AttentionShape, CompileLayers
 
 __all__ = [
     "PREFILL_SIZES",
@@ -53,7 +53,10 @@ PREFILL_SIZES: tuple[int, ...] = (SMALL_BATCH, 128, 256, 512, 768, 1024)
 
 compile_layers: CompileLayers | None = None  # a CUDA graph captures the whole pass instead
 
-PROMPT_BLOCK = 128  # a prompt's tokens whose attention one block of threads computes
+PROMPT_BLOCKS = {32: (128, 64), 64: (128, 64), 128: (128, 64), 256: (64, 32)}
+"""By head width: a prompt's tokens whose attention one block of threads computes, and keys at once."""
+STEP_KEYS = {32: 64, 64: 64, 128: 64, 256: 32}
+"""By head width: keys at once in a decode step."""
 BLOCK = 64  # inputs that share one scale: the NF4 block size
 
 # Eights of rows, and tiles for each block of threads. Measured on one H100: other tiles, 4 or 16 warps were slower.
@@ -77,7 +80,7 @@ def fits(inputs: int, outputs: int) -> bool:
 
 def fits_heads(head_dim: int) -> bool:
     """Whether a model of this head width can be computed here."""
-    return head_dim in (32, 64, 128, 256)
+    return head_dim in PROMPT_BLOCKS
 
 
 def arrange_scales(scales: torch.Tensor) -> torch.Tensor:
@@ -91,38 +94,27 @@ def make_head(weight: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
 
 
 class _Step(NamedTuple):
-    """What the layers of one pass share: cos and sin, [length, head_dim]; each token's position and cache row."""
+    """What the layers of one pass share: each token's position and cache row."""
 
-    rotary: Rotary
     positions: torch.Tensor
     owners: torch.Tensor
     together: bool
 
-    def attend(
-        self,
-        qkv: torch.Tensor,
-        keys: torch.Tensor,
-        values: torch.Tensor,
-        *,
-        scale: float,
-        window: int = 0,
-        norms: Norms | None = None,
-    ) -> torch.Tensor:
+    def attend(self, qkv: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, how: AttentionShape) -> torch.Tensor:
         """See `model.fused.kernels.Step.attend`; the result is bf16."""
-        m = qkv.shape[0]
-        new = (qkv, *self.rotary, keys, values, self.positions, self.owners)
-        _, kv, length, dim = keys.shape
-        heads = qkv.shape[1] // dim - 2 * kv
+        m, (_, kv, length, dim), heads = qkv.shape[0], keys.shape, how.heads
+        new = (qkv, *how.rotary, keys, values, self.positions, self.owners)
         out = torch.empty(m, heads * dim, dtype=torch.bfloat16, device=qkv.device)
-        q_norm, k_norm, eps = norms or (qkv, qkv, 0.0)
+        q_norm, k_norm, eps = how.head_norms or (qkv, qkv, 0.0)
+        sizes = {"H": heads, "KV": kv, "D": dim, "T": length, "TURNED": how.turned}
+        sizes["NORMED"] = how.head_norms is not None
         if self.together:
-            kernel.store[(m, kv)](
-                *new, k_norm, eps, H=heads, KV=kv, D=dim, T=length, NORMED=norms is not None, num_warps=1
-            )
+            kernel.store[(m, kv)](*new, k_norm, eps, **sizes, num_warps=1)
             if m > SMALL_BATCH:  # few tokens share the past among more blocks of threads, below
-                kernel.attend_prompt[(triton.cdiv(m, PROMPT_BLOCK), heads)](
-                    *new, q_norm, out, m, scale, eps, WINDOW=window, H=heads, KV=kv, D=dim, T=length, BM=PROMPT_BLOCK,
-                    BT=64, NORMED=norms is not None, num_warps=8,
+                block, keys_at_once = PROMPT_BLOCKS[dim]
+                kernel.attend_prompt[(triton.cdiv(m, block), heads)](
+                    *new, q_norm, out, m, how.scale, eps, WINDOW=how.window, BM=block, BT=keys_at_once, **sizes,
+                    num_warps=8,
                 )  # fmt: skip
                 return out
         splits = max(1, min(16, triton.next_power_of_2(128 // (m * kv) or 1)))
@@ -130,22 +122,21 @@ class _Step(NamedTuple):
         total = torch.empty_like(top)
         mixed = torch.empty(m, heads, splits, dim, dtype=torch.float32, device=qkv.device)
         kernel.attend[(m, kv, splits)](
-            *new, q_norm, k_norm, top, total, mixed, scale, eps, WINDOW=window, H=heads,
-            KV=kv, D=dim, T=length, BG=max(16, triton.next_power_of_2(heads // kv)), BT=64, SPLITS=splits,
-            NORMED=norms is not None, num_warps=4,
+            *new, q_norm, k_norm, top, total, mixed, how.scale, eps, WINDOW=how.window,
+            BG=max(16, triton.next_power_of_2(heads // kv)), BT=STEP_KEYS[dim], SPLITS=splits, **sizes, num_warps=4,
         )  # fmt: skip
         kernel.combine[(m * heads,)](top, total, mixed, out, D=dim, SPLITS=splits, num_warps=2)
         return out
 
 
-def begin_step(rotary: Rotary, positions: torch.Tensor, owners: torch.Tensor) -> _Step:
+def begin_step(positions: torch.Tensor, owners: torch.Tensor) -> _Step:
     """Begin a decode step: one token for each cache row in `owners`, at `positions` (as many at least)."""
-    return _Step(rotary, positions, owners, together=False)
+    return _Step(positions, owners, together=False)
 
 
-def begin_prefill(rotary: Rotary, positions: torch.Tensor, owners: torch.Tensor) -> _Step:
+def begin_prefill(positions: torch.Tensor, owners: torch.Tensor) -> _Step:
     """Begin a pass over tokens of which several belong to one row and see those before them."""
-    return _Step(rotary, positions, owners, together=True)
+    return _Step(positions, owners, together=True)
 
 
 def pack(weight: torch.Tensor, state: QuantState) -> tuple[torch.Tensor, torch.Tensor]:
@@ -222,8 +213,9 @@ def finish(
     *,
     bias: torch.Tensor | None = None,
     residual: torch.Tensor | None = None,
+    factor: float = 1.0,
 ) -> torch.Tensor:
-    """[M, N] bf16: the product, plus LoRA's B, plus bias, plus residual.
+    """[M, N] bf16: the product, plus LoRA's B, plus bias, times factor, plus residual.
 
     `segments` are the widths of the layers fused into N (at most three); `b` is from `join`.
     """
@@ -234,35 +226,39 @@ def finish(
     kernel.finish[(triton.cdiv(n, 64), m)](
         sums, low, b, rows.index, b if bias is None else bias, b if residual is None else residual, out, FIRST=first,
         SECOND=second, N=n, R=low.shape[1], RANK=b.shape[2], BN=64, HAS_BIAS=bias is not None,
-        HAS_RESIDUAL=residual is not None, num_warps=2,
+        HAS_RESIDUAL=residual is not None, FACTOR=factor, num_warps=2,
     )  # fmt: skip
     return out
 
 
-def finish_gated(sums: torch.Tensor, low: torch.Tensor, b: torch.Tensor, rows: RowSlots) -> torch.Tensor:
-    """[M, N / 2] bf16: silu(gate) * up of a fused gate and up product."""
+def finish_gated(
+    sums: torch.Tensor, low: torch.Tensor, b: torch.Tensor, rows: RowSlots, activation: Activation
+) -> torch.Tensor:
+    """[M, N / 2] bf16: activation(gate) * up of a fused gate and up product."""
     m, n = sums.shape
     out = torch.empty(m, n // 2, dtype=torch.bfloat16, device=sums.device)
     kernel.finish_gated[(triton.cdiv(n // 2, 64), m)](
-        sums, low, b, rows.index, out, HALF=n // 2, R=low.shape[1], RANK=b.shape[2], BN=64, num_warps=2
-    )
+        sums, low, b, rows.index, out, HALF=n // 2, R=low.shape[1], RANK=b.shape[2], BN=64, SILU=activation == "silu",
+        num_warps=2,
+    )  # fmt: skip
     return out
 
 
-def gated(y: torch.Tensor) -> torch.Tensor:
-    """[M, N / 2] bf16: silu(gate) * up of the two halves of [M, N]."""
+def gated(y: torch.Tensor, activation: Activation) -> torch.Tensor:
+    """[M, N / 2] bf16: activation(gate) * up of the two halves of [M, N]."""
     m, n = y.shape
     out = torch.empty(m, n // 2, dtype=torch.bfloat16, device=y.device)
-    kernel.gated[(triton.cdiv(n // 2, 1024), m)](y, out, HALF=n // 2, BN=1024, num_warps=4)
+    kernel.gated[(triton.cdiv(n // 2, 1024), m)](y, out, HALF=n // 2, BN=1024, SILU=activation == "silu", num_warps=4)
     return out
 
 
-def rms_norm(x: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
-    """RMS norm of [M, N], as Llama's module rounds it."""
-    out = torch.empty_like(x)
+def rms_norm(x: torch.Tensor, weight: torch.Tensor, eps: float, residual: torch.Tensor | None = None) -> torch.Tensor:
+    """RMS norm of [M, N], rounded as the family's module rounds it, plus residual."""
+    out = torch.empty(x.shape, dtype=x.dtype, device=x.device)
     kernel.rms_norm[(x.shape[0],)](
-        x, weight, out, eps, N=x.shape[1], BN=triton.next_power_of_2(x.shape[1]), num_warps=8
-    )
+        x, weight, x if residual is None else residual, out, eps, x.stride(0), N=x.shape[1],
+        BN=triton.next_power_of_2(x.shape[1]), HAS_RESIDUAL=residual is not None, num_warps=8,
+    )  # fmt: skip
     return out
 
 

@@ -15,7 +15,7 @@ from model.protocol import Sampling
 from model.serving.decoder import Decoder
 from tests.model.conftest import Tiny
 from tests.model.serving.test_exactness import answers, reference, scores
-from tests.tiny import random_adapter
+from tests.tiny import FUSED, random_adapter
 
 pytestmark = pytest.mark.skipif(
     not (cpu_kernels.usable() and compiled.library()), reason="needs AVX512-BF16 and a C compiler"
@@ -52,7 +52,7 @@ def said(decoder: Decoder) -> torch.Tensor:
     return torch.cat([scores(decoder, row, prompt, FORCED, slot=0)[0] for row, prompt in rows])
 
 
-@pytest.mark.parametrize("family", ["llama", "mistral", "qwen2", "qwen3"])
+@pytest.mark.parametrize("family", FUSED)
 def test_the_scores_are_those_of_torch(tiny_of: Callable[[str], Tiny], no_compiler, family):
     """Grouped heads, windows, biases and head norms included, with an adapter.
 
@@ -93,7 +93,7 @@ def test_a_compiler_that_fails_is_logged_and_not_raised(no_compiler, monkeypatch
     assert "slower" in caplog.text
     assert not compiled.CompiledHead.fits(torch.zeros(512, 64))
     slots = SimpleNamespace(keys={0: torch.zeros(1, 1, 1, 32)})
-    assert cpu_kernels.compile_layers([], slots, (torch.zeros(1), torch.zeros(1)), eps=1e-5, scale=1.0) is None
+    assert cpu_kernels.compile_layers([], slots, eps=1e-5) is None
 
 
 @pytest.mark.parametrize("compiler", [True, False])

@@ -13,6 +13,7 @@ from model.fused.cpu import compiled, kernels
 from model.fused.cpu.nf4_product import multiplied
 from tests.model.conftest import Tiny
 from tests.model.serving.test_exactness import answers, reference
+from tests.tiny import FUSED
 
 _RUNS_HERE = {"AVX512": ["avx2", "avx512"], "AVX2": ["avx2"]}.get(torch.backends.cpu.get_cpu_capability(), [])
 
@@ -73,7 +74,7 @@ def test_each_row_is_computed_alone():
     assert not together[3].any()
 
 
-@pytest.mark.parametrize("family", ["llama", "mistral", "qwen2", "qwen3"])
+@pytest.mark.parametrize("family", FUSED)
 async def test_the_answers_are_those_of_generate(tiny_of: Callable[[str], Tiny], start, forced, family):
     """Windows, biases, head norms and an adapter included; alone and together."""
     tiny = tiny_of(family)

@@ -9,6 +9,7 @@ pytest.importorskip("triton", reason="no Triton here: it comes with CUDA builds 
 MOST_BYTES = {80: 163 * 1024, 86: 99 * 1024, 89: 99 * 1024, 90: 227 * 1024, 120: 99 * 1024}
 """Shared memory of one block (CUDA C++ Programming Guide, "Technical Specifications")."""
 POINTERS = {"cos": "*fp32", "sin": "*fp32", "positions": "*i64", "owners": "*i64", "targets": "*i64", "losses": "*fp32"}
+POINTERS |= {"top": "*fp32", "total": "*fp32", "mixed": "*fp32", "owners": "*i64"}
 NUMBERS = {
     "eps": "fp32",
     "scale": "fp32",
@@ -34,15 +35,19 @@ def shared_bytes(kernel, card, constants, *, warps):
     return triton.compile(source, target=GPUTarget("cuda", card, 32), options={"num_warps": warps}).metadata.shared
 
 
-@pytest.mark.parametrize("dim", [64, 128])
+@pytest.mark.parametrize(("dim", "turned"), [(64, 64), (128, 128), (128, 96), (256, 256)])
 @pytest.mark.parametrize("card", MOST_BYTES)
-def test_attention_over_a_prompt_fits(card, dim):
-    """The largest of the engine's kernels, as model/fused/gpu/kernels.py launches it."""
+def test_attention_fits(card, dim, turned):
+    """Over a prompt and in a step, as model/fused/gpu/kernels.py launches its kernels."""
     from model.fused.gpu import triton_kernels as kernel
-    from model.fused.gpu.kernels import PROMPT_BLOCK
+    from model.fused.gpu.kernels import PROMPT_BLOCKS, STEP_KEYS
 
-    constants = {**SHAPE, "WINDOW": 0, "D": dim, "T": 2048, "BM": PROMPT_BLOCK, "BT": 64}
-    assert shared_bytes(kernel.attend_prompt, card, constants, warps=8) <= MOST_BYTES[card]
+    sizes = {**SHAPE, "WINDOW": 0, "D": dim, "TURNED": turned, "T": 2048}
+    block, keys = PROMPT_BLOCKS[dim]
+    prompt = {**sizes, "BM": block, "BT": keys}
+    assert shared_bytes(kernel.attend_prompt, card, prompt, warps=8) <= MOST_BYTES[card]
+    step = {**sizes, "BG": 16, "BT": STEP_KEYS[dim], "SPLITS": 4}
+    assert shared_bytes(kernel.attend, card, step, warps=4) <= MOST_BYTES[card]
 
 
 @pytest.mark.parametrize("card", MOST_BYTES)

@@ -15,8 +15,8 @@ from model.protocol import AdapterRef, Sampling
 from model.serving.decoder import Decoder
 from model.serving.detokenize import TextStream
 from tests.model.conftest import Tiny
+from tests.tiny import FUSED
 
-FAMILIES = ["llama", "mistral", "qwen2", "qwen3", "gemma3"]
 QUESTIONS = ["Hello", "What is the best way to print a small boat?", "Hi " * 30, "keeper of the light", "sea"]
 LENGTHS = [24, 7, 15, 30, 9]
 
@@ -56,7 +56,7 @@ async def answers(engine, *, at_once: bool) -> list[str]:
     return list(await asyncio.gather(*asked)) if at_once else [await each for each in asked]
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", FUSED)
 async def test_greedy_answers_equal_generate_with_peft(tiny_of: Callable[[str], Tiny], start, family):
     """Five conversations over four rows, grouped-query attention, sliding windows and tied embeddings included."""
     tiny = tiny_of(family)
