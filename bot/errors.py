@@ -192,8 +192,8 @@ class TokenReset(BotError):
 
     def __init__(self) -> None:
         super().__init__(
-            "Discord no longer accepts the bot's token. Copy a new one from the Developer Portal (your application, "
-            "Bot, Reset Token) into DISCORD_TOKEN and start Nightshift again."
+            "Discord no longer accepts the bot's token: copy a new one from the Developer Portal (your application, "
+            "Bot, Reset Token) to where `nightshift doctor` says that it is read, and start Nightshift again."
         )
 
 

@@ -113,7 +113,11 @@ def _stored(settings: Settings, facts: PolicyFacts) -> list[str]:
         f"Each answer of the bot, with the messages it was shown: the question and {around}.",
         "The Discord ids of who wrote them, of the messages, the channel and the server.",
         "What moderators said about an answer, and what you chose with `/privacy`.",
-        "No other messages, no attachments (their names only), no presence and no member lists.",
+        (
+            "Of these messages: their text, polls, forwarded messages, embeds of other bots, and long texts that "
+            "Discord turned into the file message.txt. Of other attachments and stickers, the names only."
+        ),
+        "No other messages, no presence and no member lists.",
     ]
     if not settings.discord.direct_messages:
         points.append("Direct messages are not answered and not stored.")
@@ -220,11 +224,10 @@ def _choices(settings: Settings, facts: PolicyFacts) -> list[str]:
 def _need(settings: Settings) -> list[str]:
     if not settings.discord.message_content:
         return ["It does not ask for this intent: mentions, replies, direct messages and commands arrive without it."]
+    recent = settings.discord.context_messages
+    before = f"up to {recent} messages before a question" if recent else "the messages that a question replies to"
     return [
-        (
-            f"To read the {settings.discord.context_messages} messages before a question, so that the answer fits the "
-            "conversation."
-        ),
+        f"To read {before}, so that the answer fits the conversation.",
         "In channels where administrators chose it, to answer to its name or to every message.",
         "Mentions, replies that ping it, direct messages and commands work without the intent.",
     ]

@@ -1,6 +1,6 @@
 """Answerability: how well what was found fitted a question, and whether its answer was left to the moderators.
 
-Kept for each answer on a server whose memory is on, so that a score can be fitted on what moderators made of them.
+Kept for each answer that something was looked up for, so that a score can be fitted on what moderators made of them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Which adapter a model's name means, and the adapters that are held in memory for clients of the endpoint.
 
-Two slots of the bank are never used: the adapter in use has one, and the next promotion needs another. The adapter that
-was asked for longest ago makes place for a new one, but none that is answering.
+Two slots of the bank are not for clients: the adapter in use has one, and the next promotion needs another. Where all
+others are taken, the adapter that was asked for longest ago is unloaded for a new one; one that is answering never is.
 """
 
 from __future__ import annotations

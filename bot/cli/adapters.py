@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bot.cli import adapter_files as interchange
-from bot.cli.options import HomeOption, JsonOption, operator
+from bot.cli.options import HomeOption, JsonOption, act, operator
 
 if TYPE_CHECKING:
     from storage.files.adapter_directory import AdapterDirectory
@@ -77,7 +77,10 @@ def use(
     with Store.open(place.db) as store:
         if chosen is not None:
             AdapterDirectory(place.adapters).verify(chosen, store.adapter(chosen).manifest)
-        store.promote(chosen, kind="use", actor=operator(), reason=reason)
+        store.act(
+            lambda held: held.promote(chosen, kind="use", actor=operator(), reason=reason),
+            lambda _: act("adapter.use", adapter, reason=reason),
+        )
     print(f"In use now: {adapter}")
 
 
@@ -93,7 +96,10 @@ def rollback(reason: ReasonOption = "rolled back on the command line", home: Hom
         before = store.champion_before()
         if before is not None:
             AdapterDirectory(place.adapters).verify(before, store.adapter(before).manifest)
-        promotion = store.rollback(actor=operator(), reason=reason, to=before)
+        promotion = store.act(
+            lambda held: held.rollback(actor=operator(), reason=reason, to=before),
+            lambda made: act("adapter.rollback", made.adapter or "base", reason=reason),
+        )
     print(f"In use now: {promotion.adapter or 'base'}")
 
 
@@ -163,7 +169,9 @@ def _remove(store: Store, directory: AdapterDirectory, kept: set[str], doomed: l
     registered = {adapter.id for adapter in store.adapters()}
     for adapter in doomed:
         if adapter in registered:
-            store.retire_adapter(adapter)
+            with store.writing():
+                store.retire_adapter(adapter)
+                store.audit(None, operator(), "adapter.prune", adapter)
     directory.prune(kept)
     directory.sweep()
 

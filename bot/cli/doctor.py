@@ -1,4 +1,7 @@
-"""`doctor`: looks at everything Nightshift needs and says how to fix what is broken. Changes nothing."""
+"""`doctor`: looks at everything Nightshift needs and says how to fix what is broken.
+
+As every command does, it makes the folders of the home and brings the database to this version. It repairs nothing.
+"""
 
 from __future__ import annotations
 

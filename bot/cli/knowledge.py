@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot.cli.options import HomeOption, JsonOption, operator
+from bot.cli.options import HomeOption, JsonOption, act, operator
 
 if TYPE_CHECKING:
     from storage.recall_records import Document
@@ -67,7 +67,10 @@ def add(
             url=link or address,
         )
         limits = KnowledgeLimits(memory.documents, memory.server_characters, memory.document_characters)
-        number = store.add_document(document, chunks, limits)
+        number = store.act(
+            lambda held: held.add_document(document, chunks, limits),
+            lambda made: act("knowledge.add", document.kind, guild_id=document.guild_id, document=made),
+        )
     print(f"added document {number}, {document.title} ({len(chunks)} parts)")
 
 
@@ -95,7 +98,11 @@ def remove(document: DocumentArgument, server: ServerOption = 0, home: HomeOptio
     from storage.store import Store
 
     with Store.open(find_home(home).ensure().db) as store:
-        gone = store.remove_document(_server(store, server), document)
+        guild = _server(store, server)
+        gone = store.act(
+            lambda held: held.remove_document(guild, document),
+            lambda _: act("knowledge.remove", str(document), guild_id=guild),
+        )
     print(f"removed document {gone.id}, {gone.title}")
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import getpass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-__all__ = ["HomeOption", "JsonOption", "operator"]
+if TYPE_CHECKING:
+    from storage.records import Act
+
+__all__ = ["HomeOption", "JsonOption", "act", "operator"]
 
 
 def _nearest_home(ctx: typer.Context, given: Path | None) -> Path | None:
@@ -37,3 +40,10 @@ def operator() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a container may run under a number that has no name
         return "operator"
+
+
+def act(action: str, subject: str = "", *, guild_id: int | None = None, **details: Any) -> Act:
+    """What somebody does at the keyboard, for the audit. `guild_id` is None where it concerns every server."""
+    from storage.records import Act
+
+    return Act(None, operator(), action, subject, guild_id, details)

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from bot.cli.options import HomeOption, operator
+from bot.cli.options import HomeOption, act, operator
 
 if TYPE_CHECKING:
     from storage.files.pair_files import BadRow
     from storage.files.voice_pairs import Names
-    from storage.records import ImportCount, NewPair
+    from storage.records import Act, ImportCount, NewPair
 
 __all__ = ["register"]
 
@@ -105,7 +105,7 @@ def take_in(
 
 
 def _taken_in(
-    file: Path, wishes: Wishes, refused: _Refused, keep: Callable[[Iterator[NewPair]], ImportCount]
+    file: Path, wishes: Wishes, refused: _Refused, keep: Callable[[Path, Iterator[NewPair]], ImportCount]
 ) -> ImportCount:
     """One file. Raises FileUnusable."""
     from storage.errors import FileUnusable
@@ -115,7 +115,7 @@ def _taken_in(
         packed = is_gzip(file)
         with unpacked(file) as plain:
             kind, rows = _opened(plain, wishes)
-            count = keep(_usable(rows, refused))
+            count = keep(file, _usable(rows, refused))
     except OSError as error:
         raise FileUnusable(file, f"cannot be read ({error.strerror}): check its name and rights") from error
     print(f"{file.name}: {'gzip, ' if packed else ''}{kind}", file=sys.stderr)
@@ -145,15 +145,19 @@ def _opened(file: Path, wishes: Wishes) -> tuple[str, Iterator[NewPair | BadRow]
     return f"{describe_export(file, kind)}; the answers are {voice.name}'s ({voice.id}, {voice.count:,} messages)", rows
 
 
-def _stored(pairs: Iterable[NewPair], *, approved_by: str, home: Path | None) -> ImportCount:
+def _stored(file: Path, pairs: Iterable[NewPair], *, approved_by: str, home: Path | None) -> ImportCount:
     from storage.files.home import find_home
     from storage.store import Store
 
+    def noted(count: ImportCount) -> Act:
+        counts = {"imported": count.imported, "duplicates": count.duplicates, "refused": count.refused}
+        return act("pairs.import", file.name, approved_by=approved_by, **counts)
+
     with Store.open(find_home(home).ensure().db) as store:
-        return store.import_pairs(pairs, approved_by)
+        return store.import_pairs(pairs, approved_by, note=noted)
 
 
-def _show(pairs: Iterator[NewPair]) -> ImportCount:
+def _show(_file: Path, pairs: Iterator[NewPair]) -> ImportCount:
     """Print the first few pairs and count them all."""
     from storage.records import ImportCount
 
@@ -236,6 +240,8 @@ def give_out(
         learned = frozenset(store.learned_origins(chosen))
         kept = (pair for pair in store.pairs() if everything or {pair.origin, *pair.origins} <= learned)
         count = write_pairs(file, kept)
+        note = act("pairs.export", pairs=count)
+        store.audit(note.actor_id, note.actor, note.action, details=note.details)
         left_out = store.counts("operator", learn_from=chosen).approved - count
     print(f"exported {count}")
     if left_out:

@@ -45,8 +45,8 @@ def recall(
 
     place = find_home(home).ensure()
     settings = load_settings(place)
-    shown, costs = asyncio.run(_look_up(place, settings, question, server, channel))
-    rows, best = _rows(shown, costs), shown.best or 0.0
+    shown = asyncio.run(_look_up(place, settings, question, server, channel))
+    rows, best = _rows(shown), shown.best or 0.0
     if as_json:
         print(json.dumps({"question": question, "best": round(best, 3), "found": rows}, ensure_ascii=False))
         return
@@ -56,9 +56,7 @@ def recall(
         print(f"Nothing fits well enough (best score {best:.2f}).")
 
 
-async def _look_up(
-    home: Home, settings: Settings, question: str, server: int, channel: int
-) -> tuple[Shown, dict[int, int]]:
+async def _look_up(home: Home, settings: Settings, question: str, server: int, channel: int) -> Shown:
     from bot.recall.memory import Memory
     from bot.recall.records import Question
     from storage.async_store import AsyncStore
@@ -76,44 +74,40 @@ async def _look_up(
             shown = await memory.recall(Question(question, guild_id, [channel], everything))
         finally:
             await memory.close()
-    return shown, _costs(home, settings, shown)
+    return _fitting(home, settings, shown)
 
 
-def _costs(home: Home, settings: Settings, shown: Shown) -> dict[int, int]:
-    """Tokens by entry, counted as the model counts them."""
-    from bot.recall.prompt import documents_block, turns_of
+def _fitting(home: Home, settings: Settings, shown: Shown) -> Shown:
+    """What of it the budgets of [memory] leave, with tokens as the model counts them."""
+    from bot.recall.prompt import fitting
     from model.base.files import resolve_base
     from model.base.tokenizer import chat_tokenizer
-    from model.chat import Message, encode_prompt
+    from model.chat import encode_prompt
 
     if not shown:
-        return {}
+        return shown
     tokenizer = chat_tokenizer(resolve_base(settings.model.base, home.models), settings.model, home.root)
-    costs = {one.found.entry_id: len(encode_prompt(tokenizer, turns_of([one]))) for one in shown.examples}
-    for chunk in shown.chunks:
-        block = [Message("user", documents_block([chunk]))]
-        costs[chunk.found.entry_id] = len(encode_prompt(tokenizer, block))
-    return costs
+    memory = settings.memory
+    return fitting(
+        shown,
+        lambda messages: len(encode_prompt(tokenizer, messages)),
+        chunk_tokens=memory.chunk_tokens,
+        example_tokens=memory.example_tokens,
+    )
 
 
-def _rows(shown: Shown, costs: dict[int, int]) -> list[dict[str, Any]]:
+def _rows(shown: Shown) -> list[dict[str, Any]]:
     """What was found as plain values, documents first."""
     found = [
-        (one.found.entry_id, one.score, f"document {one.found.document_id}, {one.found.title}", one.found.text)
-        for one in shown.chunks
+        (one.score, f"document {one.found.document_id}, {one.found.title}", one.found.text) for one in shown.chunks
     ]
     found += [
-        (
-            one.found.entry_id,
-            one.score,
-            f"reply {one.found.reply_id}",
-            f"{one.found.question} -> {one.found.answer}",
-        )
+        (one.score, f"reply {one.found.reply_id}", f"{one.found.question} -> {one.found.answer}")
         for one in shown.examples
     ]
     return [
-        {"score": round(score, 3), "tokens": costs.get(entry, 0), "what": what, "text": _short(text)}
-        for entry, score, what, text in found
+        {"score": round(score, 3), "tokens": tokens, "what": what, "text": _short(text)}
+        for (score, what, text), tokens in zip(found, shown.tokens, strict=True)
     ]
 
 

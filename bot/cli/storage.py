@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from bot.cli.options import HomeOption
+from bot.cli.options import HomeOption, act
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,6 +47,7 @@ def encrypt(home: HomeOption = None) -> None:
         if not place.db.exists():
             print("There is no database yet; it will be encrypted from the start.")
         elif encryption_change.encrypt(place.db, key):
+            _note(place, "storage.encrypt")
             print(f"Encrypted: {place.db}")
         else:
             _open_once(place)
@@ -68,6 +69,7 @@ def decrypt(home: HomeOption = None) -> None:
         else:
             key = encryption.read_key(_key_file(place))
             _open_once(place)
+            _note(place, "storage.decrypt")  # first: the settings still name the key
             encryption_change.decrypt(place.db, key)
             print(f"Decrypted: {place.db}. Now remove key_file from section [storage] in {place.config}.")
 
@@ -99,3 +101,11 @@ def _open_once(home: Home) -> None:
     from storage.database import open_database
 
     open_database(home.db).close()
+
+
+def _note(home: Home, action: str) -> None:
+    """Write down what was done to the database, in it."""
+    from storage.store import Store
+
+    with Store.open(home.db) as store:
+        store.act(lambda _: None, lambda _: act(action))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot.cli.options import HomeOption
+from bot.cli.options import HomeOption, act
 from bot.cli.signals import until_stopped
 
 if TYPE_CHECKING:
@@ -41,9 +41,12 @@ def train(
 async def _train(home: Path | None, *, force: bool) -> RunResult:
     from bot.settings import load_settings
     from storage.files.home import find_home
+    from storage.store import Store
 
     place = find_home(home).ensure()
     load_settings(place)  # a misspelt setting is said here, not in the log of another process
+    with Store.open(place.db) as store:
+        store.act(lambda _: None, lambda _: act("train.now", force=force))
     from trainer.launch import run_training
 
     return await run_training(place.root, force=force, trigger="manual")

@@ -58,7 +58,7 @@ def quoted(chunk: ShownChunk) -> str:
 
 
 def fitting(shown: Shown, count: Count, *, chunk_tokens: int, example_tokens: int) -> Shown:
-    """What of it stays within so many tokens, the best of each kind first, with the tokens that each takes.
+    """What of it stays within so many tokens, of each kind the first ones, with the tokens that each takes.
 
     Together they take no more than the larger budget, since the first word waits for all of it.
     """
@@ -87,7 +87,7 @@ def _within(items: Sequence[T], cost: Callable[[T], int], budget: int) -> tuple[
 
 
 def turns_of(examples: Sequence[ShownExample]) -> list[Message]:
-    """Examples as turns, the best last: it stands nearest to the question."""
+    """Examples as turns, the first one last: it stands nearest to the question."""
     turns: list[Message] = []
     for one in reversed(examples):
         turns += [Message("user", one.found.question), Message("assistant", one.found.answer)]

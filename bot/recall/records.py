@@ -42,7 +42,10 @@ class ShownChunk:
 
 @dataclass(frozen=True)
 class Shown:
-    """What a prompt is shown: the best first. `tokens` is what each takes, chunks first, then examples."""
+    """What a prompt is shown. `tokens` is what each takes, chunks first, then examples.
+
+    Chunks stand in the order in which they were found; examples of the same channel come first, then the best ones.
+    """
 
     chunks: tuple[ShownChunk, ...] = ()
     examples: tuple[ShownExample, ...] = ()

@@ -53,12 +53,12 @@ class Vectors:
         self._held: dict[Scope, _Held] = {}
         self._embedder: Embedder | None = None
         self._loading: asyncio.Task[None] | None = None
-        self._closed = False
+        self._closed = self._failed = False
 
     @property
     def wanted(self) -> bool:
         """Whether there is an embedder by the settings and it has not failed."""
-        return self._config.embedder != "none"
+        return self._config.embedder != "none" and not self._failed
 
     @property
     def ready(self) -> bool:
@@ -111,6 +111,7 @@ class Vectors:
         try:
             embedder = await self._on_thread(_loaded_here, self._config)
         except ModelError as error:
+            self._failed = True
             _log.warning("Answers and documents are compared by their words alone: %s", error)
             return
         if embedder is not None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from bot.cli.options import operator
+
 
 @pytest.fixture
 def acts(store):
@@ -62,3 +64,41 @@ def test_scripts_read_json(nightshift, acts):
         "actor": "Al",
         "details": {"value": "Über 18"},
     }.items() <= first.items()
+
+
+def test_what_is_done_on_the_command_line_is_an_act_too(nightshift, store, publish, tmp_path):
+    """By whoever is at the keyboard; what was refused is none."""
+    (tmp_path / "pairs.csv").write_text("prompt,reply\nWho?,Me.\n")
+    (tmp_path / "rules.md").write_text("# Rules\n\nThe raid begins at eight.\n")
+    publish("first")
+    for words in (
+        ["import", tmp_path / "pairs.csv"],
+        ["export", tmp_path / "out.jsonl"],
+        ["knowledge", "add", tmp_path / "rules.md", "--server", "5"],
+        ["knowledge", "remove", "1", "--server", "5"],
+        ["adapters", "use", "first", "--reason", "it is better"],
+        ["adapters", "rollback"],
+        ["adapters", "prune", "--keep", "0"],
+    ):
+        assert nightshift(*words).code == 0, words
+    assert nightshift("adapters", "use", "second").code == 1
+    assert nightshift("knowledge", "remove", "1", "--server", "5").code == 1
+    acts = nightshift("audit", "--json").json
+    assert [(one["action"], one["subject"]) for one in acts] == [
+        ("pairs.import", "pairs.csv"),
+        ("pairs.export", ""),
+        ("knowledge.add", "file"),
+        ("knowledge.remove", "1"),
+        ("adapter.use", "first"),
+        ("adapter.rollback", "base"),
+        ("adapter.prune", "first"),
+    ]
+    assert {one["actor"] for one in acts} == {operator()}
+    assert (acts[0]["details"]["imported"], acts[2]["guild_id"], acts[4]["details"]["reason"]) == (1, 5, "it is better")
+
+
+def test_a_run_begun_by_hand_is_an_act(nightshift, store):
+    """Also one that finds nothing to do."""
+    nightshift("train", "--force")
+    (act,) = nightshift("audit", "--json").json
+    assert (act["action"], act["details"]) == ("train.now", {"force": True})

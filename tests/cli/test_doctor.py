@@ -242,8 +242,8 @@ def test_scripts_read_json(nightshift, home):
     assert [one["subject"] for one in bad.json["findings"] if one["state"] == "broken"] == ["settings"]
 
 
-def test_a_token_file_is_named_and_one_that_others_can_read_is_a_note(nightshift, home):
-    """With the command that closes it."""
+def test_a_token_file_is_named_and_closed_to_others_with_the_home(nightshift, home):
+    """One that is missing fails."""
     home.ensure().config.write_text("[discord]\ntoken_file = 'token'\n")
     assert "FAIL  token" in nightshift("doctor").out
     (home.root / "token").write_text("abc")

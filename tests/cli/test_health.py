@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from dataclasses import asdict, replace
@@ -14,11 +15,18 @@ from bot.settings import load_settings
 from tests.fake_engine import FakeEngine
 
 
+async def written(home):
+    """Wait until the bot wrote its file by itself."""
+    async with asyncio.timeout(10):
+        while read_health(home) is None:  # noqa: ASYNC110 - the file is all that a monitor sees
+            await asyncio.sleep(0.01)
+
+
 async def test_a_running_bot_is_well_until_it_ends(nightshift, home):
     """The file is there as soon as the bot is open, and gone with it."""
     home.ensure()
-    async with Nightshift.open(home, load_settings(home), engine=FakeEngine()) as app:
-        await app.health_file._write()
+    async with Nightshift.open(home, load_settings(home), engine=FakeEngine()):
+        await written(home)
         said = nightshift("health")
         assert (said.code, said.out) == (0, "Well; not connected to Discord.\n")
     said = nightshift("health")
@@ -32,8 +40,8 @@ async def test_an_engine_that_answers_nothing_is_said(nightshift, home, monkeypa
     engine = FakeEngine()
     failed = replace(engine.stats(), failure="The GPU is gone.")
     monkeypatch.setattr(engine, "stats", lambda: failed)
-    async with Nightshift.open(home, load_settings(home), engine=engine) as app:
-        await app.health_file._write()
+    async with Nightshift.open(home, load_settings(home), engine=engine):
+        await written(home)
         said = nightshift("health", "--json")
     assert said.code == 1
     assert json.loads(said.out)["complaint"] == "The GPU is gone."

@@ -26,6 +26,7 @@ def test_it_says_what_holds_by_default(nightshift, home):
         "up to 3 parts of them are shown to the model",
         "(with `/ask`, the question alone on servers that the bot learns from)",
         "no legal advice",
+        "long texts that Discord turned into the file message.txt",
     ):
         assert words in said
     assert "[name" not in said
@@ -39,6 +40,8 @@ def test_it_says_what_holds_by_default(nightshift, home):
         ("[privacy]\nretention_days = 0", "kept until somebody in them", "days, unless"),
         ("[discord]\nmessage_content = false", "does not ask for this intent", "To read the"),
         ("[discord]\ncontext_messages = 0", "the question and the reply chain", "messages before it in"),
+        ("[discord]\ncontext_messages = 0", "the messages that a question replies to", "the 0 messages"),
+        ("[discord]\ncontext_messages = 7", "up to 7 messages before a question", "the messages that a question"),
         ("[discord]\ndirect_messages = false", "not answered and not stored", "or written to directly"),
         ('consent = "operator"', "Members are not asked one by one", "everyone in it opted in. Nobody"),
         ('[discord]\nask_history = "always"', "in the same channel.", "the question alone"),

@@ -44,6 +44,9 @@ def test_there_and_back(nightshift, home, tmp_path):
     assert "remove key_file" in nightshift("storage", "decrypt").out
     assert is_plain(home.db)
     assert nightshift("storage", "decrypt").out.startswith("Not encrypted")
+    home.config.unlink()
+    done = [one["action"] for one in nightshift("audit", "--action", "storage", "--json").json]
+    assert done == ["storage.encrypt", "storage.decrypt"]
 
 
 def test_a_running_bot_keeps_its_database(nightshift, home, tmp_path):

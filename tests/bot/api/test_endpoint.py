@@ -56,6 +56,13 @@ async def test_the_settings_say_how_a_reply_is_drawn_unless_the_request_does(ser
     assert served.engine.channels == ["api", "api"]
 
 
+async def test_fields_that_change_nothing_are_passed_over(served):
+    """Also values that switch off what is not done here."""
+    off = {"top_k": -1, "min_p": 0, "min_tokens": 0, "length_penalty": 1.0, "use_beam_search": False, "bad_words": []}
+    answer = await served.ask(user="u", tool_choice="none", n=1, metadata={"a": "b"}, extra_body=off)
+    assert answer.choices[0].message.content == "You said: hello there"
+
+
 async def test_the_key_is_asked_for(served):
     """Everywhere, also where there is nothing."""
     for key in ("sk-another-key-of-the-tests-99", "x", f"{KEY}x"):
@@ -79,6 +86,13 @@ async def test_the_key_is_asked_for(served):
         ({"n": 2}, "n"),
         ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools"),
         ({"response_format": {"type": "json_object"}}, "response_format"),
+        ({"tool_choice": "required"}, "tool_choice"),
+        ({"tool_choice": {"type": "function", "function": {"name": "f"}}}, "tool_choice"),
+        ({"extra_body": {"top_k": 20}}, "top_k"),
+        ({"extra_body": {"min_p": 0.1}}, "min_p"),
+        ({"extra_body": {"min_tokens": 5}}, "min_tokens"),
+        ({"extra_body": {"use_beam_search": True}}, "use_beam_search"),
+        ({"extra_body": {"ignore_eos": True}}, "ignore_eos"),
         ({"logprobs": True}, "logprobs"),
         ({"messages": []}, "messages"),
         ({"messages": [{"role": "system", "content": "be brief"}]}, "messages"),

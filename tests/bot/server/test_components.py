@@ -5,17 +5,19 @@ Discord shows a button only where it was posted; that it would not deliver a for
 
 from __future__ import annotations
 
+from typing import get_args
+
 import discord
 import pytest
 
 from bot.chat.buttons import ContinueButton, DeleteButton, RegenerateButton, StopButton
 from bot.client import _ITEMS
 from bot.i18n.en import moderation as words
-from bot.i18n.en import texts
+from bot.i18n.en import texts, undoings
 from bot.pairs.quarantine import QuarantineButton
 from bot.pairs.undoing import PutBackButton
 from bot.review.blind_vote import VoteButton
-from bot.review.cards import CardButton, ReasonMenu
+from bot.review.cards import Act, CardButton, ReasonMenu
 from bot.review.queue import QueueButton
 from bot.server.message_content import PermissionStep
 from bot.server.setup import SetupChannel, SetupRole, SetupStep
@@ -25,7 +27,7 @@ from tests.bot.training.test_report import stored_run
 
 RUN = "{run}"
 FORGED = [
-    *[(f"nightshift:{act}:{{reply}}", texts.OTHER_SERVER) for act in ("approve", "edit", "reject", "skip", "undo")],
+    *[(f"nightshift:{act}:{{reply}}", texts.OTHER_SERVER) for act in get_args(Act)],
     ("nightshift:reason:{reply}", texts.OTHER_SERVER),
     ("nightshift:reason:{reply}:newest:{reply}", texts.OTHER_SERVER),
     *[
@@ -38,7 +40,7 @@ FORGED = [
     *[(f"nightshift:vote:{RUN}:0:{side}", words.BLIND_ELSEWHERE) for side in ("a", "b", "tie")],
     ("nightshift:stop:{question}", texts.NOT_WRITING),
     *[(f"nightshift:setup:message_content:{act}", words.MESSAGE_CONTENT_NOT_YOURS) for act in ("permit", "forbid")],
-    ("nightshift:undoing:{undoing}", None),
+    ("nightshift:undoing:{undoing}", undoings.GONE),
 ]
 """What each component of this server says to a moderator of another; None: their own, empty, page."""
 
@@ -81,6 +83,14 @@ async def a_rejected_pair(stage):
     return reply.id, run
 
 
+async def an_undoing(stage):
+    """The number of one that took back what Al decided on this server."""
+    undone = await stage.app.store.call(
+        Store.undo_moderator, 5, "2000-01-01T00:00:00.000+00:00", actor="Mo", guild_id=stage.world.guild.id
+    )
+    return undone.id
+
+
 async def state(stage, reply_id, run):
     """What a component could have changed."""
     call = stage.app.store.call
@@ -100,10 +110,8 @@ async def test_a_component_that_names_another_server_s_things_is_refused(stage, 
     """Nothing is changed, and nothing of it is shown."""
     reply_id, run = await a_rejected_pair(stage)
     stranger, channel = await elsewhere(stage)
-    undone = await stage.app.store.call(
-        Store.undo_moderator, 5, "2000-01-01T00:00:00.000+00:00", actor="Mo", guild_id=stage.world.guild.id
-    )
-    custom_id = custom_id.format(reply=reply_id, run=run, question=1, undoing=undone.id)
+    undoing = await an_undoing(stage) if "{undoing}" in custom_id else 0
+    custom_id = custom_id.format(reply=reply_id, run=run, question=1, undoing=undoing)
     before = await state(stage, reply_id, run)
     message = await post(stage, channel, custom_id)
     result = await use(stranger, message, custom_id)

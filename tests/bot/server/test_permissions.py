@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import discord
 import pytest
 from discord import app_commands
@@ -12,7 +14,7 @@ from bot.i18n.en import texts
 from bot.pairs.quarantine import QuarantineButton
 from bot.pairs.undoing import PutBackButton
 from bot.review.blind_vote import VoteButton
-from bot.review.cards import CardButton, ReasonMenu
+from bot.review.cards import Act, CardButton, ReasonMenu
 from bot.review.queue import QueueButton
 from bot.server.message_content import PermissionStep
 from bot.server.setup import SetupChannel, SetupRole, SetupStep
@@ -31,7 +33,7 @@ OPTIONS = {
     "since": "2d",
 }
 BUTTONS = {
-    CardButton: [CardButton(act, 1) for act in ("approve", "edit", "reject", "skip", "undo")],
+    CardButton: [CardButton(act, 1) for act in get_args(Act)],
     ReasonMenu: [ReasonMenu(1)],
     QueueButton: [QueueButton("newest", act, 1) for act in ("approve", "edit", "reject", "skip", "undo", "start")],
     QuarantineButton: [QuarantineButton(act, 1) for act in ("confirm", "dismiss", "skip", "start")],
