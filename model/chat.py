@@ -22,6 +22,7 @@ from model.reasoning import SWITCHES, open_tag, tags_of, without_thoughts
 __all__ = [
     "ChatFormat",
     "Message",
+    "chat_format",
     "encode_pair",
     "encode_prompt",
     "end_of_turn_id",
@@ -77,6 +78,25 @@ class ChatFormat:
         prompt = self._render(messages[:-1] if begun else messages)
         return [*prompt, *self._completion(begun)] if begun else prompt
 
+    def plain_turns(self, messages: Sequence[Message]) -> list[Message]:
+        """A conversation for a program that applies the template itself: nothing in its turns is structure.
+
+        Neighbours of one role are joined, thoughts are gone, and turns that the template refuses are folded. The last
+        turn is the assistant's where the model is to continue it.
+        """
+        begun = messages[-1].content if messages and messages[-1].role == "assistant" else ""
+        turns, _ = self._rendered(messages[:-1] if begun else messages)
+        try:
+            self._apply(turns, generation_prompt=True)
+        except jinja2.TemplateError:
+            turns = _user_first(turns)
+        return [*turns, Message("assistant", self.neutralise(self.strip_thoughts(begun)))] if begun else turns
+
+    @property
+    def switches(self) -> dict[str, object]:
+        """Variables of this template that turn thinking off."""
+        return dict(self._switches)
+
     def encode_pair(self, messages: Sequence[Message], completion: str) -> tuple[list[int], int]:
         """Token ids of a training pair, and how many of them are prompt.
 
@@ -124,6 +144,9 @@ class ChatFormat:
         return self._ids(self.neutralise(self.strip_thoughts(text)))
 
     def _render(self, messages: Sequence[Message]) -> list[int]:
+        return self._rendered(messages)[1]
+
+    def _rendered(self, messages: Sequence[Message]) -> tuple[list[Message], list[int]]:
         # Joined first: two messages must not make together what neither could alone.
         spoken = _merged([self._without_thoughts(message) for message in messages])
         turns = [Message(turn.role, self.neutralise(turn.content)) for turn in spoken]
@@ -132,7 +155,7 @@ class ChatFormat:
             # Words and template together made a control token; without signs there is nothing to make one of.
             turns = [Message(turn.role, re.sub(r"[^\w\s]", " ", turn.content)) for turn in turns]
             ids = self._prompt_ids(turns)
-        return ids
+        return turns, ids
 
     def _without_thoughts(self, message: Message) -> Message:
         return Message(message.role, self.strip_thoughts(message.content)) if message.role == "assistant" else message
@@ -171,7 +194,7 @@ class ChatFormat:
         return [int(id_) for id_ in self._tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]]
 
 
-def _format(tokenizer: Any) -> ChatFormat:
+def chat_format(tokenizer: Any) -> ChatFormat:
     """The tokenizer's format; a new one after its template or vocabulary changed."""
     return _made(tokenizer, str(tokenizer.chat_template or ""), len(tokenizer))
 
@@ -188,27 +211,27 @@ def template_hash(tokenizer: Any) -> str:
 
 def neutralise(text: str, tokenizer: Any) -> str:
     """See `ChatFormat.neutralise`."""
-    return _format(tokenizer).neutralise(text)
+    return chat_format(tokenizer).neutralise(text)
 
 
 def strip_thoughts(text: str, tokenizer: Any) -> str:
     """See `ChatFormat.strip_thoughts`."""
-    return _format(tokenizer).strip_thoughts(text)
+    return chat_format(tokenizer).strip_thoughts(text)
 
 
 def encode_prompt(tokenizer: Any, messages: Sequence[Message]) -> list[int]:
     """See `ChatFormat.encode_prompt`."""
-    return _format(tokenizer).encode_prompt(messages)
+    return chat_format(tokenizer).encode_prompt(messages)
 
 
 def encode_pair(tokenizer: Any, messages: Sequence[Message], completion: str) -> tuple[list[int], int]:
     """See `ChatFormat.encode_pair`."""
-    return _format(tokenizer).encode_pair(messages, completion)
+    return chat_format(tokenizer).encode_pair(messages, completion)
 
 
 def end_of_turn_id(tokenizer: Any) -> int:
     """See `ChatFormat.end_of_turn`."""
-    return _format(tokenizer).end_of_turn
+    return chat_format(tokenizer).end_of_turn
 
 
 def _turns(*texts: str) -> list[Message]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
-__all__ = ["GenerationConfig", "MemoryConfig", "ModelConfig"]
+__all__ = ["EngineConfig", "GenerationConfig", "MemoryConfig", "ModelConfig"]
 
 _COLDEST = 0.01
 
@@ -17,6 +19,44 @@ def _drawable(temperature: float) -> float:
     if 0 < temperature < _COLDEST:
         raise ValueError(f"it is 0 (always the likeliest word) or at least {_COLDEST}")
     return temperature
+
+
+def _addresses(given: object) -> object:
+    """One address or several, also as a variable of the environment has them: with commas between, or JSON."""
+    return tuple(one for one in re.split(r'[\s,"\[\]]+', given) if one) if isinstance(given, str) else given
+
+
+def _address(url: str) -> str:
+    """The address of an API, which ends with /v1 unless it names another path. Raises ValueError."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("an address begins with http:// or https:// and names a host, as http://10.0.0.5:8000/v1")
+    if parts.query or parts.fragment or parts.username or parts.password:
+        raise ValueError("an address holds no key and no query; the key is the environment's OPENAI_API_KEY")
+    return url.rstrip("/") if parts.path.strip("/") else f"{url.rstrip('/')}/v1"
+
+
+Address = Annotated[str, AfterValidator(_address), Field(max_length=2000)]
+
+
+@dataclass(frozen=True)
+class EngineConfig:
+    """An OpenAI-compatible server that makes the replies (vLLM, SGLang); with no address, the bot makes them itself."""
+
+    url: Annotated[tuple[Address, ...], BeforeValidator(_addresses), Field(max_length=64)] = ()
+    """Address of the server's API, as http://10.0.0.5:8000/v1; a list for replicas; none: the bot answers itself."""
+    model: Annotated[str, Field(max_length=1000)] = ""
+    """The base model's name on the server; empty: the first that the server lists."""
+    adapters: Annotated[str, Field(max_length=4096)] = ""
+    """The home's folder `adapters` as the server sees it; empty: at the same path."""
+    requests: Annotated[int, Field(ge=1, le=100_000)] = 64
+    """Requests that a replica is given at once; more wait in the bot."""
+    silence_seconds: Annotated[float, Field(ge=0.1, le=86_400)] = 60.0
+    """How long the server may send nothing, before a reply's first word and inside it, until the reply fails."""
+    load_seconds: Annotated[float, Field(ge=0.1, le=86_400)] = 120.0
+    """How long the server may take to load an adapter."""
+    look_seconds: Annotated[float, Field(ge=0.1, le=86_400)] = 10.0
+    """How often the bot looks whether each replica answers and has its adapters."""
 
 
 @dataclass(frozen=True)

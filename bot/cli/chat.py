@@ -15,8 +15,7 @@ from bot.cli.options import HomeOption
 if TYPE_CHECKING:
     from bot.settings import Settings
     from model.chat import Message
-    from model.engine import Engine
-    from model.protocol import AdapterRef, Sampling
+    from model.protocol import AdapterRef, ChatEngine, Sampling
     from storage.files.home import Home
 
 __all__ = ["register"]
@@ -59,9 +58,9 @@ async def _talk(home: Path | None, once: str | None, adapter: str | None, *, gre
     settings = load_settings(place)
     chosen = _chosen_adapter(place, adapter)
     sampling = _sampling(settings, greedy=greedy)
-    from model.engine import Engine  # takes seconds, so what can be refused was refused above
+    from model.engines import start_engine  # takes seconds, so what can be refused was refused above
 
-    engine = await Engine.start(settings.model, place.models)
+    engine = await start_engine(settings.model, settings.engine, place.models)
     try:
         await _take_on(engine, chosen, asked_for=adapter is not None)
         if once is None:
@@ -73,7 +72,7 @@ async def _talk(home: Path | None, once: str | None, adapter: str | None, *, gre
         await engine.close()
 
 
-async def _take_on(engine: Engine, chosen: AdapterRef | None, *, asked_for: bool) -> None:
+async def _take_on(engine: ChatEngine, chosen: AdapterRef | None, *, asked_for: bool) -> None:
     """Answer with an adapter. Of one in use that was made for another base it is said, and the base answers alone.
 
     Raises:
@@ -132,7 +131,7 @@ def _user(text: str) -> Message:
     return Message("user", text)
 
 
-async def _converse(engine: Engine, settings: Settings, sampling: Sampling) -> None:
+async def _converse(engine: ChatEngine, settings: Settings, sampling: Sampling) -> None:
     """Read questions and stream answers until the input ends; the older half goes when the context is full."""
     from model.chat import Message
     from model.errors import ModelError

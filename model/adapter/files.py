@@ -23,7 +23,9 @@ from model.adapter.variants import more_than_plain
 from model.base.weight_files import damage_of
 from model.errors import AdapterMismatch
 
-__all__ = ["AdapterWeights", "BaseIdentity", "read_adapter"]
+__all__ = ["WEIGHTS", "AdapterWeights", "BaseIdentity", "check_adapter", "read_adapter"]
+
+WEIGHTS = "adapter_model.safetensors"
 
 _PREFIX = "base_model.model."
 _LARGEST_JSON = 16_000_000  # bytes
@@ -61,14 +63,8 @@ def read_adapter(path: Path, base: BaseIdentity, shapes: Mapping[str, tuple[int,
     Raises AdapterMismatch when a file is missing or damaged, or when the adapter was made for another base, another
     revision of it, another chat template, or other shapes.
     """
-    manifest = _read_json(path, "manifest.json", required=False)
-    _check_identity(path, manifest, base)
-    _check_hashes(path, manifest)
-    config = _read_json(path, "adapter_config.json", required=True)
-    rank, scaling = _check_config(path, config)
-    weights = path / "adapter_model.safetensors"
-    if not weights.is_file():
-        raise AdapterMismatch(path, f"{weights.name} is missing")
+    rank, scaling = check_adapter(path, base)
+    weights = path / WEIGHTS
     try:
         if why := damage_of(weights):
             raise AdapterMismatch(path, f"its weights cannot be read: {why}")
@@ -77,6 +73,21 @@ def read_adapter(path: Path, base: BaseIdentity, shapes: Mapping[str, tuple[int,
     except (OSError, SafetensorError) as error:
         raise AdapterMismatch(path, "its weights cannot be read") from error
     return AdapterWeights(rank, scaling, _pair_up(path, tensors, shapes, rank, scaling))
+
+
+def check_adapter(path: Path, base: BaseIdentity) -> tuple[int, float]:
+    """Rank and scaling factor of the adapter in `path`, after a look at everything but its weights.
+
+    Raises AdapterMismatch as `read_adapter` does, except for shapes and numbers.
+    """
+    manifest = _read_json(path, "manifest.json", required=False)
+    _check_identity(path, manifest, base)
+    _check_hashes(path, manifest)
+    config = _read_json(path, "adapter_config.json", required=True)
+    rank, scaling = _check_config(path, config)
+    if not (path / WEIGHTS).is_file():
+        raise AdapterMismatch(path, f"{WEIGHTS} is missing")
+    return rank, scaling
 
 
 def _read_json(path: Path, name: str, *, required: bool) -> dict[str, Any]:

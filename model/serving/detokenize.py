@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from model.reasoning import ThoughtFilter, tags_of
+from model.stop_strings import StopFilter
 
 __all__ = ["TextStream", "decode_answer"]
 
@@ -21,16 +22,19 @@ class TextStream:
     """
 
     def __init__(self, tokenizer: Any, stop: tuple[str, ...] = ()) -> None:
-        self._tokenizer, self._stop = tokenizer, tuple(s for s in stop if s)
+        self._tokenizer, self._stop = tokenizer, StopFilter(stop)
         tags = tags_of(tokenizer)
         self._thoughts = ThoughtFilter(tags)
         # Tags that are tokens: where they are special ones, decoding drops them and leaves the thought.
         self._tags = {id_: mark for tag in tags for mark in tag if (id_ := _token_of(tokenizer, mark)) is not None}
         self._ids: list[int] = []
         self._decoded = 0  # ids whose text is final
-        self._held = ""
         self.text = ""
-        self.stopped = False
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a stop string was completed."""
+        return self._stop.stopped
 
     def push(self, token: int) -> str:
         """Take one token; returns the text that became showable."""
@@ -46,8 +50,7 @@ class TextStream:
         if self.stopped:
             return ""
         piece = self._release(self._thoughts.push(self._decode(final=True)) + self._thoughts.flush())
-        held, self._held = self._held, ""
-        return piece + self._show(held)
+        return piece + self._show(self._stop.flush())
 
     def _decode(self, *, final: bool = False) -> str:
         start = max(0, self._decoded - _WINDOW)
@@ -60,23 +63,11 @@ class TextStream:
         return str(now[len(before) :])
 
     def _release(self, piece: str) -> str:
-        candidate = self._held + piece
-        found = [at for at in (candidate.find(stop) for stop in self._stop) if at >= 0]
-        if found:
-            self.stopped, self._held = True, ""
-            return self._show(candidate[: min(found)])
-        keep = max((_overlap(candidate, stop) for stop in self._stop), default=0)
-        self._held = candidate[len(candidate) - keep :] if keep else ""
-        return self._show(candidate[: len(candidate) - keep])
+        return self._show(self._stop.push(piece))
 
     def _show(self, piece: str) -> str:
         self.text += piece
         return piece
-
-
-def _overlap(text: str, stop: str) -> int:
-    """Length of the longest end of `text` that a stop string could begin with."""
-    return next((n for n in range(min(len(stop) - 1, len(text)), 0, -1) if text.endswith(stop[:n])), 0)
 
 
 def decode_answer(tokenizer: Any, ids: Iterable[int]) -> str:
