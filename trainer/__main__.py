@@ -12,6 +12,7 @@ from pathlib import Path
 
 from storage.errors import StorageError
 from storage.files.home import find_home
+from storage.servers import Voice
 from trainer.errors import OutOfSpace, RunBusy, TrainerError, is_disk_full
 from trainer.progress import for_stderr
 from trainer.result import RunResult
@@ -30,6 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--force", action="store_true", help="train even if little is new")
     parser.add_argument("--json", action="store_true", help="accepted for symmetry: the result is always JSON")
     parser.add_argument("--trigger", default="manual", choices=("manual", "schedule", "discord"))
+    parser.add_argument("--server", type=int, help="the server whose own voice is trained")
     parser.add_argument("--local-date", help="the night this run belongs to (default: today)")
     options = parser.parse_args(arguments)
 
@@ -56,6 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
                 force=options.force,
                 trigger=options.trigger,
                 local_date=options.local_date,
+                voice=None if options.server is None else Voice(options.server),
             )
         except RunBusy as busy:
             result = RunResult(None, "skipped", str(busy))

@@ -45,10 +45,13 @@ class Gain:
     nats: float
 
 
-def contenders_of(store: Store, load: Callable[[str], Champion]) -> list[Contender]:
-    """The candidates that can be measured; `load` reads an adapter, or raises AdapterMissing or AdapterDamaged."""
+def contenders_of(store: Store, load: Callable[[str], Champion], guild_id: int | None = None) -> list[Contender]:
+    """The candidates that can be measured; `load` reads an adapter, or raises AdapterMissing or AdapterDamaged.
+
+    Those of a server's own voice, or (None) of the one voice of all servers.
+    """
     found = []
-    for one in store.candidates():
+    for one in store.candidates(guild_id):
         try:
             found.append(Contender(load(one.adapter), frozenset(store.candidate_pairs(one.adapter))))
         except (AdapterMissing, AdapterDamaged) as error:
@@ -98,7 +101,7 @@ def score_contenders(
 
 
 def proven(
-    store: Store, scores: Mapping[str, Sequence[Gain]], rival: str | None, needed: float
+    store: Store, scores: Mapping[str, Sequence[Gain]], rival: str | None, needed: float, guild_id: int | None = None
 ) -> tuple[Candidate, Reason] | None:
     """Count tonight's gains; returns the candidate that has proved itself, if any, and the reason to use it.
 
@@ -109,8 +112,9 @@ def proven(
         scores: of each candidate that was measured, against the adapter in use.
         rival: that adapter; None is the bare base.
         needed: the evidence that is enough.
+        guild_id: the server whose own voice they are for, None: the one voice of all servers.
     """
-    for one in store.candidates():
+    for one in store.candidates(guild_id):
         if gains := scores.get(one.adapter):
             before = one.wealth if one.rival == rival else ()
             grouped: dict[str, list[float]] = {}
@@ -119,7 +123,7 @@ def proven(
             wealth = wealth_after(before, grouped)
             counted = {gain.reply_id: counted_gain(gain.nats) for gain in gains}
             store.count_for_candidate(one.adapter, rival, wealth, counted)
-    better = (one for one in store.candidates() if one.rival == rival and one.gain > 0.0)
+    better = (one for one in store.candidates(guild_id) if one.rival == rival and one.gain > 0.0)
     best = max(better, key=lambda one: evidence(one.wealth), default=None)
     if best is None or best.adapter not in scores or evidence(best.wealth) < needed:
         return None

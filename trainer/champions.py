@@ -51,7 +51,9 @@ def anchor_of(record: RunRecord, champion: Champion | None) -> Champion | None:
     days = record.settings.gate.anchor_days
     moment = (datetime.fromisoformat(record.run.started_at) - timedelta(days=days)).isoformat(timespec="milliseconds")
     retired = {one.id for one in record.store.adapters() if one.retired_at is not None}
-    then = champion_at(record.store.promotions(), {*retired, *record.store.marked_adapters()}, moment)
+    then = champion_at(
+        record.store.promotions(record.run.guild_id), {*retired, *record.store.marked_adapters()}, moment
+    )
     if not days or then is None or then == (champion.id if champion else None):
         return None
     try:

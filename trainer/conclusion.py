@@ -65,8 +65,9 @@ def _proven_candidate(record: RunRecord, trained: TrainingOutcome) -> tuple[Cand
     """Count what tonight's pairs say of the candidates; the one that has proved itself, and why."""
     from trainer.candidates import proven
 
-    found = proven(record.store, trained.candidates, trained.champion, record.settings.gate.candidate_evidence)
-    for one in record.store.candidates():
+    needed, voice = record.settings.gate.candidate_evidence, record.run.guild_id
+    found = proven(record.store, trained.candidates, trained.champion, needed, voice)
+    for one in record.store.candidates(voice):
         if one.adapter in trained.candidates:
             record.progress.say(f"Candidate {one.adapter}: {one.pairs} pairs, evidence {evidence(one.wealth):.2f}")
     return found
@@ -109,6 +110,7 @@ def _publish(record: RunRecord, snapshot: Snapshot, trained: TrainingOutcome, fi
         "dataset_hash": snapshot.hash,
         "pairs": len(snapshot),
         "consent": record.settings.consent,
+        **({"server": record.voice.guild_id} if record.voice else {}),
         "learn_from": record.store.learned_origins(record.settings.training.learn_from),
         "metrics": {**figures, "validation_loss": trained.learned.eval_loss},
         "seed": record.settings.training.seed,

@@ -39,6 +39,7 @@ async def run_training(
     force: bool = False,
     trigger: str = "manual",
     local_date: str | None = None,
+    server: int | None = None,
     on_line: Callable[[str], None] | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> RunResult:
@@ -49,6 +50,7 @@ async def run_training(
         force: train even if little is new.
         trigger: who wanted it: "manual", "schedule" or "discord".
         local_date: the night the run belongs to, as 2026-11-23; today's by default.
+        server: the id of the server whose own voice is trained; None: the one voice of all servers.
         on_line: hears each line of progress; without it the child writes to this process's stderr, with a bar
             if that is a terminal.
         environment: variables for the child, besides this process's.
@@ -56,6 +58,7 @@ async def run_training(
     command = [sys.executable, "-P", "-m", "trainer", "--home", str(home), "--trigger", trigger, "--json"]
     command += ["--force"] if force else []
     command += ["--local-date", local_date] if local_date else []
+    command += ["--server", str(server)] if server is not None else []
     child = await asyncio.create_subprocess_exec(
         *command,
         stdin=asyncio.subprocess.DEVNULL,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from storage.servers import Voice
 from trainer.exclusion import words_excluded
 from trainer.quarantine.reasons import stored as stored_text
 from trainer.quarantine.rules import in_words
@@ -31,9 +33,7 @@ def take_snapshot(record: RunRecord, *, force: bool) -> Snapshot | RunResult:
     record.stage("snapshot")
     former = record.former()
     snapshot = _snapshot(record, former)
-    chosen = record.settings.training
-    counts = record.store.counts(record.settings.consent, servers=chosen.servers, learn_from=chosen.learn_from)
-    excluded = counts.excluded
+    excluded = record.store.counts(record.settings.consent, **record.choice).excluded
     record.update(
         snapshot_hash=snapshot.hash,
         train_pairs=len(snapshot.train),
@@ -55,6 +55,8 @@ def screen_pairs(record: RunRecord, snapshot: Snapshot, base: LoadedBase, *, for
 
     former = record.former()
     screening = screen(base, snapshot, former, record.store.confirmed_pairs(), record.settings)
+    if record.voice is not None:
+        screening = _own(screening, snapshot, record.voice)
     _note(record, screening)
     if screening.outliers:
         outliers = [(one.reply_id, stored_text(one.reason)) for one in screening.outliers]
@@ -76,11 +78,17 @@ def screen_pairs(record: RunRecord, snapshot: Snapshot, base: LoadedBase, *, for
     return snapshot
 
 
+def _own(screening: Screening, snapshot: Snapshot, voice: Voice) -> Screening:
+    """What was found of the server's own pairs: those of the operator teach other servers too, and stay."""
+    own = {pair.reply_id for pair in (*snapshot.train, *snapshot.holdout) if pair.guild_id == voice.guild_id}
+    return replace(screening, outliers=[one for one in screening.outliers if one.reply_id in own])
+
+
 def _note(record: RunRecord, screening: Screening) -> None:
     """Keep what was set aside in the run's record, and say, once, that edits and imports were not compared."""
     details: dict[str, Any] = {**record.details, "quarantined": screening.record()}
     if screening.without_embedder is not None:
-        last = next((run for run in record.store.runs(limit=20) if run.outcome in TRAINED), None)
+        last = next((run for run in record.store.runs_of_voice(record.run.guild_id) if run.outcome in TRAINED), None)
         again = last is not None and UNSCREENED in last.details
         details[UNSCREENED] = {"why": screening.without_embedder, "first": not again}
         record.progress.say(f"Edits and imports are not compared with their questions: {screening.without_embedder}")
@@ -90,12 +98,7 @@ def _note(record: RunRecord, screening: Screening) -> None:
 def _snapshot(record: RunRecord, former: Mapping[int, str] | None) -> Snapshot:
     """The eligible pairs of this moment, chosen by the settings."""
     return stream_snapshot(
-        partial(
-            record.store.eligible_pairs,
-            record.settings.consent,
-            servers=record.settings.training.servers,
-            learn_from=record.settings.training.learn_from,
-        ),
+        partial(record.store.eligible_pairs, record.settings.consent, **record.choice),
         record.settings.training.holdout_share,
         record.settings.snapshot,
         max_holdout=record.settings.training.max_holdout,

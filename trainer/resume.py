@@ -22,6 +22,7 @@ from storage.errors import StorageError
 from storage.files.adapter_directory import AdapterDirectory
 from storage.files.home import Home
 from storage.records import Adapter, Run
+from storage.servers import Voice
 from storage.store import Store
 from trainer.errors import SnapshotGone
 from trainer.snapshot.manifest import read_manifest, rebuild
@@ -76,12 +77,13 @@ def row_of(adapters: AdapterDirectory, adapter_id: str) -> Adapter:
     return Adapter(adapter_id, adapter_id, manifest["base_model"], manifest["created_at"], manifest)
 
 
-def finish_judged(store: Store, home: Home, config: Mapping[str, Any]) -> Run | None:
+def finish_judged(store: Store, home: Home, config: Mapping[str, Any], guild_id: int | None = None) -> Run | None:
     """Carry out the verdict of the newest unfinished run that has one; returns the closed run, or None.
 
-    Only under the settings it was judged with, and if every word that it learned from is still there.
+    Only under the settings it was judged with, and if every word that it learned from is still there. `guild_id` is the
+    server whose own voice it trains, None: the one voice of all servers.
     """
-    for run in store.runs(limit=50):
+    for run in store.runs_of_voice(guild_id, limit=50):
         if run.outcome is None and (verdict := _verdict_of(run)) is not None:
             if not verdict.promote:
                 store.finish_run(run.id, "kept", verdict.reason, why=verdict.why)
@@ -116,20 +118,23 @@ def can_resume(home: Home, run_id: str) -> bool:
     return has_checkpoint(home.runs / run_id / CHECKPOINTS)
 
 
-def find_resumable(store: Store, home: Home, config: Mapping[str, Any], night: str) -> tuple[Run, Snapshot] | None:
-    """The run to resume and its snapshot, or None; every other unfinished run is closed.
+def find_resumable(
+    store: Store, home: Home, config: Mapping[str, Any], night: str, guild_id: int | None = None
+) -> tuple[Run, Snapshot] | None:
+    """The run of a voice to resume and its snapshot, or None; every other unfinished run of it is closed.
 
     Args:
         store: where runs are.
         home: where their checkpoints are.
         config: what a run that starts now would record of its settings.
         night: the local date a run that starts now would belong to.
+        guild_id: the server whose own voice it trains, None: the one voice of all servers.
     """
     chosen: tuple[Run, Snapshot] | None = None
-    for run in store.runs(limit=50):
+    for run in store.runs_of_voice(guild_id, limit=50):
         if run.outcome is not None:
             continue
-        if any(promotion.adapter == run.id for promotion in store.promotions()):  # by a version before this one
+        if any(promotion.adapter == run.id for promotion in store.promotions(guild_id)):  # by a version before this one
             reason = "It was promoted; the trainer died before it could say so."
             _close(store, home, run, "promoted", reason, challenger=run.id)
             continue
@@ -142,9 +147,10 @@ def find_resumable(store: Store, home: Home, config: Mapping[str, Any], night: s
 
 
 def close_unfinished(store: Store, home: Home, reason: str) -> None:
-    """Close every unfinished run, so that none resumes."""
-    for run in store.runs(limit=50):
-        if run.outcome is None:
+    """Close the newest unfinished run and all others of its voice, so that none resumes."""
+    unfinished = [run for run in store.runs(limit=50) if run.outcome is None]
+    for run in unfinished:
+        if run.guild_id == unfinished[0].guild_id:
             _close(store, home, run, "failed", reason)
 
 
@@ -170,7 +176,8 @@ def _snapshot_of(store: Store, home: Home, run: Run) -> Snapshot | str:
     try:
         if manifest is not None:
             training = run.config["training"]
-            chosen = {"servers": training["servers"], "learn_from": training.get("learn_from", ())}
+            voice = Voice(**run.config["voice"]) if run.config.get("voice") else None
+            chosen = {"servers": training["servers"], "learn_from": training.get("learn_from", ()), "voice": voice}
             return rebuild(manifest, partial(store.eligible_pairs, run.config["consent"], **chosen))
     except SnapshotGone:
         return "words it learned from were withdrawn or changed since"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from storage.files.adapter_directory import AdapterDirectory
 from storage.files.home import Home
 from storage.records import Choice, Pair
+from storage.servers import Voice
 from storage.store import Store
 from trainer.champions import anchor_of, champion_of, published
 from trainer.conclusion import conclude
@@ -39,6 +40,7 @@ from trainer.snapshot.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from model.base.loading import LoadedBase
+    from trainer.candidates import Contender
     from trainer.measurement import Champion
     from trainer.train_and_measure import TrainingOutcome
 
@@ -55,32 +57,37 @@ def run_once(
     force: bool = False,
     trigger: str = "manual",
     local_date: str | None = None,
+    voice: Voice | None = None,
 ) -> RunResult:
     """Make one run in this process. A failure is in the result, not an exception.
+
+    It trains a server's own `voice`, or (None) the one voice of all servers.
 
     Raises:
         RunBusy: another run is alive; nothing was recorded.
         ScheduleInvalid, StorageError: nothing could be begun.
     """
     night = local_date or date_in_zone(datetime.now(UTC), settings.schedule)
+    config, server = _config(settings, voice), voice.guild_id if voice else None
     with run_lock(home.runs / "lock") as beat, heartbeat(beat), Store.open(home.db) as store:
         AdapterDirectory(home.adapters).sweep()
-        if (judged := finish_judged(store, home, _config(settings))) is not None:
+        if (judged := finish_judged(store, home, config, server)) is not None:
             progress.say(f"Run {judged.id} had been judged already; its verdict is carried out: {judged.reason}")
             if trigger != "schedule" or judged.local_date == night:
                 return result_of(judged)
-        unfinished = find_resumable(store, home, _config(settings), night)
+        unfinished = find_resumable(store, home, config, night, server)
         if unfinished is not None:
             run, snapshot = unfinished
             store.update_run(run.id, pid=os.getpid())
             progress.say(f"Resuming run {run.id} of {run.local_date}, which was stopped in stage {run.stage!r}")
         else:
-            run, snapshot = store.start_run(trigger, night, os.getpid(), _config(settings)), None
+            run, snapshot = store.start_run(trigger, night, os.getpid(), config, guild_id=server), None
         directory = home.runs / run.id
         directory.mkdir(exist_ok=True)
         with _logged_to(directory / "log"):
             try:
-                return _execute(RunRecord(home, settings, store, run, progress), force=force, snapshot=snapshot)
+                record = RunRecord(home, settings, store, run, progress, voice=voice)
+                return _execute(record, force=force, snapshot=snapshot)
             except RunInterrupted as stopped:
                 return RunResult(run.id, "failed", str(stopped))  # its row stays open for the next start
             except BaseException as error:
@@ -110,7 +117,7 @@ def _execute(record: RunRecord, *, force: bool, snapshot: Snapshot | None = None
         snapshot = screened
     else:
         base = open_base(record.settings, record.home.models)
-    in_use = record.store.champion()
+    in_use = record.store.champion(record.run.guild_id)
     trained = _train_and_measure(record, snapshot, champion_of(record, in_use), base)
     record.stage("gate")
     decision = decide(trained.evidence, record.settings.gate)
@@ -120,7 +127,6 @@ def _execute(record: RunRecord, *, force: bool, snapshot: Snapshot | None = None
 def _train_and_measure(
     record: RunRecord, snapshot: Snapshot, champion: Champion | None, base: LoadedBase
 ) -> TrainingOutcome:
-    from trainer.candidates import contenders_of
     from trainer.train_and_measure import RunCallbacks, train_and_measure
 
     callbacks = RunCallbacks(record.stage, record.progress.say, record.step)
@@ -131,13 +137,21 @@ def _train_and_measure(
         _choices(record, snapshot),
         base=base,
         anchor=anchor_of(record, champion),
-        contenders=contenders_of(record.store, partial(published, record)) if record.settings.gate.candidates else (),
+        contenders=_contenders(record),
         cache_dir=record.home.models,
         scratch=record.directory / "scratch",
         checkpoints=record.directory / CHECKPOINTS,
         callbacks=callbacks,
         examples=_examples(record, snapshot),
     )
+
+
+def _contenders(record: RunRecord) -> Sequence[Contender]:
+    from trainer.candidates import contenders_of
+
+    if not record.settings.gate.candidates:
+        return ()
+    return contenders_of(record.store, partial(published, record), record.run.guild_id)
 
 
 def _examples(record: RunRecord, snapshot: Snapshot) -> dict[int, tuple[Pair, ...]]:
@@ -155,15 +169,10 @@ def _examples(record: RunRecord, snapshot: Snapshot) -> dict[int, tuple[Pair, ..
 def _choices(record: RunRecord, snapshot: Snapshot) -> list[Choice]:
     """Which answers people preferred on the prompts of the snapshot's pairs."""
     reply_ids = (pair.reply_id for pair in (*snapshot.train, *snapshot.holdout))
-    training = record.settings.training
-    return list(
-        record.store.choices(
-            reply_ids, record.settings.consent, servers=training.servers, learn_from=training.learn_from
-        )
-    )
+    return list(record.store.choices(reply_ids, record.settings.consent, **record.choice))
 
 
-def _config(settings: TrainerSettings) -> dict[str, Any]:
+def _config(settings: TrainerSettings, voice: Voice | None) -> dict[str, Any]:
     """What the run's row keeps of the settings."""
     return {
         "base": settings.model.base,
@@ -173,6 +182,7 @@ def _config(settings: TrainerSettings) -> dict[str, Any]:
         "snapshot": asdict(settings.snapshot),
         "quarantine": asdict(settings.quarantine),
         "gate": asdict(settings.gate),
+        **({"voice": asdict(voice)} if voice else {}),
     }
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from storage.errors import DatabaseBusy
 from storage.files.adapter_directory import AdapterDirectory
 from storage.files.home import Home
-from storage.records import Run
+from storage.records import Origin, Run
+from storage.servers import Voice
 from storage.store import Store
 from trainer.progress import Progress
 from trainer.reasons import Reason, stored
@@ -26,11 +27,32 @@ TRAINED = ("promoted", "kept")
 """Outcomes of runs that went all the way."""
 
 
-class RunRecord:
-    """One run's home, settings, store, row and progress, and what is written of it."""
+class PairChoice(TypedDict):
+    """Arguments of the store's questions about pairs."""
 
-    def __init__(self, home: Home, settings: TrainerSettings, store: Store, run: Run, progress: Progress) -> None:
+    servers: Sequence[int]
+    learn_from: Collection[Origin]
+    voice: Voice | None
+
+
+class RunRecord:
+    """One run's home, settings, store, row and progress, and what is written of it.
+
+    `voice` is the server's own voice that it trains; None: the one voice of all servers.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        settings: TrainerSettings,
+        store: Store,
+        run: Run,
+        progress: Progress,
+        *,
+        voice: Voice | None = None,
+    ) -> None:
         self.home, self.settings, self.store, self.run, self.progress = home, settings, store, run, progress
+        self.voice = voice
         self.adapters = AdapterDirectory(home.adapters)
 
     @property
@@ -42,6 +64,12 @@ class RunRecord:
     def details(self) -> dict[str, Any]:
         """What the row holds besides its columns, as it is now."""
         return dict(self.store.run(self.run.id).details)
+
+    @property
+    def choice(self) -> PairChoice:
+        """By what the store chooses the pairs that this run may learn from."""
+        training = self.settings.training
+        return {"servers": training.servers, "learn_from": training.learn_from, "voice": self.voice}
 
     def update(self, **changes: Any) -> None:
         """Change columns of the row."""
@@ -66,8 +94,8 @@ class RunRecord:
         return RunResult(self.run.id, "skipped", reason)
 
     def former(self) -> dict[int, str] | None:
-        """Digest by reply number of what the last completed run on this base saw."""
-        for run in self.store.runs(limit=200):
+        """Digest by reply number of what the last completed run of this voice on this base saw."""
+        for run in self.store.runs_of_voice(self.run.guild_id, limit=200):
             if run.outcome in TRAINED:
                 seen = provenance_of(self.home.runs / run.id)
                 return seen if run.config.get("base") == self.run.config["base"] else None
