@@ -116,6 +116,7 @@ class Loopback:
             "roles": [],
             "permissions": _EVERYTHING,
             "flags": 0,
+            "joined_at": "2026-01-01T00:00:00+00:00",
             "deaf": False,
             "mute": False,
         }
@@ -127,7 +128,7 @@ class Loopback:
             "guild_id": str(GUILD),
             "channel_id": str(channel),
             "channel": {**_CHANNEL, "id": str(channel), "name": "here"},
-            "member": {**member, "joined_at": "2026-01-01T00:00:00+00:00", "deaf": False, "mute": False},
+            "member": member,
             "locale": "en-US",
             "app_permissions": _EVERYTHING,
             "attachment_size_limit": 10_000_000,
@@ -290,9 +291,8 @@ class Loopback:
         if "message_reference" in sent:
             reference = sent["message_reference"]
             message["message_reference"] = {"message_id": str(reference["message_id"]), "channel_id": str(channel)}
-            if (shown := self.messages[channel].get(int(reference["message_id"]))) is not None:
-                message["referenced_message"] = dict(shown)
-            message["referenced_message"] = self.messages[channel].get(int(reference["message_id"]))
+            shown = self.messages[channel].get(int(reference["message_id"]))
+            message["referenced_message"] = shown and dict(shown)
         if not sent.get("private"):
             self.messages[channel][number] = message
         return message

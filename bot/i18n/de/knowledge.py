@@ -72,9 +72,8 @@ def cost(count: int, pieces: int) -> str:
 
 
 def found_nothing(best: float) -> str:
-    return f"Nichts passt gut genug. Der beste Wert war {best:.2f}.".replace(
-        f"{best:.2f}", f"{best:.2f}".replace(".", ",")
-    )
+    score = f"{best:.2f}".replace(".", ",")
+    return f"Nichts passt gut genug. Der beste Wert war {score}."
 
 
 def reply(number: int) -> str:
