@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from model.device_errors import is_out_of_memory
 from storage.errors import AdapterDamaged, AdapterMissing
 from storage.records import Candidate, Pair
 from storage.store import Store
@@ -70,6 +71,8 @@ def score_contenders(
 ) -> dict[str, list[Gain]]:
     """Each contender's gains on the pairs that neither it nor the champion has seen, in the order of the replies.
 
+    A contender with which memory runs out is left out, and counts these pairs another night.
+
     Args:
         model: the PEFT model, with the champion on it where there is one.
         champion: None is the bare base.
@@ -88,16 +91,28 @@ def score_contenders(
             for one in unseen
             if one.reply_id not in contender.counted and not contender.adapter.has_seen(pairs[one.reply_id])
         ]
-        name = evaluate.add_champion(model, contender.adapter.path, _NAME)
-        try:
-            theirs, ours = (evaluate.nlls_of(model, who, new, pad_id=pad_id) for who in (rival, name))
-        finally:
-            model.delete_adapter(name)
-        found[contender.adapter.id] = [
-            Gain(one.reply_id, pairs[one.reply_id].conversation, before - after)
-            for one, before, after in zip(new, theirs, ours, strict=True)
-        ]
+        losses = _losses_of(model, contender.adapter, rival, new, pad_id=pad_id)
+        if losses is not None:
+            found[contender.adapter.id] = [
+                Gain(one.reply_id, pairs[one.reply_id].conversation, before - after)
+                for one, (before, after) in zip(new, losses, strict=True)
+            ]
     return found
+
+
+def _losses_of(
+    model: Any, contender: Champion, rival: str | None, examples: Sequence[Example], *, pad_id: int
+) -> list[tuple[float, float]] | None:
+    """The losses under the rival and the contender, which leaves the memory again; None where memory ran out."""
+    try:
+        with evaluate.added(model, contender.path, _NAME) as name:
+            theirs, ours = (evaluate.nlls_of(model, who, examples, pad_id=pad_id) for who in (rival, name))
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        log.warning("Memory ran out with the candidate %s", contender.id, exc_info=True)
+        return None
+    return list(zip(theirs, ours, strict=True))
 
 
 def proven(

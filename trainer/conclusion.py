@@ -9,14 +9,14 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from storage.records import Adapter, Candidate
+from storage.records import Candidate
 from trainer.evaluation.betting import evidence
 from trainer.evaluation.gate import Decision
 from trainer.reasons import Reason, in_english, stored
 from trainer.result import RunResult, result_of
-from trainer.resume import VERDICT, Verdict, row_of
 from trainer.run_record import RunRecord
 from trainer.snapshot.snapshot import Snapshot
+from trainer.verdict import VERDICT, Verdict, carry_out
 
 if TYPE_CHECKING:
     from trainer.train_and_measure import TrainingOutcome
@@ -33,6 +33,8 @@ def conclude(
         "champion_nll": sum(score.before for score in holdout) / len(holdout),
         "challenger_nll": sum(score.after for score in holdout) / len(holdout),
     }
+    why = stored([decision.why])
+    verdict = Verdict(decision.promote, decision.reason, in_use, len(holdout), why, decision.only_unsure)
     details = {
         **trained.details,
         "left_out": dict(snapshot.left_out),
@@ -41,21 +43,20 @@ def conclude(
         "learned": asdict(trained.learned),
         "checks": [check.record() for check in decision.checks],
         "samples": [asdict(sample) for sample in trained.evidence.samples],
-        VERDICT: asdict(Verdict(decision.promote, decision.reason, in_use, len(holdout), stored([decision.why]))),
+        VERDICT: asdict(verdict),
     }
     record.update(champion=trained.champion, details=details, **figures)
     winner = _proven_candidate(record, trained)
     if not decision.promote and winner is not None:
         return _use_candidate(record, *winner, in_use)
-    if not decision.promote:
-        return _keep_out(record, snapshot, trained, decision, figures)
-    record.stage("publish")
-    adapter = _publish(record, snapshot, trained, figures)
-    record.stage("promote")
+    candidates = record.settings.gate.candidates
+    if verdict.promote or (verdict.only_unsure and candidates):
+        record.stage("publish")
+        _publish(record, snapshot, trained, figures)
+    if verdict.promote:
+        record.stage("promote")
     before = record.store.marked_adapters()
-    run = record.store.conclude_run(
-        record.run.id, adapter, expected=in_use, reason=decision.reason, why=stored([decision.why])
-    )
+    run = carry_out(record.store, record.adapters, record.run.id, verdict, candidates=candidates)
     for tainted in sorted(set(before) - set(record.store.marked_adapters())):
         record.progress.say(f"Retired {tainted}: it learned from words withdrawn since")
     return result_of(run)
@@ -81,25 +82,8 @@ def _use_candidate(record: RunRecord, candidate: Candidate, why: Reason, in_use:
     return result_of(run)
 
 
-def _keep_out(
-    record: RunRecord, snapshot: Snapshot, trained: TrainingOutcome, decision: Decision, figures: dict[str, Any]
-) -> RunResult:
-    """Close the run without a promotion; an adapter that only lacks certainty stays a candidate."""
-    most = record.settings.gate.candidates
-    if not decision.only_unsure or not most:
-        record.store.finish_run(record.run.id, "kept", decision.reason, why=stored([decision.why]))
-        return result_of(record.store.run(record.run.id))
-    record.stage("publish")
-    why = (decision.why, Reason("candidate.kept"))
-    dropped = record.store.keep_candidate(
-        record.run.id, _publish(record, snapshot, trained, figures), most=most, reason=in_english(why), why=stored(why)
-    )
-    record.adapters.prune(set(record.adapters.ids()) - set(dropped))
-    return result_of(record.store.run(record.run.id))
-
-
-def _publish(record: RunRecord, snapshot: Snapshot, trained: TrainingOutcome, figures: dict[str, Any]) -> Adapter:
-    """Put the adapter in the directory, under the run's id; returns its row, which is added with the promotion."""
+def _publish(record: RunRecord, snapshot: Snapshot, trained: TrainingOutcome, figures: dict[str, Any]) -> None:
+    """Put the adapter in the directory, under the run's id; its row comes with the verdict."""
     created_at = datetime.now(UTC).isoformat(timespec="milliseconds")
     manifest = {
         "run": record.run.id,
@@ -117,4 +101,3 @@ def _publish(record: RunRecord, snapshot: Snapshot, trained: TrainingOutcome, fi
         "recipe": trained.recipe.described(),
     }
     record.adapters.publish(record.run.id, trained.adapter, manifest)
-    return row_of(record.adapters, record.run.id)

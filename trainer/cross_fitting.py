@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from model.device_errors import is_out_of_memory
+from trainer.errors import MemoryShort, TrainingDiverged
 from trainer.evaluation import evaluate
 from trainer.evaluation.evidence import Evidence, Score
 from trainer.evaluation.expected_loss import gain_of
@@ -84,6 +85,8 @@ class FoldOutcome:
 def cross_fit(work: CrossFitting, evidence: Evidence, config: GateConfig) -> FoldOutcome:
     """Train the folds and score the pairs that each left out; nothing where the verdict does not need them.
 
+    Memory that runs out and a fold that diverges cost the folds only.
+
     Raises:
         RunInterrupted: a signal asked it to stop; a checkpoint was written.
     """
@@ -105,10 +108,10 @@ def cross_fit(work: CrossFitting, evidence: Evidence, config: GateConfig) -> Fol
     began, before = time.monotonic(), weights_of(work.model, CHALLENGER)
     try:
         scores = [score for number, plan in enumerate(plans) for score in _fold(work, plan, number, warm=warm)]
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
+    except Exception as error:
+        if not (isinstance(error, MemoryShort | TrainingDiverged) or is_out_of_memory(error)):
             raise
-        log.warning("Memory ran out in cross-fitting", exc_info=True)
+        log.warning("Cross-fitting was given up", exc_info=True)
         return FoldOutcome((), {"outcome": "failed"})
     finally:
         restore(work.model, CHALLENGER, before)

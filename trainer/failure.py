@@ -8,12 +8,14 @@ from pathlib import Path
 from model.errors import ModelError
 from storage.errors import StorageError
 from storage.faults import as_storage_error
+from storage.files.adapter_directory import AdapterDirectory
 from storage.files.home import Home
 from storage.store import Store
 from trainer.errors import MemoryShort, OutOfSpace, RunStopped, TooFewFit, TrainerError, TrainingDiverged, is_disk_full
 from trainer.reasons import Reason, in_english, stored
 from trainer.result import RunResult
 from trainer.resume import can_resume
+from trainer.verdict import remove_without_row
 
 __all__ = ["close_failed", "failure_of"]
 
@@ -26,11 +28,14 @@ def close_failed(error: BaseException, home: Home, store: Store, run_id: str) ->
     if is_disk_full(error):
         reason = str(OutOfSpace(home.root, resumes=resumes))
         if not resumes:
-            with suppress(StorageError):  # there may be no room for this either; the next start closes it
+            with suppress(StorageError, OSError):  # there may be no room for this either; the next start closes it
+                remove_without_row(store, AdapterDirectory(home.adapters), run_id)
                 store.finish_run(run_id, "failed", reason, why=stored([Reason("failed.disk")]))
         return RunResult(run_id, "failed", reason)
     why = failure_of(error, store.run(run_id).stage, home.runs / run_id / "log")
     reason = str(error) if isinstance(error, TooFewFit) else in_english(why)  # which also says what to set
+    with suppress(OSError):
+        remove_without_row(store, AdapterDirectory(home.adapters), run_id)
     store.finish_run(run_id, "failed", reason, why=stored([why]))
     return RunResult(run_id, "failed", reason)
 

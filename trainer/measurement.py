@@ -5,12 +5,14 @@ Knows neither the store nor how a challenger was trained.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from model.base.loading import LoadedBase
+from model.device_errors import is_out_of_memory
 from storage.records import Pair
 from trainer.evaluation import evaluate
 from trainer.evaluation.evidence import Evidence, Score
@@ -22,6 +24,8 @@ from trainer.training.qlora import CHALLENGER
 from trainer.training.tokens import Example
 
 __all__ = ["Champion", "measure_adapters", "mismatch"]
+
+log = logging.getLogger(__name__)
 
 _ANCHOR = "anchor"
 """The name of the champion of some days ago, among the adapters on the base."""
@@ -99,7 +103,7 @@ def measure_adapters(
             )
             for example, before, after in zip(judging, theirs, ours, strict=True)
         ),
-        anchor=tuple(Score(before, after) for before, after in zip(anchored, ours, strict=bool(anchor))),
+        anchor=tuple(Score(before, after) for before, after in zip(anchored, ours, strict=bool(anchored))),
         general=tuple(Score(before, after) for before, after in general),
         samples=answers.samples,
         replies=answers.replies,
@@ -110,11 +114,14 @@ def measure_adapters(
 
 
 def _anchor_nlls(model: Any, anchor: Champion | None, judging: Sequence[Example], *, pad_id: int) -> list[float]:
-    """The losses of the held-out pairs under the champion of some days ago, which leaves the memory again."""
+    """The losses of the held-out pairs under the champion of some days ago; none where memory runs out with it."""
     if anchor is None:
         return []
-    name = evaluate.add_champion(model, anchor.path, _ANCHOR)
     try:
-        return evaluate.nlls_of(model, name, judging, pad_id=pad_id)
-    finally:
-        model.delete_adapter(name)
+        with evaluate.added(model, anchor.path, _ANCHOR) as name:
+            return evaluate.nlls_of(model, name, judging, pad_id=pad_id)
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        log.warning("Memory ran out with %s, so the challenger is not compared with it", anchor.id, exc_info=True)
+        return []

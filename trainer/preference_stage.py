@@ -95,7 +95,7 @@ def run_preference_stage(
     before = weights_of(stage.model, CHALLENGER)
     try:
         outcome = _attempt(stage, settings, teach, judge, scratch=scratch)
-    except (RuntimeError, MemoryError) as error:
+    except Exception as error:
         if not is_out_of_memory(error):
             raise
         outcome = _skipped(stage, "failed", "Memory ran out in training on preferences; the supervised adapter stays.")

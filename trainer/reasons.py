@@ -92,21 +92,21 @@ ENGLISH: dict[str, str] = {
     "better.none": "there is no held-out pair to judge by",
     "better.yes": (
         "hold-out loss {before:.3f} to {after:.3f} over {pairs} pairs in {conversations} conversations, "
-        "a mean gain of {gain:.3f} with a standard error of {error:.3f}"
+        "a mean gain of {gain:.3f}, give or take {error:.3f}"
     ),
     "better.no": (
         "hold-out loss {before:.3f} to {after:.3f} over {pairs} pairs is no improvement (mean gain {gain:.3f}, "
-        "standard error {error:.3f})"
+        "give or take {error:.3f})"
     ),
     "better.unsure": (
         "hold-out loss {before:.3f} to {after:.3f} over {pairs} pairs is no certain improvement (mean gain {gain:.3f}, "
-        "standard error {error:.3f}; promoting costs {expected:.3f} on average, {limit:.3f} is allowed)"
+        "give or take {error:.3f}; promoting costs {expected:.3f} on average, {limit:.3f} is allowed)"
     ),
     "better.risky": (
         "hold-out loss {before:.3f} to {after:.3f} over {pairs} pairs is no certain improvement (it may be worse by "
         "{worse:.3f}, {limit:.3f} is allowed)"
     ),
-    "anchor.none": "no other champion was in use then",
+    "anchor.none": "no other champion was compared with",
     "anchor.yes": (
         "against the champion of {days:g} days ago: loss {before:.3f} to {after:.3f} over {pairs} held-out pairs"
     ),

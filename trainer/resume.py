@@ -12,7 +12,6 @@ import json
 import logging
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -21,30 +20,25 @@ from typing import Any
 from storage.errors import StorageError
 from storage.files.adapter_directory import AdapterDirectory
 from storage.files.home import Home
-from storage.records import Adapter, Run
+from storage.records import Run
 from storage.servers import Voice
 from storage.store import Store
 from trainer.errors import SnapshotGone
 from trainer.snapshot.manifest import read_manifest, rebuild
 from trainer.snapshot.snapshot import Snapshot
 from trainer.training.checkpoint import has_checkpoint
+from trainer.verdict import carry_out, remove_without_row, verdict_of
 
 __all__ = [
     "CHECKPOINTS",
-    "VERDICT",
-    "Verdict",
     "can_resume",
     "close_unfinished",
     "find_resumable",
     "finish_judged",
-    "row_of",
 ]
 
 CHECKPOINTS = "checkpoints"
 """The folder in a run's directory."""
-
-VERDICT = "verdict"
-"""The name of a run's verdict in its details."""
 
 _MOST_AGE = timedelta(hours=20)
 """Older than this, and the pairs of the day since are worth more than the hours of training."""
@@ -52,56 +46,26 @@ _MOST_AGE = timedelta(hours=20)
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What the gate said of a run, kept before anything follows from it.
-
-    Attributes:
-        promote: whether the challenger is to be put to use.
-        reason: why, or why not.
-        champion: the adapter in use when the run began, None for the bare base.
-        pairs: held-out pairs that it was judged by.
-        why: the reason as codes with values.
-    """
-
-    promote: bool
-    reason: str
-    champion: str | None
-    pairs: int
-    why: list[dict[str, Any]] = field(default_factory=list)
-
-
-def row_of(adapters: AdapterDirectory, adapter_id: str) -> Adapter:
-    """The row of an adapter that a run published under its own id. Raises AdapterMissing, AdapterDamaged."""
-    manifest = adapters.manifest(adapter_id)
-    return Adapter(adapter_id, adapter_id, manifest["base_model"], manifest["created_at"], manifest)
-
-
 def finish_judged(store: Store, home: Home, config: Mapping[str, Any], guild_id: int | None = None) -> Run | None:
     """Carry out the verdict of the newest unfinished run that has one; returns the closed run, or None.
 
-    Only under the settings it was judged with, and if every word that it learned from is still there. `guild_id` is the
-    server whose own voice it trains, None: the one voice of all servers.
+    What it published is put to use or kept only under the settings it was judged with, and if every word that it
+    learned from is still there. `guild_id` is the server whose own voice it trains, None: the one voice of all servers.
     """
+    adapters = AdapterDirectory(home.adapters)
     for run in store.runs_of_voice(guild_id, limit=50):
-        if run.outcome is None and (verdict := _verdict_of(run)) is not None:
-            if not verdict.promote:
-                store.finish_run(run.id, "kept", verdict.reason, why=verdict.why)
-            elif not _publishable(store, home, run, config):
-                continue
-            else:
-                adapter = row_of(AdapterDirectory(home.adapters), run.id)
-                store.conclude_run(run.id, adapter, expected=verdict.champion, reason=verdict.reason, why=verdict.why)
-            _delete(home.runs / run.id / CHECKPOINTS)
-            return store.run(run.id)
+        verdict = verdict_of(run) if run.outcome is None else None
+        if verdict is None:
+            continue
+        whole = _publishable(store, home, run, config)
+        if verdict.promote and not whole:
+            continue
+        closed = carry_out(
+            store, adapters, run.id, verdict, candidates=run.config["gate"]["candidates"] if whole else 0
+        )
+        _delete(home.runs / run.id / CHECKPOINTS)
+        return closed
     return None
-
-
-def _verdict_of(run: Run) -> Verdict | None:
-    try:
-        return Verdict(**run.details[VERDICT])
-    except (KeyError, TypeError):
-        return None
 
 
 def _publishable(store: Store, home: Home, run: Run, config: Mapping[str, Any]) -> bool:
@@ -159,9 +123,7 @@ def _resumable(store: Store, home: Home, run: Run, config: Mapping[str, Any], ni
     died = f"The trainer died in stage {run.stage!r}"
     if any(adapter.id == run.id for adapter in store.adapters()):
         return f"{died}; its adapter is published but not in use."
-    adapters = AdapterDirectory(home.adapters)
-    if run.id in adapters.ids():  # its row would have come next
-        adapters.prune(keep=set(adapters.ids()) - {run.id})
+    remove_without_row(store, AdapterDirectory(home.adapters), run.id)
     if not can_resume(home, run.id):
         return f"{died}; nothing was published."
     if changed := _changed(run, config, night):
@@ -196,6 +158,7 @@ def _changed(run: Run, config: Mapping[str, Any], night: str) -> str | None:
 
 def _close(store: Store, home: Home, run: Run, outcome: Any, reason: str, **fields: Any) -> None:
     log.info("Run %s is closed: %s", run.id, reason)
+    remove_without_row(store, AdapterDirectory(home.adapters), run.id)
     store.finish_run(run.id, outcome, reason, **fields)
     _delete(home.runs / run.id / CHECKPOINTS)
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+
 import pytest
+import torch
 
 from tests.trainer.pairs import new_pairs
 from trainer.candidates import Gain, proven
+from trainer.evaluation import evaluate
 
 UNSURE = {"max_expected_loss": 1e-30, "folds": 0, "older_tolerance": 9.0}
 """No night is so sure, so that certainty alone is lacking."""
@@ -24,6 +29,18 @@ def last_run(place):
 def failed_codes(run):
     """What kept the challenger out."""
     return [part["code"] for part in run.why[0]["parts"]]
+
+
+def short_with(name):
+    """A measurement that runs out of memory with one of the adapters on the base."""
+    real = evaluate.nlls_of
+
+    def nlls_of(model, adapter, examples, **options):
+        if adapter == name:
+            raise torch.OutOfMemoryError
+        return real(model, adapter, examples, **options)
+
+    return nlls_of
 
 
 @pytest.fixture
@@ -86,6 +103,29 @@ def test_a_candidate_whose_files_are_gone_costs_nothing(one_candidate):
     (one_candidate.home.adapters / candidate / "adapter_model.safetensors").write_bytes(b"nothing")
     more(one_candidate, 60, 80)
     assert one_candidate.run(gate={"folds": 0}).outcome == "promoted"
+
+
+def test_memory_that_runs_out_with_a_candidate_costs_its_evidence_only(one_candidate, monkeypatch):
+    """Tonight's challenger is judged all the same, and the candidate counts these pairs another night."""
+    candidate = last_run(one_candidate).id
+    monkeypatch.setattr(evaluate, "nlls_of", short_with("candidate"))
+    more(one_candidate, 60, 80)
+    assert one_candidate.run(gate={"folds": 0}).outcome == "promoted"
+    with one_candidate.store() as store:
+        assert store.candidate_pairs(candidate) == set()
+
+
+def test_memory_that_runs_out_with_an_older_champion_costs_that_comparison_only(place, monkeypatch):
+    """Its check says that nothing was compared."""
+    assert place.run(gate={"folds": 0}).outcome == "promoted"
+    with place.store() as store:
+        store.promote(None, kind="use", actor="mod", reason="once more")
+    with closing(sqlite3.connect(place.home.db)) as db, db:
+        db.execute("update promotions set created_at = '2020-01-01T00:00:00.000+00:00' where adapter is not null")
+    monkeypatch.setattr(evaluate, "nlls_of", short_with("anchor"))
+    assert place.run(gate={"folds": 0}, force=True).outcome == "promoted"
+    (anchor,) = [check for check in last_run(place).details["checks"] if check["name"] == "anchor"]
+    assert (anchor["passed"], anchor["sentence"]) == (True, "no other champion was compared with")
 
 
 def test_without_a_place_for_candidates_none_is_kept(place):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 from safetensors.torch import load_file
 
 from tests.trainer.pairs import new_pairs
 from trainer import cross_fitting
-from trainer.errors import RunInterrupted
+from trainer.errors import MemoryShort, RunInterrupted, TrainingDiverged
 from trainer.training import qlora
 
 WANTED = {"folds": 2, "older_tolerance": 9.0, "max_expected_loss": 9.0, "max_loss": 9.0}
@@ -101,13 +103,16 @@ def test_folds_are_not_trained_where_they_change_nothing(second_night, gate, why
     assert run.details["folds"] == {"outcome": why}
 
 
-def test_memory_that_runs_out_costs_the_folds_only(second_night, monkeypatch):
+@pytest.mark.parametrize(
+    "error", [MemoryShort(900), TrainingDiverged(), OSError(errno.ENOMEM, "Cannot allocate memory")]
+)
+def test_a_fold_that_cannot_be_trained_costs_the_folds_only(second_night, monkeypatch, error):
     """The hold-out judges alone then, and the challenger is as it was trained."""
 
-    def short(*_args, **_options):
-        raise MemoryError
+    def fail(*_args, **_options):
+        raise error
 
-    monkeypatch.setattr(cross_fitting, "train", short)
+    monkeypatch.setattr(cross_fitting, "train", fail)
     run = run_of(second_night)
     assert run.details["folds"] == {"outcome": "failed"}
     assert run.outcome == "promoted"

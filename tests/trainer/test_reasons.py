@@ -39,7 +39,7 @@ def test_a_reason_is_worded_in_each_language():
     """With that language's decimal sign."""
     assert in_english(NIGHT) == (
         "The champion stays: hold-out loss 3.000 to 3.250 over 40 pairs is no improvement (mean gain -0.250, "
-        "standard error 0.050); 5 of 24 sampled replies do not stop (the champion: 0 of 24)."
+        "give or take 0.050); 5 of 24 sampled replies do not stop (the champion: 0 of 24)."
     )
     said = worded(NIGHT, german.WORDS, decimal=german.DECIMAL)
     assert said.startswith("Der bisherige Adapter bleibt: der Verlust geht von 3,000 auf 3,250 an 40 Paaren")

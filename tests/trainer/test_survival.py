@@ -220,6 +220,66 @@ def test_an_adapter_that_lost_before_the_trainer_died_is_not_trained_again(place
         assert [part["code"] for part in store.run(result.run).why[0]["parts"]] == ["better.unsure"]
 
 
+def unsure(place):
+    """Settings under which certainty alone is lacking, so that the adapter stays a candidate."""
+    return place.settings.model_copy(update={"gate": replace(place.settings.gate, max_expected_loss=1e-30)})
+
+
+@pytest.fixture
+def died_as_a_candidate(place, monkeypatch):
+    """A run whose trainer died right before it could make its adapter a candidate; returns the run's id."""
+    with monkeypatch.context() as patch:
+        patch.setattr("storage.store.Store.keep_candidate", die)
+        result = run_once(place.home, unsure(place), progress=Lines())
+    with place.store() as store:
+        assert store.run(result.run).outcome is None
+        assert store.adapters() == []
+    assert AdapterDirectory(place.home.adapters).ids() == [result.run]
+    return result.run
+
+
+def test_an_adapter_that_only_lacked_certainty_becomes_a_candidate_at_the_next_start(place, died_as_a_candidate):
+    """With a row, so that forgetting finds it; nothing is trained again."""
+    again = run_once(place.home, unsure(place), progress=Lines())
+    assert (again.run, again.outcome) == (died_as_a_candidate, "kept")
+    assert again.reason.endswith("It stays a candidate: the next approved pairs decide.")
+    with place.store() as store:
+        assert [one.adapter for one in store.candidates()] == [died_as_a_candidate]
+        assert store.run(died_as_a_candidate).why[-1]["code"] == "candidate.kept"
+
+
+def test_an_adapter_without_a_row_is_removed_where_it_learned_words_withdrawn_since(place, died_as_a_candidate):
+    """Its run ends as it was judged."""
+    with place.store() as store:
+        store.add_review(1, "reject", reviewer="mod")
+    again = run_once(place.home, unsure(place), progress=Lines())
+    assert (again.run, again.outcome) == (died_as_a_candidate, "kept")
+    with place.store() as store:
+        assert store.candidates() == []
+    assert AdapterDirectory(place.home.adapters).ids() == []
+
+
+def test_a_run_that_is_cancelled_leaves_no_adapter_without_a_row(place, died_as_a_candidate):
+    """Its files go as it is closed."""
+    with place.store() as store:
+        close_unfinished(store, place.home, "Mo cancelled it.")
+        assert store.run(died_as_a_candidate).outcome == "failed"
+    assert AdapterDirectory(place.home.adapters).ids() == []
+
+
+def test_a_run_that_fails_after_it_published_leaves_no_adapter_without_a_row(place, monkeypatch):
+    """Forgetting could never retire it."""
+
+    def fail(*_args, **_options):
+        raise RuntimeError
+
+    monkeypatch.setattr("storage.store.Store.conclude_run", fail)
+    result = place.run()
+    assert (result.outcome, AdapterDirectory(place.home.adapters).ids()) == ("failed", [])
+    with place.store() as store:
+        assert store.run(result.run).outcome == "failed"
+
+
 def test_a_choice_made_before_the_verdict_was_carried_out_stands(place, died):
     """A moderator changed the adapter meanwhile: the winner is published, and not put to use."""
     row = died("conclude_run")

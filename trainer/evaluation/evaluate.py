@@ -24,7 +24,7 @@ from storage.records import Pair
 from trainer.training.likelihood import batches_by_length, negative_log_likelihoods
 from trainer.training.tokens import Example
 
-__all__ = ["GeneratedAnswer", "add_champion", "choice_losses", "generate_answers", "nlls_of", "spread"]
+__all__ = ["GeneratedAnswer", "add_champion", "added", "choice_losses", "generate_answers", "nlls_of", "spread"]
 
 CHAMPION = "champion"
 _SCORE_BYTES = 400e6
@@ -38,6 +38,16 @@ def add_champion(model: Any, path: Path, name: str = CHAMPION) -> str:
     if name not in model.peft_config:
         model.load_adapter(str(path), adapter_name=name, is_trainable=False)
     return name
+
+
+@contextmanager
+def added(model: Any, path: Path, name: str) -> Iterator[str]:
+    """A published adapter beside the challenger for a while, under a name; afterwards it leaves the memory again."""
+    try:
+        yield add_champion(model, path, name)
+    finally:
+        if name in model.peft_config:
+            model.delete_adapter(name)
 
 
 def spread(pairs: Sequence[Pair], count: int) -> tuple[Pair, ...]:

@@ -63,22 +63,22 @@ WORDS = {
     "better.none": "es gibt kein zurückgehaltenes Paar, an dem man ihn messen könnte",
     "better.yes": (
         "der Verlust sinkt von {before:.3f} auf {after:.3f}, gemessen an {pairs} Paaren aus {conversations} Gesprächen "
-        "(im Mittel {gain:.3f} besser, Standardfehler {error:.3f})"
+        "(im Mittel {gain:.3f} besser, plus/minus {error:.3f})"
     ),
     "better.no": (
         "der Verlust geht von {before:.3f} auf {after:.3f} an {pairs} Paaren, das ist keine Verbesserung (im Mittel "
-        "{gain:.3f}, Standardfehler {error:.3f})"
+        "{gain:.3f}, plus/minus {error:.3f})"
     ),
     "better.unsure": (
         "der Verlust geht von {before:.3f} auf {after:.3f} an {pairs} Paaren, das ist keine sichere Verbesserung (im "
-        "Mittel {gain:.3f}, Standardfehler {error:.3f}; der Wechsel würde im Schnitt {expected:.3f} kosten, erlaubt "
+        "Mittel {gain:.3f}, plus/minus {error:.3f}; der Wechsel würde im Schnitt {expected:.3f} kosten, erlaubt "
         "sind {limit:.3f})"
     ),
     "better.risky": (
         "der Verlust geht von {before:.3f} auf {after:.3f} an {pairs} Paaren, das ist keine sichere Verbesserung (er "
         "könnte um {worse:.3f} schlechter sein, erlaubt sind {limit:.3f})"
     ),
-    "anchor.none": "damals war kein anderer Adapter im Einsatz",
+    "anchor.none": "mit keinem früheren Adapter verglichen",
     "anchor.yes": (
         "verglichen mit dem Adapter von vor {days:g} Tagen geht der Verlust von {before:.3f} auf {after:.3f}, gemessen "
         "an {pairs} zurückgehaltenen Paaren"
