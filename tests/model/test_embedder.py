@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -52,6 +53,25 @@ def test_vectors_are_the_mean_over_the_tokens_whatever_the_batch(embedder):
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     for number in (0, 2, 4, 30):
         assert np.allclose(vectors[number], reference(TEXTS[number]), atol=1e-5)
+
+
+def test_texts_are_tokenised_where_they_are_embedded(embedder, monkeypatch):
+    """A fast tokenizer that two callers use at once fails with "Already borrowed"."""
+    tokenise, used = embedder._tokenizer, []
+
+    class Watched:
+        pad_token_id = tokenise.pad_token_id
+
+        def __call__(self, *texts, **asked):
+            used.append(threading.current_thread().name)
+            return tokenise(*texts, **asked)
+
+    monkeypatch.setattr(embedder, "_tokenizer", Watched())
+    with ThreadPoolExecutor(3) as callers:
+        made = list(callers.map(embedder.embed_documents, [TEXTS[:5]] * 6))
+    assert all(np.allclose(one, made[0], atol=1e-6) for one in made)
+    assert len(used) == 6
+    assert all(name.startswith("embedder") for name in used)
 
 
 def test_the_packaged_model_gives_what_sentence_transformers_gives(embedder):
