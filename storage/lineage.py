@@ -15,7 +15,8 @@ from storage import runs
 from storage.database import writing
 from storage.timestamps import now
 
-# A run of after the verdict and of before the undoing saw it; a later one saw what stands now.
+# A run whose snapshot came after the verdict and that began before the undoing saw it; a later one saw what stands now.
+# Of a run of an earlier version only its start is known.
 _MARKED = """
     select id from adapters where retired_at is null and (exists (
         select 1 from run_replies join replies on replies.id between run_replies.first_id and run_replies.last_id
@@ -27,14 +28,16 @@ _MARKED = """
         join run_replies on run_replies.run_id = runs.id
             and undone_reviews.reply_id between run_replies.first_id and run_replies.last_id
         where undoings.reversed_at is null
-            and runs.started_at >= reviews.created_at and runs.started_at < undoings.created_at
+            and coalesce(runs.snapshot_at, runs.started_at) >= reviews.created_at
+            and runs.started_at < undoings.created_at
     ) or exists (
         select 1 from undoings join undone_decisions on undone_decisions.undoing_id = undoings.id
         join runs on runs.id = adapters.run_id
         join run_replies on run_replies.run_id = runs.id
             and undone_decisions.reply_id between run_replies.first_id and run_replies.last_id
         where undoings.reversed_at is null and undone_decisions.state = 'confirmed'
-            and runs.started_at >= undone_decisions.decided_at and runs.started_at < undoings.created_at
+            and coalesce(runs.snapshot_at, runs.started_at) >= undone_decisions.decided_at
+            and runs.started_at < undoings.created_at
     )) order by rowid
 """
 
@@ -43,6 +46,7 @@ def record(db: Connection, run_id: str, reply_ids: Iterable[int]) -> None:
     """Keep which replies a run's snapshot held; a second call replaces the first. Raises RunNotFound."""
     with writing(db):
         runs.get(db, run_id)
+        db.execute("update runs set snapshot_at = ? where id = ?", [now(), run_id])
         db.execute("delete from run_replies where run_id = ?", [run_id])
         db.executemany(
             "insert into run_replies (run_id, first_id, last_id) values (?, ?, ?)",

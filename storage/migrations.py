@@ -834,6 +834,11 @@ def m058_voices(db: Database) -> None:
     """)
 
 
+def m059_moments_of_snapshots(db: Database) -> None:
+    # When a run's snapshot was taken: a verdict that was given after its start may be in it.
+    db.execute("alter table runs add column snapshot_at text")
+
+
 STEPS: tuple[Callable[[Database], None], ...] = (
     m001_replies_and_reviews,
     m002_people_in_replies,
@@ -870,4 +875,5 @@ STEPS: tuple[Callable[[Database], None], ...] = (
     m056_answers_in_documents,
     m057_gains_of_candidates,
     m058_voices,
+    m059_moments_of_snapshots,
 )

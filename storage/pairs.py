@@ -13,7 +13,7 @@ from sqlite3 import Connection
 from storage import origins
 from storage.conditions import APPROVED, REVIEWED, WAITING
 from storage.quarantine import LET_IN, NOT_SET_ASIDE
-from storage.records import ConsentRule, Origin, Pair, PairCounts
+from storage.records import STRICTEST_FIRST, ConsentRule, Origin, Pair, PairCounts, Turn
 from storage.servers import TAUGHT, Voice, taught
 from storage.turns import decode_turns
 
@@ -173,11 +173,11 @@ def _read(db: Connection, sql: str, values: Sequence[object] | Mapping[str, obje
     for row in db.execute(sql, values):
         reply_id, conversation, turns, completion, approved_at, edited, source, reviewer, adapter, people, *ids = row
         reviewer_id, guild_id, bits = ids
-        names = origins.names_in(bits)
+        shown, names = decode_turns(turns), origins.names_in(bits)
         yield Pair(
             reply_id,
             conversation,
-            decode_turns(turns),
+            shown,
             completion,
             approved_at,
             bool(edited),
@@ -187,15 +187,16 @@ def _read(db: Connection, sql: str, values: Sequence[object] | Mapping[str, obje
             tuple(sorted(map(int, people.split(",")))) if people else (),
             reviewer_id,
             guild_id,
-            _origin(source, names, edited=edited),
+            _origin(source, shown, names, edited=edited),
             names,
         )
 
 
-def _origin(source: str, prompt: frozenset[Origin], *, edited: bool) -> Origin:
-    """Of a completion."""
+def _origin(source: str, turns: Sequence[Turn], names: frozenset[Origin], *, edited: bool) -> Origin:
+    """Of a completion. An import's is a person's or the bot's if no turn has that origin, else the strictest of all."""
     if edited:
         return "moderator"
     if source != "import":
         return "bot"
-    return "discord_export" if "discord_export" in prompt else "import"
+    own = names - {"import", "command", *(turn.origin for turn in turns)} or names
+    return next(one for one in STRICTEST_FIRST if one in own)

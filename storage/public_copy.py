@@ -32,6 +32,7 @@ PUBLIC: dict[str, tuple[str, ...]] = {
         "started_by",
         "stage",
         "started_at",
+        "snapshot_at",
         "local_date",
         "finished_at",
         "outcome",

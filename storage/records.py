@@ -18,6 +18,8 @@ Origin = Literal["message", "direct_message", "discord_export", "command", "impo
 a slash command or form, a file of the operator's or a moderator's, a moderator's own wording, the bot."""
 MESSAGE_CONTENT: tuple[Origin, ...] = ("message", "direct_message", "discord_export")
 """What Discord's policy calls message content: it came through its APIs, by this bot or by another program."""
+STRICTEST_FIRST: tuple[Origin, ...] = (*MESSAGE_CONTENT, "bot", "moderator", "command", "import")
+"""Where only one origin can be named: the first of these that fits."""
 Verdict = Literal["approve", "edit", "reject", "undo"]
 """What a moderator says about a reply; "undo" takes back the latest verdict, so that the reply waits again."""
 Reason = Literal["wrong", "rude", "off-topic", "unsafe", "other"]

@@ -168,7 +168,7 @@ def metrics(db: Connection, run_id: str) -> list[Metric]:
 
 def _run(row: Row) -> Run:
     values = dict(row)
-    del values["number"]
+    del values["number"], values["snapshot_at"]
     values["trigger"] = values.pop("started_by")
     for name in _JSON:
         values[name] = json.loads(values[name] or "[]")

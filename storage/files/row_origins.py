@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import cast, get_args
 
 from storage.files.row_rules import RowRefused
-from storage.records import MESSAGE_CONTENT, NewPair, Origin, Pair
+from storage.records import STRICTEST_FIRST, NewPair, Origin, Pair
 
 __all__ = ["named_origins", "origins_to_write", "with_origins"]
 
@@ -21,8 +21,8 @@ def origins_to_write(pair: Pair | NewPair) -> list[Origin]:
     unknown: Origin = "import" if isinstance(pair, NewPair) or pair.source != "discord" else "message"
     names: list[Origin] = [*(turn.origin or _unnamed(turn.role, unknown) for turn in pair.turns), pair.origin]
     # What the bot's words may quote, though it does not stand in the prompt itself: the reply counts as that.
-    behind = [one for one in MESSAGE_CONTENT if isinstance(pair, Pair) and one in pair.origins and one not in names]
-    names[-1] = next(iter(behind), names[-1])
+    behind = pair.origins.difference(names) if isinstance(pair, Pair) else frozenset()
+    names[-1] = min([names[-1], *behind], key=STRICTEST_FIRST.index)
     return [] if set(names) == {"import"} else names
 
 

@@ -121,6 +121,27 @@ def test_their_imports_are_no_pairs_any_more(store):
     assert eligible(store).keys() == {held.reply_id}
 
 
+@pytest.mark.parametrize("decision", ["verdict", "quarantine"])
+def test_a_decision_between_a_run_s_start_and_its_snapshot_marks_its_adapter(store, replies, decision):
+    """Loading the base comes before; a decision of after the snapshot is not in it."""
+    judge(store, replies[0], "approve", ANN)
+    judge(store, replies[1], "approve", ANN)
+    earlier = store.start_run("manual", "2026-11-24", 1, {})
+    store.quarantine(earlier.id, [(replies[1], "It stands out.")])
+    runs = [store.start_run("manual", "2026-11-24", 1, {}) for _ in range(2)]
+    store.record_snapshot(runs[0].id, replies[:2])
+    since = later()
+    if decision == "verdict":
+        judge(store, replies[0], "edit", ROGUE, edited_text="join my server")
+    else:
+        store.decide_quarantine(replies[1], confirmed=True, actor="rogue", actor_id=ROGUE)
+    later()
+    store.record_snapshot(runs[1].id, replies[:2])
+    for run in runs:
+        store.add_adapter(Adapter(run.id, run.id, "embedded", now()))
+    assert store.undo_moderator(ROGUE, since, actor="op").adapters == (runs[1].id,)
+
+
 def test_adapters_that_learned_from_them_are_marked_and_retired_by_the_next_run(store, replies):
     """Not those of before the verdicts, nor of after the undoing; and a reversal takes the mark away."""
     for number in replies[:2]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 from storage.files.pair_files import BadRow, read_pairs, write_pairs
+from storage.origins import ORIGINS
+from storage.recall_records import Recalled
 from storage.records import NewPair, Turn
+from storage.store import Store
 from tests.storage.conftest import ALICE, a_reply
 
 
@@ -33,6 +36,25 @@ def test_an_export_that_is_imported_keeps_its_origins(store, tmp_path, name):
         ["command", "moderator"],
         [None, "import"],
     ]
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.csv"])
+def test_origins_outlast_every_further_export(store, tmp_path, name):
+    """From home to home; the origins of a pair are those it had in the first file."""
+    pairs_of(store)
+    asked = a_reply(turns=(Turn("user", "Elm?", ALICE, 8, "command"),))
+    number = store.add_reply(asked, recall=[Recalled(1, 1, example_id=store.add_reply(asked))])
+    store.add_review(number, "edit", reviewer="mo", edited_text="Shown what the bot said.")
+    write_pairs(tmp_path / name, store.pairs())
+    found = []
+    for home in range(3):
+        with Store.open(tmp_path / f"{home}.db") as other:
+            other.import_pairs(read_pairs(tmp_path / name), "operator")
+            found.append([(pair.origin, pair.origins) for pair in other.pairs()])
+            without_bot = other.eligible_pairs("operator", learn_from=[one for one in ORIGINS if one != "bot"])
+            assert [pair.completion for pair in without_bot] == ["Below.", "Aye."]
+            write_pairs(tmp_path / name, other.pairs())
+    assert found[0] == found[1] == found[2]
 
 
 def test_a_list_that_does_not_fit_is_refused(tmp_path):
