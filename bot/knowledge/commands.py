@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -258,7 +259,7 @@ def save_as_fact(moderators: Moderators, config: MemoryConfig, *, hidden: bool) 
                 message_id=message.id,
             )
             act = moderators.act(submitted, "knowledge.add", "fact")
-            chunks = chunks_of_text(written, message_id=message.id, author_id=author)
+            chunks = await asyncio.to_thread(chunks_of_text, written, message_id=message.id, author_id=author)
             with _in_own_words():
                 await moderators.store.call(
                     Store.act, lambda store: store.add_document(document, chunks, _limits(config)), lambda _: act

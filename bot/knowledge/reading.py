@@ -83,7 +83,7 @@ async def message_at(member: Any, moderators: Moderators, channel_id: int, messa
     """A message, for somebody who can read its channel. Raises Refused."""
     channel = await channel_at(member, moderators, channel_id)
     message = await fetched(channel, message_id)
-    chunks = _chunks_of(message, await words_of(message, moderators))
+    chunks = await _chunks_of(message, await words_of(message, moderators))
     return Source("message", title_of(message.content), chunks, message.jump_url, channel.id, message.id)
 
 
@@ -95,7 +95,9 @@ async def from_pins(member: Any, moderators: Moderators, channel_id: int) -> Sou
     except discord.HTTPException as error:
         raise Refused(texts.CANNOT_READ) from error
     chunks = [
-        chunk for message in reversed(pinned) for chunk in _chunks_of(message, await _words_of(message, moderators))
+        chunk
+        for message in reversed(pinned)
+        for chunk in await _chunks_of(message, await _words_of(message, moderators))
     ]
     if not chunks:
         raise Refused(texts.NO_PINS)
@@ -145,10 +147,14 @@ async def _words_of(message: discord.Message, moderators: Moderators) -> list[Hi
     return await HistoryReader(me, 0, withheld=withheld).words_of(message)
 
 
-def _chunks_of(message: discord.Message, words: Iterable[HistoryMessage]) -> list[NewChunk]:
+async def _chunks_of(message: discord.Message, words: Iterable[HistoryMessage]) -> list[NewChunk]:
     """The parts of what a message says, with whose words each is."""
-    return [
-        chunk
-        for one in words
-        for chunk in chunks_of_text(one.text, message_id=message.id, author_id=None if one.ours else one.author_id)
-    ]
+
+    def chunks() -> list[NewChunk]:
+        return [
+            chunk
+            for one in words
+            for chunk in chunks_of_text(one.text, message_id=message.id, author_id=None if one.ours else one.author_id)
+        ]
+
+    return await asyncio.to_thread(chunks)

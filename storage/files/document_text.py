@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePath
+from threading import Lock
 
 from storage.errors import DocumentUnreadable
 from storage.files.encodings import decoded
@@ -23,11 +24,16 @@ ENDINGS = (*_MARKDOWN, ".txt", *_HTML, *_PDF)
 
 _CHUNK = (150, 500)
 """Characters of a chunk: whole paragraphs or sentences up to the second, no further cut once it has the first."""
+_BLOCK = 8_000
+"""Characters that are cut at a time."""
 _PAGES = 2000
-_HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*$")
+_HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(.*)")
 _UNDERLINE = re.compile(r"^ {0,3}(=+|-+)[ \t]*$")
 _FENCE = re.compile(r"^ {0,3}(```|~~~)")
-_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+_TITLE = re.compile(r"<title", re.IGNORECASE), re.compile(r"</title", re.IGNORECASE)
+_HEAD = 64 * 1024
+"""Characters of a web page in which its title is sought."""
+_PDFIUM = Lock()  # it is not made for threads: https://pypdfium2.readthedocs.io/en/stable/python_api.html
 
 
 @dataclass(frozen=True)
@@ -71,10 +77,22 @@ def _chunks(sections: list[_Section]) -> tuple[str, list[NewChunk]]:
     chunks = [
         NewChunk(part.strip(), section.heading)
         for section in sections
-        for part in splitter.chunks(section.text)
+        for block in _blocks(section.text)
+        for part in splitter.chunks(block)
         if re.search(r"\w", part)
     ]
     return next((one.heading for one in sections if one.heading), "").partition(" > ")[0], chunks
+
+
+def _blocks(text: str) -> Iterator[str]:
+    """A text cut behind a paragraph, a line, a sentence or a word, since the splitter's time grows by the square."""
+    start = 0
+    while len(text) - start > _BLOCK:
+        ends = (text.rfind(mark, start, start + _BLOCK) + len(mark) for mark in ("\n\n", "\n", ". ", " "))
+        end = next((one for one in ends if one > start + _BLOCK // 2), start + _BLOCK)
+        yield text[start:end]
+        start = end
+    yield text[start:]
 
 
 def _sections(text: str) -> list[_Section]:
@@ -105,7 +123,7 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
             held = line
         elif heading is not None:
             yield 0, held
-            yield len(heading[1]), heading[2]
+            yield len(heading[1]), _without_closing(heading[2])
             held = ""
         elif underline is not None:
             yield 1 if underline[1].startswith("=") else 2, held.strip()
@@ -113,19 +131,33 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
     yield 0, held
 
 
+def _without_closing(heading: str) -> str:
+    """A heading without the # behind it, which stand apart from it."""
+    text = heading.strip(" \t")
+    left = text.rstrip("#")
+    return left.rstrip(" \t") if not left or left[-1] in " \t" else text
+
+
 def _web_page(name: str, data: bytes) -> tuple[str, str]:
     """The title of a page, and what it says, as Markdown."""
     import trafilatura
 
     source = _decoded(name, data)
-    found = _TITLE.search(source)
-    title = " ".join(html.unescape(found[1]).split()) if found else ""
     text = trafilatura.extract(
         source, output_format="markdown", include_comments=False, include_tables=True, favor_recall=True
     )
     if not text or len(text) < 0.2 * len(_plain(source)):  # a short page, or one of lists: all of it is its content
         text = max(text or "", _plain(source), key=len)
-    return title, text
+    return _title(source[:_HEAD]), text
+
+
+def _title(head: str) -> str:
+    """What stands in the first <title>, if it ends."""
+    begin, end = _TITLE
+    found = begin.search(head)
+    start = head.find(">", found.end()) if found is not None else -1
+    closing = end.search(head, start) if start >= 0 else None
+    return " ".join(html.unescape(head[start + 1 : closing.start()]).split()) if closing is not None else ""
 
 
 def _decoded(name: str, data: bytes) -> str:
@@ -157,17 +189,15 @@ def _plain(source: str) -> str:
 def _pdf(name: str, data: bytes) -> list[_Section]:
     import pypdfium2
 
-    try:
-        document = pypdfium2.PdfDocument(data)
-    except pypdfium2.PdfiumError as error:
-        why = "it is protected by a password" if "password" in str(error).casefold() else "it is damaged or no PDF"
-        raise DocumentUnreadable(name, why) from error
-    try:
-        if len(document) > _PAGES:
-            raise DocumentUnreadable(name, f"it has more than {_PAGES:,} pages")
-        return [_Section(f"p. {number}", _page(document, number - 1)) for number in range(1, len(document) + 1)]
-    finally:
-        document.close()
+    with _PDFIUM:
+        try:
+            with pypdfium2.PdfDocument(data) as document:
+                if len(document) > _PAGES:
+                    raise DocumentUnreadable(name, f"it has more than {_PAGES:,} pages")
+                return [_Section(f"p. {number}", _page(document, number - 1)) for number in range(1, len(document) + 1)]
+        except pypdfium2.PdfiumError as error:
+            why = "it is protected by a password" if "password" in str(error).casefold() else "it is damaged or no PDF"
+            raise DocumentUnreadable(name, why) from error
 
 
 def _page(document: object, index: int) -> str:

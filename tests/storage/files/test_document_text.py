@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
+import semantic_text_splitter
 
 from storage.errors import DocumentUnreadable
 from storage.files.document_text import read_document
@@ -64,6 +67,66 @@ def test_a_web_page_gives_its_content():
     assert "secret" not in everything
 
 
+@pytest.mark.parametrize(
+    ("line", "heading"),
+    [
+        ("## Loot ##", "Loot"),
+        ("# C#", "C#"),
+        ("# \t Two  words \t", "Two  words"),
+        ("# a" + " " * 20_000 + "b", "a" + " " * 20_000 + "b"),
+        ("# a" + " #" * 10_000 + " b", "a" + " #" * 10_000 + " b"),
+        ("# " + "#" * 20_000, ""),
+    ],
+)
+def test_a_heading_is_read_as_fast_as_it_is_long(line, heading):
+    """The # behind it are no part of it; a long one of spaces takes no hours."""
+    _, chunks = read_document("rules.md", f"{line}\n\nBy lot.".encode())
+    assert [one.heading for one in chunks] == [heading]
+
+
+@pytest.mark.parametrize(
+    ("page", "title"),
+    [
+        ("<TITLE lang=de>Regeln\n &amp; mehr</Title><title>Two</title>", "Regeln & mehr"),
+        ("<title>" * 100_000, ""),
+        ("<title " * 100_000, ""),
+        ("İ" * 100 + "<title>Oak</title>", "Oak"),
+        (" " * 100_000 + "<title>Too late</title>", ""),
+    ],
+)
+def test_a_title_is_sought_at_the_beginning_of_a_page(page, title):
+    """One that never ends is none."""
+    assert read_document("page.html", f"{page}<body><p>By lot.</p></body>".encode())[0] == title
+
+
+def test_a_text_of_a_megabyte_is_cut_in_blocks(monkeypatch):
+    """The splitter's time grows by the square of what it is given, and no word is lost between two blocks."""
+    given = []
+    split = semantic_text_splitter.MarkdownSplitter
+
+    class Watched:
+        def __init__(self, capacity):
+            self.splitter = split(capacity)
+
+        def chunks(self, text):
+            given.append(len(text))
+            return self.splitter.chunks(text)
+
+    monkeypatch.setattr(semantic_text_splitter, "MarkdownSplitter", Watched)
+    for text in ("word " * 200_000, "One two three.\n\n" * 60_000, "x" * 1_000_000):
+        _, chunks = read_document("long.md", text.encode())
+        assert "".join("".join(one.text.split()) for one in chunks) == "".join(text.split())
+    assert max(given) <= 8_000
+
+
+def test_pdfs_are_read_by_several_threads_at_once():
+    """PDFium is not made for that, so one waits for the other."""
+    pages = [pdf(*(f"Page {number} line {line}." for line in range(30))) for number in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        read = list(pool.map(lambda data: read_document("a.pdf", data)[1][0].text, pages))
+    assert [f"Page {number} line" in text for number, text in enumerate(read)] == [True] * 40
+
+
 def test_a_pdf_gives_its_pages():
     """Under the number of the page."""
     _, chunks = read_document("rules.pdf", pdf("The raid begins at eight.", "By the old oak."))
@@ -87,6 +150,15 @@ def test_what_is_no_document_is_refused(name, data):
     """With a sentence that names it."""
     with pytest.raises(DocumentUnreadable, match=rf"^{name} cannot be read: .*\.$"):
         read_document(name, data)
+
+
+@pytest.mark.parametrize("whole", [b"[3 0 R]", b"/Type /Page "])
+def test_a_pdf_with_a_damaged_page_is_refused(whole):
+    """It opens, and the page is not there."""
+    data = pdf("At eight.")
+    assert whole in data
+    with pytest.raises(DocumentUnreadable, match=r"^a\.pdf cannot be read: .*\.$"):
+        read_document("a.pdf", data.replace(whole, whole.replace(b"3", b"9").replace(b"/Page ", b"/Font ")))
 
 
 @pytest.mark.parametrize("data", [b"", b"  \n\n", b"<html></html>", b"***\n---\n"])
