@@ -136,12 +136,12 @@ class TrainingKernels:
     def gate(self, gate_up: torch.Tensor) -> torch.Tensor:
         tokens, width = len(gate_up), gate_up.shape[1] // 2
         out = torch.empty(tokens, width, dtype=gate_up.dtype, device=gate_up.device)
-        kernel.gate[(triton.cdiv(width, 2048), tokens)](gate_up, out, N=width, BN=2048, num_warps=8)
+        kernel.gate[(triton.cdiv(width, 2048) * tokens,)](gate_up, out, N=width, BN=2048, num_warps=8)
         return out
 
     def gate_backward(self, grad: torch.Tensor, gate_up: torch.Tensor) -> None:
         tokens, width = grad.shape
-        kernel.gate_backward[(triton.cdiv(width, 2048), tokens)](grad, gate_up, N=width, BN=2048, num_warps=8)
+        kernel.gate_backward[(triton.cdiv(width, 2048) * tokens,)](grad, gate_up, N=width, BN=2048, num_warps=8)
 
     def slope(self, scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         losses = torch.empty(len(scores), device=scores.device)

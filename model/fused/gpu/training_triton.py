@@ -132,9 +132,15 @@ def rotate_backward(
 
 
 @triton.jit
+def _row_and_columns(N: tl.constexpr, BN: tl.constexpr):
+    """Of one program of a grid of one dimension: a second one of CUDA's ends at 65,535, and a pass may be longer."""
+    program = tl.program_id(0)
+    return (program // tl.cdiv(N, BN)).to(tl.int64), program % tl.cdiv(N, BN) * BN + tl.arange(0, BN)
+
+
+@triton.jit
 def gate(gate_up, out, N: tl.constexpr, BN: tl.constexpr):
-    row = tl.program_id(1).to(tl.int64)
-    n = tl.program_id(0) * BN + tl.arange(0, BN)
+    row, n = _row_and_columns(N, BN)
     inside = n < N
     g = tl.load(gate_up + row * (2 * N) + n, mask=inside, other=0.0).to(tl.float32)
     u = tl.load(gate_up + row * (2 * N) + N + n, mask=inside, other=0.0).to(tl.float32)
@@ -144,8 +150,7 @@ def gate(gate_up, out, N: tl.constexpr, BN: tl.constexpr):
 
 @triton.jit
 def gate_backward(grad, gate_up, N: tl.constexpr, BN: tl.constexpr):
-    row = tl.program_id(1).to(tl.int64)
-    n = tl.program_id(0) * BN + tl.arange(0, BN)
+    row, n = _row_and_columns(N, BN)
     inside = n < N
     dtype = grad.dtype.element_ty
     g = tl.load(gate_up + row * (2 * N) + n, mask=inside, other=0.0).to(tl.float32)
@@ -193,9 +198,10 @@ def _mixed(x):
 
 @triton.jit(do_not_specialize=["salt", "threshold"])
 def drop(x, seed, out, salt, threshold, factor, count, BN: tl.constexpr):
-    n = tl.program_id(0) * BN + tl.arange(0, BN)
-    inside = n < count
+    start = tl.program_id(0).to(tl.int64) * BN  # beyond 32 bits in long passes of wide layers
+    n = tl.arange(0, BN)
+    inside = n < tl.minimum(count - start, BN).to(tl.int32)
     key = _mixed((tl.load(seed) + salt).to(tl.uint32))
-    stays = _mixed(n.to(tl.uint32) ^ key) >= threshold.to(tl.uint32)
-    v = tl.load(x + n, mask=inside, other=0.0).to(tl.float32)
-    tl.store(out + n, tl.where(stays, v * factor, 0.0).to(out.dtype.element_ty), mask=inside)
+    stays = _mixed((start.to(tl.uint32) + n.to(tl.uint32)) ^ key) >= threshold.to(tl.uint32)
+    v = tl.load(x + start + n, mask=inside, other=0.0).to(tl.float32)
+    tl.store(out + start + n, tl.where(stays, v * factor, 0.0).to(out.dtype.element_ty), mask=inside)

@@ -8,7 +8,15 @@ pytest.importorskip("triton", reason="no Triton here: it comes with CUDA builds 
 
 MOST_BYTES = {80: 163 * 1024, 86: 99 * 1024, 89: 99 * 1024, 90: 227 * 1024, 120: 99 * 1024}
 """Shared memory of one block (CUDA C++ Programming Guide, "Technical Specifications")."""
-POINTERS = {"cos": "*fp32", "sin": "*fp32", "positions": "*i64", "owners": "*i64", "targets": "*i64", "losses": "*fp32"}
+POINTERS = {
+    "cos": "*fp32",
+    "sin": "*fp32",
+    "positions": "*i64",
+    "owners": "*i64",
+    "targets": "*i64",
+    "losses": "*fp32",
+    "seed": "*i64",
+}
 POINTERS |= {"top": "*fp32", "total": "*fp32", "mixed": "*fp32", "owners": "*i64"}
 NUMBERS = {
     "eps": "fp32",
@@ -52,7 +60,7 @@ def test_attention_fits(card, dim, turned):
 
 @pytest.mark.parametrize("card", MOST_BYTES)
 def test_training_kernels_fit(card):
-    """Norms, rotation, the gate and cross entropy of a 7B model."""
+    """Norms, rotation, the gate, cross entropy and dropout of a 7B model."""
     from model.fused.gpu import training_triton as kernel
 
     norm = {"N": 4096, "BN": 4096}
@@ -66,5 +74,6 @@ def test_training_kernels_fit(card):
         (kernel.gate, rows),
         (kernel.gate_backward, rows),
         (kernel.slope, {"BN": 4096}),
+        (kernel.drop, {"BN": 2048}),
     ):
         assert shared_bytes(one, card, constants, warps=8) <= MOST_BYTES[card], one
