@@ -77,9 +77,15 @@ def due_file(folder: Path, now: datetime) -> Path | None:
 def delete_old(folder: Path, keep_days: float, now: datetime) -> list[Path]:
     """Delete the backups that are older than that, but never the newest; returns what was deleted."""
     old = [file for made_at, file in _made(folder, now)[:-1] if now - made_at > timedelta(days=keep_days)]
-    for file in old:
+    for file in (*old, *_abandoned(folder, now)):
         file.unlink(missing_ok=True)
     return old
+
+
+def _abandoned(folder: Path, now: datetime) -> list[Path]:
+    """Backups that a killed process had begun to write; none takes a day."""
+    before = (now - _AGE).timestamp()
+    return [file for file in folder.glob(f"{backup.PARTIAL}*") if file.is_file() and file.stat().st_mtime < before]
 
 
 def _made(folder: Path, now: datetime) -> list[tuple[datetime, Path]]:

@@ -24,16 +24,19 @@ from typing import IO, Any, cast
 
 from storage import encryption
 from storage.database import check_database
-from storage.errors import BackupDamaged, BackupExists, HomeNotEmpty
+from storage.errors import BackupDamaged, BackupExists, BackupNotEncrypted, HomeNotEmpty
 from storage.faults import as_storage_error, sqlite_errors
 from storage.files import age
 from storage.files.adapter_directory import MANIFEST as ADAPTER_MANIFEST
 from storage.files.adapter_directory import AdapterDirectory, is_adapter_name
 from storage.files.home import Home
+from storage.files.scratch_folder import scratch_folder
 
-__all__ = ["MANIFEST", "make", "restore", "verify"]
+__all__ = ["MANIFEST", "PARTIAL", "make", "restore", "verify"]
 
 MANIFEST = "manifest.json"
+PARTIAL = ".backup-"
+"""How the name of a backup begins until it is whole."""
 _FORMAT = 1
 _LEVEL = 1  # adapters hardly shrink; the database does with little work
 _CHUNK = 1 << 20
@@ -57,11 +60,11 @@ def make(home: Home, file: Path, *, recipient: str = "") -> dict[str, Any]:
     if file.exists():
         raise BackupExists(file)
     file.parent.mkdir(parents=True, exist_ok=True)
-    with _failures(), tempfile.TemporaryDirectory(dir=home.root, prefix=".backup-") as scratch:
-        database, archive = Path(scratch, "nightshift.db"), Path(scratch, "archive")
+    with _failures(), scratch_folder(home.root, ".backup-") as scratch:
+        database, archive = scratch / "nightshift.db", scratch / "archive"
         _copy_database(home.db, database)
-        manifest = _write_archive(archive, _files(home, database, Path(scratch)))
-        descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=".backup-")
+        manifest = _write_archive(archive, _files(home, database, scratch))
+        descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=PARTIAL)
         os.close(descriptor)
         partial = Path(name)
         try:
@@ -79,7 +82,7 @@ def make(home: Home, file: Path, *, recipient: str = "") -> dict[str, Any]:
 
 def verify(file: Path, *, identity: Path | None = None) -> dict[str, Any]:
     """Read a backup through without restoring it; returns its manifest. Raises what `restore` raises."""
-    with tempfile.TemporaryDirectory(prefix="nightshift-") as scratch:
+    with _failures(), tempfile.TemporaryDirectory(prefix="nightshift-") as scratch:
         return _unpack(file, Path(scratch), identity)
 
 
@@ -97,14 +100,14 @@ def restore(file: Path, home: Home, *, identity: Path | None = None) -> dict[str
     Raises:
         HomeNotEmpty: there is a database, or there are adapters.
         BackupDamaged: the archive is no backup, or not whole.
+        BackupNotEncrypted: its database is plain, and the one of this home is to be encrypted.
         AgeKeyInvalid, AgeKeyMissing: it is encrypted, and not for this key.
     """
     if home.db.exists() or AdapterDirectory(home.adapters).ids():
         raise HomeNotEmpty(home.root)
     home.ensure()
-    with _failures(), tempfile.TemporaryDirectory(dir=home.root, prefix=".restore-") as scratch:
-        staging = Path(scratch)
-        manifest = _unpack(file, staging, identity)
+    with _failures(), scratch_folder(home.root, ".restore-") as staging:
+        manifest = _unpack(file, staging, identity, plain=encryption.key_file_of(home.db) is None)
         if encryption.is_plain(staging / "nightshift.db"):
             check_database(staging / "nightshift.db")
         for adapter in sorted((staging / "adapters").glob("*")):
@@ -149,10 +152,19 @@ def _linked(adapter: Path, target: Path) -> bool:
     try:
         for path in adapter.iterdir():
             if path.is_file():
-                (target / path.name).hardlink_to(path)
+                _hold(path, target / path.name)
     except FileNotFoundError:
         return False
     return (target / ADAPTER_MANIFEST).exists()
+
+
+def _hold(file: Path, name: Path) -> None:
+    try:
+        name.hardlink_to(file)
+    except FileNotFoundError:
+        raise
+    except OSError:  # the adapters are on another disk, or on one without second names
+        shutil.copyfile(file, name)
 
 
 def _write_archive(archive: Path, files: Iterator[tuple[str, Path]]) -> dict[str, Any]:
@@ -187,15 +199,18 @@ def _add(tar: tarfile.TarFile, name: str, source: IO[bytes], size: int) -> str:
     return hashing.sha256.hexdigest()
 
 
-def _unpack(file: Path, target: Path, identity: Path | None) -> dict[str, Any]:
-    """Unpack into an empty folder and compare with the manifest. Raises BackupDamaged."""
+def _unpack(file: Path, target: Path, identity: Path | None, *, plain: bool = True) -> dict[str, Any]:
+    """Unpack into an empty folder and compare with the manifest; without `plain`, refuse a plain database at once.
+
+    Raises BackupDamaged, BackupNotEncrypted.
+    """
     opened = file
     try:
         if age.is_encrypted(file):
             opened = target / ".archive"
             age.decrypt(file, opened, identity)
         with tarfile.open(opened, mode="r|gz") as tar:
-            found = {member.name: _take(tar, member, target, file) for member in tar}
+            found = {member.name: _take(tar, member, target, file, plain=plain) for member in tar}
     except (tarfile.TarError, EOFError, gzip.BadGzipFile, UnicodeDecodeError, ValueError) as error:
         raise BackupDamaged(file, str(error) or type(error).__name__) from error
     finally:
@@ -210,7 +225,7 @@ def _unpack(file: Path, target: Path, identity: Path | None) -> dict[str, Any]:
     return manifest
 
 
-def _take(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path, file: Path) -> str:
+def _take(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path, file: Path, *, plain: bool) -> str:
     """Write one member to its place; returns its SHA-256. Only the names that a backup has are accepted."""
     parts = Path(member.name).parts
     known = (len(parts) == 1 and parts[0] in ("nightshift.db", "nightshift.toml", MANIFEST)) or (
@@ -232,6 +247,8 @@ def _take(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path, file: Pat
     sha256 = hashlib.sha256()
     with path.open("xb") as out:
         while data := source.read(_CHUNK):
+            if not plain and out.tell() == 0 and member.name == "nightshift.db" and encryption.begins_plain(data):
+                raise BackupNotEncrypted(file)
             sha256.update(data)
             out.write(data)
     return sha256.hexdigest()

@@ -26,7 +26,16 @@ from storage.errors import (
 from storage.faults import BUSY_TIMEOUT_S
 from storage.file_heads import head_of
 
-__all__ = ["connect", "connect_encrypted", "connect_like", "is_plain", "key_file_of", "make_key_file", "read_key"]
+__all__ = [
+    "begins_plain",
+    "connect",
+    "connect_encrypted",
+    "connect_like",
+    "is_plain",
+    "key_file_of",
+    "make_key_file",
+    "read_key",
+]
 
 VARIABLE = "NIGHTSHIFT_STORAGE__KEY_FILE"
 _KEY = re.compile(r"[0-9a-f]{64}")
@@ -141,7 +150,12 @@ def make_key_file(key_file: Path) -> None:
 
 def is_plain(path: Path) -> bool:
     """Whether a file is a SQLite database that everybody with the file can read."""
-    return head_of(path, len(_MAGIC)) == _MAGIC
+    return begins_plain(head_of(path, len(_MAGIC)))
+
+
+def begins_plain(data: bytes) -> bool:
+    """Whether these are the first bytes of such a database."""
+    return data.startswith(_MAGIC)
 
 
 def _looks_encrypted(path: Path) -> bool:

@@ -390,6 +390,17 @@ class BackupDamaged(StorageError):
         super().__init__(f"{file} is not a whole backup of Nightshift ({cause}): use another backup.")
 
 
+class BackupNotEncrypted(StorageError):
+    """A plain database was to be restored where it is to be encrypted."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(
+            f"The database in {file} is not encrypted, but a key file is set: restore it without key_file in section "
+            "[storage] and without NIGHTSHIFT_STORAGE__KEY_FILE, then set it and run `nightshift storage encrypt`."
+        )
+        self.file = file
+
+
 class HomeNotEmpty(StorageError):
     """A backup was to be restored over something."""
 

@@ -59,6 +59,7 @@ import storage.waiting
 import storage.word_hashes
 from storage.connected import Connected, method
 from storage.database import open_database, writing
+from storage.files.scratch_folder import sweep
 from storage.records import Act
 
 T = TypeVar("T")
@@ -70,6 +71,7 @@ class Store(Connected):
     @classmethod
     def open(cls, path: Path) -> Self:
         """Open or make the database. Raises DatabaseNewer, DatabaseUnreadable, DatabaseBusy."""
+        sweep(path.parent)
         db = open_database(path)
         storage.word_hashes.catch_up(db)
         return cls(db)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from datetime import UTC, datetime, timedelta
 
 from bot.app import Nightshift
@@ -38,6 +39,16 @@ def test_one_dated_in_the_future_neither_makes_another_each_hour_nor_counts_as_t
     assert due_file(tmp_path, NOON + timedelta(days=1)) is not None
     later = NOON + timedelta(days=90)
     assert [file.name for file in delete_old(tmp_path, 14, later)] == [file.name for file in made(tmp_path, 30, 20)]
+
+
+def test_one_that_was_never_finished_goes_after_a_day(tmp_path):
+    """Its process was killed; it is the words of everybody, in a file that nobody counts."""
+    for name, age in (("old", timedelta(days=2)), ("new", timedelta(hours=1))):
+        (tmp_path / f".backup-{name}").touch()
+        moment = (NOON - age).timestamp()
+        os.utime(tmp_path / f".backup-{name}", (moment, moment))
+    assert delete_old(tmp_path, 14, NOON) == []
+    assert [file.name for file in tmp_path.iterdir()] == [".backup-new"]
 
 
 def test_old_ones_go_and_the_newest_and_strange_files_stay(tmp_path):

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
 import tarfile
+import tempfile
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -15,12 +23,14 @@ from storage.errors import (
     AgeKeyMissing,
     BackupDamaged,
     BackupExists,
+    BackupNotEncrypted,
     DiskFull,
     HomeNotEmpty,
 )
 from storage.files import age
 from storage.files.adapter_directory import AdapterDirectory
 from storage.files.home import Home
+from storage.files.scratch_folder import scratch_folder
 from storage.store import Store
 
 WORDS = "the gulls are counted at noon"
@@ -220,10 +230,70 @@ def test_an_encrypted_database_stays_encrypted_in_its_backup(tmp_path):
         )
 
 
+def test_a_plain_backup_is_refused_where_a_key_is_set(home, tmp_path, monkeypatch):
+    """In its own words, and before anything of it is on the disk; without the key it is restored."""
+    backup.make(home, tmp_path / "one.backup")
+    other = Home(tmp_path / "other").ensure()
+    encryption.make_key_file(tmp_path / "database.key")
+    monkeypatch.setenv(encryption.VARIABLE, str(tmp_path / "database.key"))
+    with pytest.raises(BackupNotEncrypted, match=r"one\.backup is not encrypted, .* `nightshift storage encrypt`"):
+        backup.restore(tmp_path / "one.backup", other)
+    assert not other.db.exists()
+    assert WORDS.encode() not in b"".join(path.read_bytes() for path in other.root.rglob("*") if path.is_file())
+    assert backup.verify(tmp_path / "one.backup")
+    monkeypatch.delenv(encryption.VARIABLE)
+    backup.restore(tmp_path / "one.backup", other)
+    assert subjects(other) == [WORDS]
+
+
+@pytest.mark.parametrize("code", [errno.EXDEV, errno.EPERM, errno.EMLINK])
+def test_adapters_on_another_disk_are_copied(home, tmp_path, monkeypatch, code):
+    """No file has names on two disks."""
+
+    def elsewhere(*_args):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(Path, "hardlink_to", elsewhere)
+    backup.make(home, tmp_path / "one.backup")
+    other = Home(tmp_path / "other")
+    backup.restore(tmp_path / "one.backup", other)
+    assert files_of(other) == files_of(home)
+
+
+def test_a_killed_backup_leaves_no_words_behind(home, tmp_path):
+    """Its folder goes when the store is next opened, but not while another backup is made."""
+    code = (
+        "import os, signal, sys; from pathlib import Path;"
+        "from storage import backup; from storage.files.home import Home;"
+        "backup._write_archive = lambda *_: os.kill(os.getpid(), signal.SIGKILL);"
+        "backup.make(Home(Path(sys.argv[1])), Path(sys.argv[2]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(home.root), str(tmp_path / "a.backup")], check=False)
+    assert done.returncode == -signal.SIGKILL
+    (left,) = home.root.glob(".backup-*")
+    assert WORDS.encode() in (left / "nightshift.db").read_bytes()
+    with scratch_folder(home.root, ".backup-") as mine:
+        Store.open(home.db).close()
+        assert mine.exists()
+        assert left.exists()
+    Store.open(home.db).close()
+    assert not list(home.root.glob(".backup-*"))
+
+
+def test_a_full_disk_while_a_backup_is_read_is_said_so(home, tmp_path, monkeypatch):
+    """Also where nothing is restored."""
+    backup.make(home, tmp_path / "one.backup")
+
+    def full(*_args, **_named):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "TemporaryDirectory", full)
+    with pytest.raises(DiskFull):
+        backup.verify(tmp_path / "one.backup")
+
+
 def test_a_full_disk_leaves_no_half_backup(home, tmp_path, monkeypatch):
     """And says so in the store's sentence."""
-    import errno
-    import shutil
 
     def full(*_args):
         raise OSError(errno.ENOSPC, "No space left on device")
