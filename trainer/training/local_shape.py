@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from trainer.training.memory import EMBEDDED_SHAPE, ModelShape
@@ -31,7 +32,10 @@ def _config(base: str, models: Path) -> Path | None:
     if path.is_dir():
         return path / "config.json"
     name = Path(base.partition("@")[0]).name.removesuffix(".gguf")
-    converted = sorted(models.glob(f"{name}-*-nf4/config.json"), key=lambda one: one.stat().st_mtime)
+    # A revision is a hash, so that Qwen3-4B does not find Qwen3-4B-Instruct-2507.
+    own = re.compile(re.escape(re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-")) + r"(\.gguf)?-[0-9a-f]{12}-nf4")
+    found_here = [one for one in models.glob("*-nf4/config.json") if own.fullmatch(one.parent.name)]
+    converted = sorted(found_here, key=lambda one: one.stat().st_mtime)
     if converted:
         return converted[-1]
     from huggingface_hub import try_to_load_from_cache

@@ -211,7 +211,13 @@ def packed_passes(model: Any, adapter: str, recipe: Recipe, longest: int) -> Ite
         dim = int(model.get_base_model().model.layers[0].self_attn.head_dim)
         operations = operations_for(flat.whole.device, model.dtype, dim)
         rows, share = recipe.micro_batch, recipe.dropout
-        yield PackedPasses(model, adapter, flat, operations, longest=longest, rows=rows, dropout=share)
+        passes = PackedPasses(model, adapter, flat, operations, longest=longest, rows=rows, dropout=share)
+        try:
+            yield passes
+        finally:  # what draws answers next may have the memory, whoever still holds the passes
+            passes.forget()
+            if flat.whole.device.type == "cuda":
+                torch.cuda.empty_cache()
 
 
 def _labelled(examples: Sequence[Example]) -> Iterator[tuple[int, int]]:

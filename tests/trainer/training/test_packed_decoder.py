@@ -20,7 +20,7 @@ from trainer.training.flat_adapter import flattened
 from trainer.training.likelihood import completion_losses, negative_log_likelihoods
 from trainer.training.operations import TorchOperations, operations_for
 from trainer.training.packed_decoder import PackedDecoder, adapter_groups, has_packed_form
-from trainer.training.packed_passes import PackedPasses
+from trainer.training.packed_passes import PackedPasses, packed_passes
 from trainer.training.qlora import CHALLENGER, attach_adapter
 from trainer.training.tokens import Example
 
@@ -276,3 +276,11 @@ def test_another_family_trains_in_fp16_too(tmp_path):
         report=lambda _step, _total, figures: losses.append(figures["loss"]) if "loss" in figures else None,
     )
     assert losses[-1] < 0.8 * losses[0]
+
+
+def test_captured_passes_are_let_go_when_the_training_ends(tmp_path):
+    """Graphs keep the memory that they were captured with, whoever still holds the passes."""
+    model, _ = build(tmp_path, "llama")
+    with packed_passes(model, CHALLENGER, recipe_of(), 64) as passes:
+        passes._captured[64], passes._pool = object(), object()
+    assert (passes._captured, passes._pool) == ({}, None)

@@ -36,6 +36,22 @@ def tables(length, dim):
     return angles.cos(), angles.sin()
 
 
+def test_what_was_captured_goes_with_the_training(kernels, tmp_path):
+    """Its memory is there for the answers that are drawn next, although somebody still holds the passes."""
+    from tests.trainer.training.test_fused_autograd import build
+    from tests.trainer.training.test_qlora import recipe_of
+    from trainer.training.packed_passes import packed_passes
+    from trainer.training.qlora import CHALLENGER
+
+    model, _ = build(tmp_path, "llama", dtype="bfloat16", device="cuda")
+    with packed_passes(model, CHALLENGER, recipe_of(), 200) as held:
+        held.capture([1024, 512])
+        assert held._captured
+        inside = torch.cuda.memory_reserved()
+    assert not held._captured
+    assert torch.cuda.memory_reserved() < inside
+
+
 def near(found, wanted, bound=1e-2):
     assert found.dtype == wanted.dtype
     assert float((found.float() - wanted.float()).norm() / wanted.float().norm()) < bound
