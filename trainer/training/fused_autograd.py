@@ -22,8 +22,11 @@ from torch.nn.functional import silu
 
 __all__ = ["fused_autograd", "is_adapted"]
 
-_GATED = {"LlamaMLP", "MistralMLP", "Qwen2MLP", "Qwen3MLP"}
-_NORMS = {"LlamaRMSNorm", "MistralRMSNorm", "Qwen2RMSNorm", "Qwen3RMSNorm"}
+_GATED = {"LlamaMLP", "MistralMLP", "Qwen2MLP", "Qwen3MLP", "SmolLM3MLP", "GraniteMLP", "Olmo2MLP"}
+_NORMS = {
+    *("LlamaRMSNorm", "MistralRMSNorm", "Qwen2RMSNorm", "Qwen3RMSNorm"),
+    *("SmolLM3RMSNorm", "GraniteRMSNorm", "Phi3RMSNorm"),
+}
 
 _Forward = Callable[[torch.Tensor], torch.Tensor]
 

@@ -27,9 +27,9 @@ def _column(
 ):
     y = tl.load(sums + m * N + n, mask=n < N, other=0.0)
     r = tl.arange(0, RANK)
-    adapted = slot >= 0  # otherwise `low` holds nothing
-    t = tl.load(low + m * R + segment * RANK + r, mask=(r >= 0) & adapted, other=0.0)
-    inside = ((n < N) & adapted)[:, None]
+    adapted = tl.where(slot >= 0, 1, 0)  # otherwise `low` holds nothing
+    t = tl.load(low + m * R + segment * RANK + r, mask=r < RANK * adapted, other=0.0)
+    inside = (n < N * adapted)[:, None]
     delta = tl.load(b + slot * (N * RANK) + n[:, None] * RANK + r[None, :], mask=inside, other=0.0).to(tl.float32)
     y += tl.sum(delta * t[None, :], 1)
     if HAS_BIAS:

@@ -27,11 +27,19 @@ def prompt_of(row: int, tokens: int) -> list[int]:
     return torch.randint(3, 500, (tokens,), generator=torch.Generator().manual_seed(row)).tolist()
 
 
-@pytest.mark.parametrize(("family", "rows"), [*((family, ROWS) for family in FUSED), ("llama", MANY)])
-def test_every_row_has_the_scores_of_its_own_adapter(tmp_path, family, rows):
+@pytest.mark.parametrize(
+    ("family", "rows", "changes"),
+    [
+        *((family, ROWS, {}) for family in FUSED),
+        ("llama", MANY, {}),
+        ("phi3", ROWS, {"hidden_size": 512, "head_dim": 128}),  # of which 96 are turned, as in Phi 4 mini
+        ("gemma3", ROWS, {"head_dim": 256}),
+    ],
+)
+def test_every_row_has_the_scores_of_its_own_adapter(tmp_path, family, rows, changes):
     """After prompts of many lengths and captured steps, while a slot that no row reads is written."""
     dtype = torch.bfloat16 if ON_GPU else torch.float32
-    tiny_model(family, **SHAPE).to(dtype).save_pretrained(tmp_path / "base")
+    tiny_model(family, **(SHAPE | changes)).to(dtype).save_pretrained(tmp_path / "base")
     tiny_tokenizer().save_pretrained(tmp_path / "base")
     config = replace(
         ModelConfig(base=str(tmp_path / "base")), context_tokens=256, slots=max(8, len(rows)), adapter_slots=4

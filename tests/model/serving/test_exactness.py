@@ -103,13 +103,15 @@ def scores(
     return torch.stack(seen), cached
 
 
-def test_a_prompt_that_begins_like_an_earlier_one_gets_the_same_scores(tiny):
+@pytest.mark.parametrize("family", FUSED)
+def test_a_prompt_that_begins_like_an_earlier_one_gets_the_same_scores(tiny_of: Callable[[str], Tiny], family):
     """Cached keys and values change how much is computed, not what is said.
 
     Forced along the same 60 tokens, the logits stay within 1 % of their norm (the 4-bit product rounds its inputs to
     bf16, 0.4 %, and a shorter product sums in another order); so the likeliest token is the same wherever it leads by
     more than that.
     """
+    tiny = tiny_of(family)
     decoder = Decoder(tiny.load(), tiny.config)
     decoder.warm_up()
     persona = Message("system", "You keep the light at the end of the harbour, and you are brief. " * 2)

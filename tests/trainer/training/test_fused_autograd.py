@@ -9,7 +9,7 @@ import torch
 
 from model.base.loading import load_base
 from model.config import ModelConfig
-from tests.tiny import make_tiny_base
+from tests.tiny import FUSED, make_tiny_base
 from tests.trainer.training.test_qlora import batch_of, examples_of, recipe_of, wake
 from trainer.training.base import forbid_repacking
 from trainer.training.fused_autograd import fused_autograd
@@ -38,7 +38,7 @@ def pass_of(model, batch, ways):
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.2])
-@pytest.mark.parametrize("family", ["llama", "mistral", "qwen2", "qwen3", "gemma3"])
+@pytest.mark.parametrize("family", FUSED)
 def test_losses_and_gradients_are_those_of_transformers_and_peft(tmp_path, family, dropout):
     """In fp32, where rounding cannot hide a fault; the same elements are dropped."""
     model, batch = build(tmp_path, family, dropout=dropout)
@@ -50,7 +50,7 @@ def test_losses_and_gradients_are_those_of_transformers_and_peft(tmp_path, famil
         assert distance < 1e-4, name
 
 
-@pytest.mark.parametrize("family", ["llama", "mistral", "qwen2", "qwen3"])
+@pytest.mark.parametrize("family", ["llama", "mistral", "qwen2", "qwen3", "smollm3", "granite"])
 def test_every_adapted_layer_feed_forward_and_norm_of_these_families_is_lean(tmp_path, family):
     """Equal gradients alone would not show that a library gave a layer another name."""
     model, _ = build(tmp_path, family)
