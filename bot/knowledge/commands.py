@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import discord
@@ -15,6 +15,7 @@ from bot.discord_io import limits
 from bot.discord_io.components import Interaction, TextForm
 from bot.discord_io.excerpts import line
 from bot.discord_io.ids import places_of
+from bot.discord_io.retry import UNSENT
 from bot.errors import Refused
 from bot.i18n.en import knowledge as texts
 from bot.knowledge.reading import (
@@ -86,32 +87,27 @@ class KnowledgeCommands(ModeratorGroup, name="knowledge", description="What I ca
             raise Refused(texts.CHOOSE_ONE)
         if link is not None and not link.startswith(("https://", "http://")):
             raise Refused(texts.LINK_INVALID)
-        # A file without a link is posted with the answer, so that there is something to link to.
-        posted = file is not None and link is None
-        await interaction.response.defer(ephemeral=not posted, thinking=True)
+        await interaction.response.defer(ephemeral=True, thinking=True)
         source = await self._read(interaction, file, message, pins)
-        url = link or source.url
-        said = None
-        if posted and file is not None:
-            copy = discord.File(io.BytesIO(await file.read()), file.filename)
-            said = await interaction.followup.send(limits.content(title or source.title), file=copy, wait=True)
-            url = f"https://discord.com/channels/{guild.id}/{said.channel.id}/{said.id}"
+        # A file without a link is posted, so that there is something to link to.
+        said = await _posted(interaction, file, title or source.title) if file is not None and link is None else None
+        posted = said and f"https://discord.com/channels/{guild.id}/{said.channel.id}/{said.id}"
         document = NewDocument(
             guild_id=guild.id,
             title=title or source.title,
             kind=source.kind,
             added_by=interaction.user.display_name,
             added_by_id=interaction.user.id,
-            url=url,
+            url=link or posted or source.url,
             channel_id=source.channel_id,
             message_id=source.message_id,
         )
-        number = await self._store(interaction, document, source)
+        async with _taken_back(said):
+            number = await self._store(interaction, document, source)
         told = limits.content(texts.added(document.title, number, len(source.chunks)))
+        await interaction.edit_original_response(content=told)
         if said is not None:
             await said.edit(content=told)
-        else:
-            await interaction.followup.send(told, ephemeral=True)
 
     @app_commands.command(name="list", description="List what I can look things up in")
     async def list_(self, interaction: Interaction) -> None:
@@ -226,12 +222,11 @@ class KnowledgeCommands(ModeratorGroup, name="knowledge", description="What I ca
         ]
 
     async def _chosen(self, interaction: Interaction, wanted: str) -> Document:
-        held = await self._documents(interaction)
-        by_number = [one for one in held if str(one.id) == wanted.strip()]
-        by_title = [one for one in held if wanted.strip().casefold() in one.title.casefold()]
-        found = by_number or by_title
+        found = _named(await self._documents(interaction), wanted.strip().casefold())
         if not found:
             raise Refused(texts.GONE)
+        if len(found) > 1:
+            raise Refused(texts.NAME_ONE)
         return found[0]
 
 
@@ -281,6 +276,34 @@ def save_as_fact(moderators: Moderators, config: MemoryConfig, *, hidden: bool) 
     if hidden:
         menu.default_permissions = discord.Permissions(manage_messages=True)
     return menu
+
+
+async def _posted(interaction: Interaction, file: discord.Attachment, title: str) -> discord.WebhookMessage:
+    """The file in a message that everybody can read. The first answer is for the moderator alone, the second is not."""
+    copy = discord.File(io.BytesIO(await file.read()), file.filename)
+    await interaction.edit_original_response(content=limits.content(title))
+    return await interaction.followup.send(limits.content(title), file=copy, wait=True)
+
+
+@asynccontextmanager
+async def _taken_back(said: discord.WebhookMessage | None) -> AsyncIterator[None]:
+    """Delete what was posted if its document cannot be stored."""
+    try:
+        yield
+    except BaseException:
+        if said is not None:
+            with suppress(*UNSENT):
+                await said.delete()
+        raise
+
+
+def _named(documents: Sequence[Document], wanted: str) -> list[Document]:
+    """Those that are meant: by number or whole title, else by some of the title. A number means no part of a title."""
+    exact = [one for one in documents if wanted in {str(one.id), one.title.casefold()}]
+    by_number = [one for one in exact if str(one.id) == wanted]
+    if exact or not wanted or wanted.isdecimal():
+        return by_number or exact
+    return [one for one in documents if wanted in one.title.casefold()]
 
 
 def _limits(config: MemoryConfig) -> KnowledgeLimits:

@@ -28,6 +28,7 @@ EMPTY = "Da habe ich keinen Text gefunden. Eingescannte Seiten müssen vorher in
 DOCUMENT_TOO_LONG = "Dieses Dokument ist mir zu lang. Bitte teil es auf."
 FULL = "Mehr Dokumente sind auf diesem Server nicht erlaubt. Bitte entferne zuerst eines mit `/knowledge remove`."
 GONE = "Dieses Dokument gibt es hier nicht mehr."
+NAME_ONE = "Das steht im Titel von mehreren Dokumenten. Bitte gib die Nummer des Dokuments an, das du meinst."
 FILE_NOT_REFRESHED = "Eine Datei kann ich nicht selbst neu lesen. Bitte entferne sie und füge die neue hinzu."
 NONE = "Ich kenne noch keine Dokumente dieses Servers. Mit `/knowledge add` fügst du eines hinzu."
 LIST_TITLE = "Worin ich nachschlagen kann"

@@ -29,6 +29,7 @@ EMPTY = "I found no text there. If these are scanned pages, they have to be turn
 DOCUMENT_TOO_LONG = "That document is too long for me. Please split it up."
 FULL = "This server cannot have more documents. Please remove one first with `/knowledge remove`."
 GONE = "There is no such document here any more."
+NAME_ONE = "More than one document has that in its title. Please give the number of the one you mean."
 FILE_NOT_REFRESHED = "I cannot read that file again by myself. Please remove it and add the new one."
 NONE = "I know no documents of this server yet. Add one with `/knowledge add`."
 LIST_TITLE = "What I can look things up in"

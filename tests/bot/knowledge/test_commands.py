@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bot.i18n.en import knowledge as texts
@@ -201,6 +203,36 @@ async def test_a_removed_document_is_gone(stage):
     assert b"old oak" not in bytes_of(stage)
     acts = [one.action for one in await stage.app.store.call(Store.audit_log)]
     assert acts == ["knowledge.remove", "knowledge.add"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "told"),
+    [("   ", texts.GONE), ("rules", texts.NAME_ONE), ("7", texts.GONE), ("guild rules", None), ("2", None)],
+)
+async def test_a_document_is_removed_only_if_it_alone_is_meant(stage, wanted, told):
+    """By its number, its title, or a part that no other title has."""
+    for title in ("Guild rules", "Rules of 7 raids", "Guild rules of old"):
+        await add(stage, file=("rules.md", RULES), title=title, link="https://a.example")
+    said = await stage.world.moderator.slash(stage.world.general, "knowledge remove", document=wanted)
+    left = [one.title for one in await stage.app.store.call(Store.documents, stage.world.guild.id)]
+    assert len(left) == (3 if told else 2)
+    assert told is None or told in words(said)
+    assert wanted != "guild rules" or "Guild rules" not in left
+    assert wanted != "2" or "Rules of 7 raids" not in left
+
+
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [(("a.md", b" \n"), texts.EMPTY), (("a.pdf", b"x"), texts.UNREADABLE), (("a.md", b"x" * 100), texts.FULL)],
+)
+async def test_a_file_that_is_refused_is_not_posted(open_stage, settings, file, told):
+    """And only the moderator is told so."""
+    small = settings.model_copy(update={"memory": replace(settings.memory, server_characters=50)})
+    async with open_stage(base=small) as stage:
+        said = await add(stage, file=file)
+        assert told in words(said)
+        assert all(one.ephemeral for one in (said.response, *said.followups) if one is not None)
+        assert not list(stage.world.general.history())
 
 
 @pytest.mark.parametrize(
