@@ -19,6 +19,7 @@ from bot.loopback import HOST
 from bot.settings import Settings
 from bot.training.adapter_in_use import AdapterInUse
 from model.engines import start_engine
+from model.errors import ModelError
 from model.protocol import ChatEngine
 from storage.async_store import AsyncStore
 from storage.database import check_database
@@ -100,5 +101,5 @@ async def _keep_up(in_use: AdapterInUse, endpoint: Endpoint, seconds: float) -> 
         try:
             await in_use.sync()
             await endpoint.adapters.drop_retired()
-        except StorageError as error:
-            _log.error("The store cannot be read now: %s", error)
+        except (StorageError, ModelError) as error:
+            _log.error("The store could not be followed now: %s", error)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from bot.api.bodies import BASE, CURRENT
 from bot.api.errors import EngineUnavailable, ModelNotFound
@@ -117,12 +117,11 @@ class NamedAdapters:
             await self._unload(name)
 
     async def _unload(self, name: str) -> None:
-        self._loaded.remove(name)
+        """Raises ModelError where the engine may have it still; the next look tries again."""
         if isinstance(self._engine, AdapterEngine):
-            try:
+            with suppress(AdapterNotLoaded):  # the engine was started again, without it
                 await self._engine.unload(name)
-            except AdapterNotLoaded:  # the engine was started again, without it
-                return
+        self._loaded.remove(name)
 
     async def _verified(self, adapter: Adapter) -> AdapterRef:
         """The adapter, its files as they were published. Raises ModelNotFound."""

@@ -7,6 +7,7 @@ import asyncio
 import openai
 import pytest
 
+from model.errors import EngineFailed
 from model.protocol import AdapterRef
 from storage.store import Store
 from tests.bot.api.conftest import until
@@ -70,6 +71,23 @@ async def test_a_retired_adapter_answers_no_more_and_leaves_the_memory(four):
     with pytest.raises(openai.NotFoundError) as error:
         await four.ask(model="a1")
     assert (error.value.code, error.value.param) == ("model_not_found", "model")
+
+
+async def test_an_adapter_that_the_engine_could_not_let_go_is_let_go_later(four, monkeypatch):
+    """It was retired: it must not stay in memory because the engine failed just then."""
+    await four.ask(model="a1")
+    await four.store.call(Store.retire_adapter, "a1")
+    unload = four.engine.unload
+
+    async def failing(_name):
+        raise EngineFailed("the worker is gone")
+
+    monkeypatch.setattr(four.engine, "unload", failing)
+    with pytest.raises(EngineFailed):
+        await four.endpoint.adapters.drop_retired()
+    monkeypatch.setattr(four.engine, "unload", unload)
+    await four.endpoint.adapters.drop_retired()
+    assert four.engine.loaded == {}
 
 
 @pytest.mark.parametrize("name", ["", "a9", "../a1", "gpt-5", "a1/x", "Current"])

@@ -18,6 +18,7 @@ from model.base.loading import load_base
 from model.chat import Message
 from model.config import ModelConfig
 from model.engine import Engine
+from model.errors import EngineFailed
 from model.protocol import AdapterRef, Sampling
 from storage.files.adapter_directory import AdapterDirectory
 from storage.files.home_lock import occupy
@@ -82,8 +83,14 @@ def test_a_file_without_a_key_is_refused(home, settings, text):
         api_key(home, settings.api)
 
 
-async def test_alone_it_answers_with_the_champion_and_follows_it(home, settings, tmp_path):
+async def test_alone_it_answers_with_the_champion_and_follows_it(home, settings, tmp_path, monkeypatch):
     """`nightshift api`; beside a bot it is refused."""
+    failed = []
+
+    async def failing(_adapters):
+        failed.append(1)
+        raise EngineFailed("the worker is gone")
+
     engine, port, said = FakeEngine(), free_port(), asyncio.Queue()
     quick = settings.model_copy(update={"discord": replace(settings.discord, poll_seconds=0.05)})
     task = asyncio.create_task(serve_api(home, quick, KEY, port, engine=engine, say=said.put_nowait))
@@ -105,6 +112,9 @@ async def test_alone_it_answers_with_the_champion_and_follows_it(home, settings,
             question = [{"role": "user", "content": "hello"}]
             answer = await client.chat.completions.create(model="current", messages=question)
         assert answer.model == "a1"
+        monkeypatch.setattr("bot.api.adapters.NamedAdapters.drop_retired", failing)
+        await until(lambda: len(failed) > 1 or task.done())  # a look that fails is not the last one
+        assert not task.done()
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

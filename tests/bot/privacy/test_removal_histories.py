@@ -100,9 +100,9 @@ class History:
             await self.stage.world.members[who].delete(message)
 
     async def save(self, what: str, pick: int) -> None:
-        """A moderator pins what somebody said, adds it by its link, or saves it in words of their own."""
+        """A moderator pins what somebody or the bot said, adds it by its link, or saves it in words of their own."""
         general, moderator = self.stage.world.general, self.stage.world.moderator
-        said = [one for one in general.history() if WORD.search(one.content) and not one.author.bot]
+        said = [one for one in general.history() if WORD.search(one.content)]
         if not said:
             return
         chosen = said[pick % len(said)]
