@@ -75,7 +75,7 @@ class SwapReport:
         adapter: the one in use from now on.
         load_s: reading, validating and bringing it to the device, beside the replies.
         waited_s: from then to the end of a step; for a free slot, too, if there was none.
-        pause_s: how long no step could begin.
+        pause_s: how long no step could begin; a GPU may still copy the adapter then, before the next step computes.
     """
 
     adapter: str | None
