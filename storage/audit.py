@@ -96,17 +96,5 @@ def search(
     return [_entry(row) for row in islice(fitting, limit)]
 
 
-def recent(db: Connection, guild_id: int | None = None, limit: int = 50) -> list[AuditEntry]:
-    """The last `limit` acts on a server, and on all servers at once, newest first; None: everything."""
-    rows = db.execute(
-        """
-        select id, created_at, guild_id, actor_id, actor, action, subject, details from audit
-        where ?1 is null or guild_id = ?1 or guild_id is null order by id desc limit ?2
-        """,
-        [guild_id, limit],
-    )
-    return [_entry(row) for row in rows]
-
-
 def _entry(row: Row) -> AuditEntry:
     return AuditEntry(**{**dict(row), "details": json.loads(row["details"])})

@@ -22,6 +22,7 @@ class HomeUnwritable(StorageError):
             "or give this user write permission."
         )
         self.path = path
+        self.cause = cause
 
 
 class HomeOccupied(StorageError):
@@ -44,6 +45,7 @@ class DatabaseUnreadable(StorageError):
             f"The database {path} cannot be opened ({cause}): restore it from a backup, or move it away to start again."
         )
         self.path = path
+        self.cause = cause
 
 
 class DatabaseEncrypted(StorageError):
@@ -87,6 +89,7 @@ class KeyFileNotSet(StorageError):
             f'No key file is set: write `key_file = "/path/to/nightshift.key"` into section [storage] of {config}. '
             "Choose a place outside the home, such as another disk: a key beside the database protects nothing."
         )
+        self.config = config
 
 
 class KeyFileUnusable(StorageError):
@@ -98,6 +101,7 @@ class KeyFileUnusable(StorageError):
             "`nightshift storage encrypt`."
         )
         self.path = path
+        self.cause = cause
 
 
 class EncryptionNotInstalled(StorageError):
@@ -140,6 +144,7 @@ class DatabaseDamaged(StorageError):
             "or rescue what can be read with sqlite3's .recover."
         )
         self.path = path
+        self.cause = cause
 
 
 class DatabaseUnwritable(StorageError):
@@ -149,6 +154,7 @@ class DatabaseUnwritable(StorageError):
         super().__init__(
             f"The database cannot be read or written ({cause}): check the disk and the permissions of the home."
         )
+        self.cause = cause
 
 
 class DiskFull(StorageError):
@@ -205,7 +211,10 @@ class NoVerdicts(StorageError):
     """A moderator's verdicts were to be taken back, and none counts."""
 
     def __init__(self, moderator_id: int) -> None:
-        super().__init__(f"Moderator {moderator_id} has decided nothing since then that still counts.")
+        super().__init__(
+            f"Moderator {moderator_id} has decided nothing since then that still counts: check the id, or name an "
+            "earlier time."
+        )
         self.moderator_id = moderator_id
 
 
@@ -213,7 +222,9 @@ class UndoingGone(StorageError):
     """Verdicts were to be put back that were put back already, or never taken back."""
 
     def __init__(self, number: int) -> None:
-        super().__init__(f"There is no undoing {number}, or it was reversed already.")
+        super().__init__(
+            f"There is no undoing {number}, or it was reversed already: `nightshift audit` lists what was undone."
+        )
         self.number = number
 
 
@@ -325,7 +336,7 @@ class DocumentUnreadable(StorageError):
     """A file that is no document, or a damaged one."""
 
     def __init__(self, name: str, why: str) -> None:
-        super().__init__(f"{name} cannot be read: {why}.")
+        super().__init__(f"{name} cannot be read: {why}; correct that, or take another file.")
         self.name = name
         self.why = why
 
@@ -374,6 +385,7 @@ class DatabaseMissing(StorageError):
 
     def __init__(self, path: Path) -> None:
         super().__init__(f"There is no database {path} yet: choose the home with --home or NIGHTSHIFT_HOME.")
+        self.path = path
 
 
 class BackupExists(StorageError):
@@ -381,6 +393,7 @@ class BackupExists(StorageError):
 
     def __init__(self, file: Path) -> None:
         super().__init__(f"{file} exists already: choose another name, so that no backup is overwritten.")
+        self.file = file
 
 
 class BackupDamaged(StorageError):
@@ -388,6 +401,8 @@ class BackupDamaged(StorageError):
 
     def __init__(self, file: Path, cause: str) -> None:
         super().__init__(f"{file} is not a whole backup of Nightshift ({cause}): use another backup.")
+        self.file = file
+        self.cause = cause
 
 
 class BackupNotEncrypted(StorageError):
@@ -409,6 +424,7 @@ class HomeNotEmpty(StorageError):
             f"The home {path} already holds a database or adapters, and restoring would overwrite them: move it away, "
             "or choose another home with --home."
         )
+        self.path = path
 
 
 class AgeKeyInvalid(StorageError):
@@ -418,6 +434,8 @@ class AgeKeyInvalid(StorageError):
         super().__init__(
             f"The age key {key} cannot be used ({cause}): `nightshift backup-key FILE` makes a pair of keys."
         )
+        self.key = key
+        self.cause = cause
 
 
 class AgeKeyMissing(StorageError):
@@ -425,6 +443,7 @@ class AgeKeyMissing(StorageError):
 
     def __init__(self, file: Path) -> None:
         super().__init__(f"{file} is encrypted: name the file with its secret key with --identity.")
+        self.file = file
 
 
 class AgeNotInstalled(StorageError):

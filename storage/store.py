@@ -115,7 +115,6 @@ class Store(Connected):
     people_in_reply = method(storage.replies.people)
     reply_by_message = method(storage.replies.by_message)
     extend_reply = method(storage.replies.extend)
-    set_message_id = method(storage.replies.set_message_id)
     recent_pending = method(storage.replies.recent_pending)
     answer_messages = method(storage.answers.messages)
     answers_since = method(storage.quotas.answers_since)
@@ -210,7 +209,6 @@ class Store(Connected):
     recent_channels = method(storage.messages.recent_channels)
 
     audit = method(storage.audit.add)
-    audit_log = method(storage.audit.recent)
     audit_search = method(storage.audit.search)
     guild_settings = method(storage.guild_settings.every)
     set_guild_setting = method(storage.guild_settings.put)
@@ -245,7 +243,6 @@ class Store(Connected):
     adapters_of_voice = method(storage.adapters.of_voice)
     retire_adapter = method(storage.adapters.retire)
     marked_adapters = method(storage.lineage.marked)
-    retire_marked = method(storage.lineage.retire_marked)
 
     promote = method(storage.promotions.promote)
     rollback = method(storage.promotions.rollback)

@@ -95,7 +95,10 @@ def export_kind(path: Path) -> ExportKind | None:
 
 
 def messages(path: Path, kind: ExportKind) -> Iterator[Said | BadRow]:
-    """What people said, in the order of the file; notices of Discord and other bots' messages are left out."""
+    """What people said, in the order of the file; notices of Discord are left out, and other bots if it is JSON.
+
+    A CSV does not say which authors are bots.
+    """
     with open_text(path, newline="" if kind != "json" else "\n") as file:
         if kind == "json":
             for number, value in json_items(file, "messages"):

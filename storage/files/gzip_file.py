@@ -47,7 +47,10 @@ def unpacked(path: Path, most_bytes: int = _MOST_BYTES) -> Iterator[Path]:
             raise FileUnusable(path, "is damaged: it cannot be unpacked") from None
         except OSError as error:
             raise FileUnusable(path, f"cannot be unpacked ({error.strerror})") from error
-        yield target
+        try:
+            yield target
+        except FileUnusable as error:  # of the name that a person gave
+            raise FileUnusable(path if error.path == target else error.path, error.problem, kind=error.kind) from error
 
 
 def _copy(path: Path, packed: gzip.GzipFile, plain: IO[bytes], most_bytes: int) -> None:

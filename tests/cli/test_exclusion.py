@@ -59,6 +59,10 @@ def test_the_environment_names_servers_too(nightshift, monkeypatch, home):
     for given, ids in (("1", (1,)), ("1,2", (1, 2)), ("[1, 2]", (1, 2)), ('["1", "2"]', (1, 2))):
         monkeypatch.setenv("NIGHTSHIFT_TRAINING__SERVERS", given)
         assert load_settings(home).training.servers == ids
+    monkeypatch.delenv("NIGHTSHIFT_TRAINING__SERVERS")
+    home.ensure().config.write_text('[training]\nservers = "1"\n')  # one id as a text is taken in the file too
+    assert load_settings(home).training.servers == (1,)
+    home.config.write_text("")
     for given in ("Workshop", "true", "1,-2"):
         monkeypatch.setenv("NIGHTSHIFT_TRAINING__SERVERS", given)
         nightshift("status").fails_with(1, "training.servers")

@@ -57,7 +57,7 @@ def add_adapter(home, name, source):
 
 def subjects(home):
     with Store.open(home.db) as store:
-        return [act.subject for act in store.audit_log(limit=100_000)]
+        return [act.subject for act in store.audit_search(limit=100_000)]
 
 
 def files_of(home):
@@ -119,7 +119,7 @@ def test_a_backup_made_under_load_is_of_one_moment(home, tmp_path):
         other = Home(tmp_path / f"restored-{number}")
         backup.restore(tmp_path / f"{number}.backup", other)
         with Store.open(other.db) as store:
-            acts = store.audit_log(limit=1_000_000)
+            acts = store.audit_search(limit=1_000_000)
         first, second = ([int(a.subject) for a in acts if a.action == name] for name in ("first", "second"))
         assert first == second == list(range(len(first)))[::-1]
         counts.append(len(first))

@@ -47,7 +47,7 @@ def fill(db: Path) -> None:
 
 def details(db: Path) -> list[str]:
     with Store.open(db) as store:
-        return sorted(act.subject for act in store.audit_log(limit=1000))
+        return sorted(act.subject for act in store.audit_search(limit=1000))
 
 
 def every_byte(home: Path) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from storage.errors import RunNotFound
-from storage.lineage import spans
+from storage.lineage import retire_marked, spans
 from storage.records import Adapter
 from tests.storage.conftest import ALICE, BOB, a_reply
 
@@ -30,7 +30,7 @@ def test_forgetting_marks_the_adapters_that_saw_the_words(store, learned):
     assert store.marked_adapters() == []
     assert store.forget(ALICE).adapters == (saw,)
     assert store.marked_adapters() == [saw]
-    assert did_not not in store.retire_marked()
+    assert did_not not in retire_marked(store._db)
 
 
 def test_a_deleted_message_marks_them_too(store, learned):
@@ -48,8 +48,8 @@ def test_marked_adapters_are_retired_once_and_never_champion_again(store, learne
     store.forget(ALICE)
     assert store.champion() == tainted  # until there is something to take its place
     store.promote(clean, kind="gate", actor="trainer", reason="won")
-    assert store.retire_marked() == [tainted]
-    assert store.retire_marked() == []
+    assert retire_marked(store._db) == [tainted]
+    assert retire_marked(store._db) == []
     assert store.marked_adapters() == []
     assert store.champion() == clean
     store.rollback(actor="mod", reason="")
@@ -64,8 +64,8 @@ def test_words_withdrawn_during_a_run_mark_its_adapter(store):
     store.forget(ALICE)
     store.add_adapter(Adapter(run.id, run.id, "embedded", "2026-11-23T04:00:00.000+00:00"))
     assert store.marked_adapters() == [run.id]
-    assert store.retire_marked(keep=run.id) == []  # it replaces worse; the next run replaces it
-    assert store.retire_marked(keep="next") == [run.id]
+    assert retire_marked(store._db, keep=run.id) == []  # it replaces worse; the next run replaces it
+    assert retire_marked(store._db, keep="next") == [run.id]
 
 
 @pytest.mark.parametrize("named", [True, False])

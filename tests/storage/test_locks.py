@@ -16,7 +16,7 @@ from pathlib import Path
 from storage.store import Store
 with Store.open(Path(sys.argv[1])) as store:
     store.audit(None, "operator", "other", "said")
-    print(len(store.audit_log(limit=1000)))
+    print(len(store.audit_search(limit=1000)))
 """
 
 
@@ -41,4 +41,4 @@ def test_a_process_keeps_its_locks_when_it_looks_at_the_file(db_path, look):
         assert log.stat().st_ino == before
         first.audit(None, "operator", "first", "said")
         assert another_process(db_path) == 4
-        assert len(first.audit_log(limit=1000)) == 4
+        assert len(first.audit_search(limit=1000)) == 4

@@ -134,7 +134,7 @@ def test_an_answer_to_what_a_forgotten_person_said_before_is_withheld(store):
 def test_forgetting_is_written_down_without_a_name(told):
     """That it was done, when, and how much of it; not for whom."""
     told.forget(ALICE)
-    (entry,) = told.audit_log(1)
+    (entry,) = told.audit_search(guild_id=1)
     assert (entry.action, entry.actor_id, entry.details) == ("privacy.forget", None, {"replies": 3, "adapters": []})
 
 

@@ -69,7 +69,7 @@ def test_a_second_moderator_lets_it_in_for_good(store, run, approved):
     assert store.quarantine(run, [(approved[0], WHY)]) == 0
     assert eligible(store) == approved
     assert store.confirmed_pairs() == {approved[0]}
-    entry = store.audit_log(11)[0]
+    entry = store.audit_search(guild_id=11)[0]
     assert (entry.action, entry.subject, entry.actor_id) == ("quarantine.confirm", str(approved[0]), BEN)
 
 

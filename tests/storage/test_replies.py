@@ -10,6 +10,7 @@ import pytest
 from storage.errors import ReplyNotFound, ReplyRedacted
 from storage.records import Turn
 from storage.redactions import REDACTED
+from storage.replies import set_message_id
 from tests.storage.conftest import ALICE, BOB, CAROL, a_reply
 
 
@@ -45,14 +46,14 @@ def test_an_unknown_reply_says_so(store):
         store.reply(99)
     assert caught.value.reply_id == 99
     with pytest.raises(ReplyNotFound):
-        store.set_message_id(99, 1)
+        set_message_id(store._db, 99, 1)
 
 
 def test_the_message_of_a_reply_can_be_named_later(store):
     """The row is written before Discord has given the message a number."""
     reply_id = store.add_reply(a_reply())
     assert store.reply_by_message(700) is None
-    store.set_message_id(reply_id, 700)
+    set_message_id(store._db, reply_id, 700)
     assert store.reply_by_message(700).id == reply_id
 
 

@@ -130,6 +130,6 @@ def test_an_act_is_undone_when_its_trace_cannot_be_written(store, add_adapter, m
         patch.setattr("storage.audit.insert", fail)
         with pytest.raises(sqlite3.OperationalError):
             store.act(lambda it: it.promote("v1", kind="use", actor="mo", reason=""), lambda _: Act(1, "mo", "x"))
-    assert (store.champion(), store.audit_log()) == (None, [])
+    assert (store.champion(), store.audit_search()) == (None, [])
     store.act(lambda it: it.promote("v1", kind="use", actor="mo", reason=""), lambda made: Act(1, "mo", "x", made.kind))
-    assert (store.champion(), store.audit_log()[0].subject) == ("v1", "use")
+    assert (store.champion(), store.audit_search()[0].subject) == ("v1", "use")

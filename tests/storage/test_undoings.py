@@ -7,6 +7,7 @@ import time
 import pytest
 
 from storage.errors import NoVerdicts, UndoingGone
+from storage.lineage import retire_marked
 from storage.records import Adapter, NewPair, Turn
 from storage.timestamps import now
 from tests.storage.conftest import ALICE, a_reply
@@ -66,7 +67,7 @@ def test_what_stood_before_a_moderator_s_verdicts_stands_again(store, replies):
     assert verdicts(store, replies) == ["approve", None, "approve", "approve", "approve", "approve"]
     assert eligible(store)[replies[2]] == "answer 2"
     assert store.latest_review(replies[2]).reviewer_id == ANN
-    (entry,) = store.audit_log()
+    (entry,) = store.audit_search()
     assert (entry.actor, entry.action, entry.subject) == ("op", "pairs.undo_moderator", str(ROGUE))
     assert entry.details == {"since": since, "verdicts": 3, "decisions": 0, "adapters": []}
 
@@ -85,7 +86,7 @@ def test_an_undoing_can_be_reversed_but_for_what_was_decided_anew(store, replies
     assert verdicts(store, replies[:2]) == ["edit", "reject"]
     with pytest.raises(UndoingGone):
         store.redo_moderator(done.id, actor="op")
-    assert [entry.action for entry in store.audit_log()] == ["pairs.redo_moderator", "pairs.undo_moderator"]
+    assert [entry.action for entry in store.audit_search()] == ["pairs.redo_moderator", "pairs.undo_moderator"]
 
 
 def test_pairs_that_they_let_out_of_quarantine_wait_again(store, replies):
@@ -162,7 +163,7 @@ def test_adapters_that_learned_from_them_are_marked_and_retired_by_the_next_run(
     later()
     store.undo_moderator(ROGUE, since, actor="op")
     # A run between an undoing and its reversal goes too: which of the two verdicts it saw is not kept.
-    assert store.retire_marked() == [tainted, after]
+    assert retire_marked(store._db) == [tainted, after]
     assert store.adapter(before).retired_at is None
 
 
@@ -183,7 +184,7 @@ def test_nothing_to_take_back_is_said_and_leaves_nothing_behind(store, replies):
     judge(store, replies[0], "approve", ANN)
     with pytest.raises(NoVerdicts, match="decided nothing since then"):
         store.undo_moderator(ROGUE, "2026-01-01T00:00:00.000+00:00", actor="op")
-    assert store.audit_log() == []
+    assert store.audit_search() == []
 
 
 def test_words_that_were_withdrawn_stay_withdrawn(store, replies):

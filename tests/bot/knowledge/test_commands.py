@@ -201,7 +201,7 @@ async def test_a_removed_document_is_gone(stage):
     await stage.ask(QUESTION)
     assert prompt(stage) == ""
     assert b"old oak" not in bytes_of(stage)
-    acts = [one.action for one in await stage.app.store.call(Store.audit_log)]
+    acts = [one.action for one in await stage.app.store.call(Store.audit_search)]
     assert acts == ["knowledge.remove", "knowledge.add"]
 
 

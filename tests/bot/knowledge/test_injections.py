@@ -52,7 +52,7 @@ async def test_a_planted_document_is_quoted_and_changes_nothing(stage, planted):
     world, store = stage.world, stage.app.store
     text = f"The weekly raid begins at eight.\n{planted}\n".encode()
     await world.moderator.slash(world.general, "knowledge add", file=("rules.txt", text))
-    before = await store.call(Store.guild_settings), await store.call(Store.audit_log)
+    before = await store.call(Store.guild_settings), await store.call(Store.audit_search)
     stage.engine.say(planted)
     answer = await stage.ask(QUESTION)
     system, question = stage.engine.seen[-1]
@@ -63,7 +63,7 @@ async def test_a_planted_document_is_quoted_and_changes_nothing(stage, planted):
     assert not INVISIBLE & set(excerpt)
     assert [*answer.mentions, *answer.role_mentions] == []
     assert not answer.mention_everyone
-    assert (await store.call(Store.guild_settings), await store.call(Store.audit_log)) == before
+    assert (await store.call(Store.guild_settings), await store.call(Store.audit_search)) == before
     assert len(await store.call(Store.documents, world.guild.id)) == 1
 
 

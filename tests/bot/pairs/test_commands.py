@@ -54,7 +54,7 @@ async def test_remove_keeps_a_pair_out_of_training(stage):
     assert offered == [{"name": "2: Is pine soft?", "value": "2"}]
     assert (await pairs(stage, "remove", pair="2")).content == words.removed(2)
     assert [one.reply_id for one in await stage.app.store.call(lambda store: list(store.pairs()))] == [1]
-    (entry,) = await stage.app.store.call(lambda store: store.audit_log(stage.world.guild.id))
+    (entry,) = await stage.app.store.call(lambda store: store.audit_search(guild_id=stage.world.guild.id))
     assert (entry.actor, entry.action, entry.subject) == ("Mo", "pairs.remove", "2")
     assert stage.card.embeds[0].title == texts.verdict_line("reject", "Mo")
     assert (await pairs(stage, "remove", pair="2")).content == words.PAIR_GONE
@@ -89,7 +89,7 @@ async def test_import_takes_good_rows_and_names_bad_ones(stage):
     assert [line.split(":")[0] for line in bad] == ["row 3", "row 4"]
     (pair,) = await stage.app.store.call(lambda store: list(store.pairs()))
     assert (pair.completion, pair.reviewer) == ("Very.", "Mo")
-    (entry,) = await stage.app.store.call(lambda store: store.audit_log(stage.world.guild.id))
+    (entry,) = await stage.app.store.call(lambda store: store.audit_search(guild_id=stage.world.guild.id))
     assert (entry.action, entry.details["imported"]) == ("pairs.import", 1)
 
 

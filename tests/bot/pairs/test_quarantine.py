@@ -92,7 +92,7 @@ async def test_every_decision_is_in_the_audit(stage, second):
     """With who and what."""
     (number,) = await aside(stage, count=1)
     await second.click(await look(stage, second), label=words.QUARANTINE_DISMISS)
-    (entry,) = await stage.app.store.call(lambda store: store.audit_log(stage.world.guild.id))
+    (entry,) = await stage.app.store.call(lambda store: store.audit_search(guild_id=stage.world.guild.id))
     assert (entry.actor, entry.actor_id, entry.action, entry.subject) == (
         "Sam",
         second.id,

@@ -42,7 +42,7 @@ async def test_a_moderator_s_verdicts_are_taken_back_and_put_back(stage, boss):
     await boss.click(answer, label=words.PUT_BACK)
     assert len(await stage.app.store.call(lambda store: list(store.pairs()))) == 2
     assert stage.card.embeds[0].title == texts.verdict_line("approve", "Mo")
-    log = await stage.app.store.call(lambda store: store.audit_log(stage.world.guild.id))
+    log = await stage.app.store.call(lambda store: store.audit_search(guild_id=stage.world.guild.id))
     assert [(one.actor, one.action) for one in log] == [
         ("Boss", "pairs.redo_moderator"),
         ("Boss", "pairs.undo_moderator"),

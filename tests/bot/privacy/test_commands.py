@@ -208,7 +208,7 @@ async def test_forget_asks_first_and_then_removes_everything(stage):
         dump = "\n".join(db.iterdump())
     assert "my secret tea" not in dump
     assert str(stage.ada.id) not in dump
-    (entry,) = await stage.app.store.call(Store.audit_log, stage.world.guild.id)
+    (entry,) = await stage.app.store.call(Store.audit_search, guild_id=stage.world.guild.id)
     assert entry.action == "privacy.forget"
 
 

@@ -147,7 +147,7 @@ async def test_hold_outlives_a_restart_and_is_in_the_audit(stage):
     await hold(stage)
     await stage.env.restart_bot(stage.app.new_client())
     assert (await stage.ask("Hello?")).content == words.HELD_NOTICE
-    (entry,) = await stage.app.store.call(lambda store: store.audit_log(stage.world.guild.id))
+    (entry,) = await stage.app.store.call(lambda store: store.audit_search(guild_id=stage.world.guild.id))
     assert (entry.actor, entry.action, entry.subject) == ("Mo", "settings.hold", str(stage.world.general.id))
 
 

@@ -67,7 +67,7 @@ async def test_what_was_deleted_while_nobody_listened_is_found_at_the_start(stag
     await stage.app.client.on_ready()
     assert await asked(stage)
     assert stage.app.client.guild_settings.made(stage.world.guild.id) == {}
-    assert {entry.action for entry in await stage.app.store.call(Store.audit_log)} >= {"settings.allowed_channels"}
+    assert {entry.action for entry in await stage.app.store.call(Store.audit_search)} >= {"settings.allowed_channels"}
 
 
 async def test_an_archived_thread_is_not_gone(stage):

@@ -177,7 +177,7 @@ async def test_a_change_is_in_the_audit(stage, boss):
     """Who, what and when; a persona's words are not."""
     await persona(stage, boss, "You are a carpenter.")
     await boss.slash(stage.world.general, "settings channel", answer="always")
-    entries = await stage.app.store.call(lambda store: store.audit_log(stage.world.guild.id))
+    entries = await stage.app.store.call(lambda store: store.audit_search(guild_id=stage.world.guild.id))
     assert {"settings.persona", "settings.talk"} <= {entry.action for entry in entries}
     assert all(entry.actor == "Bo" for entry in entries)
     assert "carpenter" not in str(entries)

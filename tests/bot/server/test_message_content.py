@@ -53,7 +53,7 @@ async def test_messages_wait_for_discord_s_permission_and_the_form_says_so(open_
         assert (pairs.eligible, pairs.excluded) == (2, 0)
         await admin.click(page, label=words.MESSAGE_CONTENT_FORBID)
         assert (await eligible(stage)).eligible == 1
-        acts = await stage.app.store.call(Store.audit_log)
+        acts = await stage.app.store.call(Store.audit_search)
         assert [(one.action, one.actor, one.guild_id) for one in acts[:2]] == [
             ("setup.message_content_forbid", "Al", None),
             ("setup.message_content_permit", "Al", None),

@@ -75,7 +75,7 @@ async def test_every_moderators_command_refuses_members(stage):
             tried.add(leaf.qualified_name)
     assert len(tried) >= 15
     assert (await stage.app.store.call(Store.counts)).pending == 1
-    assert await stage.app.store.call(Store.audit_log) == []
+    assert await stage.app.store.call(Store.audit_search) == []
 
 
 async def test_every_message_command_refuses_members(stage):

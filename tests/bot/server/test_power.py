@@ -75,7 +75,7 @@ async def test_manage_messages_in_one_channel_moderates_no_server(stage, command
     assert result.ephemeral
     assert result.response.content == words.not_server_moderator("Moderator")
     assert stage.engine.swaps == []
-    assert await stage.app.store.call(Store.audit_log) == []
+    assert await stage.app.store.call(Store.audit_search) == []
 
 
 async def test_adapters_and_pairs_are_not_offered_to_who_moderates_one_channel(stage):

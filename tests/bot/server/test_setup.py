@@ -102,7 +102,7 @@ async def test_every_choice_is_in_the_audit(bare):
     page = await form(bare)
     await bare.admin.select(page, [bare.world.review], custom_id="nightshift:setup:channel")
     await bare.admin.select(page, [bare.role], custom_id="nightshift:setup:role")
-    role, channel = await bare.app.store.call(Store.audit_log, bare.world.guild.id)
+    role, channel = await bare.app.store.call(Store.audit_search, guild_id=bare.world.guild.id)
     assert (channel.actor, channel.action, channel.details) == (
         "Al",
         "settings.review_channel",

@@ -75,7 +75,7 @@ async def test_train_cancel_stops_the_run_and_says_who_did(open_stage):
         assert (await task).reason == words.cancelled_by("Mo")
         assert words.cancelled_by("Mo") in stage.card.embeds[0].description
         assert not stage.app.training
-        (entry,) = await stage.app.store.call(Store.audit_log)
+        (entry,) = await stage.app.store.call(Store.audit_search)
         assert (entry.actor, entry.actor_id, entry.action) == ("Mo", stage.world.moderator.id, "train.cancel")
 
 
@@ -117,7 +117,7 @@ async def test_adapter_use_swaps_it_in_and_is_in_the_audit(stage, tmp_path):
     result = await stage.world.moderator.slash(stage.world.general, "adapter use", adapter="mine")
     assert stage.engine.adapter == "mine"
     assert words.used("mine") in [one.content for one in [result.response, *result.followups] if one]
-    (entry,) = await stage.app.store.call(Store.audit_log)
+    (entry,) = await stage.app.store.call(Store.audit_search)
     assert (entry.actor, entry.action, entry.subject) == ("Mo", "adapter.use", "mine")
 
 
@@ -251,7 +251,7 @@ async def test_every_administrative_act_is_in_the_audit(stage, tmp_path, command
     await stage.ada.slash(stage.world.general, "privacy opt-in")
     await stage.world.moderator.click(stage.world.review.last_message, label=texts.APPROVE)
     await stage.world.moderator.slash(stage.world.general, command, **options)
-    (entry,) = await stage.app.store.call(Store.audit_log)
+    (entry,) = await stage.app.store.call(Store.audit_search)
     assert (entry.actor, entry.actor_id, entry.action) == ("Mo", stage.world.moderator.id, action)
     assert entry.created_at.startswith("20")
 

@@ -86,7 +86,7 @@ async def test_rollback_to_a_damaged_adapter_is_refused(two_adapters):
     result = await stage.world.moderator.slash(stage.world.general, "adapter rollback")
     assert words.ADAPTER_DAMAGED in said(result)
     assert await stage.app.store.call(Store.champion) == "second" == stage.engine.adapter
-    assert await stage.app.store.call(Store.audit_log) == []
+    assert await stage.app.store.call(Store.audit_search) == []
 
 
 async def test_rollback_to_an_adapter_whose_files_are_gone_is_refused(two_adapters):

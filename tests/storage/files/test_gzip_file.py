@@ -8,6 +8,7 @@ import pytest
 
 from storage.errors import FileUnusable
 from storage.files.gzip_file import is_gzip, unpacked
+from storage.files.pair_files import read_pairs
 from tests.storage.files.chats import ADA, MO, Chat, pairs
 
 
@@ -34,3 +35,13 @@ def test_what_is_packed_is_read_as_what_is_in_it(chat, tmp_path):
     packed.write_bytes(packed.read_bytes()[:-20])
     with pytest.raises(FileUnusable, match="is damaged"), unpacked(packed):
         pass
+
+
+def test_what_is_wrong_with_the_content_is_said_of_the_file_that_was_named(tmp_path):
+    """Not of the temporary one, which is gone when it is read."""
+    packed = tmp_path / "mine.csv.gz"
+    packed.write_bytes(gzip.compress(b"one,two,three\n1,2,3\n"))
+    with pytest.raises(FileUnusable) as caught, unpacked(packed) as plain:
+        list(read_pairs(plain))
+    assert (caught.value.path, caught.value.kind) == (packed, "columns")
+    assert str(caught.value).startswith(str(packed))

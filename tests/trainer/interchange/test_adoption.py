@@ -54,7 +54,7 @@ async def test_what_plain_peft_saved_is_adopted_and_answers(place, tiny_base, tm
     with place.store() as store:
         assert store.champion() is None
         assert store.adapter(result.id).manifest == manifest
-        assert store.audit_log()[0].action == "adapter.adopt"
+        assert store.audit_search()[0].action == "adapter.adopt"
     engine = await Engine.start(tiny_base.config, tiny_base.cache)
     try:
         ask = [Message("user", "boat 3 white?")], Sampling(max_new_tokens=12, temperature=0)
