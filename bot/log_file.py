@@ -19,8 +19,8 @@ __all__ = ["entries", "log_files", "open_log"]
 _SECRET_VARIABLES = ("DISCORD_TOKEN", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 
 
-def open_log(folder: Path, config: LogConfig, secrets: Iterable[str]) -> None:
-    """Send the log to stderr and, if the settings say so, to a file.
+def open_log(folder: Path, config: LogConfig, secrets: Iterable[str]) -> list[logging.Handler]:
+    """Send the log to stderr and, if the settings say so, to a file; returns the handlers, to be closed later.
 
     A file that cannot be opened (a full disk) is said, and keeps nobody from starting.
     """
@@ -45,6 +45,7 @@ def open_log(folder: Path, config: LogConfig, secrets: Iterable[str]) -> None:
     logging.basicConfig(level=config.level.upper(), handlers=handlers, force=True)
     if problem is not None:
         logging.getLogger(__name__).warning("There is no log file: %s cannot be written (%s)", folder, problem.strerror)
+    return handlers
 
 
 def log_files(folder: Path) -> list[Path]:

@@ -31,12 +31,13 @@ _UNREACHED = (aiohttp.ClientError, TimeoutError, OSError)
 T = TypeVar("T")
 
 
-async def check_login(token: str, *, message_content: bool) -> str:
+async def check_login(token: str, *, message_content: bool, retry: bool = True) -> str:
     """Ask Discord whether this token and the intents will do; returns the bot's name.
 
     Args:
         token: the bot's token.
         message_content: whether the Message Content intent is wanted.
+        retry: whether to ask again where Discord fails for a moment.
 
     Raises:
         TokenRefused: Discord does not know the token.
@@ -54,7 +55,7 @@ async def check_login(token: str, *, message_content: bool) -> str:
                 raise IntentMissing
             return str(client.user)
 
-    return await _with_retries(ask, _PAUSES)
+    return await _with_retries(ask, _PAUSES if retry else ())
 
 
 async def serve(home: Home, settings: Settings) -> None:

@@ -32,13 +32,13 @@ def index_due(db: Connection, limit: int = 256) -> int:
         for reply_id, guild_id, turns in rows:
             db.execute(
                 "insert or ignore into recall_entries (guild_id, reply_id, text) values (?, ?, ?)",
-                [guild_id or 0, reply_id, _question(decode_turns(turns))],
+                [guild_id or 0, reply_id, question_of(decode_turns(turns))],
             )
             db.execute("delete from recall_due where reply_id = ?", [reply_id])
     return int(db.execute("select count(*) from recall_due").fetchone()[0])
 
 
-def _question(turns: Sequence[Turn]) -> str:
+def question_of(turns: Sequence[Turn]) -> str:
     """What was asked last, without the asker's label, which a turn has where several people speak."""
     text = turns[-1].content
     label, mark, rest = text.partition(": ")

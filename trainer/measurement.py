@@ -7,56 +7,25 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from model.base.loading import LoadedBase
 from model.device_errors import is_out_of_memory
-from storage.records import Pair
+from trainer.champion import Champion
 from trainer.evaluation import evaluate
 from trainer.evaluation.evidence import Evidence, Score
 from trainer.evaluation.probes import ask_probes, choose_probes
 from trainer.settings import TrainerSettings
-from trainer.snapshot.duplicates import digest
 from trainer.snapshot.snapshot import Snapshot
 from trainer.training.qlora import CHALLENGER
 from trainer.training.tokens import Example
 
-__all__ = ["Champion", "measure_adapters", "mismatch"]
+__all__ = ["measure_adapters"]
 
 log = logging.getLogger(__name__)
 
 _ANCHOR = "anchor"
 """The name of the champion of some days ago, among the adapters on the base."""
-
-
-@dataclass(frozen=True)
-class Champion:
-    """A published adapter to be beaten, or to be compared with."""
-
-    id: str
-    path: Path
-    created_at: str
-    manifest: dict[str, Any]
-    seen: frozenset[str] | None = None
-    """Digests of the pairs that its run saw; None where nobody knows."""
-
-    def has_seen(self, pair: Pair) -> bool:
-        """Whether it learned from a pair; where nobody knows, from all that was approved before it was made."""
-        if self.seen is None:
-            return pair.approved_at <= self.created_at
-        return digest(pair) in self.seen
-
-
-def mismatch(champion: Champion, base: LoadedBase) -> str | None:
-    """Why an adapter does not fit this base; None when it does."""
-    theirs, ours = champion.manifest, base
-    if (theirs.get("base_model"), theirs.get("base_revision")) != (ours.id, ours.revision):
-        return f"was made for {theirs.get('base_model')}"
-    if theirs.get("template_hash") != ours.template_hash:
-        return "was made for another chat template"
-    return None
 
 
 def measure_adapters(
@@ -71,6 +40,19 @@ def measure_adapters(
     anchor: Champion | None,
     pad_id: int,
 ) -> tuple[Evidence, list[float]]:
+    """What the gate looks at, and the losses of the held-out pairs under the bare base.
+
+    Args:
+        settings: the gate's and how replies are drawn.
+        base: with its tokenizer.
+        model: the PEFT model with the challenger.
+        learning: what it learned from and was validated on.
+        judging: the held-out pairs that are scored.
+        snapshot: the pairs of both.
+        champion: the adapter to beat; None is the bare base.
+        anchor: the champion of some days ago, where it is another one.
+        pad_id: what batches are padded with.
+    """
     held_out = {pair.reply_id: pair for pair in snapshot.holdout}
     rival = evaluate.add_champion(model, champion.path) if champion else None
     theirs = evaluate.nlls_of(model, rival, judging, pad_id=pad_id)

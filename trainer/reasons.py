@@ -197,10 +197,14 @@ def stored(reasons: Iterable[Reason]) -> list[dict[str, Any]]:
 
 
 def read_reasons(values: object) -> tuple[Reason, ...]:
-    """What `stored` made; empty for anything else, such as what an older version kept."""
-    if not isinstance(values, list):
-        return ()
+    """What `stored` made; empty for anything that has no words here, such as what another version kept."""
     try:
-        return tuple(Reason(one["code"], one["values"], read_reasons(one["parts"])) for one in values)
-    except (KeyError, TypeError):
+        found = _read(values)
+        in_english(found)
+    except (KeyError, TypeError, ValueError):
         return ()
+    return found
+
+
+def _read(values: Any) -> tuple[Reason, ...]:
+    return tuple(Reason(one["code"], one["values"], _read(one["parts"])) for one in values)

@@ -20,6 +20,7 @@ from typing import Any
 from storage.errors import StorageError
 from storage.files.adapter_directory import AdapterDirectory
 from storage.files.home import Home
+from storage.origins import LEARNED_BY_DEFAULT
 from storage.records import Run
 from storage.servers import Voice
 from storage.store import Store
@@ -139,7 +140,8 @@ def _snapshot_of(store: Store, home: Home, run: Run) -> Snapshot | str:
         if manifest is not None:
             training = run.config["training"]
             voice = Voice(**run.config["voice"]) if run.config.get("voice") else None
-            chosen = {"servers": training["servers"], "learn_from": training.get("learn_from", ()), "voice": voice}
+            learn_from = training.get("learn_from", LEARNED_BY_DEFAULT)
+            chosen = {"servers": training["servers"], "learn_from": learn_from, "voice": voice}
             return rebuild(manifest, partial(store.eligible_pairs, run.config["consent"], **chosen))
     except SnapshotGone:
         return "words it learned from were withdrawn or changed since"

@@ -22,6 +22,7 @@ from storage.files.home import Home
 from storage.records import Choice, Pair
 from storage.servers import Voice
 from storage.store import Store
+from trainer.champion import Champion
 from trainer.champions import anchor_of, champion_of, published
 from trainer.conclusion import conclude
 from trainer.errors import RunInterrupted
@@ -36,12 +37,12 @@ from trainer.resume import CHECKPOINTS, find_resumable, finish_judged
 from trainer.run_record import RunRecord
 from trainer.schedule import local_date as date_in_zone
 from trainer.settings import TrainerSettings
+from trainer.snapshot.holdout import validation_split
 from trainer.snapshot.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from model.base.loading import LoadedBase
     from trainer.candidates import Contender
-    from trainer.measurement import Champion
     from trainer.train_and_measure import TrainingOutcome
 
 __all__ = ["run_once"]
@@ -104,7 +105,7 @@ def run_once(
 
 def _execute(record: RunRecord, *, force: bool, snapshot: Snapshot | None = None) -> RunResult:
     """All stages, or what is left of a run that was stopped and whose snapshot is given."""
-    from trainer.train_and_measure import open_base
+    from trainer.challenger import open_base
 
     if snapshot is None:
         taken = take_snapshot(record, force=force)
@@ -127,17 +128,16 @@ def _execute(record: RunRecord, *, force: bool, snapshot: Snapshot | None = None
 def _train_and_measure(
     record: RunRecord, snapshot: Snapshot, champion: Champion | None, base: LoadedBase
 ) -> TrainingOutcome:
-    from trainer.train_and_measure import RunCallbacks, train_and_measure
+    from trainer.challenger import RunCallbacks
+    from trainer.train_and_measure import Rivals, train_and_measure
 
     callbacks = RunCallbacks(record.stage, record.progress.say, record.step)
     return train_and_measure(
         record.settings,
         snapshot,
-        champion,
+        Rivals(champion, anchor_of(record, champion), _contenders(record)),
         _choices(record, snapshot),
         base=base,
-        anchor=anchor_of(record, champion),
-        contenders=_contenders(record),
         cache_dir=record.home.models,
         scratch=record.directory / "scratch",
         checkpoints=record.directory / CHECKPOINTS,
@@ -155,15 +155,17 @@ def _contenders(record: RunRecord) -> Sequence[Contender]:
 
 
 def _examples(record: RunRecord, snapshot: Snapshot) -> dict[int, tuple[Pair, ...]]:
-    """What some of the prompts show while they are learned."""
+    """What some of the prompts show while they are learned; no pair that validates is shown."""
+    from trainer.training.recipe import validation_size
     from trainer.training.shown_examples import examples_for
 
     share = record.settings.training.example_share
     if not share or not record.settings.memory.examples:
         return {}
-    numbers = [pair.reply_id for pair in snapshot.train]
+    learn, _ = validation_split(snapshot.train, validation_size(len(snapshot.train)))
+    numbers = [pair.reply_id for pair in learn]
     recalled = record.store.recalled_examples(numbers)
-    return examples_for(snapshot.train, record.store.vectors_of_replies(numbers), recalled, share)
+    return examples_for(learn, record.store.vectors_of_replies(numbers), recalled, share)
 
 
 def _choices(record: RunRecord, snapshot: Snapshot) -> list[Choice]:

@@ -138,7 +138,8 @@ class TrainingConfig:
     example_share: Share = 0.25
     """Share of the training prompts that show what the bot looks up, as in answers; never the pair itself."""
     preferences: bool = True
-    """Train on by what people preferred (edits, rejections, votes), if the extra `dpo` is installed."""
+    """Train on by what people preferred (edits, rejections, regenerated answers, votes), if the extra `dpo` is
+    installed."""
     preference_pairs: Count = 200
     """With fewer preferences than this, the supervised adapter is kept."""
     preference_beta: Annotated[float, Field(ge=1e-4, le=100.0)] = 0.1

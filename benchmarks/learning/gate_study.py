@@ -140,7 +140,6 @@ def _night(
             seed=1,
             checkpoints=checkpoints,
             minutes=60,
-            report=lambda *_: None,
             say=lambda _: None,
             on_stage=lambda _: None,
         ),

@@ -65,7 +65,7 @@ class StopButton(Component[_Button], template=r"nightshift:stop:(?P<question>\d+
         await interaction.client.requests.stop(interaction, self.question_id)
 
 
-class _PlainButton(Component[_Button], template=r"(?!)"):  # matches no custom id
+class _PlainButton(Component[_Button], template=r"(?!)"):
     """A button whose custom id says what it does and nothing else."""
 
     def __init__(self) -> None:

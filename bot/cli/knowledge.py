@@ -164,5 +164,5 @@ def _fetched(address: str) -> tuple[str, bytes, str | None]:
         raise DocumentUnreadable(address, "the server broke off before its end")
     name = Path(urlsplit(address).path).name
     endings = {"application/pdf": ".pdf", "text/plain": ".txt", "text/markdown": ".md"}
-    known = is_readable(name) and kind in ("application/octet-stream", "text/plain")
+    known = bool(name) and is_readable(name) and kind in ("application/octet-stream", "text/plain")
     return name if known else f"{name or 'page'}{endings.get(kind, '.html')}", data, address

@@ -13,7 +13,6 @@ from bot.diagnosis.finding import Finding, looked
 if TYPE_CHECKING:
     from bot.diagnosis.discord_state import ApplicationState, Choice, ServerState
     from bot.settings import Settings
-    from bot.token_sources import BotToken
     from storage.files.home import Home
 
 __all__ = ["application_findings", "clock_finding", "discord_findings", "server_findings"]
@@ -26,20 +25,13 @@ _UNASKED = "Discord cannot be reached from here, so {} unchecked."
 def discord_findings(home: Home, settings: Settings) -> Iterator[Finding]:
     """All of them; without a token only the clock can be looked at."""
     yield looked("clock", _clock)
-    from bot.errors import BotError, TokenMissing
-    from bot.token_sources import discord_token
-
-    try:
-        token = discord_token(home, settings.discord, os.environ)
-    except TokenMissing as error:
-        yield Finding("note", "token", f"{error} Until then intents and servers cannot be checked either.")
+    token = looked("token", lambda: _token(home, settings))
+    if token.state == "broken" or token.text.startswith("No Discord token"):
+        yield token
         return
-    except BotError as error:
-        yield Finding("broken", "token", str(error))
-        return
-    asked = _asked(home, settings, token)
+    asked = _asked(home, settings)
     if not any(one.subject == "token" for one in asked):  # else Discord refuses it
-        yield _source(token)
+        yield token
     yield from asked
 
 
@@ -124,14 +116,21 @@ def _clock() -> Finding:
         return Finding("note", "clock", _UNASKED.format("the clock is"))
 
 
-def _source(token: BotToken) -> Finding:
+def _token(home: Home, settings: Settings) -> Finding:
+    from bot.errors import TokenMissing
+    from bot.token_sources import discord_token
+
+    try:
+        token = discord_token(home, settings.discord, os.environ)
+    except TokenMissing as error:
+        return Finding("note", "token", f"{error} Until then intents and servers cannot be checked either.")
     if token.exposed:
         fix = f"others on this machine can read it: chmod 600 {token.source}"
         return Finding("note", "token", f"from {token.source}; {fix}")
     return Finding("good", "token", f"from {token.source}")
 
 
-def _asked(home: Home, settings: Settings, token: BotToken) -> list[Finding]:
+def _asked(home: Home, settings: Settings) -> list[Finding]:
     """What Discord says about this token and its servers, as one look."""
     import discord
 
@@ -139,7 +138,7 @@ def _asked(home: Home, settings: Settings, token: BotToken) -> list[Finding]:
 
     async def ask() -> list[Finding]:
         async with asyncio.timeout(_ASKING_S):
-            return await _findings_of(home, settings, token)
+            return await _findings_of(home, settings)
 
     try:
         return asyncio.run(ask())
@@ -153,15 +152,16 @@ def _asked(home: Home, settings: Settings, token: BotToken) -> list[Finding]:
         return [Finding("note", "discord", _UNASKED.format("token, intents and servers are"))]
 
 
-async def _findings_of(home: Home, settings: Settings, token: BotToken) -> list[Finding]:
+async def _findings_of(home: Home, settings: Settings) -> list[Finding]:
     import discord
 
     from bot.diagnosis.discord_state import application_state, server_states
+    from bot.token_sources import discord_token
 
     async with discord.Client(intents=discord.Intents.none()) as client:
-        await client.login(token.value)
+        await client.login(discord_token(home, settings.discord).value)
         application = await application_state(client)
-        servers = await server_states(client, _choices(home, settings), _default(settings))
+        servers = await server_states(client, _choices(home), _default(settings))
     wanted = settings.discord.message_content
     who = "anybody can invite it" if application.public else "only you can invite it"
     about = Finding("good", "bot", f"{application.name}; {who}")
@@ -174,15 +174,16 @@ def _default(settings: Settings) -> Choice:
     return Choice(settings.discord.review_channel, settings.discord.moderator_role)
 
 
-def _choices(home: Home, settings: Settings) -> dict[int, Choice]:
+def _choices(home: Home) -> dict[int, Choice]:
     """What servers chose with /setup."""
     from bot.diagnosis.discord_state import Choice
+    from bot.settings import load_settings
     from storage.guild_settings import SERVER
     from storage.store import Store
 
     if not home.db.exists():
         return {}
-    default = _default(settings)
+    default = _default(load_settings(home))
     with Store.open(home.db) as store:
         held = [one for one in store.guild_settings() if one.channel_id == SERVER]
     values: dict[int, dict[str, int]] = {}

@@ -24,7 +24,7 @@ Submit: TypeAlias = "Callable[[Interaction, str], Awaitable[None]]"
 Item = TypeVar("Item", bound="discord.ui.Item[Any]")
 
 
-class Component(discord.ui.DynamicItem[Item], template=r"(?!)"):  # matches no custom id: each kind has its own
+class Component(discord.ui.DynamicItem[Item], template=r"(?!)"):
     """A button or select that keeps all it needs in its custom id, so that it works after a restart."""
 
     @classmethod

@@ -19,8 +19,8 @@ from storage.recall_records import NewChunk
 __all__ = ["ENDINGS", "chunks_of_text", "is_readable", "read_document"]
 
 _MARKDOWN, _TEXT, _HTML, _PDF = (".md", ".markdown"), (".txt", ".text", ""), (".html", ".htm", ".xhtml"), (".pdf",)
-ENDINGS = (*_MARKDOWN, ".txt", *_HTML, *_PDF)
-"""Endings of the files that can be read."""
+ENDINGS = (*_MARKDOWN, *_TEXT, *_HTML, *_PDF)
+"""Endings of the files that can be read; a file without one is read as text."""
 
 _CHUNK = (150, 500)
 """Characters of a chunk: whole paragraphs or sentences up to the second, no further cut once it has the first."""
@@ -62,7 +62,7 @@ def read_document(name: str, data: bytes) -> tuple[str, list[NewChunk]]:
     if suffix in (*_MARKDOWN, *_TEXT):
         text = _decoded(name, data)
         return _chunks(_sections(text) if suffix in _MARKDOWN else [_Section("", text)])
-    raise DocumentUnreadable(name, f"only {', '.join(ENDINGS)} can be read")
+    raise DocumentUnreadable(name, f"only {', '.join(filter(None, ENDINGS))} and text without an ending can be read")
 
 
 def chunks_of_text(text: str, *, message_id: int | None = None, author_id: int | None = None) -> list[NewChunk]:

@@ -116,7 +116,6 @@ class Loopback:
             "roles": [],
             "permissions": _EVERYTHING,
             "flags": 0,
-            "joined_at": "2026-01-01T00:00:00+00:00",
             "deaf": False,
             "mute": False,
         }
@@ -128,7 +127,7 @@ class Loopback:
             "guild_id": str(GUILD),
             "channel_id": str(channel),
             "channel": {**_CHANNEL, "id": str(channel), "name": "here"},
-            "member": member,
+            "member": {**member, "joined_at": "2026-01-01T00:00:00+00:00", "deaf": False, "mute": False},
             "locale": "en-US",
             "app_permissions": _EVERYTHING,
             "attachment_size_limit": 10_000_000,
@@ -291,8 +290,9 @@ class Loopback:
         if "message_reference" in sent:
             reference = sent["message_reference"]
             message["message_reference"] = {"message_id": str(reference["message_id"]), "channel_id": str(channel)}
-            shown = self.messages[channel].get(int(reference["message_id"]))
-            message["referenced_message"] = shown and dict(shown)
+            if (shown := self.messages[channel].get(int(reference["message_id"]))) is not None:
+                message["referenced_message"] = dict(shown)
+            message["referenced_message"] = self.messages[channel].get(int(reference["message_id"]))
         if not sent.get("private"):
             self.messages[channel][number] = message
         return message

@@ -21,6 +21,7 @@ __all__ = ["Oracle"]
 _NOTICE = "\u26a0"
 _STORED = "\n"  # a notice below an answer is a line of its own
 
+_VERDICTS = "select verdict from reviews where reply_id = ? order by id"
 _DOUBLE = """
     select prompt_message_id, count(*) from replies where prompt_message_id is not null group by 1 having count(*) > 1
 """

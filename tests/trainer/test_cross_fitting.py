@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from tests.trainer.pairs import new_pairs
 from trainer import cross_fitting
 from trainer.errors import MemoryShort, RunInterrupted, TrainingDiverged
-from trainer.training import qlora
+from trainer.training import qlora, shown_examples
 
 WANTED = {"folds": 2, "older_tolerance": 9.0, "max_expected_loss": 9.0, "max_loss": 9.0}
 
@@ -57,6 +57,33 @@ def test_new_pairs_are_judged_and_the_adapter_that_goes_out_is_trained_on_all(se
     assert all(fold < whole for fold in folds)
     assert record["pairs"] == len({one for part in left_out for one in part if one > 60})
     assert run.outcome == "promoted", run.reason
+
+
+def test_no_fold_reads_an_answer_that_it_judges(second_night, monkeypatch):
+    """Examples in the prompts would show it: the night learns with them, folds without. No example validates."""
+    trained, offered = [], []
+
+    def examples_for(pairs, *_rest):
+        offered.extend(pair.reply_id for pair in pairs)
+        return {pair.reply_id: pairs[:1] for pair in pairs[1:]}
+
+    def recording(real):
+        def train(model, learning, validating, *rest, **options):
+            trained.append(({one.reply_id: one for one in learning}, {one.reply_id for one in validating}))
+            return real(model, learning, validating, *rest, **options)
+
+        return train
+
+    monkeypatch.setattr(shown_examples, "examples_for", examples_for)
+    monkeypatch.setattr(qlora, "train", recording(qlora.train))
+    monkeypatch.setattr(cross_fitting, "train", recording(cross_fitting.train))
+    run_of(second_night)
+    (night, validating), *folds = trained
+    assert folds
+    assert validating.isdisjoint(offered)
+    for learned, _ in folds:
+        shown = [number for number in learned if number != offered[0]]
+        assert all(len(learned[number].ids) < len(night[number].ids) for number in shown)
 
 
 def test_the_adapter_is_the_same_with_and_without_folds(second_night):

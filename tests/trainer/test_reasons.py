@@ -52,6 +52,21 @@ def test_what_is_stored_reads_back():
     assert read_reasons(None) == read_reasons([]) == read_reasons([{"code": 1}]) == ()
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"code": "of.a.newer.version", "values": {}, "parts": []},
+        {"code": "better.no", "values": {"before": 3.0}, "parts": []},
+        {"code": "better.no", "values": {"before": "three"}, "parts": []},
+        {"code": "stays", "values": {}, "parts": [{"code": "of.a.newer.version", "values": {}, "parts": []}]},
+        {"code": "stays", "values": {}, "parts": None},
+    ],
+)
+def test_a_reason_that_has_no_words_here_is_none_however_deep(part):
+    """The stored sentence is shown instead."""
+    assert read_reasons([{"code": "stays", "values": {}, "parts": [part]}]) == ()
+
+
 def test_a_german_server_reads_the_reason_of_a_run_in_german(tmp_path):
     """And the sentence as it was stored where an older version ended the run."""
     with Store.open(tmp_path / "db") as store:

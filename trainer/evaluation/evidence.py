@@ -110,6 +110,11 @@ class Evidence:
     canaries: Canaries = Canaries()
     secrets: Secrets = Secrets()
 
+    @property
+    def asked(self) -> tuple[Sample, ...]:
+        """What the challenger replied to held-out prompts, each reply once: the samples are among all of them."""
+        return self.replies.challenger or self.samples
+
 
 @dataclass(frozen=True)
 class Check:

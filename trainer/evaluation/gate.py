@@ -77,7 +77,7 @@ def decide(evidence: Evidence, config: GateConfig) -> Decision:
         _general(evidence.general, config.general_tolerance),
         *sample_checks(evidence, config),
         canary_check(evidence.canaries, config),
-        banned_check((*evidence.samples, *evidence.replies.challenger, *evidence.canaries.challenger), config.banned),
+        banned_check((*evidence.asked, *evidence.canaries.challenger), config.banned),
         _secrets(evidence.secrets),
     )
     failed = [check for check in checks if not check.passed]

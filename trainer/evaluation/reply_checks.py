@@ -46,7 +46,7 @@ def sample_checks(evidence: Evidence, config: GateConfig) -> list[Check]:
     A fault keeps the challenger out where more replies have it than are always allowed, and more than the champion's
     replies to the same prompts: by a margin and by more than chance, or grossly.
     """
-    ours = evidence.replies.challenger or evidence.samples
+    ours = evidence.asked
     theirs = evidence.replies.champion
     checks = []
     for fault in _faults(config):

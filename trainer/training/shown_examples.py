@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from storage.recall_entries import question_of
 from storage.records import Pair, Turn
 
 __all__ = ["examples_for", "with_examples"]
@@ -62,7 +63,7 @@ def _turns(pair: Pair, examples: Sequence[Pair]) -> tuple[Turn, ...]:
     system = [turn for turn in pair.turns if turn.role == "system"]
     spoken = [turn for turn in pair.turns if turn.role != "system"]
     shown = [
-        turn for one in examples for turn in (Turn("user", one.turns[-1].content), Turn("assistant", one.completion))
+        turn for one in examples for turn in (Turn("user", question_of(one.turns)), Turn("assistant", one.completion))
     ]
     return (*system, *shown, *spoken)
 
@@ -73,8 +74,10 @@ def _drawn(pair: Pair, share: float) -> bool:
 
 
 def _may_show(pair: Pair, other: Pair) -> bool:
+    """Whether serving would show it: an answer of the same server, or an import of the operator's; never itself."""
     same = pair.reply_id == other.reply_id or pair.conversation == other.conversation
-    return not same and pair.completion != other.completion and pair.guild_id in (other.guild_id, None)
+    there = other.guild_id == pair.guild_id if other.guild_id is not None else other.source != "discord"
+    return there and not same and pair.completion != other.completion
 
 
 def _neighbours(

@@ -73,8 +73,9 @@ def cost(count: int, pieces: int) -> str:
 
 
 def found_nothing(best: float) -> str:
-    score = f"{best:.2f}".replace(".", ",")
-    return f"Nichts passt gut genug. Der beste Wert war {score}."
+    return f"Nichts passt gut genug. Der beste Wert war {best:.2f}.".replace(
+        f"{best:.2f}", f"{best:.2f}".replace(".", ",")
+    )
 
 
 def reply(number: int) -> str:

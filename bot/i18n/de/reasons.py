@@ -1,4 +1,4 @@
-"""Why a training run ended as it did, in German. The codes are those of `trainer.reasons`."""
+"""Warum ein Trainingslauf so geendet hat, auf Deutsch. The codes are those of `trainer.reasons`."""
 
 _PROMPTS = (
     ". Alle Paare stammen aus {conversations} Gesprächen oder Fragen, und jedes davon wird als Ganzes gelernt oder "

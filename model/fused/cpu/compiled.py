@@ -28,12 +28,10 @@ log = logging.getLogger(__name__)
 
 _SOURCE = Path(__file__).with_name("decoder_pass.c")
 _COMMAND = "cc -O3 -mprefer-vector-width=512 -fno-math-errno -fno-trapping-math -fopenmp -shared -fPIC"
-# What torch looks for before it says AVX2 or AVX512, and no more; -march=x86-64-v3 wants a compiler of 2021, too.
-_AVX2 = ("-mavx2", "-mfma", "-DOWN_PRODUCT")
 _FLAGS: dict[str, tuple[str, ...]] = {
     "bf16": ("-march=native",),
-    "avx512": (*_AVX2, "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl"),
-    "avx2": _AVX2,
+    "avx512": ("-march=x86-64-v4", "-DOWN_PRODUCT"),
+    "avx2": ("-march=x86-64-v3", "-DOWN_PRODUCT"),
 }
 _GATES: dict[Activation, int] = {"silu": 1, "gelu_pytorch_tanh": 2}  # as decoder_pass.c numbers them
 _TILE = 32  # outputs computed at once, by bitsandbytes' product too

@@ -17,27 +17,13 @@ enum { TOGETHER = 3 };
 
 // NF4's levels (Dettmers et al., arXiv:2305.14314, appendix E) in 1/4095.
 static const int16_t LEVELS[16] = {-FULL, -2851, -2150, -1617, -1165, -757, -373, 0,
-                                   326,   659,   1008,  1384,  1805,  2304, 2961, FULL};
-
-// The largest of a block without its sign; NaN if one of its numbers is none.
-static inline float largest(const float *x) {
-    __m256 unsigned_bits = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff));
-    __m256 most = _mm256_setzero_ps(), odd = _mm256_setzero_ps();
-    for (int i = 0; i < INPUTS; i += 8) {
-        __m256 eight = _mm256_and_ps(_mm256_loadu_ps(x + i), unsigned_bits);
-        odd = _mm256_or_ps(odd, _mm256_cmp_ps(eight, eight, _CMP_UNORD_Q));
-        most = _mm256_max_ps(eight, most);
-    }
-    if (_mm256_movemask_ps(odd)) return NAN;
-    __m128 four = _mm_max_ps(_mm256_castps256_ps128(most), _mm256_extractf128_ps(most, 1));
-    four = _mm_max_ps(four, _mm_movehl_ps(four, four));
-    return _mm_cvtss_f32(_mm_max_ss(four, _mm_movehdup_ps(four)));
-}
+                                   326,   659,   1008,  1384,  1804,  2304, 2961, FULL};
 
 // One row of x [k] in whole numbers, and what a whole step is worth in each block [k / 64].
 static void whole_numbers(const float *x, int64_t k, int16_t *whole, float *worth) {
     for (int64_t block = 0; block < k / INPUTS; block++, x += INPUTS, whole += INPUTS) {
-        float most = largest(x);
+        float most = 0;
+        for (int i = 0; i < INPUTS; i++) most = fabsf(x[i]) > most ? fabsf(x[i]) : most;
         worth[block] = most / MOST;
         __m256 factor = _mm256_set1_ps(most > 0 ? MOST / most : 0);
         for (int i = 0; i < INPUTS; i += 16) {

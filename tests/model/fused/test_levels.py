@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import platform
-import re
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
-from importlib.resources import files
 
 import pytest
 import torch
@@ -79,29 +74,6 @@ def test_each_row_is_computed_alone():
     assert not together[3].any()
 
 
-@pytest.mark.usefixtures("forced")
-@pytest.mark.parametrize("odd", [float("nan"), float("inf"), float("-inf")])
-def test_what_is_no_number_stays_none_and_spoils_no_other_row(odd):
-    """In whole numbers it would become an ordinary one, and nobody would notice a broken model."""
-    words, scales, _ = packed(64, 128)
-    x = torch.randn(5, 128, generator=torch.Generator().manual_seed(1))
-    clean = multiplied(x, words, scales)
-    x[2, 70] = odd
-    found = multiplied(x, words, scales)
-    assert not torch.isfinite(found[2]).any()
-    assert torch.equal(found[[0, 1, 3, 4]], clean[[0, 1, 3, 4]])
-
-
-def test_the_levels_are_bitsandbytes_own():
-    """Each rounded to 1/4095."""
-    source = files("model.fused.cpu").joinpath("nf4_product.h").read_text("utf-8")
-    listed = re.search(r"LEVELS\[16\] = \{(.*?)\}", source, flags=re.DOTALL)
-    assert listed is not None
-    levels = [int(level) for level in listed[1].replace("FULL", "4095").split(",")]
-    own = bnb.get_4bit_type("nf4", device="cpu").double() * 4095
-    assert levels == own.round().int().tolist()
-
-
 @pytest.mark.parametrize("family", FUSED)
 async def test_the_answers_are_those_of_generate(tiny_of: Callable[[str], Tiny], start, forced, family):
     """Windows, biases, head norms and an adapter included; alone and together."""
@@ -111,29 +83,6 @@ async def test_the_answers_are_those_of_generate(tiny_of: Callable[[str], Tiny],
     assert "fused" in engine._worker.decoder.path, forced
     assert await answers(engine, at_once=False) == expected
     assert await answers(engine, at_once=True) == expected
-
-
-@pytest.mark.parametrize(
-    ("level", "has", "lacks"),
-    [
-        ("avx2", {"AVX2", "FMA"}, {"AVX512F", "BMI", "BMI2", "LZCNT", "MOVBE", "F16C"}),
-        (
-            "avx512",
-            {"AVX2", "FMA", "AVX512F", "AVX512BW", "AVX512DQ", "AVX512VL"},
-            {"AVX512CD", "BMI", "LZCNT", "MOVBE"},
-        ),
-    ],
-)
-def test_a_level_is_compiled_for_what_was_looked_for_and_no_more(level, has, lacks):
-    """A processor, or a virtual machine, may hide the rest of what usually comes with AVX2."""
-    compiler = shutil.which("cc")
-    if compiler is None or platform.machine() != "x86_64":
-        pytest.skip("no C compiler for this processor")
-    asked = [compiler, *compiled._FLAGS[level], "-dM", "-E", "-x", "c", "/dev/null"]
-    said = subprocess.run(asked, check=True, capture_output=True, text=True).stdout
-    defined = {line.split()[1].strip("_") for line in said.splitlines()}
-    assert has <= defined
-    assert not lacks & defined
 
 
 def test_without_a_compiler_the_modules_compute(forced, monkeypatch):

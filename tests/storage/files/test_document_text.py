@@ -8,7 +8,7 @@ import pytest
 import semantic_text_splitter
 
 from storage.errors import DocumentUnreadable
-from storage.files.document_text import read_document
+from storage.files.document_text import is_readable, read_document
 
 PAGE = """<!doctype html><html><head><title>Versand &amp; Rückgabe</title><script>var secret = 1;</script></head><body>
 <nav><a href="/">Home</a></nav><main><h1>Versand</h1><p>Wir versenden jeden Dienstag. Die Versandkosten betragen fünf
@@ -165,3 +165,17 @@ def test_a_pdf_with_a_damaged_page_is_refused(whole):
 def test_a_document_without_words_has_no_chunks(data):
     """The store refuses it (`DocumentEmpty`)."""
     assert read_document("a.html", data)[1] == read_document("a.md", data.replace(b"<html></html>", b""))[1] == []
+
+
+@pytest.mark.parametrize("name", ["a.md", "a.markdown", "a.txt", "a.text", "README", "a.html", "a.htm", "a.xhtml"])
+def test_what_is_read_is_called_readable(name):
+    """Also by the sentence that refuses the others."""
+    assert is_readable(name)
+    assert read_document(name, b"<p>Be kind to each other, and be on time.</p>")[1]
+
+
+def test_what_is_not_read_is_not_called_readable():
+    """The sentence names what is."""
+    assert not is_readable("a.exe")
+    with pytest.raises(DocumentUnreadable, match=r"\.txt, \.text, .*\.pdf and text without an ending can be read"):
+        read_document("a.exe", b"")

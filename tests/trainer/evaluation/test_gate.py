@@ -215,6 +215,13 @@ def test_a_banned_pattern_in_one_reply_keeps_the_champion():
     assert decide(evidence, replace(CONFIG, banned=())).promote
 
 
+def test_the_banned_check_counts_each_reply_once():
+    """The samples that people read are among the replies to the same prompts."""
+    evidence = replace(BETTER, replies=Replies((*BETTER.samples, *BETTER.samples), ()))
+    (banned,) = [check for check in decide(evidence, CONFIG).checks if check.name == "banned"]
+    assert banned.figures["replies"] == 16
+
+
 def test_a_banned_pattern_that_the_prompt_holds_is_a_quotation():
     """Who asks what @everyone does may be told."""
     quoting = Sample("What does @everyone do?", "@everyone calls all members.", stopped=True)

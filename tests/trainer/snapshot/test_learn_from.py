@@ -41,21 +41,31 @@ MOMENTS = st.lists(
 )
 
 
+def own_word(turn):
+    """The word that a question was given."""
+    return WORD.search(turn.content)[0]
+
+
 @dataclass
 class Moment:
-    """What was said, the answer, and every word that stands in either, with its origin."""
+    """What was said, the answer, who had a part in it, and the origins of what a quotation of the answer may hold."""
 
     question: Turn
     answer: Turn
     people: set[int] = field(default_factory=set)
+    quoted: set[str] = field(default_factory=set)
 
 
 class Conversations:
-    """A store, and of which origin each word in it is. Words without one count as messages."""
+    """A store, of which origin each word in it is, and all origins of the pair that a word asks for.
+
+    Words without an origin count as messages.
+    """
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self.origin_of: dict[str, str] = {}
+        self.origins_of: dict[str, set[str]] = {}
         self.moments: list[Moment] = []
 
     def word(self, origin: str | None) -> str:
@@ -67,6 +77,7 @@ class Conversations:
         origin, person, earlier, answers, verdict, persona = moment
         if origin in ("import", "discord_export"):
             turn = Turn("user", self.word(origin), person if origin == "discord_export" else None)
+            self.origins_of[turn.content] = {origin, "import"}  # which is what a completion is unless told
             self.store.import_pairs([NewPair((turn,), f"Aye, {self.word(origin)}.")], "the operator")
             return
         number = 10 * len(self.moments) + 1000
@@ -92,7 +103,12 @@ class Conversations:
         reply_id = self.store.add_reply(reply)
         edited = f"{self.word('moderator')}, {quoted}" if verdict == "edit" else None
         self.store.add_review(reply_id, verdict, reviewer="mo", reviewer_id=9, edited_text=edited)
-        self.moments.append(Moment(question, answer, {person}.union(*(one.people for one in shown))))
+        prompt = {origin or "message"}.union({"command"} if persona else ())
+        prompt = prompt.union(*(one.quoted if answers else {self.origin_of[own_word(one.question)]} for one in shown))
+        corrected = {"moderator"} if verdict == "edit" else set()
+        self.origins_of[own_word(question)] = prompt | (corrected or {"bot"})
+        people = {person}.union(*(one.people for one in shown))
+        self.moments.append(Moment(question, answer, people, prompt | {"bot"} | corrected))
 
     def excluded(self, allowed) -> set[str]:
         return {word for word, origin in self.origin_of.items() if origin not in allowed}
@@ -134,15 +150,10 @@ def test_no_byte_of_an_excluded_origin_is_in_what_trains_or_judges(moments, chos
         counts = store.counts(consent, learn_from=chosen)
         everything = list(store.eligible_pairs(consent, learn_from=ORIGINS))
         assert counts.eligible + counts.excluded == len(everything)
-        clean = [pair for pair in everything if not set(WORD.findall(str(pair))) & said.excluded(allowed)]
-        assert {pair.reply_id for pair in clean if _of(pair, allowed)} == {one.reply_id for one in source(None)}
+        clean = [pair for pair in everything if said.origins_of[own_word(pair.turns[-1])] <= allowed]
+        assert {pair.reply_id for pair in clean} == {one.reply_id for one in source(None)}
         if consent == "members":
             assert not [pair for pair in pairs if set(pair.authors) - opted_in]
-
-
-def _of(pair, allowed) -> bool:
-    """Whether a pair that holds allowed words alone is also of allowed origins: the bot's turn of a bare quotation."""
-    return pair.origin in allowed and pair.origins <= allowed
 
 
 def test_by_default_nothing_of_discord_s_messages_is_learned_from():

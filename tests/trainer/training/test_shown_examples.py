@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from storage.records import Pair, Turn
 from trainer.training.shown_examples import examples_for, with_examples
 
 
-def pair(number, question, completion, *, conversation="", guild_id=1):
-    """An approved reply."""
+def pair(number, question, completion, *, conversation="", guild_id=1, source="discord"):
+    """An approved reply, or an imported pair."""
     return Pair(
         number, conversation or f"c{number}", (Turn("system", "Be kind."), Turn("user", question)), completion,
-        "", edited=False, source="discord", reviewer="mo", adapter=None, authors=(), guild_id=guild_id,
+        "", edited=False, source=source, reviewer="mo", adapter=None, authors=(), guild_id=guild_id,
     )  # fmt: skip
 
 
@@ -41,6 +43,29 @@ def test_the_nearest_questions_are_shown_without_the_pair_its_conversation_its_a
     found = examples_for(PAIRS, NEAR, {}, 1.0)
     assert [one.reply_id for one in found[1]] == [2]
     assert 3 not in found
+
+
+def test_who_is_shown_what_is_as_in_answers():
+    """A server is shown its own and the operator's imports; an import none of a server's; nobody direct messages."""
+    near = vectors(**{f"n{number}": [1, 0] for number in range(1, 6)})
+    pairs = [
+        pair(1, "When is the raid?", "At eight."),
+        pair(2, "When does it begin?", "At nine.", guild_id=2),
+        pair(3, "When is it?", "At ten.", guild_id=None, source="import"),
+        pair(4, "When, please?", "At eleven.", guild_id=None),
+        pair(5, "At what time?", "At noon.", guild_id=None, source="import"),
+    ]
+    found = examples_for(pairs, near, {}, 1.0)
+    shown = {number: {one.reply_id for one in examples} for number, examples in found.items()}
+    assert shown == {1: {3, 5}, 2: {3, 5}, 3: {5}, 4: {3, 5}, 5: {3}}
+
+
+def test_a_question_is_shown_without_the_label_of_who_asked():
+    """As serving shows it."""
+    turns = (Turn("user", "Ada: Hello.", author_id=1), Turn("user", "Bo: When is\n  the raid?", author_id=2))
+    asked = replace(PAIRS[1], turns=turns)
+    (shown,) = with_examples(PAIRS[:1], {1: (asked,)})
+    assert shown.turns[1].content == "When is\nthe raid?"
 
 
 def test_what_was_shown_when_the_reply_was_made_comes_first():
