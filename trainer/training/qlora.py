@@ -15,12 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from bitsandbytes.optim import GlobalOptimManager
 from peft import LoraConfig, get_peft_model
 from peft.helpers import disable_input_dtype_casting
-from torch.utils.data import DataLoader
-from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from model.adapter.target_modules import targets
 from trainer.errors import RunInterrupted, TrainingDiverged
@@ -33,6 +29,7 @@ from trainer.training.interruption import Interruption
 from trainer.training.memory import Fit
 from trainer.training.packed_passes import packed_passes, packs_well
 from trainer.training.recipe import Recipe
+from trainer.training.step_trainer import Report, ReportCallback, StepTrainer, arguments
 from trainer.training.steps import Passes
 from trainer.training.tokens import Example
 
@@ -40,9 +37,6 @@ __all__ = ["CHALLENGER", "Learned", "Report", "attach_adapter", "train"]
 
 CHALLENGER = "challenger"
 """The name of the adapter in training, among those on the base."""
-
-Report = Callable[[int, int, dict[str, float]], None]
-"""Called at each step with its number, the total, and what is new: loss, eval_loss, learning_rate, grad_norm."""
 
 
 @dataclass(frozen=True)
@@ -115,57 +109,110 @@ def train(
         MemoryShort: not even one pair fits.
         TrainingDiverged: no evaluation gave a number.
     """
-    trained = [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
+    weights = [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
     packs = packs_well(model, CHALLENGER, recipe)
     mark = checkpoint.fingerprint(examples, validation, recipe, seed) + (" packed" if packs else "")
-    found = checkpoint.latest(checkpoints, mark)
-    if found is not None:
-        saved = found[1]
-        fit = Fit(saved.checkpointing, saved.pass_tokens)
-        ended = found[0].name == FINISHED
-        say(f"Training {'had ended' if ended else 'resumes'} at step {saved.step}")
     plan = plan_steps([len(e.ids) for e in examples], batch=recipe.batch, epochs=recipe.epochs, seed=seed)
-    if found is not None and (ended or saved.without_progress >= recipe.patience):
-        checkpoint.copy_into(trained, found[0], best=True)
-        return _learned(saved, plan, examples, began=saved.step)
+    found = checkpoint.latest(checkpoints, mark)
+    work = _Work(model, weights, examples, validation, recipe, plan, seed, checkpoints, found)
+    if found is not None:
+        fit = _resumed(found, say)
+        if found[0].name == FINISHED or found[1].without_progress >= recipe.patience:
+            checkpoint.copy_into(weights, found[0], best=True)
+            return work.learned(found[1])
 
     longest = max(len(example.ids) for example in (*examples, *validation))
     way = packed_passes(model, CHALLENGER, recipe, longest) if packs else _padded(model)
     with Interruption() as interruption, way as packed:
         passes = Passes(model, examples, validation, recipe.micro_batch, fit, pad_id=pad_id, say=say, packed=packed)
-        passes.prepare(plan[saved.step if found is not None else 0 :])
+        passes.prepare(plan[work.began :])
         callback = CheckpointCallback(
-            trained, passes, interruption, mark=mark, patience=recipe.patience, minutes=minutes
+            weights, passes, interruption, mark=mark, patience=recipe.patience, minutes=minutes
         )
-        if found is not None:
-            callback.resume(*found)
-        trainer = _StepTrainer(
-            passes,
-            callback,
-            model=packed.flat if packed is not None else model,
-            args=_arguments(
-                model, recipe, len(examples), seed=seed, checkpoints=checkpoints, owed=callback.owes_evaluation
-            ),
-            train_dataset=plan,
-            eval_dataset=validation,
-            callbacks=[callback, _ReportCallback(report)],
+        last = _run_loop(work, passes, callback, packed.flat if packed is not None else model, report)
+    return work.learned(_finish(callback, last, checkpoints))
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What a training works on, the weights that it trains, and the checkpoint that it resumes from, if any."""
+
+    model: Any
+    weights: Sequence[tuple[str, Any]]
+    examples: Sequence[Example]
+    validation: Sequence[Example]
+    recipe: Recipe
+    plan: Sequence[tuple[int, ...]]
+    seed: int
+    checkpoints: Path
+    found: tuple[Path, CheckpointState] | None
+
+    @property
+    def began(self) -> int:
+        """The step that this process begins after."""
+        return self.found[1].step if self.found is not None else 0
+
+    def learned(self, saved: CheckpointState) -> Learned:
+        """How a training went that ended in this state."""
+        assert saved.best_loss is not None  # noqa: S101 - a training that ended has a best step
+        tokens = [sum(len(self.examples[index].ids) for index in step) for step in self.plan[: saved.step]]
+        return Learned(
+            steps=saved.step,
+            best_step=saved.best_step,
+            eval_loss=saved.best_loss,
+            tokens=sum(tokens),
+            fresh_tokens=sum(tokens[self.began :]),
+            checkpointing=saved.checkpointing,
+            pass_tokens=saved.pass_tokens,
         )
-        trainer.pop_callback(_printer())
-        try:
-            trainer.train(resume_from_checkpoint=str(found[0]) if found is not None else None)
-        finally:
-            _forget_overrides()
-        if callback.stopped:
-            raise RunInterrupted(int(trainer.state.global_step))
-        if callback.best_step < 0:  # too few steps for a regular evaluation
-            trainer.evaluate()
+
+
+def _resumed(found: tuple[Path, CheckpointState], say: Callable[[str], None]) -> Fit:
+    """How much went into a forward pass when the training stopped; says where it goes on."""
+    saved = found[1]
+    say(f"Training {'had ended' if found[0].name == FINISHED else 'resumes'} at step {saved.step}")
+    return Fit(saved.checkpointing, saved.pass_tokens)
+
+
+def _run_loop(work: _Work, passes: Passes, callback: CheckpointCallback, model: Any, report: Report) -> int:
+    """Make the steps that are left, in the Trainer's loop; returns the last one's number. Raises RunInterrupted."""
+    found = work.found
+    if found is not None:
+        callback.resume(*found)
+    trainer = StepTrainer(
+        passes,
+        callback,
+        model=model,
+        args=arguments(
+            work.model,
+            work.recipe,
+            len(work.examples),
+            seed=work.seed,
+            checkpoints=work.checkpoints,
+            owed=callback.owes_evaluation,
+        ),
+        train_dataset=work.plan,
+        eval_dataset=work.validation,
+        callbacks=[callback, ReportCallback(report)],
+    )
+    trainer.train(resume_from_checkpoint=str(found[0]) if found is not None else None)
+    last = int(trainer.state.global_step)
+    if callback.stopped:
+        raise RunInterrupted(last)
+    if callback.best_step < 0:  # too few steps for a regular evaluation
+        trainer.evaluate()
+    return last
+
+
+def _finish(callback: CheckpointCallback, last: int, checkpoints: Path) -> CheckpointState:
+    """Put the best weights in place and keep that the training ended. Raises TrainingDiverged."""
     if callback.best_step < 0:
         raise TrainingDiverged
     callback.restore()
-    saved = callback.checkpoint_state(int(trainer.state.global_step))
+    saved = callback.checkpoint_state(last)
     if distributed.is_first():
         checkpoint.save_finished(checkpoints, saved, callback.best)
-    return _learned(saved, plan, examples, began=found[1].step if found is not None else 0)
+    return saved
 
 
 @contextmanager
@@ -173,128 +220,3 @@ def _padded(model: Any) -> Iterator[None]:
     """Passes of transformers' modules, padded to the longest pair."""
     with fused_autograd(model, CHALLENGER), disable_input_dtype_casting(model):
         yield
-
-
-def _learned(
-    saved: CheckpointState, plan: Sequence[tuple[int, ...]], examples: Sequence[Example], *, began: int
-) -> Learned:
-    assert saved.best_loss is not None  # noqa: S101 - a training that ended has a best step
-    tokens = [sum(len(examples[index].ids) for index in step) for step in plan[: saved.step]]
-    return Learned(
-        steps=saved.step,
-        best_step=saved.best_step,
-        eval_loss=saved.best_loss,
-        tokens=sum(tokens),
-        fresh_tokens=sum(tokens[began:]),
-        checkpointing=saved.checkpointing,
-        pass_tokens=saved.pass_tokens,
-    )
-
-
-def _forget_overrides() -> None:
-    """Free the base: the Trainer registers its embedding with bitsandbytes, which never drops it."""
-    GlobalOptimManager.get_instance().module_weight_config_triple.clear()
-
-
-class _StepTrainer(Trainer):
-    """Trainer whose items are whole optimizer steps, computed by `Passes` on all processes together."""
-
-    def __init__(self, passes: Passes, callback: CheckpointCallback, **options: Any) -> None:
-        self._passes = passes
-        self._callback = callback
-        super().__init__(**options)
-        # Gradients of all processes are summed once a step by `Passes`: a wrapped model would sum them at every pass,
-        # and divide by the number of processes, whatever share of the labelled tokens each of them had.
-        self.accelerator.prepare_model = lambda model, **_options: model
-
-    def get_train_dataloader(self) -> DataLoader[Any]:
-        """Every process gets every step, and takes its share of it."""
-        steps: Any = self.train_dataset
-        return DataLoader(steps, batch_size=1, shuffle=False, collate_fn=lambda items: items[0])
-
-    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:  # noqa: ARG002
-        """The gradients of one optimizer step; returns its mean loss over labelled tokens."""
-        return self._passes.backward(inputs)
-
-    def evaluate(self, *_args: Any, **_options: Any) -> dict[str, float]:
-        """Mean loss over the validation tokens; put off when somebody wants the process to stop."""
-        loss = self._passes.validation_loss(self._callback.is_asked)
-        if loss is None:
-            self._callback.owes_evaluation = True
-            self._callback.stop(self.control)
-            return {}
-        self._callback.owes_evaluation = False
-        metrics = {"eval_loss": loss}
-        self.log(metrics)
-        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
-        return metrics
-
-    def floating_point_ops(self, inputs: Any) -> int:  # noqa: ARG002 - the signature is the library's
-        """Not counted."""
-        return 0
-
-    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:  # noqa: ARG002 - as above
-        """Make the folder only: the callback writes the adapter. PEFT's way looks the base up on the network."""
-        if output_dir is not None:
-            Path(output_dir).mkdir(parents=True, exist_ok=True)
-
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:  # noqa: ARG002 - as above
-        checkpoint.copy_into(self._callback.trained, Path(resume_from_checkpoint))
-
-
-class _ReportCallback(TrainerCallback):
-    """Passes the Trainer's figures on."""
-
-    def __init__(self, report: Report) -> None:
-        self._report = report
-
-    def on_log(
-        self,
-        args: Any,  # noqa: ARG002 - the signature is the library's
-        state: Any,
-        control: Any,  # noqa: ARG002 - as above
-        **kwargs: Any,
-    ) -> None:
-        logs, wanted = kwargs["logs"], ("loss", "eval_loss", "learning_rate", "grad_norm")
-        values = {name: float(logs[name]) for name in wanted if name in logs}
-        if values:
-            self._report(state.global_step, state.max_steps, values)
-
-
-def _arguments(
-    model: Any, recipe: Recipe, pairs: int, *, seed: int, checkpoints: Path, owed: bool
-) -> TrainingArguments:
-    """One item of the loader is one step and one epoch is the whole plan, so everything is counted in steps."""
-    return TrainingArguments(
-        output_dir=str(checkpoints),
-        num_train_epochs=1,
-        per_device_train_batch_size=1,
-        gradient_accumulation_steps=1,
-        learning_rate=recipe.learning_rate,
-        lr_scheduler_type="cosine",
-        warmup_steps=recipe.warmup,
-        weight_decay=recipe.weight_decay,
-        max_grad_norm=recipe.max_grad_norm,
-        neftune_noise_alpha=recipe.neftune or None,
-        optim="paged_adamw_8bit",
-        eval_strategy="steps",
-        eval_steps=recipe.steps_between_evaluations(pairs),
-        eval_on_start=owed,
-        save_strategy="no",  # `CheckpointCallback` says when
-        save_total_limit=2,  # the one being written is not complete yet
-        logging_strategy="steps",
-        logging_steps=1,
-        report_to="none",
-        disable_tqdm=True,
-        remove_unused_columns=False,
-        dataloader_pin_memory=False,
-        use_cpu=next(model.parameters()).device.type == "cpu",
-        seed=seed,
-        data_seed=seed,
-    )
-
-
-def _printer() -> type[TrainerCallback]:
-    from transformers.trainer_callback import PrinterCallback
-
-    return PrinterCallback
