@@ -173,6 +173,8 @@ class Trainings:
         choose_attention(base.model, base.device, 400)
         self.parameters = base.model.num_parameters()
         self.tokenizer = base.tokenizer
+        pad = base.tokenizer.pad_token_id
+        self.pad_id = pad if pad is not None else base.tokenizer.eos_token_id
         self.config = TrainingConfig()
         self.model = attach_adapter(base.model, resolve(self.config, pairs=200, parameters=self.parameters))
 
@@ -198,7 +200,7 @@ class Trainings:
             }
             encoded = self._encoded(with_examples(judge, examples))
             for voice, adapter in (("base", None), ("adapter", CHALLENGER)):
-                nlls = nlls_of(self.model, adapter, encoded, pad_id=self.tokenizer.pad_token_id)
+                nlls = nlls_of(self.model, adapter, encoded, pad_id=self.pad_id)
                 line[f"{voice} {shown}".strip()] = nlls
             line[f"shown {shown}".strip()] = [bool(examples[one.reply_id]) for one in judge]
         return line
@@ -223,7 +225,7 @@ class Trainings:
                 self._encoded(with_examples(learning, examples)),
                 self._encoded(validating),
                 recipe,
-                pad_id=self.tokenizer.pad_token_id,
+                pad_id=self.pad_id,
                 seed=seed,
                 fit=Fit(checkpointing=False, tokens=4096),
                 checkpoints=Path(scratch),
