@@ -122,7 +122,14 @@ def _night(
     conversations = {number: conversation(pairs[number]) for number in learn}
     # Examples of the training are numbered by their place in `learn`.
     place = dict(enumerate(learn))
-    holdout = _scores(shop, [numbers[number] for number in judged], [conversation(pairs[n]) for n in judged])
+    holdout = [
+        replace(score, older=number < len(taught))
+        for number, score in zip(
+            judged,
+            _scores(shop, [numbers[number] for number in judged], [conversation(pairs[n]) for n in judged]),
+            strict=True,
+        )
+    ]
     worth = _scores(shop, _encode(shop, unseen), [conversation(one) for one in unseen])
     evidence = Evidence(holdout=tuple(holdout))
     began_folds = time.monotonic()
