@@ -11,6 +11,7 @@ from peft import PeftModel
 
 from model.adapter.bank import BARE
 from model.chat import Message, encode_prompt
+from model.fused.cpu import kernels
 from model.protocol import AdapterRef, Sampling
 from model.serving.decoder import Decoder
 from model.serving.detokenize import TextStream
@@ -63,6 +64,7 @@ async def test_greedy_answers_equal_generate_with_peft(tiny_of: Callable[[str], 
     expected = reference(tiny, tiny.a)
     assert expected != reference(tiny, None), "the adapter must matter for this to prove anything"
     engine = await start(tiny, tiny.a)
+    assert ("fused" in engine._worker.decoder.path) is kernels.usable()
     assert await answers(engine, at_once=False) == expected
     assert await answers(engine, at_once=True) == expected
 

@@ -10,7 +10,7 @@ import pytest
 from model.cache import prefix_cache
 from model.chat import Message
 from model.engine import Engine
-from model.fused.cpu import compiled
+from model.fused.cpu import compiled, kernels
 from model.protocol import Completion, Sampling
 from model.serving import decoder as decoding
 from tests.model.conftest import Tiny
@@ -55,12 +55,15 @@ async def replayed(engine: Engine) -> list[Completion]:
     return [one for done in await asyncio.gather(*map(channel, range(CHANNELS))) for one in done]
 
 
-@pytest.mark.usefixtures("path")
 @pytest.mark.parametrize("family", ["llama", "mistral", "qwen2", "qwen3", "gemma3"])
-async def test_the_same_tokens_with_and_without_reuse(tiny_of: Callable[[str], Tiny], start, without_reuse, family):
+async def test_the_same_tokens_with_and_without_reuse(
+    tiny_of: Callable[[str], Tiny], start, without_reuse, family, path
+):
     """With as many rows as channels, and with fewer: then rows are given up and channels wait for each other."""
     tiny = tiny_of(family)
     engines = [await start(tiny, tiny.a, context_tokens=512, slots=slots) for slots in (4, 2)]
+    fused = path != "modules" and kernels.usable()
+    assert all(("fused" in engine._worker.decoder.path) is fused for engine in engines)
     found = [await replayed(engine) for engine in engines]
     without_reuse()
     expected = await replayed(await start(tiny, tiny.a, context_tokens=512))
