@@ -443,7 +443,8 @@ def message_content_forbidden(excluded: int) -> str:
 
 CONSENT_POST = (
     "**Ich möchte lernen, wie in dieser Community geredet wird.** Die Moderation prüft meine Antworten, und nachts "
-    "lerne ich aus den freigegebenen. Ein Gespräch nutze ich nur, wenn alle Beteiligten zugestimmt haben. "
+    "lerne ich aus den freigegebenen. Fragt jemand hier etwas Ähnliches, darf ich auch darin nachschlagen. Ein "
+    "Gespräch nutze ich nur, wenn alle Beteiligten zugestimmt haben. "
     "`/privacy opt-in` heißt Ja, `/privacy opt-out` heißt Nein, und `/privacy status` zeigt, "
     "was ich über dich speichere."
 )

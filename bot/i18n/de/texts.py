@@ -271,39 +271,54 @@ def exported_part(number: int, parts: int) -> str:
 
 LEARNED_WORDS = {
     "messages": "",
-    "commands": "Aus Nachrichten lerne ich nicht. Von dem, was ihr schreibt, nutze ich nur Fragen mit `/ask`.",
-    "nothing": "Zurzeit lerne ich aus nichts, was ihr schreibt.",
+    "commands": "Von dem, was ihr schreibt, kommen nur Fragen mit `/ask` ins Training, keine Nachrichten.",
+    "nothing": "Zurzeit kommt nichts ins Training, was ihr schreibt.",
+}
+
+LOOKED_UP = {
+    False: (
+        "Fragt jemand auf demselben Server etwas Ähnliches, darf ich außerdem in freigegebenen Antworten nachschlagen, "
+        "wenn alle Beteiligten des Gesprächs zugestimmt haben."
+    ),
+    True: (
+        "Fragt jemand auf demselben Server etwas Ähnliches, darf ich außerdem in allen freigegebenen Antworten "
+        "nachschlagen."
+    ),
 }
 
 
 def introduction(operator_consents: bool, words: str = "messages") -> str:
     if words == "commands":
-        said = f"{ASIDE}Nachts lerne ich aus freigegebenen Antworten auf `/ask`, nicht aus Nachrichten. "
+        said = (
+            f"{ASIDE}Nachts trainiere ich mit freigegebenen Antworten auf `/ask`, nicht mit Nachrichten. Bei ähnlichen "
+            "Fragen darf ich in allen freigegebenen Antworten nachschlagen. "
+        )
         if operator_consents:
             return f"{said}Was ich über dich speichere und wie du es löschst, zeigt `/privacy status`."
         return f"{said}Deine nutze ich nur, wenn du zustimmst: `/privacy opt-in` (mehr: `/privacy status`)"
     if operator_consents:
         return (
-            f"{ASIDE}Nachts lerne ich aus Antworten, die die Moderation freigibt. "
-            "Was ich über dich speichere und wie du es löschst, zeigt `/privacy status`."
+            f"{ASIDE}Nachts lerne ich aus Antworten, die die Moderation freigibt, und bei ähnlichen Fragen darf ich "
+            "darin nachschlagen. Was ich über dich speichere und wie du es löschst, zeigt `/privacy status`."
         )
     return (
-        f"{ASIDE}Nachts lerne ich aus Antworten, die die Moderation freigibt. Deine "
-        f"Nachrichten nutze ich nur, wenn du zustimmst: "
+        f"{ASIDE}Nachts lerne ich aus Antworten, die die Moderation freigibt, und bei ähnlichen Fragen darf ich darin "
+        "nachschlagen. Deine Nachrichten nutze ich nur, wenn du zustimmst: "
         "`/privacy opt-in` (mehr: `/privacy status`)"
     )
 
 
 def privacy_in(operator_consents: bool, words: str = "messages") -> str:
+    looked_up = LOOKED_UP[operator_consents]
     if words != "messages":
         return (
-            f"Danke, du hast zugestimmt. {LEARNED_WORDS[words]} Mit `/privacy opt-out` kannst du das jederzeit ändern."
+            f"Danke, du hast zugestimmt. {LEARNED_WORDS[words]} {looked_up} "
+            "Mit `/privacy opt-out` kannst du das jederzeit ändern."
         )
     if operator_consents:
         return (
             "Danke, du hast zugestimmt. Bei diesem Bot darf ohnehin jede freigegebene "
-            "Antwort ins Training; so hat es der "
-            "Betreiber festgelegt."
+            f"Antwort ins Training; so hat es der Betreiber festgelegt. {looked_up}"
         )
     return (
         "Du hast zugestimmt. Ich darf jetzt aus deinen Nachrichten und meinen Antworten "
@@ -317,16 +332,23 @@ def privacy_out(operator_consents: bool, words: str = "messages") -> str:
     if operator_consents and words == "commands":
         return (
             "Du hast widersprochen. Bei diesem Bot darf aber jede freigegebene Antwort auf `/ask` ins Training; so hat "
-            "es der Betreiber festgelegt. Sprich mit ihm oder lösche deine Daten mit `/privacy forget`."
+            f"es der Betreiber festgelegt. {LOOKED_UP[True]} "
+            "Sprich mit ihm oder lösche deine Daten mit `/privacy forget`."
         )
     if operator_consents and words == "messages":
         return (
             "Du hast widersprochen. Bei diesem Bot darf aber jede freigegebene Antwort ins "
             "Training; so hat es der Betreiber "
-            "festgelegt. Sprich mit ihm oder lösche deine Daten mit `/privacy forget`."
+            f"festgelegt. {LOOKED_UP[True]} Sprich mit ihm oder lösche deine Daten mit `/privacy forget`."
+        )
+    if operator_consents:
+        return (
+            "Du hast widersprochen. Was du schreibst, kommt nicht ins Training. Bei diesem Bot entscheidet aber der "
+            f"Betreiber für alle: {LOOKED_UP[True]} Sprich mit ihm oder lösche deine Daten mit `/privacy forget`."
         )
     return (
-        "Du hast widersprochen. Ich antworte dir weiterhin, aber was du schreibst, kommt nicht ins Training. "
+        "Du hast widersprochen. Ich antworte dir weiterhin, aber was du schreibst, kommt nicht ins Training, und in "
+        "freigegebenen Antworten aus Gesprächen mit dir schlage ich nicht nach. "
         "Mit `/privacy opt-in` kannst du das jederzeit ändern; `/privacy forget` löscht, was gespeichert ist."
     )
 
@@ -365,6 +387,7 @@ def privacy_status(
                 None: "Du hast **nicht zugestimmt**, also lerne ich nicht von dir. `/privacy opt-in` ändert das.",
             }[opted_in]
         )
+    lines.append(LOOKED_UP[operator_consents])
     if days:
         lines.append(
             f"Antworten werden nach {days:g} Tagen gelöscht, außer sie wurden geprüft oder "

@@ -431,7 +431,8 @@ def message_content_forbidden(excluded: int) -> str:
 
 CONSENT_POST = (
     "**I would like to learn how this community talks.** Moderators review my answers, and at night I train on the "
-    "approved ones. I only use a conversation if everyone in it has opted in. "
+    "approved ones. When somebody asks something similar here, I may also look them up. I only use a conversation if "
+    "everyone in it has opted in. "
     "`/privacy opt-in` means yes, `/privacy opt-out` means no, and `/privacy status` shows what I store about you."
 )
 CONSENT_POSTED = "Posted."

@@ -295,37 +295,54 @@ def exported_part(number: int, parts: int) -> str:
 
 LEARNED_WORDS = {
     "messages": "",
-    "commands": "I do not learn from messages. Of what members write, I only use questions asked with `/ask`.",
-    "nothing": "At the moment, I do not learn from anything that members write.",
+    "commands": "I do not train on messages. Of what members write, I only train on questions asked with `/ask`.",
+    "nothing": "At the moment, I do not train on anything that members write.",
 }
 """What of members' words is learned from, as `/privacy` says it."""
+
+LOOKED_UP = {
+    False: (
+        "When somebody asks something similar on the same server, I may also look up an approved answer, if everyone "
+        "in that conversation has opted in."
+    ),
+    True: "When somebody asks something similar on the same server, I may also look up every approved answer.",
+}
+"""What is looked up, whatever is learned from; by whether the operator decides for everyone."""
 
 
 def introduction(operator_consents: bool, words: str = "messages") -> str:
     """One line for somebody who is answered for the first time; `words`: what is learned from, see LEARNED_WORDS."""
     if words == "commands":
-        said = f"{ASIDE}I learn overnight from approved answers to `/ask`, not from messages. "
+        said = (
+            f"{ASIDE}I train overnight on approved answers to `/ask`, not on messages, and may look up every approved "
+            "answer for similar questions. "
+        )
         if operator_consents:
             return f"{said}`/privacy status` shows what I store about you and how to delete it."
         return f"{said}Yours are only used if you opt in: `/privacy opt-in` (details: `/privacy status`)"
     if operator_consents:
         return (
-            f"{ASIDE}I learn overnight from answers that moderators approve. "
-            "`/privacy status` shows what I store about you and how to delete it."
+            f"{ASIDE}I learn overnight from answers that moderators approve, and may look them up for similar "
+            "questions. `/privacy status` shows what I store about you and how to delete it."
         )
     return (
-        f"{ASIDE}I learn overnight from answers that moderators approve. Your messages are only used if you opt in: "
-        "`/privacy opt-in` (details: `/privacy status`)"
+        f"{ASIDE}I learn overnight from answers that moderators approve, and may look them up for similar questions. "
+        "Your messages are only used if you opt in: `/privacy opt-in` (details: `/privacy status`)"
     )
 
 
 def privacy_in(operator_consents: bool, words: str = "messages") -> str:
+    looked_up = LOOKED_UP[operator_consents]
     if words != "messages":
         return (
-            f"You opted in, thank you. {LEARNED_WORDS[words]} You can change this at any time with `/privacy opt-out`."
+            f"You opted in, thank you. {LEARNED_WORDS[words]} {looked_up} "
+            "You can change this at any time with `/privacy opt-out`."
         )
     if operator_consents:
-        return "You opted in, thank you. On this bot, the operator uses every approved reply for training anyway."
+        return (
+            "You opted in, thank you. On this bot, the operator uses every approved reply for training anyway. "
+            f"{looked_up}"
+        )
     return (
         "You opted in. I can now learn from your messages and my answers to you, once a moderator has approved them, "
         "and look the approved ones up when somebody asks me something similar here. "
@@ -337,15 +354,21 @@ def privacy_out(operator_consents: bool, words: str = "messages") -> str:
     if operator_consents and words == "commands":
         return (
             "You opted out. But on this bot, the operator uses every approved answer to `/ask` for training. "
-            "Please talk to them, or delete your data with `/privacy forget`."
+            f"{LOOKED_UP[True]} Please talk to them, or delete your data with `/privacy forget`."
         )
     if operator_consents and words == "messages":
         return (
             "You opted out. But on this bot, the operator uses every approved reply for training. "
-            "Please talk to them, or delete your data with `/privacy forget`."
+            f"{LOOKED_UP[True]} Please talk to them, or delete your data with `/privacy forget`."
+        )
+    if operator_consents:
+        return (
+            f"You opted out. I do not train on what you write. But this bot's operator decides for everyone: "
+            f"{LOOKED_UP[True]} Please talk to them, or delete your data with `/privacy forget`."
         )
     return (
-        "You opted out. I still answer you, but I do not train on what you write. "
+        "You opted out. I still answer you, but I do not train on what you write, and I look up no approved answer "
+        "from a conversation with you. "
         "`/privacy opt-in` changes this at any time, and `/privacy forget` deletes what is stored."
     )
 
@@ -384,6 +407,7 @@ def privacy_status(
                 None: "You have **not opted in**, so I do not train on what you write. `/privacy opt-in` changes that.",
             }[opted_in]
         )
+    lines.append(LOOKED_UP[operator_consents])
     if days:
         lines.append(f"Replies are deleted after {days:g} days, unless reviewed or everyone in them has opted in.")
     lines.append("`/privacy export` sends you everything as a file. `/privacy forget` deletes it.")
