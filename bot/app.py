@@ -17,11 +17,12 @@ import discord
 
 from bot.backups import Backups
 from bot.chat.engine_supervision import EngineSupervisor
-from bot.client import NightshiftClient
+from bot.client import NightshiftClient, ShardedClient
 from bot.errors import TrainingUnderway
 from bot.health_file import Health, HealthFile
 from bot.i18n.en import moderation as words
 from bot.i18n.en import texts
+from bot.lead import Lead
 from bot.monitoring.snapshot import RecentFigures, Snapshot
 from bot.recall.memory import Memory
 from bot.services import Services
@@ -57,11 +58,8 @@ class Nightshift:
     def __init__(
         self, home: Home, settings: Settings, engine: ChatEngine, store: AsyncStore, *, train: Train, services: Services
     ) -> None:
-        self.home = home
-        self.settings = settings
-        self.engine = engine
-        self.store = store
-        self._train = train
+        self.home, self.settings = home, settings
+        self.engine, self.store, self._train = engine, store, train
         self.services, self._figures = services, RecentFigures(store)
         self._adapter_in_use = AdapterInUse(
             engine, store, AdapterDirectory(home.adapters), self._announce, self.services.swapped
@@ -69,14 +67,15 @@ class Nightshift:
         self._run_task: asyncio.Future[RunResult] | None = None
         self._cancelled_by = ""  # who stopped the run
         self._training_here = False  # from the start of our run until people are told how it ended
-        self._other_runs = OtherRuns(home, store, self._tell)
+        self._other_runs = OtherRuns(home, store, self._tell, settings.shards.part)
+        self.lead = Lead(store, settings.shards)
         self._scheduled = False
         self.memory = Memory(store, settings)
-        self._nightly = Nightly(settings.schedule, self._nights, self._tonight)
+        self._nightly = Nightly(settings.schedule, self._nights, self._tonight, self.lead.held)
         self.client = self.new_client()
         self.supervisor = EngineSupervisor(engine, self._announce, restarted=self.sync_adapter)
-        self.backups = Backups(home, settings.backup, self._announce)
-        self.health_file = HealthFile(home, self.health)
+        self.backups = Backups(home, settings.backup, self._announce, self.lead.held)
+        self.health_file = HealthFile(home.part(settings.shards.part).health, self.health)
 
     @classmethod
     @asynccontextmanager
@@ -99,13 +98,12 @@ class Nightshift:
             train: how a training run is started, instead of `trainer.launch.run_training`.
 
         Raises:
-            HomeOccupied: another bot runs on this home.
-            StorageError, ModelError, ScheduleInvalid, KeyUnusable, PortUnavailable,
-            MetricsNotInstalled: a part cannot be opened; nothing is
-                left open.
+            HomeOccupied, ShardOccupied, ShardsDiffer: another bot runs on this home.
+            StorageError, ModelError, ScheduleInvalid, KeyUnusable, PortUnavailable, MetricsNotInstalled: a part cannot
+                be opened; nothing is left open.
         """
         async with AsyncExitStack() as stack:
-            stack.enter_context(occupy(home))
+            stack.enter_context(occupy(home, settings.shards.count, settings.shards.ids))
             services = Services(home, settings)  # what is wrong with them is said before an engine starts
             if home.db.exists():
                 await asyncio.to_thread(check_database, home.db)
@@ -117,6 +115,7 @@ class Nightshift:
             app = cls(home, settings, engine, store, train=train, services=services)
             stack.push_async_callback(app._close)
             app.supervisor.start()
+            app.lead.start()
             app.health_file.start()
             stack.callback(app.health_file.stop)
             app.backups.start()
@@ -131,7 +130,8 @@ class Nightshift:
     def new_client(self) -> NightshiftClient:
         """A fresh Discord client on the same parts, as after a restart; it becomes `client`."""
         observe = self.services.observer("discord")
-        self.client = NightshiftClient(self.engine, self.store, self.settings, self, self.memory, observe=observe)
+        kind = ShardedClient if self.settings.shards.count else NightshiftClient
+        self.client = kind(self.engine, self.store, self.settings, self, self.memory, lead=self.lead, observe=observe)
         return self.client
 
     async def _announce(self, text: Callable[[], str]) -> bool:
@@ -205,7 +205,7 @@ class Nightshift:
                 lambda: texts.training_ended(result.outcome, reason_of_result(result, run)), guild=guild
             )
         if result.run is not None:
-            await self.store.call(Store.mark_reported, result.run)
+            await self._other_runs.told(result.run)
         return result
 
     async def _tell(self, run: Run) -> None:
@@ -293,6 +293,7 @@ class Nightshift:
         parts = filter(None, [run, None if self.client.is_closed() else self.client.close(), nightly])
         ended = await asyncio.gather(*parts, return_exceptions=True)
         await self.memory.close()
+        await self.lead.close()
         for error in ended:
             if isinstance(error, Exception):
                 _log.error("A part could not be closed properly", exc_info=error)

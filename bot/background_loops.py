@@ -11,6 +11,7 @@ from discord.ext import tasks
 from bot.chat.answering import Answering
 from bot.discord_io.background import BackgroundTask
 from bot.discord_io.discord_clock import DiscordClock
+from bot.lead import Lead
 from bot.privacy.deleted_messages import deleted_while_offline
 from bot.privacy.retention import apply_retention
 from bot.privacy.withdrawals import Withdrawals
@@ -40,6 +41,7 @@ class BackgroundLoops:
         clock: DiscordClock,
         *,
         operations: Operations,
+        lead: Lead,
         answering: Answering,
         outbox: Outbox,
         memory: Memory,
@@ -49,6 +51,7 @@ class BackgroundLoops:
         deleted: Callable[[list[int]], Awaitable[None]],
     ) -> None:
         self._client = client
+        self._lead = lead
         self._store = store
         self._clock = clock
         self._answering = answering
@@ -96,13 +99,15 @@ class BackgroundLoops:
 
     async def apply_retention(self) -> None:
         """Delete replies that are too old, and what shows them on Discord."""
-        await apply_retention(self._store, self._days, self._clock.now())
+        if await self._lead.held():
+            await apply_retention(self._store, self._days, self._clock.now())
         if self._client.is_ready():
             await self._withdrawals.carry_out()
 
     async def _erase(self) -> None:
         starting = self.erase.current_loop == 0  # nobody waits yet, so a large file may take its time
-        await self._store.call(Store.erase, **({"at_most": None} if starting else {}))
+        if await self._lead.held():
+            await self._store.call(Store.erase, **({"at_most": None} if starting else {}))
         if self._client.is_ready():
             await self._withdrawals.carry_out()
 

@@ -25,14 +25,21 @@ _log = logging.getLogger(__name__)
 
 
 class Backups:
-    """Makes and deletes backups while the bot runs; `announce` tells moderators of the first failure in a row."""
+    """Makes and deletes backups while the bot runs.
+
+    `announce` tells moderators of the first failure in a row; `lead` says whether it is this process that makes them.
+    """
 
     def __init__(
-        self, home: Home, config: BackupConfig, announce: Callable[[Callable[[], str]], Awaitable[bool]]
+        self,
+        home: Home,
+        config: BackupConfig,
+        announce: Callable[[Callable[[], str]], Awaitable[bool]],
+        lead: Callable[[], Awaitable[bool]],
     ) -> None:
         from discord.ext import tasks
 
-        self._home, self._config = home, config
+        self._home, self._config, self._lead = home, config, lead
         self._folder = home.root / Path(config.directory).expanduser()
         task = BackgroundTask("backup", self.make_if_due, announce)
 
@@ -53,7 +60,7 @@ class Backups:
     async def make_if_due(self) -> Path | None:
         """Make a backup if the newest is a day old, then delete the old ones; returns the new file."""
         file = await asyncio.to_thread(due_file, self._folder, datetime.now(UTC))
-        if file is None:
+        if file is None or not await self._lead():
             return None
         await asyncio.to_thread(backup.make, self._home, file, recipient=self._config.recipient)
         await asyncio.to_thread(delete_old, self._folder, self._config.keep_days, datetime.now(UTC))

@@ -13,7 +13,7 @@ import discord
 from bot.background_loops import BackgroundLoops
 from bot.chat.answering import Answering
 from bot.chat.buttons import ContinueButton, DeleteButton, RegenerateButton, StopButton
-from bot.chat.incoming import IncomingRequests, ask_command
+from bot.chat.incoming import IncomingRequests
 from bot.chat.lookup import Lookup
 from bot.chat.request import ChatRequest
 from bot.chat.save import SavedReply
@@ -21,13 +21,14 @@ from bot.discord_io.command_tree import CommandTree
 from bot.discord_io.command_upload import CommandUpload
 from bot.discord_io.discord_clock import DiscordClock
 from bot.discord_io.token_watch import TokenWatch
+from bot.gateway import intents, sharding
 from bot.i18n.command_translator import CommandTranslator
 from bot.i18n.en import settings as settings_texts
 from bot.i18n.language import speak
-from bot.knowledge.commands import KnowledgeCommands, save_as_fact
+from bot.knowledge.commands import KnowledgeCommands
+from bot.lead import Lead
 from bot.pairs.quarantine import QuarantineButton
 from bot.pairs.undoing import PutBackButton
-from bot.privacy.commands import privacy_commands
 from bot.privacy.deleted_messages import in_deleted_threads
 from bot.privacy.retention import DeletedMessages
 from bot.privacy.withdrawals import Withdrawals
@@ -37,23 +38,22 @@ from bot.review.cards import CardButton, ReasonMenu
 from bot.review.outbox import Outbox
 from bot.review.queue import QueueButton
 from bot.review.reactions import Reactions
-from bot.review.service import ReviewService, message_commands
+from bot.review.service import ReviewService
 from bot.server.deleted_ids import drop_deleted_ids
 from bot.server.guild_settings import Actor, GuildSettingsCache
 from bot.server.message_content import PermissionStep
 from bot.server.moderators import Moderators
-from bot.server.settings_commands import SettingsCommands
 from bot.server.setup import SetupChannel, SetupForm, SetupRole, SetupStep
 from bot.server.training_servers import TrainingServers
 from bot.settings import Settings
-from bot.slash_commands import slash_commands
+from bot.slash_commands import every_command
 from bot.training.operations import Operations
 from bot.training.report import ReportPoster
 from model.protocol import ChatEngine, Completion
 from storage.async_store import AsyncStore
 from storage.store import Store
 
-__all__ = ["NightshiftClient", "intents"]
+__all__ = ["NightshiftClient", "ShardedClient"]
 
 _log = logging.getLogger(__name__)
 _ITEMS = (
@@ -69,16 +69,6 @@ _ITEMS = (
     PermissionStep,
 )
 _LONGEST_WAIT = 60.0  # seconds that one request waits out a rate limit: edits of an old message may wait for an hour
-
-
-def intents(*, message_content: bool, reactions: bool = False) -> discord.Intents:
-    """Only what is used: servers, their emoji and messages; message content and reactions where that is set."""
-    wanted = discord.Intents.none()
-    wanted.guilds = wanted.guild_messages = wanted.dm_messages = True
-    wanted.guild_reactions = reactions
-    wanted.expressions = True  # the server's own emoji, as they change
-    wanted.message_content = message_content
-    return wanted
 
 
 def _joined(guild: discord.Guild) -> tuple[bool, float, int]:
@@ -98,6 +88,7 @@ class NightshiftClient(discord.Client):
         operations: Operations,
         memory: Memory,
         *,
+        lead: Lead,
         observe: Callable[[Completion | None], None] = lambda _: None,
     ) -> None:
         self._token = TokenWatch(self.close)
@@ -111,12 +102,13 @@ class NightshiftClient(discord.Client):
             ),
             # Nothing the bot ever says pings anybody, whatever the model writes.
             allowed_mentions=discord.AllowedMentions.none(),
+            **sharding(settings.shards),
         )
-        config = settings.discord
+        config, self._shards = settings.discord, settings.shards
         self.guild_settings = GuildSettingsCache(store, settings)
         self.training_servers = TrainingServers(store, settings)
         self.moderators = Moderators(store, self.guild_settings, config, self.training_servers)
-        self.outbox = Outbox(self, self.moderators)
+        self.outbox = Outbox(self, self.moderators, settings.shards)
         self.review = ReviewService(self.moderators, self.outbox)
         self.setup = SetupForm(self.moderators, settings.consent)
         self.reports = ReportPoster(self.moderators)
@@ -136,15 +128,18 @@ class NightshiftClient(discord.Client):
             self.answering, store, self.guild_settings, self.moderators, direct_messages=config.direct_messages
         )
         self.tree = CommandTree(self)
-        for menu in message_commands(self.review, hidden=config.moderator_role is None):
-            self.tree.add_command(menu)
-        self.tree.add_command(ask_command(self.requests))
-        self.tree.add_command(SettingsCommands(self.moderators, looks_up=memory.on))
-        self.tree.add_command(save_as_fact(self.moderators, settings.memory, hidden=config.moderator_role is None))
-        knowledge = KnowledgeCommands(self.moderators, memory, engine, settings.memory)
-        for command in slash_commands(operations, self.moderators, self.review, self.setup, knowledge):
+        for command in every_command(
+            operations,
+            self.moderators,
+            self.review,
+            self.setup,
+            KnowledgeCommands(self.moderators, memory, engine, settings.memory),
+            requests=self.requests,
+            settings=settings,
+            looks_up=memory.on,
+            forgotten=self._forgotten,
+        ):
             self.tree.add_command(command)
-        self.tree.add_command(privacy_commands(store, settings, self._forgotten, self.training_servers))
         self._upload = CommandUpload(self.tree, store)
         self._store = store
         self._deleted_messages = DeletedMessages(store)
@@ -154,6 +149,7 @@ class NightshiftClient(discord.Client):
             settings,
             self._clock,
             operations=operations,
+            lead=lead,
             answering=self.answering,
             outbox=self.outbox,
             memory=memory,
@@ -194,7 +190,8 @@ class NightshiftClient(discord.Client):
         await self._remember_home()
 
     async def _remember_home(self) -> None:
-        await self.training_servers.remember([one.id for one in sorted(self.guilds, key=_joined)])
+        guilds = self.guilds if self._shards.first else ()  # one process says which server was the first
+        await self.training_servers.remember([one.id for one in sorted(guilds, key=_joined)])
 
     async def on_message(self, message: discord.Message) -> None:
         if self.user is not None:
@@ -280,3 +277,12 @@ class NightshiftClient(discord.Client):
         me = Actor(guild.me.id, guild.me.display_name)
         if await drop_deleted_ids(self.guild_settings, guild, me):
             await self.announce(lambda: settings_texts.ALLOWED_GONE, guild=guild)
+
+
+class ShardedClient(NightshiftClient, discord.AutoShardedClient):
+    """The same on several connections, which discord.py opens one after the other."""
+
+    async def close(self) -> None:
+        if not hasattr(self, "_AutoShardedClient__queue"):  # discord.py 2.7 fails to close what never logged in
+            await self._async_setup_hook()
+        await super().close()

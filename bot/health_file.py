@@ -11,9 +11,8 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Self
-
-from storage.files.home import Home
 
 __all__ = ["Health", "HealthFile", "read_health"]
 
@@ -57,10 +56,10 @@ class Health:
 class HealthFile:
     """Writes the file while a bot runs; `ask` says how it is at the moment."""
 
-    def __init__(self, home: Home, ask: Callable[[], Health]) -> None:
+    def __init__(self, path: Path, ask: Callable[[], Health]) -> None:
         from discord.ext import tasks  # here, so that `nightshift health` answers at once
 
-        self._home, self._ask = home, ask
+        self._path, self._ask = path, ask
         self._loop = tasks.loop(seconds=_EVERY_S)(self._write)
 
     def start(self) -> None:
@@ -70,21 +69,21 @@ class HealthFile:
     def stop(self) -> None:
         """Stop, and take the file away: a bot that has ended is not well."""
         self._loop.cancel()
-        self._home.health.unlink(missing_ok=True)
+        self._path.unlink(missing_ok=True)
 
     async def _write(self) -> None:
         health = self._ask()
-        scratch = self._home.health.with_suffix(".new")
+        scratch = self._path.with_suffix(".new")
         try:
             scratch.write_text(json.dumps(asdict(health)), encoding="utf-8")
-            scratch.replace(self._home.health)
+            scratch.replace(self._path)
         except OSError:  # a full disk is told elsewhere; the file grows old, which is the truth
             return
 
 
-def read_health(home: Home) -> Health | None:
-    """What the bot of a home wrote last; None where none runs, or the file is not one of ours."""
+def read_health(path: Path) -> Health | None:
+    """What a bot wrote last into its file; None where none runs, or the file is not one of ours."""
     try:
-        return Health(**json.loads(home.health.read_text(encoding="utf-8")))
+        return Health(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None

@@ -29,7 +29,7 @@ def open_log(folder: Path, config: LogConfig, secrets: Iterable[str]) -> list[lo
     problem: OSError | None = None
     if config.file:
         try:
-            folder.mkdir(mode=0o700, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             size = int(config.megabytes * 1e6)
             handlers.append(
                 RotatingFileHandler(

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from bot.shards import Shards
 from model.config import EngineConfig
 from storage.files.home import Home
 from trainer.settings import ServerId, TrainerSettings, load_settings_as
@@ -49,6 +50,10 @@ class DiscordConfig:
     """Answers a member gets in a day, on servers that set nothing else; 0 is no limit."""
     poll_seconds: Annotated[float, Field(ge=0.01, le=86_400)] = 5.0
     """How often the bot looks for a new adapter."""
+    shards: Annotated[int, Field(ge=0, le=10_000)] = 0
+    """Connections that Discord divides the bot's servers over; 0: one without sharding, for up to 2,500 servers."""
+    shard_range: Annotated[str, Field(pattern=r"^([0-9]{1,5}(-[0-9]{1,5})?)?$")] = ""
+    """Which of them this process serves, such as "0-3"; empty: all. Others are processes on the same home and host."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +128,17 @@ class Settings(TrainerSettings):
     api: ApiConfig = ApiConfig()
     metrics: MetricsConfig = MetricsConfig()
     engine: EngineConfig = EngineConfig()
+
+    @property
+    def shards(self) -> Shards:
+        """What of Discord this process serves."""
+        return Shards.parse(self.discord.shards, self.discord.shard_range)
+
+    @model_validator(mode="after")
+    def _refuse_shards_that_are_none(self) -> Self:
+        """A range needs a number, and lies within it."""
+        _ = self.shards
+        return self
 
     @model_validator(mode="after")
     def _refuse_answers_without_questions(self) -> Self:

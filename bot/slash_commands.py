@@ -1,35 +1,62 @@
-"""The slash commands of moderators, all of them, and /status, which is everybody's.
+"""Every command of the bot; among them the slash commands of moderators and /status, which is everybody's.
 
 Each group has a file in the room of its subject; here is the list, and who sees it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 import discord
 from discord import app_commands
 
+from bot.chat.incoming import IncomingRequests, ask_command
 from bot.discord_io import limits
 from bot.discord_io.deferral import in_time, respond
 from bot.i18n.en import moderation as words
 from bot.i18n.en import texts
-from bot.knowledge.commands import KnowledgeCommands
+from bot.knowledge.commands import KnowledgeCommands, save_as_fact
 from bot.pairs.commands import PairCommands
+from bot.privacy.commands import privacy_commands
 from bot.review.queue import review_command
-from bot.review.service import ReviewService
+from bot.review.service import ReviewService, message_commands
 from bot.review.statistics import stats_command
 from bot.server.moderators import Moderators
+from bot.server.settings_commands import SettingsCommands
 from bot.server.setup import SetupForm, hold_command, setup_command
+from bot.settings import Settings
 from bot.training.adapters import AdapterCommands
 from bot.training.commands import TrainCommands
 from bot.training.operations import Operations, Status
 from bot.training.reasons import reason_of_run
 
-__all__ = ["slash_commands", "status_embed"]
+__all__ = ["every_command", "slash_commands", "status_embed"]
 
 Command = app_commands.Command[Any, ..., None] | app_commands.Group
+
+
+def every_command(
+    operations: Operations,
+    moderators: Moderators,
+    review: ReviewService,
+    setup: SetupForm,
+    knowledge: KnowledgeCommands,
+    *,
+    requests: IncomingRequests,
+    settings: Settings,
+    looks_up: bool,
+    forgotten: Callable[[Sequence[int]], Awaitable[None]],
+) -> Iterator[Command | app_commands.ContextMenu]:
+    """Every command and menu, ready for the tree. `forgotten` is told of the replies that /privacy forget changed."""
+    hidden = settings.discord.moderator_role is None
+    yield from message_commands(review, hidden=hidden)
+    yield ask_command(requests)
+    yield SettingsCommands(moderators, looks_up=looks_up)
+    yield save_as_fact(moderators, settings.memory, hidden=hidden)
+    yield from slash_commands(operations, moderators, review, setup, knowledge)
+    yield privacy_commands(moderators.store, settings, forgotten, moderators.training_servers)
 
 
 def slash_commands(

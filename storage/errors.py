@@ -37,6 +37,32 @@ class HomeOccupied(StorageError):
         self.pid = pid
 
 
+class ShardOccupied(StorageError):
+    """Another process serves a shard that this one is to serve."""
+
+    def __init__(self, path: Path, shard: int, pid: int | None) -> None:
+        who = f"Process {pid}" if pid else "Another process"
+        super().__init__(
+            f"{who} serves shard {shard} on the home {path}: give each process a shard_range ([discord]) of its own."
+        )
+        self.path = path
+        self.shard = shard
+        self.pid = pid
+
+
+class ShardsDiffer(StorageError):
+    """Other processes on this home divide the servers over another number of shards."""
+
+    def __init__(self, path: Path, others: int | None, count: int) -> None:
+        super().__init__(
+            f"The other processes on the home {path} count {others} shards, not {count}: "
+            "set the same number (shards under [discord]) for all of them."
+        )
+        self.path = path
+        self.others = others
+        self.count = count
+
+
 class DatabaseUnreadable(StorageError):
     """The database file cannot be opened, or is not a SQLite database."""
 

@@ -839,6 +839,16 @@ def m059_moments_of_snapshots(db: Database) -> None:
     db.execute("alter table runs add column snapshot_at text")
 
 
+def m060_leases(db: Database) -> None:
+    # renewed_s: seconds of the machine's monotonic clock.
+    db.execute("create table leases (name text primary key, holder text not null, renewed_s real not null)")
+
+
+def m061_servers_of_unfinished_answers(db: Database) -> None:
+    # null: a direct message. Which process cleans up after a crash depends on it.
+    db.execute("alter table growing add column guild_id integer")
+
+
 STEPS: tuple[Callable[[Database], None], ...] = (
     m001_replies_and_reviews,
     m002_people_in_replies,
@@ -876,4 +886,6 @@ STEPS: tuple[Callable[[Database], None], ...] = (
     m057_gains_of_candidates,
     m058_voices,
     m059_moments_of_snapshots,
+    m060_leases,
+    m061_servers_of_unfinished_answers,
 )

@@ -77,8 +77,8 @@ def add_unfinished(db: Connection, answer: UnfinishedAnswer) -> None:
     """An answer is being written; these messages show what there is of it."""
     with writing(db):
         db.execute(
-            "insert or replace into growing (question_id, channel_id, message_ids) values (?, ?, ?)",
-            [answer.question_id, answer.channel_id, json.dumps(list(answer.message_ids))],
+            "insert or replace into growing (question_id, channel_id, message_ids, guild_id) values (?, ?, ?, ?)",
+            [answer.question_id, answer.channel_id, json.dumps(list(answer.message_ids)), answer.guild_id],
         )
 
 
@@ -90,8 +90,10 @@ def remove_unfinished(db: Connection, question_id: int) -> None:
 
 def unfinished(db: Connection) -> list[UnfinishedAnswer]:
     """Answers that are being written, or were when the process ended."""
-    rows = db.execute("select question_id, channel_id, message_ids from growing order by question_id")
-    return [UnfinishedAnswer(question, channel, tuple(json.loads(ids))) for question, channel, ids in rows]
+    rows = db.execute("select question_id, channel_id, message_ids, guild_id from growing order by question_id")
+    return [
+        UnfinishedAnswer(question, channel, tuple(json.loads(ids)), guild) for question, channel, ids, guild in rows
+    ]
 
 
 def _delivery(row: Row) -> Delivery:

@@ -77,6 +77,7 @@ HIDDEN = frozenset(
         "holds",
         "home_server",
         "introductions",
+        "leases",
         "posts",
         "recall_askers",
         "recall_due",

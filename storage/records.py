@@ -119,6 +119,7 @@ class UnfinishedAnswer:
     question_id: int
     channel_id: int
     message_ids: tuple[int, ...]
+    guild_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,6 +100,19 @@ def unreported(db: Connection) -> list[Run]:
     return [_run(row) for row in rows]
 
 
+def nights_since(db: Connection, run_id: str) -> list[Run]:
+    """The schedule's runs that began after this one and have ended, oldest first; all where there is no such run."""
+    rows = db.execute(
+        """
+        select * from runs where outcome is not null and started_by = 'schedule'
+            and number > coalesce((select number from runs where id = ?), 0)
+        order by number
+        """,
+        [run_id],
+    )
+    return [_run(row) for row in rows]
+
+
 def get(db: Connection, run_id: str) -> Run:
     """The run of this id. Raises RunNotFound."""
     for row in db.execute("select * from runs where id = ?", [run_id]):

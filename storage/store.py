@@ -29,6 +29,7 @@ import storage.forgotten_people
 import storage.guild_settings
 import storage.holds
 import storage.imports
+import storage.leases
 import storage.lineage
 import storage.members
 import storage.messages
@@ -212,6 +213,9 @@ class Store(Connected):
     audit_search = method(storage.audit.search)
     guild_settings = method(storage.guild_settings.every)
     set_guild_setting = method(storage.guild_settings.put)
+    take_lease = method(storage.leases.take)
+    give_back_lease = method(storage.leases.give_back)
+    lease = method(storage.leases.holder)
     state = method(storage.state.get)
     set_state = method(storage.state.put)
 
@@ -231,6 +235,7 @@ class Store(Connected):
     first_start = method(storage.runs.first_start)
     mark_reported = method(storage.runs.mark_reported)
     unreported_runs = method(storage.runs.unreported)
+    nights_since = method(storage.runs.nights_since)
     log_metrics = method(storage.runs.log_metrics)
     metrics = method(storage.runs.metrics)
     record_snapshot = method(storage.lineage.record)

@@ -124,6 +124,7 @@ class Nightly:
         settings: when to run.
         ran: tells the local dates of the nightly runs so far, or of the last one, or None.
         start: starts the run of a local date and returns when it has ended; a failure is logged.
+        may: whether it is this process that runs the nights, asked at each look.
     """
 
     def __init__(
@@ -131,11 +132,13 @@ class Nightly:
         settings: ScheduleConfig,
         ran: Callable[[], Awaitable[Collection[str] | str | None]],
         start: Callable[[str], Awaitable[None]],
+        may: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
         self._clock = WallClock.parse(settings)
         self._enabled = settings.enabled
         self._ran = ran
         self._start = start
+        self._may = may
         self._tried: set[str] = set()
         self._since: datetime | None = None
         self._timer: _Timer | None = None
@@ -178,7 +181,8 @@ class Nightly:
         self._looking, night = asyncio.current_task(), None
         try:
             night = due(self._clock, datetime.now(UTC), await self._ran(), self._since)
-            if night is not None and night not in self._tried:
+            allowed = night is not None and (self._may is None or await self._may())
+            if night is not None and allowed and night not in self._tried:
                 self._tried.add(night)  # one that leaves no record is tried again after the next start
                 await self._start(night)
         except asyncio.CancelledError:  # at shutdown; APScheduler would log a traceback

@@ -82,7 +82,7 @@ class Answering:
         self._deliver = deliver
         self._training_servers = training_servers
         self._introductions = Introductions(store, settings, training_servers)
-        self.unfinished = Unfinished(store)
+        self.unfinished = Unfinished(store, settings.shards)
         self._running: set[asyncio.Task[Any]] = set()
         self._generations: dict[int, tuple[AnswerGeneration, MessageStream]] = {}  # by request
         self._starts = WindowStarts()

@@ -21,6 +21,7 @@ from bot.discord_io.retry import UNSENT, unreached
 from bot.discord_io.streaming import MESSAGE_LIMIT
 from bot.i18n.en import texts
 from bot.i18n.language import speaking
+from bot.shards import Shards
 from storage.async_store import AsyncStore
 from storage.records import Reply, UnfinishedAnswer
 from storage.store import Store
@@ -39,14 +40,15 @@ _ATTEMPTS = 5  # at one answer that Discord refuses to clean up
 class Unfinished:
     """One per client. Notes are written in the background, and an answer does not fail with its note."""
 
-    def __init__(self, store: AsyncStore) -> None:
+    def __init__(self, store: AsyncStore, shards: Shards) -> None:
         self._store = store
+        self._shards = shards
         self._notes: set[asyncio.Task[Any]] = set()
         self._refused: dict[int, int] = {}  # by request
 
     def note(self, request: ChatRequest, message_ids: Sequence[int]) -> None:
         """The answer to this request grows in these messages."""
-        self._later(_note, UnfinishedAnswer(request.id, request.channel.id, tuple(message_ids)))
+        self._later(_note, UnfinishedAnswer(request.id, request.channel.id, tuple(message_ids), request.guild_id))
 
     def over(self, question_id: int) -> None:
         """The answer to this request is finished."""
@@ -73,7 +75,7 @@ class Unfinished:
         `locale` gives the language of a server. Ends early where Discord cannot be reached.
         """
         for growing in await self._store.call(lambda store: store.outbox.unfinished()):
-            if growing.question_id in alive:
+            if growing.question_id in alive or not self._shards.serve(growing.guild_id):
                 continue
             try:
                 await self._clean(client, growing, locale)
@@ -105,7 +107,8 @@ class Unfinished:
             for message in newest:
                 request_id = stopped_by(message) if message.author == client.user else None
                 if request_id is not None and request_id not in alive and request_id not in noted:
-                    await self._store.call(_note, UnfinishedAnswer(request_id, channel_id, (message.id,)))
+                    guild = channel.guild.id if channel.guild else None
+                    await self._store.call(_note, UnfinishedAnswer(request_id, channel_id, (message.id,), guild))
 
     async def _clean(self, client: discord.Client, growing: UnfinishedAnswer, locale: Any) -> None:
         channel: Any = client.get_channel(growing.channel_id) or await client.fetch_channel(growing.channel_id)

@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 import typer
 
-from bot.cli.options import HomeOption, JsonOption
+from bot.cli.options import HomeOption, JsonOption, ShardsOption
 
 __all__ = ["register"]
 
@@ -18,13 +18,13 @@ def register(app: typer.Typer) -> None:
     app.command()(health)
 
 
-def health(as_json: JsonOption = False, home: HomeOption = None) -> None:
+def health(as_json: JsonOption = False, shards: ShardsOption = "", home: HomeOption = None) -> None:
     """Say whether the bot is running and well; exit code 1 if it is not."""
     from bot.health_file import read_health
     from storage.files.home import find_home
 
     place = find_home(home)
-    found = read_health(place)
+    found = read_health(place.part(shards).health)
     complaint = f"No bot is running on {place.root}." if found is None else found.complaint(time.monotonic())
     connected = found is not None and found.connected
     if as_json:

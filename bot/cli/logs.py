@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from bot.cli.options import HomeOption
+from bot.cli.options import HomeOption, ShardsOption
 
 if TYPE_CHECKING:
     from bot.log_formats import Entry
@@ -38,6 +38,7 @@ def logs(
         str | None, typer.Option("--request", metavar="ID", help="Only entries about the answer to this request.")
     ] = None,
     follow: Annotated[bool, typer.Option("--follow", help="Go on showing what is written; Ctrl-C ends it.")] = False,
+    shards: ShardsOption = "",
     home: HomeOption = None,
 ) -> None:
     """Show the bot's log, the newest entry last.
@@ -50,7 +51,7 @@ def logs(
     from bot.log_formats import LEVELS
     from storage.files.home import find_home
 
-    folder = find_home(home).logs
+    folder = find_home(home).part(shards).logs
     files = log_files(folder)
     if not files:
         raise LogMissing(str(folder))

@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from storage.records import Act
 
-__all__ = ["HomeOption", "JsonOption", "act", "operator"]
+__all__ = ["HomeOption", "JsonOption", "ShardsOption", "act", "operator"]
 
 
 def _nearest_home(ctx: typer.Context, given: Path | None) -> Path | None:
@@ -28,6 +28,17 @@ HomeOption = Annotated[
         metavar="DIRECTORY",
         callback=_nearest_home,
         help="Where everything is stored (default: $NIGHTSHIFT_HOME, else ./nightshift-data).",
+    ),
+]
+
+ShardsOption = Annotated[
+    str,
+    typer.Option(
+        "--shards",
+        metavar="RANGE",
+        envvar="NIGHTSHIFT_DISCORD__SHARD_RANGE",
+        show_envvar=False,
+        help="Of the process with these shards, where there are several (discord.shard_range).",
     ),
 ]
 

@@ -79,5 +79,5 @@ def run(home: HomeOption = None) -> None:
     silence_libraries(progress_bars=True)
     place.ensure()
     keys = [api_key(place, settings.api)] if settings.api.port else []
-    open_log(place.logs, settings.log, [token.value, *keys])
+    open_log(place.part(settings.shards.part).logs, settings.log, [token.value, *keys])
     until_stopped(serve(place, settings))

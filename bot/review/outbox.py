@@ -36,6 +36,7 @@ from bot.i18n.language import speaking
 from bot.review.card_channel import CardChannel
 from bot.review.held_answers import shown_for
 from bot.server.moderators import Moderators
+from bot.shards import Shards
 from storage.records import Delivery, DeliveryKind, Reply, Review
 from storage.store import Store
 
@@ -78,9 +79,10 @@ def reason_for(error: BaseException) -> str:
 class Outbox:
     """The outbox of one client."""
 
-    def __init__(self, client: discord.Client, moderators: Moderators) -> None:
+    def __init__(self, client: discord.Client, moderators: Moderators, shards: Shards) -> None:
         self.cards = CardChannel(moderators)
         self._client = client
+        self._shards = shards
         self._moderators = moderators
         self._store = moderators.store
         self._live: dict[int, tuple[MessageStream, ChatRequest]] = {}  # answers written in this process, by reply
@@ -124,6 +126,8 @@ class Outbox:
         """Show it and store the result; returns the reason if it could not be shown."""
         try:
             reply = await self._store.call(Store.reply, delivery.reply_id)
+            if not self._shards.serve(reply.guild_id):
+                return None  # another process shows it
             guild = self._client.get_guild(reply.guild_id) if reply.guild_id is not None else None
             if reply.guild_id is not None and guild is None:
                 return None  # the server is not there at the moment: later

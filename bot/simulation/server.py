@@ -73,6 +73,8 @@ def simulated(settings: Settings, *, review_channel: str = REVIEW_CHANNEL) -> Se
         moderator_role=MODERATOR_ROLE,
         review_channel=review_channel,
         member_cooldown_seconds=0.0,  # its people do not take turns with others
+        shards=0,
+        shard_range="",
     )
     privacy = replace(settings.privacy, look_back=False)
     training = replace(settings.training, learn_from=ORIGINS)  # this is no Discord, whose policy forbids that

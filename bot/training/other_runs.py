@@ -37,9 +37,11 @@ class OtherRuns:
         home: where the lock is.
         store: where runs are.
         report: tells people how a run ended.
+        part: the shards of this process where there are several: each tells its own servers.
     """
 
-    def __init__(self, home: Home, store: AsyncStore, report: Callable[[Run], Awaitable[None]]) -> None:
+    def __init__(self, home: Home, store: AsyncStore, report: Callable[[Run], Awaitable[None]], part: str = "") -> None:
+        self._told = f"reports of shards {part}" if part else ""
         self._home = home
         self._store = store
         self._report = report
@@ -75,11 +77,29 @@ class OtherRuns:
         elif self._seen:
             await self._store.call(_close_dead, self._home)
         self._seen, self._cancelled_by = False, ""
-        runs = await self._store.call(Store.unreported_runs)
+        runs = await self._store.call(_untold, self._told)
         for run in runs[-_MOST:]:
             await self._report(run)
         for run in runs:
-            await self._store.call(Store.mark_reported, run.id)
+            await self.told(run.id)
+
+    async def told(self, run_id: str) -> None:
+        """People were told how this run ended."""
+        await self._store.call(Store.mark_reported, run_id)
+        if self._told:
+            await self._store.call(Store.set_state, self._told, run_id)
+
+
+def _untold(store: Store, told: str) -> list[Run]:
+    """Runs that ended and that nobody here was told of. `told`: the name under which a process keeps the last one."""
+    if not told:
+        return store.unreported_runs()
+    last = store.state(told)
+    if last is None:  # its first start: what ended before is no news
+        newest = next((run.id for run in store.runs(limit=50) if run.outcome is not None), "")
+        store.set_state(told, newest)
+        return []
+    return store.nights_since(last)
 
 
 def _close_dead(store: Store, home: Home) -> None:

@@ -18,6 +18,14 @@ DEFAULT_HOME = Path("nightshift-data")
 
 
 @dataclass(frozen=True, slots=True)
+class HomePart:
+    """The folder of a process's log, and the file by which it shows that it is well."""
+
+    logs: Path
+    health: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Home:
     """The state directory. Its parts are named whether or not they exist yet."""
 
@@ -50,6 +58,12 @@ class Home:
     @property
     def health(self) -> Path:
         return self.root / "health.json"
+
+    def part(self, shards: str) -> HomePart:
+        """The files that each of several processes has for itself; `shards` is empty where there is one process."""
+        if not shards:
+            return HomePart(self.logs, self.health)
+        return HomePart(self.logs / f"shards-{shards}", self.root / f"health-{shards}.json")
 
     def ensure(self) -> Home:
         """Make the directories, or make private what is there already, and prove that they can be written.

@@ -87,7 +87,10 @@ async def test_a_failure_is_announced_once(home, tmp_path):
         told.append(text())
         return True
 
-    backups = Backups(home, BackupConfig(directory=str(tmp_path / "file" / "below")), announce)
+    async def leads():
+        return True
+
+    backups = Backups(home, BackupConfig(directory=str(tmp_path / "file" / "below")), announce, leads)
     for _ in range(3):
         await backups._loop.coro()
     assert len(told) == 1

@@ -18,7 +18,7 @@ from tests.fake_engine import FakeEngine
 async def written(home):
     """Wait until the bot wrote its file by itself."""
     async with asyncio.timeout(10):
-        while read_health(home) is None:  # noqa: ASYNC110 - the file is all that a monitor sees
+        while read_health(home.health) is None:  # noqa: ASYNC110 - the file is all that a monitor sees
             await asyncio.sleep(0.01)
 
 
@@ -62,4 +62,4 @@ def test_a_file_that_is_not_ours_is_no_bot(home, text):
     """Whatever is in it."""
     home.ensure()
     home.health.write_text(text, encoding="utf-8")
-    assert read_health(home) is None
+    assert read_health(home.health) is None

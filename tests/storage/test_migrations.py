@@ -50,6 +50,7 @@ TABLES = {
     "said_words_key",
     "outbox",
     "growing",
+    "leases",
     "undoings",
     "undone_reviews",
     "undone_decisions",

@@ -9,7 +9,8 @@ import pytest
 from discord import app_commands
 
 from bot.chat.buttons import ContinueButton, RegenerateButton, StopButton
-from bot.client import _ITEMS, intents
+from bot.client import _ITEMS
+from bot.gateway import intents
 from bot.i18n.en import texts
 from bot.pairs.quarantine import QuarantineButton
 from bot.pairs.undoing import PutBackButton

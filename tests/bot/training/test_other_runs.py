@@ -12,6 +12,7 @@ import pytest
 from bot.i18n.en import moderation as words
 from bot.i18n.en import texts
 from bot.training import other_runs
+from storage.async_store import AsyncStore
 from storage.store import Store
 from trainer import lock
 
@@ -144,3 +145,36 @@ async def test_a_run_that_was_interrupted_is_called_so(stage):
     for command in ("train status", "train cancel"):
         result = await stage.world.moderator.slash(stage.world.general, command)
         assert said(result) == [words.INTERRUPTED]
+
+
+async def test_each_of_several_processes_tells_its_own_servers_of_a_night_once(home):
+    """The one that made the run has told its own; what ended before the first start is no news."""
+    told = {part: [] for part in ("0-1", "2-3", "4-5")}
+
+    def watcher(store, part):
+        async def report(run):
+            told[part].append(run.id)
+
+        return other_runs.OtherRuns(home, store, report, part)
+
+    async with await AsyncStore.open(home.db) as store:
+
+        async def a_night(trigger, date):
+            run = await store.call(Store.start_run, trigger, date, 1, {})
+            await store.call(Store.finish_run, run.id, "skipped", "Nothing new.")
+            return run.id
+
+        await a_night("schedule", "2026-11-20")
+        leader, other = watcher(store, "0-1"), watcher(store, "2-3")
+        for one in (leader, other):
+            await one.look()
+        night = await a_night("schedule", "2026-11-21")
+        await leader.told(night)
+        await a_night("discord", "2026-11-21")  # told where it was asked for
+        for one in (leader, other, other, watcher(store, "2-3"), watcher(store, "4-5")):
+            await one.look()
+        assert told == {"0-1": [], "2-3": [night], "4-5": []}
+        second = await a_night("schedule", "2026-11-22")
+        for one in (leader, other, leader, other):
+            await one.look()
+        assert told == {"0-1": [second], "2-3": [night, second], "4-5": []}
