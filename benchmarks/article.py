@@ -21,7 +21,7 @@ import torch
 from model.config import ModelConfig
 from storage.files.pair_files import read_pairs
 from storage.fingerprints import import_conversation
-from storage.records import NewPair, Pair
+from storage.pair_records import NewPair, Pair
 from trainer.evaluation import evaluate
 from trainer.settings import TrainingConfig
 from trainer.snapshot.holdout import validation_split

@@ -33,8 +33,9 @@ from model.protocol import Sampling
 from model.vector_index import packed
 from storage.async_store import AsyncStore
 from storage.files.home import Home, find_home
+from storage.pair_records import NewPair
 from storage.recall_records import KnowledgeLimits, NewChunk, NewDocument
-from storage.records import NewPair, Turn
+from storage.reply_records import Turn
 from storage.store import Store
 
 HERE = 1

@@ -22,7 +22,8 @@ from typing import Any
 import torch
 
 from model.config import ModelConfig
-from storage.records import Choice, Pair, Turn
+from storage.pair_records import Choice, Pair
+from storage.reply_records import Turn
 from trainer.evaluation import evaluate
 from trainer.settings import TrainingConfig
 from trainer.training.base import choose_attention

@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING
 
 from benchmarks.learning.conversations import corpus, shuffled
 from storage.files.pair_files import read_pairs
-from storage.records import NewPair, Pair, Turn
+from storage.pair_records import NewPair, Pair
+from storage.reply_records import Turn
 from trainer.data_settings import QuarantineConfig
 from trainer.quarantine.measure import meanings_of
 from trainer.quarantine.misplaced import Meaning

@@ -28,7 +28,7 @@ from typing import Any
 from benchmarks.gate_nights import one_thread, read_lines
 from benchmarks.learning.conversations import Exchange, as_pair, corpus
 from storage.files.pair_files import read_pairs
-from storage.records import NewPair, Pair
+from storage.pair_records import NewPair, Pair
 
 HELD_OUT = 150
 SIZES = (50, 150, 500)

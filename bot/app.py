@@ -35,12 +35,13 @@ from bot.training.reasons import reason_of_result, reason_of_run, row_of
 from model.engines import start_engine
 from model.protocol import ChatEngine, SwapReport
 from storage.async_store import AsyncStore
+from storage.audit_records import Act
 from storage.database import check_database
 from storage.errors import DatabaseDamaged
 from storage.files.adapter_directory import AdapterDirectory
 from storage.files.home import Home
 from storage.files.home_lock import occupy
-from storage.records import Act, Run
+from storage.run_records import Run
 from storage.store import Store
 from trainer.result import RunResult
 from trainer.resume import close_unfinished

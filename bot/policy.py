@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from bot.settings import Settings
 from storage.origins import MESSAGE_CONTENT, POLICY, RULE
-from storage.records import Origin
+from storage.reply_records import Origin
 
 __all__ = ["PolicyFacts", "intent_review", "privacy_policy"]
 

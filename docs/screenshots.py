@@ -22,7 +22,7 @@ from bot.simulation.server import World, simulate, simulated
 from docs.browser import Browser, ChromiumMissing
 from storage.files.adapter_directory import AdapterDirectory
 from storage.files.home import Home
-from storage.records import Adapter
+from storage.run_records import Adapter
 from storage.store import Store
 from tests.fake_engine import Endless, FakeEngine
 from trainer.result import RunResult

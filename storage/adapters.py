@@ -7,7 +7,7 @@ from sqlite3 import Connection, Row
 
 from storage.database import writing
 from storage.errors import AdapterExists, AdapterMissing
-from storage.records import Adapter
+from storage.run_records import Adapter
 from storage.timestamps import now
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from sqlite3 import Connection
 
-from storage.records import Turn
+from storage.reply_records import Turn
 
 
 def add_messages(db: Connection, reply_id: int, message_ids: Iterable[int]) -> None:

@@ -13,8 +13,8 @@ from itertools import islice
 from sqlite3 import Connection, Row
 from typing import Any
 
+from storage.audit_records import Act, AuditEntry
 from storage.database import writing
-from storage.records import Act, AuditEntry
 from storage.timestamps import now
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from storage import adapters, lineage, promotions, runs
 from storage.database import writing
-from storage.records import Adapter, Candidate
+from storage.run_records import Adapter, Candidate
 from storage.timestamps import now
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from storage import adapters, lineage, promotions, runs
 from storage.database import writing
-from storage.records import Adapter, Run
+from storage.run_records import Adapter, Run
 
 
 def conclude(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlite3 import Connection
 
 from storage.database import writing
-from storage.records import Consent
+from storage.member_records import Consent
 from storage.timestamps import now
 
 

@@ -12,7 +12,7 @@ from storage import answers, erasure, forgotten_people
 from storage.database import writing
 from storage.errors import DocumentEmpty, DocumentNotFound, DocumentTooLong, KnowledgeFull
 from storage.recall_records import Document, KnowledgeLimits, NewChunk, NewDocument
-from storage.records import Answered, Turn
+from storage.reply_records import Answered, Turn
 from storage.timestamps import now
 
 _DOCUMENTS = """

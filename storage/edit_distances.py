@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from sqlite3 import Connection
 
 from storage.conditions import APPROVED, REVIEWED
-from storage.records import EditDistance
+from storage.review_records import EditDistance
 
 __all__ = ["by_adapter", "by_week", "changed_share", "distance", "everywhere"]
 

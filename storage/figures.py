@@ -6,7 +6,7 @@ from sqlite3 import Connection
 
 from storage import edit_distances
 from storage.conditions import WAITING
-from storage.records import Figures
+from storage.run_records import Figures
 
 __all__ = ["figures"]
 

@@ -10,7 +10,7 @@ import hashlib
 import unicodedata
 from collections.abc import Sequence
 
-from storage.records import Turn
+from storage.reply_records import Turn
 
 
 def normalise(text: str) -> str:

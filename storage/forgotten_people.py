@@ -11,8 +11,8 @@ import hashlib
 from collections.abc import Collection, Iterable
 from sqlite3 import Connection
 
-from storage.records import Answered, Turn
 from storage.redaction_rules import REDACTED
+from storage.reply_records import Answered, Turn
 
 __all__ = ["is_forgotten", "limits", "record", "withdrawn_answers", "withheld"]
 

@@ -11,7 +11,7 @@ from sqlite3 import Connection
 from typing import Any
 
 from storage.database import writing
-from storage.records import GuildSetting
+from storage.discord_records import GuildSetting
 from storage.timestamps import now
 
 SERVER = 0

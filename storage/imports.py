@@ -11,10 +11,11 @@ from dataclasses import replace
 from sqlite3 import Connection
 
 from storage import audit, origins, quarantine, replies, word_hashes
+from storage.audit_records import Act
 from storage.conditions import LATEST_REVIEW
 from storage.database import preparing, writing
 from storage.fingerprints import content_hash, import_conversation
-from storage.records import Act, ImportCount, NewPair
+from storage.pair_records import ImportCount, NewPair
 from storage.timestamps import now
 from storage.turns import encode_turns
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from storage import consents, replies
 from storage.database import writing
-from storage.records import MemberData, Reply, Turn
+from storage.member_records import MemberData
 from storage.redaction_rules import REDACTED
+from storage.reply_records import Reply, Turn
 from storage.timestamps import now
 from storage.turns import said_completion
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlite3 import Connection
 
 from storage.database import writing
-from storage.records import StoredThread
+from storage.discord_records import StoredThread
 
 
 def stored(db: Connection, since: str, limit: int) -> dict[tuple[int | None, int], list[int]]:

@@ -15,9 +15,10 @@ from sqlite3 import Connection
 
 from storage import lineage, origins, promotions
 from storage.conditions import APPROVED, REVIEWED
+from storage.pair_records import ConsentRule
 from storage.pairs import consent_clause
 from storage.quarantine import LET_IN, NOT_SET_ASIDE
-from storage.records import ConsentRule, Origin
+from storage.reply_records import Origin
 
 __all__ = ["ServerNews", "by_server"]
 

@@ -15,7 +15,7 @@ from typing import get_args
 
 from storage import state
 from storage.database import writing
-from storage.records import MESSAGE_CONTENT, Origin, Source, Turn
+from storage.reply_records import MESSAGE_CONTENT, Origin, Source, Turn
 
 __all__ = [
     "LEARNED",

@@ -18,7 +18,7 @@ from typing import Any
 from storage import answers, replies
 from storage.connected import Connected, method
 from storage.database import writing
-from storage.records import Delivery, DeliveryKind, UnfinishedAnswer
+from storage.discord_records import Delivery, DeliveryKind, UnfinishedAnswer
 from storage.timestamps import now
 
 

@@ -12,8 +12,9 @@ from sqlite3 import Connection
 
 from storage import origins
 from storage.conditions import APPROVED, REVIEWED, WAITING
+from storage.pair_records import ConsentRule, Pair, PairCounts
 from storage.quarantine import LET_IN, NOT_SET_ASIDE
-from storage.records import STRICTEST_FIRST, ConsentRule, Origin, Pair, PairCounts, Turn
+from storage.reply_records import STRICTEST_FIRST, Origin, Turn
 from storage.servers import TAUGHT, Voice, taught
 from storage.turns import decode_turns
 

@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from sqlite3 import Connection
 
 from storage.database import writing
-from storage.records import Post, Reply
+from storage.discord_records import Post
+from storage.reply_records import Reply
 
 __all__ = [
     "add",

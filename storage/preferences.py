@@ -15,8 +15,9 @@ from sqlite3 import Connection
 from storage import origins
 from storage.conditions import LATEST_REVIEW
 from storage.fingerprints import normalise
+from storage.pair_records import Choice, ConsentRule
 from storage.pairs import CONSENTED
-from storage.records import Choice, ConsentRule, Origin
+from storage.reply_records import Origin
 from storage.servers import Voice, taught
 
 _EDITS = f"""

@@ -15,7 +15,7 @@ from typing import Literal
 from storage import adapters, lineage
 from storage.database import writing
 from storage.errors import AdapterMissing, AdapterRetired, ChampionChanged, NothingToRollBack
-from storage.records import Promotion, PromotionKind
+from storage.run_records import Promotion, PromotionKind
 from storage.timestamps import now
 
 

@@ -18,7 +18,7 @@ from storage import audit, runs
 from storage.conditions import APPROVED, LATEST_REVIEW, REVIEWED
 from storage.database import writing
 from storage.errors import NotInQuarantine, SecondModeratorNeeded
-from storage.records import Quarantined
+from storage.pair_records import Quarantined
 from storage.timestamps import now
 from storage.turns import decode_turns
 

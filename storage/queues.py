@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from sqlite3 import Connection
 
 from storage.conditions import WAITING
-from storage.records import QueueCard, QueueOrder
 from storage.replies import read_row
+from storage.review_records import QueueCard, QueueOrder
 
 # Which comes first, and what is behind a reply. Unsure are those that did not come to their end, then the others from
 # the lowest confidence up, then those where it was not measured; equal ones in the order of their numbers. The words

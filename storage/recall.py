@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from sqlite3 import Connection
 
 from storage.conditions import APPROVED, REVIEWED
+from storage.pair_records import ConsentRule
 from storage.pairs import consent_clause
 from storage.quarantine import LET_IN, NOT_SET_ASIDE
 from storage.recall_records import FoundChunk, FoundExample
-from storage.records import ConsentRule
 from storage.redaction_rules import COMMON
 from storage.servers import Voice, taught, teaching
 

@@ -12,7 +12,7 @@ from sqlite3 import Connection
 
 from storage import state
 from storage.database import writing
-from storage.records import Turn
+from storage.reply_records import Turn
 from storage.turns import decode_turns
 
 _MODEL = "recall_model"

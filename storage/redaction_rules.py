@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from storage.records import Turn
+from storage.reply_records import Turn
 
 __all__ = ["COMMON", "REDACTED", "RedactedTurns", "RemovedWords", "redact_turns"]
 

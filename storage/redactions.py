@@ -27,8 +27,9 @@ from storage import (
     word_hashes,
 )
 from storage.database import writing
-from storage.records import Forgotten, Reply, Turn
+from storage.member_records import Forgotten
 from storage.redaction_rules import REDACTED, RemovedWords, redact_turns
+from storage.reply_records import Reply, Turn
 from storage.turns import encode_turns, said_completion
 
 __all__ = ["REDACTED", "forget", "redact_messages"]

@@ -12,8 +12,8 @@ from storage.database import writing
 from storage.errors import ReplyNotFound
 from storage.fingerprints import content_hash
 from storage.recall_records import Recalled
-from storage.records import Answered, NewReply, Reply, Turn
 from storage.redaction_rules import REDACTED, RemovedWords, redact_turns
+from storage.reply_records import Answered, NewReply, Reply, Turn
 from storage.timestamps import now
 from storage.turns import authors_are_known, authors_of, decode_turns, encode_turns, messages_of
 

@@ -13,8 +13,8 @@ from sqlite3 import Connection
 
 from storage import erasure, outbox, posts, samples
 from storage.database import writing
+from storage.member_records import Purge
 from storage.pairs import CONSENTED
-from storage.records import Purge
 from storage.redaction_rules import REDACTED
 
 # What an adapter in use or in reserve has seen, or may have seen when a run in progress ends.

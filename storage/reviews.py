@@ -9,7 +9,7 @@ from storage import outbox, replies
 from storage.database import writing
 from storage.errors import EditEmpty, NothingToUndo, ReplyRedacted
 from storage.fingerprints import content_hash
-from storage.records import Review, Verdict
+from storage.review_records import Review, Verdict
 from storage.timestamps import now
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from storage import erasure, samples, state
 from storage.database import writing
 from storage.errors import RunNotFound
-from storage.records import Metric, Outcome, Run
+from storage.run_records import Metric, Outcome, Run
 from storage.timestamps import now
 
 _FIRST_START = "schedule_first_start"

@@ -58,10 +58,10 @@ import storage.undoings
 import storage.votes
 import storage.waiting
 import storage.word_hashes
+from storage.audit_records import Act
 from storage.connected import Connected, method
 from storage.database import open_database, writing
 from storage.files.scratch_folder import sweep
-from storage.records import Act
 
 T = TypeVar("T")
 

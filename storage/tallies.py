@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlite3 import Connection
 
-from storage.records import Tally
+from storage.review_records import Tally
 
 
 def by_day(db: Connection, guild_id: int, since: str) -> list[Tally]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from storage.records import Reply, Turn
+from storage.reply_records import Reply, Turn
 
 
 def encode_turns(turns: Sequence[Turn]) -> str:

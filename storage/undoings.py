@@ -14,7 +14,7 @@ from sqlite3 import Connection, Row
 from storage import audit, lineage, outbox
 from storage.database import writing
 from storage.errors import NoVerdicts, UndoingGone
-from storage.records import Undoing
+from storage.review_records import Undoing
 from storage.timestamps import now
 
 _THEIRS = "reviews.reviewer_id = :moderator and reviews.created_at >= :since"

@@ -6,7 +6,7 @@ from sqlite3 import Connection
 from typing import get_args
 
 from storage.database import writing
-from storage.records import Preference
+from storage.run_records import Preference
 from storage.timestamps import now
 
 

@@ -8,9 +8,10 @@ from typing import Literal
 
 from storage import origins
 from storage.conditions import APPROVED, REVIEWED
+from storage.pair_records import ConsentRule
 from storage.pairs import consent_clause
 from storage.quarantine import LET_IN, NOT_SET_ASIDE
-from storage.records import ConsentRule, Origin
+from storage.reply_records import Origin
 from storage.servers import TAUGHT, Voice, taught
 
 __all__ = ["WaitsFor", "waits_for"]

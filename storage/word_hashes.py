@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from sqlite3 import Connection
 
 from storage.database import writing
-from storage.records import Turn
 from storage.redaction_rules import REDACTED
+from storage.reply_records import Turn
 from storage.text_variants import variants
 from storage.turns import decode_turns
 

@@ -65,7 +65,9 @@ LAYERS = {
         ("",),
     ),
     "storage": (
-        ("errors", "records", "recall_records"),
+        ("errors", "reply_records", "discord_records", "member_records", "audit_records", "recall_records"),
+        ("review_records", "pair_records"),
+        ("run_records",),
         ("files",),
         ("",),
     ),

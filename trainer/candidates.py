@@ -13,7 +13,8 @@ from typing import Any
 
 from model.device_errors import is_out_of_memory
 from storage.errors import AdapterDamaged, AdapterMissing
-from storage.records import Candidate, Pair
+from storage.pair_records import Pair
+from storage.run_records import Candidate
 from storage.store import Store
 from trainer.champion import Champion
 from trainer.evaluation import evaluate

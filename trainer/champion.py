@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from storage.records import Pair
+from storage.pair_records import Pair
 from trainer.snapshot.duplicates import digest
 
 if TYPE_CHECKING:

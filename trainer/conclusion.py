@@ -9,7 +9,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from storage.records import Candidate
+from storage.run_records import Candidate
 from trainer.evaluation.betting import evidence
 from trainer.evaluation.gate import Decision
 from trainer.reasons import Reason, in_english, stored

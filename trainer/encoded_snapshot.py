@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from model.base.loading import LoadedBase
-from storage.records import Pair
+from storage.pair_records import Pair
 from trainer.evaluation.evaluate import spread
 from trainer.readiness import least_to_learn
 from trainer.settings import TrainerSettings

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from storage.async_store import AsyncStore
 from storage.news import ServerNews
-from storage.records import Run
+from storage.run_records import Run
 from storage.store import Store
 
 __all__ = ["Night", "Planned", "begin", "next_run", "nights", "plan", "work_through"]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from model.device_errors import is_out_of_memory
-from storage.records import Choice
+from storage.pair_records import Choice
 from trainer.evaluation import evaluate
 from trainer.evaluation.evidence import Evidence
 from trainer.evaluation.gate import decide

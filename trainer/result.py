@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from storage.records import Outcome, Run
+from storage.run_records import Outcome, Run
 
 __all__ = ["RunResult", "result_of"]
 

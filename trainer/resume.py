@@ -21,7 +21,7 @@ from storage.errors import StorageError
 from storage.files.adapter_directory import AdapterDirectory
 from storage.files.home import Home
 from storage.origins import LEARNED_BY_DEFAULT
-from storage.records import Run
+from storage.run_records import Run
 from storage.servers import Voice
 from storage.store import Store
 from trainer.errors import SnapshotGone

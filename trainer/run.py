@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from storage.files.adapter_directory import AdapterDirectory
 from storage.files.home import Home
-from storage.records import Choice, Pair
+from storage.pair_records import Choice, Pair
 from storage.servers import Voice
 from storage.store import Store
 from trainer.champion import Champion

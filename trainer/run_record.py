@@ -10,7 +10,8 @@ from typing import Any, TypedDict
 from storage.errors import DatabaseBusy
 from storage.files.adapter_directory import AdapterDirectory
 from storage.files.home import Home
-from storage.records import Origin, Run
+from storage.reply_records import Origin
+from storage.run_records import Run
 from storage.servers import Voice
 from storage.store import Store
 from trainer.progress import Progress

@@ -26,7 +26,7 @@ from pydantic_settings import (
 from model.config import GenerationConfig, MemoryConfig, ModelConfig
 from storage.files.home import Home
 from storage.origins import LEARNED_BY_DEFAULT
-from storage.records import Origin
+from storage.reply_records import Origin
 from trainer.canaries import read_canaries
 from trainer.data_settings import QuarantineConfig, SnapshotConfig
 from trainer.errors import SettingsInvalid

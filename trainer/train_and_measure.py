@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from model.base.loading import LoadedBase
-from storage.records import Choice, Pair
+from storage.pair_records import Choice, Pair
 from trainer.candidates import Contender, Gain, score_contenders
 from trainer.challenger import RunCallbacks, Trained, save_challenger, train_challenger
 from trainer.champion import Champion, mismatch

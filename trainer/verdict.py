@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from storage.files.adapter_directory import AdapterDirectory
-from storage.records import Adapter, Run
+from storage.run_records import Adapter, Run
 from storage.store import Store
 from trainer.reasons import Reason, in_english, stored
 

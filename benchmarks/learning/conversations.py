@@ -14,7 +14,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from storage.records import Pair, Turn
+from storage.pair_records import Pair
+from storage.reply_records import Turn
 
 __all__ = ["KINDS", "Exchange", "as_pair", "conversation", "corpus", "poisoned", "shuffled"]
 

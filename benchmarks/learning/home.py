@@ -19,7 +19,7 @@ from benchmarks.learning.conversations import Exchange, as_pair, conversation
 from model.config import ModelConfig
 from storage.files.home import Home
 from storage.origins import ORIGINS
-from storage.records import NewReply, Turn
+from storage.reply_records import NewReply, Turn
 from storage.store import Store
 from trainer.evaluation import evaluate
 from trainer.result import RunResult

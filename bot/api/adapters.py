@@ -18,7 +18,7 @@ from model.protocol import IN_USE, AdapterEngine, AdapterRef, ChatEngine, InUse
 from storage.async_store import AsyncStore
 from storage.errors import AdapterDamaged, AdapterMissing
 from storage.files.adapter_directory import AdapterDirectory
-from storage.records import Adapter
+from storage.run_records import Adapter
 from storage.store import Store
 
 __all__ = ["NamedAdapters"]

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from model.protocol import Completion
-from storage.records import Adapter
+from storage.run_records import Adapter
 
 __all__ = ["BASE", "CURRENT", "chunk", "completion_body", "event", "model_body", "models", "usage_of"]
 

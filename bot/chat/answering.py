@@ -45,7 +45,7 @@ from bot.server.training_servers import TrainingServers
 from bot.settings import Settings
 from model.protocol import ChatEngine, Completion
 from storage.async_store import AsyncStore
-from storage.records import Answered
+from storage.reply_records import Answered
 from storage.store import Store
 
 __all__ = ["Answering"]

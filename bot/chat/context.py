@@ -17,7 +17,7 @@ from bot.chat.window import TokenBudget, WindowStarts
 from bot.i18n.en import texts
 from bot.recall.records import NOTHING, Shown
 from model.chat import Message
-from storage.records import Answered, Origin, Turn
+from storage.reply_records import Answered, Origin, Turn
 
 __all__ = [
     "Context",

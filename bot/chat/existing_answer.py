@@ -16,7 +16,7 @@ from bot.errors import Refused
 from bot.i18n.en import texts
 from bot.i18n.language import speaking
 from storage.async_store import AsyncStore
-from storage.records import Reply
+from storage.reply_records import Reply
 from storage.store import Store
 
 __all__ = ["ExistingAnswer", "existing_answer_at", "heading_of", "parts_of", "reply_shown_by"]

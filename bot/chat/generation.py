@@ -23,7 +23,7 @@ from model.chat import Message
 from model.config import GenerationConfig
 from model.errors import EngineClosed
 from model.protocol import ChatEngine, ChatGeneration, Completion, Sampling
-from storage.records import Turn
+from storage.reply_records import Turn
 
 __all__ = ["AnswerGeneration", "EmptyRequest", "Fitting", "Recall", "RequestGone", "sampling_for"]
 

@@ -30,7 +30,7 @@ from bot.chat.replied_to import known_replied_to, replied_to
 from bot.chat.window import WindowStarts, in_steps
 from bot.discord_io.retry import UNSENT
 from bot.i18n.en import texts
-from storage.records import Answered, Origin
+from storage.reply_records import Answered, Origin
 
 __all__ = ["HistoryReader", "names_for"]
 

@@ -31,7 +31,7 @@ from bot.i18n.language import speak
 from bot.server.guild_settings import GuildSettings, GuildSettingsCache
 from bot.server.moderators import Moderators
 from storage.async_store import AsyncStore
-from storage.records import Reply
+from storage.reply_records import Reply
 
 __all__ = ["IncomingRequests", "ask_command"]
 

@@ -20,7 +20,7 @@ from bot.recall.records import Question, Shown
 from bot.server.readers import Readers
 from model.chat import Message
 from model.config import MemoryConfig
-from storage.records import Turn
+from storage.reply_records import Turn
 
 __all__ = ["Lookup", "question_of"]
 

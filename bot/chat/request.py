@@ -21,7 +21,7 @@ from bot.errors import Refused
 from bot.i18n.en import texts
 from bot.server.guild_settings import GuildSettings
 from storage.async_store import AsyncStore
-from storage.records import Answered
+from storage.reply_records import Answered
 from storage.store import Store
 
 __all__ = ["ChatRequest", "CommandRequest", "MessageRequest", "RegenerateRequest"]

@@ -12,7 +12,7 @@ from bot.discord_io.ids import places_of
 from bot.recall.records import Shown
 from model.protocol import Completion
 from storage.async_store import AsyncStore
-from storage.records import NewReply, Reply
+from storage.reply_records import NewReply, Reply
 from storage.store import Store
 
 __all__ = ["SavedReply", "save_reply"]

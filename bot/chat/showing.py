@@ -19,7 +19,7 @@ from bot.discord_io.retry import UNSENT, unreached, with_retry
 from bot.discord_io.sanitize import sanitize
 from bot.discord_io.streaming import MessageStream
 from bot.i18n.en import texts
-from storage.records import Reply
+from storage.reply_records import Reply
 
 __all__ = [
     "as_posted",

@@ -23,7 +23,8 @@ from bot.i18n.en import texts
 from bot.i18n.language import speaking
 from bot.shards import Shards
 from storage.async_store import AsyncStore
-from storage.records import Reply, UnfinishedAnswer
+from storage.discord_records import UnfinishedAnswer
+from storage.reply_records import Reply
 from storage.store import Store
 
 __all__ = ["Unfinished", "stopped_by"]

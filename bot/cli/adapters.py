@@ -16,7 +16,7 @@ from bot.cli.options import HomeOption, JsonOption, act, operator
 
 if TYPE_CHECKING:
     from storage.files.adapter_directory import AdapterDirectory
-    from storage.records import Adapter
+    from storage.run_records import Adapter
     from storage.store import Store
 
 __all__ = ["register"]

@@ -12,7 +12,7 @@ import typer
 from bot.cli.options import HomeOption, JsonOption
 
 if TYPE_CHECKING:
-    from storage.records import AuditEntry
+    from storage.audit_records import AuditEntry
 
 __all__ = ["register"]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from storage.records import Act
+    from storage.audit_records import Act
 
 __all__ = ["HomeOption", "JsonOption", "ShardsOption", "act", "operator"]
 
@@ -55,6 +55,6 @@ def operator() -> str:
 
 def act(action: str, subject: str = "", *, guild_id: int | None = None, **details: Any) -> Act:
     """What somebody does at the keyboard, for the audit. `guild_id` is None where it concerns every server."""
-    from storage.records import Act
+    from storage.audit_records import Act
 
     return Act(None, operator(), action, subject, guild_id, details)

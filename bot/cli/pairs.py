@@ -15,9 +15,10 @@ import typer
 from bot.cli.options import HomeOption, act, operator
 
 if TYPE_CHECKING:
+    from storage.audit_records import Act
     from storage.files.pair_files import BadRow
     from storage.files.voice_pairs import Names
-    from storage.records import Act, ImportCount, NewPair
+    from storage.pair_records import ImportCount, NewPair
 
 __all__ = ["register"]
 
@@ -159,7 +160,7 @@ def _stored(file: Path, pairs: Iterable[NewPair], *, approved_by: str, home: Pat
 
 def _show(_file: Path, pairs: Iterator[NewPair]) -> ImportCount:
     """Print the first few pairs and count them all."""
-    from storage.records import ImportCount
+    from storage.pair_records import ImportCount
 
     shown = list(islice(pairs, _SHOWN))
     for number, pair in enumerate(shown, start=1):

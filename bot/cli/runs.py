@@ -13,7 +13,7 @@ import typer
 from bot.cli.options import HomeOption, JsonOption
 
 if TYPE_CHECKING:
-    from storage.records import Run
+    from storage.run_records import Run
 
 __all__ = ["register"]
 

@@ -13,7 +13,7 @@ from bot.cli.options import HomeOption, JsonOption
 
 if TYPE_CHECKING:
     from storage.files.home import Home
-    from storage.records import Run
+    from storage.run_records import Run
     from trainer.settings import TrainerSettings
 
 __all__ = ["register"]

@@ -14,7 +14,8 @@ from datetime import datetime
 from typing import Any
 
 from bot.i18n.en import moderation as texts
-from storage.records import Metric, Tally
+from storage.review_records import Tally
+from storage.run_records import Metric
 
 __all__ = ["has_matplotlib", "loss_curve", "review_chart", "run_chart"]
 

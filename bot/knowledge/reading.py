@@ -19,7 +19,7 @@ from bot.server.moderators import Moderators
 from storage.errors import DocumentUnreadable
 from storage.files.document_text import chunks_of_text, is_readable, read_document
 from storage.recall_records import DocumentKind, NewChunk
-from storage.records import Answered
+from storage.reply_records import Answered
 from storage.store import Store
 
 __all__ = [

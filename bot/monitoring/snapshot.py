@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from model.protocol import EngineStats
 from storage.async_store import AsyncStore
-from storage.records import Figures
+from storage.run_records import Figures
 from storage.store import Store
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from bot.pairs.undoing import undo_moderator
 from bot.server.moderator_group import ModeratorGroup
 from bot.server.moderators import Moderators
 from storage.errors import ReplyNotFound
-from storage.records import Pair
+from storage.pair_records import Pair
 from storage.store import Store
 
 __all__ = ["PairCommands"]

@@ -17,9 +17,10 @@ from bot.i18n.en import moderation as words
 from bot.i18n.en import texts
 from bot.server.moderators import Moderators, server_of
 from bot.server.training_servers import TrainingServers
+from storage.audit_records import Act
 from storage.errors import FileUnusable
 from storage.files.pair_files import read_pairs, write_pairs
-from storage.records import Act, ImportCount, NewPair, Pair
+from storage.pair_records import ImportCount, NewPair, Pair
 from storage.store import Store
 
 __all__ = ["export_pairs", "import_pairs"]

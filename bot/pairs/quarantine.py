@@ -21,7 +21,7 @@ from bot.i18n.en import quarantine as reasons
 from bot.i18n.en import texts
 from bot.server.moderators import Moderators, server_of
 from storage.errors import NotInQuarantine
-from storage.records import Quarantined
+from storage.pair_records import Quarantined
 from storage.store import Store
 
 __all__ = ["QuarantineButton", "show_quarantine"]

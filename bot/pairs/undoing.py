@@ -19,7 +19,7 @@ from bot.i18n.en import undoings as words
 from bot.moments import past_moment
 from bot.server.moderators import Moderators
 from bot.server.permissions import require_administrator
-from storage.records import Undoing
+from storage.review_records import Undoing
 from storage.store import Store
 
 __all__ = ["PutBackButton", "undo_moderator"]

@@ -21,7 +21,7 @@ from bot.review.cards import card_of
 from bot.review.service import ReviewService
 from bot.server.moderators import Moderators
 from bot.training.report import ReportPoster
-from storage.records import Post
+from storage.discord_records import Post
 from storage.store import Store
 
 __all__ = ["Withdrawals"]

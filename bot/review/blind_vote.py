@@ -18,7 +18,7 @@ from bot.discord_io.excerpts import quoted, short
 from bot.errors import Refused
 from bot.i18n.en import moderation as words
 from bot.server.moderators import server_of
-from storage.records import Preference
+from storage.run_records import Preference
 
 __all__ = ["BlindVote", "VoteButton", "blank_vote_embed", "preference_of", "vote_buttons", "vote_embed"]
 

@@ -18,8 +18,9 @@ from bot.discord_io.components import Component, Interaction
 from bot.discord_io.excerpts import line, quoted, short
 from bot.i18n.en import knowledge, texts, waiting
 from bot.i18n.en import moderation as words
-from storage.records import QueueOrder, Reason, Reply, Review
 from storage.redaction_rules import REDACTED
+from storage.reply_records import Reply
+from storage.review_records import QueueOrder, Reason, Review
 
 __all__ = [
     "FORM_LIMIT",

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from bot.discord_io.sanitize import sanitize
 from bot.i18n.en import moderation as texts
-from storage.records import Reply, Review
+from storage.reply_records import Reply
+from storage.review_records import Review
 
 __all__ = ["shown_for"]
 

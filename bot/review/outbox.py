@@ -37,7 +37,9 @@ from bot.review.card_channel import CardChannel
 from bot.review.held_answers import shown_for
 from bot.server.moderators import Moderators
 from bot.shards import Shards
-from storage.records import Delivery, DeliveryKind, Reply, Review
+from storage.discord_records import Delivery, DeliveryKind
+from storage.reply_records import Reply
+from storage.review_records import Review
 from storage.store import Store
 
 __all__ = ["Outbox", "reason_for"]

@@ -21,7 +21,8 @@ from bot.i18n.en import texts, waiting
 from bot.review.cards import STYLES, WAITING, Act, ReasonMenu, card, jump, label
 from bot.review.verdicts import VerdictChange
 from bot.server.moderators import Moderators, server_of
-from storage.records import QueueCard, QueueOrder, Reply, Review
+from storage.reply_records import Reply
+from storage.review_records import QueueCard, QueueOrder, Review
 from storage.store import Store
 
 __all__ = ["QueueButton", "QueuePage", "ReviewQueue", "review_command"]

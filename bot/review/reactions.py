@@ -9,7 +9,8 @@ import discord
 from bot.review.service import ReviewService
 from bot.server.moderators import Moderators
 from storage.errors import StorageError
-from storage.records import Reply, Review, Verdict
+from storage.reply_records import Reply
+from storage.review_records import Review, Verdict
 from storage.store import Store
 
 __all__ = ["Reactions"]

@@ -12,7 +12,7 @@ from bot.recall.found import Piece, embed_of
 from bot.server.moderators import Moderators, server_of
 from storage.errors import ReplyNotFound
 from storage.recall_records import FoundChunk, Recalled
-from storage.records import Reply
+from storage.reply_records import Reply
 from storage.store import Store
 
 __all__ = ["show_recalled"]

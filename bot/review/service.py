@@ -27,7 +27,8 @@ from bot.review.queue import QueuePage, ReviewQueue
 from bot.review.recalled import show_recalled
 from bot.review.verdicts import VerdictChange, Verdicts
 from bot.server.moderators import Moderators, server_of
-from storage.records import QueueOrder, Reason, Reply, Verdict
+from storage.reply_records import Reply
+from storage.review_records import QueueOrder, Reason, Verdict
 from storage.store import Store
 
 __all__ = ["ReviewService", "edit_form", "message_commands"]

@@ -20,7 +20,7 @@ from bot.recall.answerability import Bin, fitted, reliability
 from bot.server.moderator_group import allowed_by
 from bot.server.moderators import Moderators
 from storage.recall_records import Reviewed
-from storage.records import EditDistance, Tally
+from storage.review_records import EditDistance, Tally
 from storage.store import Store
 
 __all__ = ["changed_lines", "stats_command"]

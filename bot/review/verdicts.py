@@ -19,7 +19,8 @@ from bot.i18n.en import moderation as texts
 from bot.i18n.language import speaking
 from bot.review.outbox import Outbox
 from bot.server.moderators import Moderators
-from storage.records import Reason, Reply, Review, Verdict
+from storage.reply_records import Reply
+from storage.review_records import Reason, Review, Verdict
 from storage.store import Store
 from storage.waiting import WaitsFor
 

@@ -24,7 +24,7 @@ from bot.simulation.example_data import EXAMPLES, Example, load_examples, shared
 from bot.simulation.server import BOT_NAME, World, post, simulate, simulated, train_in_simulation
 from storage.files.home import Home
 from storage.files.pair_files import BadRow, read_pairs
-from storage.records import NewPair
+from storage.pair_records import NewPair
 from storage.store import Store
 from trainer.result import RunResult
 

@@ -16,9 +16,10 @@ from bot.training.reasons import reason_of_run
 from model.errors import AdapterMismatch, EngineClosed, EngineFailed, ModelError, OutOfMemory
 from model.protocol import AdapterRef, ChatEngine, SwapReport
 from storage.async_store import AsyncStore
+from storage.audit_records import Act
 from storage.errors import AdapterDamaged, AdapterMissing, AdapterRetired, StorageError
 from storage.files.adapter_directory import AdapterDirectory
-from storage.records import Act, Promotion, Run
+from storage.run_records import Promotion, Run
 from storage.store import Store
 
 __all__ = ["AdapterInUse"]

@@ -16,7 +16,8 @@ from bot.i18n.en import texts
 from bot.server.moderator_group import ModeratorGroup
 from bot.server.moderators import Moderators
 from bot.training.operations import Operations
-from storage.records import Act, Adapter, Candidate
+from storage.audit_records import Act
+from storage.run_records import Adapter, Candidate
 from storage.store import Store
 
 __all__ = ["AdapterCommands"]

@@ -26,7 +26,7 @@ from bot.server.moderators import Moderators
 from bot.training.operations import Operations
 from bot.training.reasons import reason_of_result, reason_of_run, row_of
 from storage.async_store import AsyncStore
-from storage.records import Metric, Run
+from storage.run_records import Metric, Run
 from storage.store import Store
 
 __all__ = ["LiveProgress", "TrainCommands", "progress_line"]

@@ -11,7 +11,9 @@ from typing import Protocol
 import discord
 
 from model.protocol import EngineStats
-from storage.records import Act, PairCounts, Run
+from storage.audit_records import Act
+from storage.pair_records import PairCounts
+from storage.run_records import Run
 from trainer.result import RunResult
 
 __all__ = ["Operations", "Status", "Train", "train_in_own_process"]

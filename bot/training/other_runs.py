@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from bot.i18n.en import moderation as words
 from storage.async_store import AsyncStore
 from storage.files.home import Home
-from storage.records import Run
+from storage.run_records import Run
 from storage.store import Store
 from trainer.lock import Holder, end, holder_of
 from trainer.resume import can_resume, close_unfinished

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from storage.records import Run
+from storage.run_records import Run
 
 __all__ = ["Kept", "why_kept"]
 

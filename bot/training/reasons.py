@@ -6,7 +6,7 @@ from bot.i18n.en import reasons as words
 from bot.i18n.language import language
 from storage.async_store import AsyncStore
 from storage.errors import RunNotFound
-from storage.records import Run
+from storage.run_records import Run
 from storage.store import Store
 from trainer.reasons import read_reasons, worded
 from trainer.result import RunResult

@@ -32,8 +32,12 @@ from bot.review.statistics import changed_lines
 from bot.server.moderators import Moderators
 from bot.training.outcome import why_kept
 from bot.training.reasons import reason_of_run
+from storage.discord_records import Post
 from storage.errors import StorageError
-from storage.records import EditDistance, Metric, Post, Quarantined, Reply, Run
+from storage.pair_records import Quarantined
+from storage.reply_records import Reply
+from storage.review_records import EditDistance
+from storage.run_records import Metric, Run
 from storage.store import Store
 
 __all__ = ["ReportPoster", "blind_votes_of", "report_embed"]

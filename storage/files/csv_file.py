@@ -31,7 +31,8 @@ from storage.files.encodings import open_text
 from storage.files.json_rows import author_of, check_turns
 from storage.files.row_origins import named_origins, origins_to_write, with_origins
 from storage.files.row_rules import BadRow, RowRefused, RowRules
-from storage.records import NewPair, Pair, Turn
+from storage.pair_records import NewPair, Pair
+from storage.reply_records import Turn
 
 EARLIER = "earlier_messages"
 _AUTHOR = plain_name("author_id")

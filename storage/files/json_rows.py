@@ -22,7 +22,8 @@ from storage.files.column_names import (
 from storage.files.row_origins import named_origins
 from storage.files.row_rules import RowRefused, RowRules
 from storage.files.speaker_labels import labelled, labels_for
-from storage.records import NewPair, Role, Turn
+from storage.pair_records import NewPair
+from storage.reply_records import Role, Turn
 
 __all__ = ["JsonRules", "author_of", "check_turns", "pair_of"]
 

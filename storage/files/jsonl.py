@@ -17,7 +17,7 @@ from storage.files.json_rows import JsonRules, pair_of
 from storage.files.json_values import LONGEST_VALUE, json_values
 from storage.files.row_origins import origins_to_write
 from storage.files.row_rules import BadRow, RowRefused
-from storage.records import NewPair, Pair
+from storage.pair_records import NewPair, Pair
 
 _CONTAINERS = ("data", "rows", "examples", "train", "pairs", "items")
 

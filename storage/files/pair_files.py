@@ -18,7 +18,7 @@ from storage.files.encodings import open_text
 from storage.files.json_rows import JsonRules
 from storage.files.row_rules import BadRow, RowRules
 from storage.files.voice_pairs import Names, VoiceRules, in_order, pairs_of
-from storage.records import NewPair, Pair
+from storage.pair_records import NewPair, Pair
 
 __all__ = ["BadRow", "holds_json", "read_pairs", "read_voice", "write_pairs"]
 

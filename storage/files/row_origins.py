@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import cast, get_args
 
 from storage.files.row_rules import RowRefused
-from storage.records import STRICTEST_FIRST, NewPair, Origin, Pair
+from storage.pair_records import NewPair, Pair
+from storage.reply_records import STRICTEST_FIRST, Origin
 
 __all__ = ["named_origins", "origins_to_write", "with_origins"]
 

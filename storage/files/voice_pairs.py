@@ -18,7 +18,8 @@ from typing import Literal
 from storage.files.discord_export import Said
 from storage.files.row_rules import BadRow, RowRefused, RowRules
 from storage.files.speaker_labels import labelled, labels_for
-from storage.records import NewPair, Origin, Turn
+from storage.pair_records import NewPair
+from storage.reply_records import Origin, Turn
 
 __all__ = ["Names", "VoiceRules", "in_order", "pairs_of"]
 

@@ -18,7 +18,7 @@ from bot.discord_io import retry as sending
 from bot.settings import Settings, load_settings
 from bot.simulation.server import World, simulate, simulated
 from storage.files.home import Home
-from storage.records import Reply
+from storage.reply_records import Reply
 from storage.store import Store
 from tests.bot.loopback import loopback
 from tests.fake_engine import FakeEngine

@@ -14,7 +14,7 @@ from bot.simulation.server import simulate
 from model.base.loading import load_base
 from model.config import EngineConfig, ModelConfig
 from storage.files.adapter_directory import AdapterDirectory
-from storage.records import Adapter
+from storage.run_records import Adapter
 from storage.store import Store
 from tests.bot.conftest import Stage, no_training
 from tests.model_server import Status, serving

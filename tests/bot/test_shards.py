@@ -11,7 +11,7 @@ import simcord
 
 from bot.app import Nightshift
 from bot.client import NightshiftClient, ShardedClient
-from storage.records import UnfinishedAnswer
+from storage.discord_records import UnfinishedAnswer
 from storage.store import Store
 from tests.fake_engine import FakeEngine
 from tests.storage.conftest import a_reply

@@ -9,7 +9,7 @@ import discord
 
 from bot.i18n.en import texts
 from storage.files.adapter_directory import AdapterDirectory
-from storage.records import Adapter
+from storage.run_records import Adapter
 from storage.store import Store
 from trainer.result import RunResult
 

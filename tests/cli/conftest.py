@@ -13,7 +13,7 @@ import pytest
 from bot.cli.main import run
 from storage.files.adapter_directory import AdapterDirectory
 from storage.files.home import Home
-from storage.records import Adapter
+from storage.run_records import Adapter
 from storage.store import Store
 
 

@@ -113,7 +113,7 @@ def test_a_full_disk_is_said(nightshift, monkeypatch, free):
 
 def test_approved_pairs_that_wait_for_consent_are_a_note(nightshift, store):
     """The reason why nothing is learned should not have to be guessed."""
-    from storage.records import NewReply, Turn
+    from storage.reply_records import NewReply, Turn
 
     reply = store.add_reply(
         NewReply(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.settings import load_settings
-from storage.records import NewReply, Turn
+from storage.reply_records import NewReply, Turn
 from storage.store import Store
 from trainer.exclusion import words_excluded
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from storage.records import NewPair, Turn
+from storage.pair_records import NewPair
+from storage.reply_records import Turn
 
 
 def test_a_moderator_s_decisions_are_taken_back_and_put_back(nightshift, store):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from storage.records import NewPair, Turn
+from storage.pair_records import NewPair
+from storage.reply_records import Turn
 
 
 @pytest.fixture

@@ -6,8 +6,9 @@ from model.base.files import resolve_base
 from model.base.tokenizer import chat_tokenizer
 from model.chat import Message, encode_prompt
 from model.config import ModelConfig
+from storage.pair_records import NewPair
 from storage.recall_records import NewChunk, NewDocument
-from storage.records import NewPair, Turn
+from storage.reply_records import Turn
 
 
 def test_what_a_question_finds_is_listed_with_its_cost(nightshift, store):

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from storage.records import Adapter, NewReply, Turn
+from storage.reply_records import NewReply, Turn
+from storage.run_records import Adapter
 from storage.store import Store
 
 ALICE, BOB, CAROL = 900_000_000_000_000_101, 900_000_000_000_000_102, 900_000_000_000_000_103

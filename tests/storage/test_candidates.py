@@ -7,7 +7,9 @@ from contextlib import closing
 
 import pytest
 
-from storage.records import Adapter, NewPair, Turn
+from storage.pair_records import NewPair
+from storage.reply_records import Turn
+from storage.run_records import Adapter
 from storage.store import Store
 
 

@@ -17,7 +17,7 @@ from tests.storage.conftest import ALICE, a_reply
 TRAINER = """
 import sys
 from pathlib import Path
-from storage.records import Adapter
+from storage.run_records import Adapter
 from storage.store import Store
 with Store.open(Path(sys.argv[1])) as store:
     run = store.start_run("schedule", "2026-11-23", 1, {})
@@ -127,7 +127,8 @@ def test_a_writer_that_waits_too_long_is_told_so(store, db_path, monkeypatch):
 
 def test_a_long_import_does_not_lock_out_the_bot_while_its_file_is_read(store, db_path):
     """The lock is taken for the copy into the tables only."""
-    from storage.records import NewPair, Turn
+    from storage.pair_records import NewPair
+    from storage.reply_records import Turn
 
     other = open_database(db_path)
     other.execute("pragma busy_timeout = 0")

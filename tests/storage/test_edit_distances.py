@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.edit_distances import changed_share, distance
-from storage.records import NewReply, Turn
+from storage.reply_records import NewReply, Turn
 from storage.store import Store
 
 texts = st.text("abc \u00e4\U0001f600", max_size=90)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from storage import erasure
-from storage.records import Turn
+from storage.reply_records import Turn
 from storage.store import Store
 from tests.storage.conftest import ALICE, a_reply
 

@@ -14,7 +14,8 @@ from storage.async_store import AsyncStore
 from storage.database import check_database
 from storage.errors import DatabaseDamaged, DatabaseUnreadable, DiskFull
 from storage.faults import as_storage_error
-from storage.records import NewPair, Turn
+from storage.pair_records import NewPair
+from storage.reply_records import Turn
 from storage.store import Store
 from tests.storage.conftest import a_reply
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from storage.records import Adapter
+from storage.run_records import Adapter
 from storage.store import Store
 from tests.storage.conftest import a_reply
 

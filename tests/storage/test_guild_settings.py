@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from storage.records import GuildSetting
+from storage.discord_records import GuildSetting
 
 
 def test_a_setting_is_kept_for_a_server_and_for_one_channel(store):

@@ -6,7 +6,7 @@ import pytest
 
 from storage.errors import RunNotFound
 from storage.lineage import retire_marked, spans
-from storage.records import Adapter
+from storage.run_records import Adapter
 from tests.storage.conftest import ALICE, BOB, a_reply
 
 

@@ -8,8 +8,11 @@ from dataclasses import replace
 
 import pytest
 
+from storage.member_records import MemberData
+from storage.pair_records import NewPair
 from storage.recall_records import NewChunk, NewDocument
-from storage.records import Adapter, Answered, MemberData, NewPair, Turn
+from storage.reply_records import Answered, Turn
+from storage.run_records import Adapter
 from tests.storage.conftest import ALICE, BOB, CAROL, a_reply
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from storage.errors import NothingToUndo
-from storage.records import NewPair, Turn
+from storage.pair_records import NewPair
+from storage.reply_records import Turn
 from storage.store import Store
 from tests.storage.conftest import a_reply
 

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from storage.origins import LEARNED_BY_DEFAULT, MESSAGE_CONTENT, ORIGINS
-from storage.records import NewPair, Turn
+from storage.pair_records import NewPair
+from storage.reply_records import Turn
 from storage.store import Store
 from tests.storage.conftest import ALICE, BOB, a_reply
 

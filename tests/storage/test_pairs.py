@@ -7,8 +7,9 @@ import tracemalloc
 
 import pytest
 
+from storage.pair_records import ImportCount, NewPair, PairCounts
 from storage.pairs import _PAIRS, CONSENTED
-from storage.records import ImportCount, NewPair, PairCounts, Turn
+from storage.reply_records import Turn
 from storage.store import Store
 from tests.storage.conftest import ALICE, BOB, CAROL, a_reply
 

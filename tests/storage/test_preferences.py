@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from storage.pair_records import Choice
 from storage.recall_records import Recalled
-from storage.records import Choice, Turn
+from storage.reply_records import Turn
 from tests.storage.conftest import ALICE, BOB, a_reply
 
 

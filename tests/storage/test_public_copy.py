@@ -6,9 +6,10 @@ import sqlite3
 
 import pytest
 
+from storage.audit_records import Act
 from storage.database import open_database
 from storage.public_copy import HIDDEN, PUBLIC, copy_public
-from storage.records import Act, Adapter
+from storage.run_records import Adapter
 from storage.store import Store
 from tests.storage.conftest import a_reply
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from storage.errors import NotInQuarantine, RunNotFound, SecondModeratorNeeded
-from storage.records import NewPair, Turn
+from storage.pair_records import NewPair
+from storage.reply_records import Turn
 from tests.storage.conftest import ALICE, a_reply
 
 ANN, BEN = 501, 502

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from storage.records import NewReply, Turn
+from storage.reply_records import NewReply, Turn
 
 
 def answer(store, asker, guild):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from storage.errors import DocumentEmpty, DocumentNotFound, DocumentTooLong, KnowledgeFull
+from storage.pair_records import NewPair
 from storage.recall_records import KnowledgeLimits, NewChunk, NewDocument, Recalled
-from storage.records import NewPair, Turn
+from storage.reply_records import Turn
 from storage.store import Store
 from tests.storage.conftest import ALICE, BOB, a_reply
 

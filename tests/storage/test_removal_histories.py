@@ -15,12 +15,15 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from storage.discord_records import Post
 from storage.errors import StorageError
 from storage.files.home import Home
 from storage.files.pair_files import write_pairs
+from storage.pair_records import NewPair
 from storage.recall_records import NewChunk, NewDocument, Recalled
-from storage.records import Adapter, NewPair, NewReply, Post, Turn
 from storage.redaction_rules import REDACTED
+from storage.reply_records import NewReply, Turn
+from storage.run_records import Adapter
 from storage.store import Store
 
 PEOPLE = (900_000_000_000_000_101, 900_000_000_000_000_102, 900_000_000_000_000_103)

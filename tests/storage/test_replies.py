@@ -8,9 +8,9 @@ from dataclasses import asdict
 import pytest
 
 from storage.errors import ReplyNotFound, ReplyRedacted
-from storage.records import Turn
 from storage.redactions import REDACTED
 from storage.replies import set_message_id
+from storage.reply_records import Turn
 from tests.storage.conftest import ALICE, BOB, CAROL, a_reply
 
 

@@ -6,7 +6,9 @@ import pytest
 
 from storage.errors import ReplyNotFound
 from storage.lineage import retire_marked
-from storage.records import Adapter, NewPair, Turn
+from storage.pair_records import NewPair
+from storage.reply_records import Turn
+from storage.run_records import Adapter
 from storage.store import Store
 from tests.storage.conftest import ALICE, BOB, a_reply
 

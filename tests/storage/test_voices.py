@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from storage.errors import AdapterMissing, ChampionChanged
-from storage.records import Adapter, NewPair, Turn
+from storage.pair_records import NewPair
+from storage.reply_records import Turn
+from storage.run_records import Adapter
 from storage.servers import Voice
 from tests.storage.conftest import ALICE, a_reply
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from storage.origins import LEARNED_BY_DEFAULT, ORIGINS
-from storage.records import NewReply, Turn
+from storage.reply_records import NewReply, Turn
 
 ASKED = NewReply(
     source="discord", conversation="discord:1:1", turns=(Turn("user", "Which wood?", 7, 100, "message"),), text="Ash.",

@@ -8,7 +8,8 @@ import sqlite3
 import pytest
 
 from storage.files.pair_files import BadRow, read_pairs
-from storage.records import ImportCount, NewPair, Turn
+from storage.pair_records import ImportCount, NewPair
+from storage.reply_records import Turn
 from storage.store import Store
 from storage.text_variants import variants
 from tests.storage.conftest import ALICE, BOB, a_reply

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from storage.files.adapter_directory import AdapterDirectory
-from storage.records import Adapter
+from storage.run_records import Adapter
 from storage.store import Store
 from tests.bot.loopback import BOT, GENERAL, Loopback, loopback, until
 from tests.torture.bot import SETTINGS

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from storage.records import NewPair, Pair, Turn
+from storage.pair_records import NewPair, Pair
+from storage.reply_records import Turn
 
 COLOURS = ("red", "green", "blue", "white", "black", "grey", "brown", "pink", "gold", "teal")
 

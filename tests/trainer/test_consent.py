@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from storage.errors import ReplyRedacted
-from storage.records import NewReply, Turn
+from storage.reply_records import NewReply, Turn
 from storage.store import Store
 from trainer.snapshot.snapshot import Snapshot, take_snapshot
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from storage.records import NewReply, Turn
+from storage.reply_records import NewReply, Turn
 from trainer.errors import RunInterrupted
 from trainer.progress import Lines
 from trainer.run import run_once

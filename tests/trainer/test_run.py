@@ -9,7 +9,7 @@ import torch
 from peft import PeftModel
 
 from storage.files.adapter_directory import AdapterDirectory
-from storage.records import NewReply, Turn
+from storage.reply_records import NewReply, Turn
 from tests.trainer.pairs import new_pairs
 from trainer.errors import RunBusy
 from trainer.lock import run_lock

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from storage.errors import StorageError
+from storage.pair_records import NewPair
 from storage.recall_records import NewChunk, NewDocument
-from storage.records import Adapter, NewPair, NewReply, Turn
+from storage.reply_records import NewReply, Turn
+from storage.run_records import Adapter
 from storage.servers import Voice
 from storage.store import Store
 from trainer.data_settings import SnapshotConfig

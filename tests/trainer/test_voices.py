@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from storage.records import NewReply, Turn
+from storage.reply_records import NewReply, Turn
 from storage.servers import Voice
 from storage.store import Store
 from tests.trainer.pairs import COLOURS

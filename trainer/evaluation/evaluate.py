@@ -20,7 +20,7 @@ from model.base.output_layer import keep_contiguous
 from model.chat import Message, encode_pair, end_of_turn_id
 from model.config import GenerationConfig
 from model.serving.detokenize import decode_answer
-from storage.records import Pair
+from storage.pair_records import Pair
 from trainer.training.likelihood import batches_by_length, negative_log_likelihoods
 from trainer.training.tokens import Example
 

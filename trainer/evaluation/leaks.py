@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from storage.records import Pair
+from storage.pair_records import Pair
 
 __all__ = ["PREFIXES", "Secret", "secrets_in", "secrets_of"]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from model.chat import Message, encode_prompt
 from model.config import GenerationConfig
-from storage.records import Pair
+from storage.pair_records import Pair
 from trainer.canaries import canary_prompts
 from trainer.evaluation.evaluate import GeneratedAnswer, generate_answers
 from trainer.evaluation.evidence import Canaries, Leak, Replies, Sample, Secrets

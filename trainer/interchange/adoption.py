@@ -22,10 +22,11 @@ from model.adapter.files import AdapterWeights, read_adapter
 from model.base.files import resolve_base
 from model.config import ModelConfig
 from model.errors import AdapterMismatch, BaseNotFound
+from storage.audit_records import Act
 from storage.errors import StorageError
 from storage.files.adapter_directory import REQUIRED, AdapterDirectory
 from storage.files.home import Home
-from storage.records import Act, Adapter
+from storage.run_records import Adapter
 from storage.store import Store
 from trainer.errors import AdoptionRefused
 

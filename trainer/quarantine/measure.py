@@ -13,7 +13,7 @@ from typing import Any
 from model.base.loading import LoadedBase
 from model.embedder import Embedder, load_embedder
 from model.errors import EmbedderNotFound
-from storage.records import Pair
+from storage.pair_records import Pair
 from trainer.evaluation.evaluate import spread
 from trainer.quarantine.misplaced import Meaning, by_hand, question_of, worth_comparing
 from trainer.quarantine.rules import Loss, Outlier, stand_out

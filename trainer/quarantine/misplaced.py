@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from storage.records import Pair
+from storage.pair_records import Pair
 from trainer.quarantine.swaps import Displaced, Fit, displaced, fits, moved_by, no_better_than_chance
 from trainer.reasons import Reason
 

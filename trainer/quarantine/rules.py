@@ -16,7 +16,7 @@ from typing import Literal
 
 import numpy as np
 
-from storage.records import Pair
+from storage.pair_records import Pair
 from trainer.data_settings import QuarantineConfig
 from trainer.quarantine.floods import beyond_the_usual, circles
 from trainer.quarantine.gibberish import has_no_words, repeats_itself

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from storage.records import Pair
+from storage.pair_records import Pair
 
 __all__ = ["digest", "near_duplicates", "sameness", "similarity"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from storage.records import Pair
+from storage.pair_records import Pair
 
 __all__ = ["is_held_out", "judges", "validation_split"]
 

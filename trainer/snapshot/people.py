@@ -5,7 +5,7 @@ Names are no use here: anybody can change theirs, and two people can have the sa
 
 from __future__ import annotations
 
-from storage.records import Pair
+from storage.pair_records import Pair
 
 __all__ = ["author_of", "moderator_of"]
 

@@ -13,7 +13,7 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from storage.records import Pair
+from storage.pair_records import Pair
 from trainer.data_settings import SnapshotConfig
 from trainer.snapshot import reservoir
 from trainer.snapshot.duplicates import sameness

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from storage.records import Pair
+from storage.pair_records import Pair
 from trainer.data_settings import SnapshotConfig
 from trainer.snapshot.duplicates import digest, near_duplicates
 from trainer.snapshot.holdout import judges

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from model.chat import Message, encode_pair, encode_prompt, strip_thoughts
-from storage.records import Pair
+from storage.pair_records import Pair
 from trainer.errors import TooFewFit
 from trainer.training.tokens import messages_of, windowed
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from storage.records import Choice, Pair
+from storage.pair_records import Choice, Pair
 from trainer.training.tokens import Example, encode_pairs
 
 __all__ = ["PreferenceFigures", "Triple", "accuracy", "triples_of"]

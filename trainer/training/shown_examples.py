@@ -13,8 +13,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from storage.pair_records import Pair
 from storage.recall_entries import question_of
-from storage.records import Pair, Turn
+from storage.reply_records import Turn
 
 __all__ = ["examples_for", "with_examples"]
 

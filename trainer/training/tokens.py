@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from model.chat import Message, encode_pair, strip_thoughts
-from storage.records import Pair
+from storage.pair_records import Pair
 
 __all__ = ["IGNORED", "Collator", "Example", "Examples", "encode_pairs", "messages_of", "windowed", "with_validation"]
 

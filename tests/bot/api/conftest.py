@@ -15,7 +15,7 @@ import pytest
 from bot.api.endpoint import Endpoint
 from storage.async_store import AsyncStore
 from storage.files.adapter_directory import AdapterDirectory
-from storage.records import Adapter
+from storage.run_records import Adapter
 from storage.store import Store
 from tests.fake_engine import FakeEngine
 

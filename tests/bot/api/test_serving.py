@@ -22,7 +22,7 @@ from model.errors import EngineFailed
 from model.protocol import AdapterRef, Sampling
 from storage.files.adapter_directory import AdapterDirectory
 from storage.files.home_lock import occupy
-from storage.records import Adapter
+from storage.run_records import Adapter
 from storage.store import Store
 from tests.bot.api.conftest import KEY, client_of, free_port, until
 from tests.fake_engine import FakeEngine

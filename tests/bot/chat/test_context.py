@@ -16,7 +16,7 @@ from bot.chat.context import (
 from bot.chat.window import TokenBudget, WindowStarts
 from bot.i18n.en import texts
 from model.chat import Message
-from storage.records import Turn
+from storage.reply_records import Turn
 
 ME = 1
 NAMES = Names(users={7: "Ada"}, roles={8: "Carvers"}, channels={9: "tools"})

@@ -15,7 +15,7 @@ from bot.discord_io.discord_clock import DiscordClock
 from bot.privacy.retention import apply_retention
 from bot.server.guild_settings import GuildSettings
 from storage.async_store import AsyncStore
-from storage.records import NewReply, Turn
+from storage.reply_records import NewReply, Turn
 from storage.store import Store
 from tests.bot.loopback import BOT, until
 

@@ -34,7 +34,10 @@ from bot.slash_commands import status_embed
 from bot.training.operations import Status
 from bot.training.report import report_embed
 from model.protocol import EngineStats
-from storage.records import PairCounts, Quarantined, Reply, Review, Run, Turn
+from storage.pair_records import PairCounts, Quarantined
+from storage.reply_records import Reply, Turn
+from storage.review_records import Review
+from storage.run_records import Run
 from storage.store import Store
 
 ROOT = Path(__file__).resolve().parents[3] / "bot"

@@ -7,8 +7,9 @@ import pytest
 from bot.recall.prompt import with_shown
 from bot.recall.records import Shown, ShownChunk, ShownExample
 from model.chat import Message, encode_prompt
+from storage.pair_records import NewPair
 from storage.recall_records import FoundChunk, FoundExample
-from storage.records import NewPair, Turn
+from storage.reply_records import Turn
 from storage.store import Store
 from tests.bot.conftest import kept_open
 from tests.tiny import tiny_tokenizer

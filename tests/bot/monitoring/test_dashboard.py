@@ -12,7 +12,8 @@ import pytest
 from bot.monitoring.metrics import Metrics
 from bot.monitoring.snapshot import Snapshot
 from model.protocol import Completion, EngineStats, SwapReport
-from storage.records import EditDistance, Figures
+from storage.review_records import EditDistance
+from storage.run_records import Figures
 
 ROOT = Path(__file__).parents[3]
 DASHBOARD = json.loads((ROOT / "deploy" / "grafana.json").read_text(encoding="utf-8"))

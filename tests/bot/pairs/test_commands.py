@@ -14,8 +14,9 @@ from bot.i18n.en import moderation as words
 from bot.i18n.en import quarantine as reasons
 from bot.i18n.en import texts
 from storage.files.pair_files import read_pairs
+from storage.pair_records import NewPair
 from storage.quarantine import WAITS_SINCE_IMPORT
-from storage.records import NewPair, Turn
+from storage.reply_records import Turn
 from storage.store import Store
 from tests.bot.review.test_verdicts import second_moderator
 from tests.bot.training.test_commands import another_server

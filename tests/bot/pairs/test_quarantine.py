@@ -6,7 +6,8 @@ import pytest
 
 from bot.i18n.en import moderation as words
 from bot.i18n.en import texts
-from storage.records import NewPair, Turn
+from storage.pair_records import NewPair
+from storage.reply_records import Turn
 from storage.store import Store
 from tests.bot.review.test_service import labels
 from tests.bot.review.test_verdicts import second_moderator

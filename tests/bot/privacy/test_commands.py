@@ -18,8 +18,8 @@ from bot.i18n.en import texts
 from bot.settings import load_settings
 from bot.simulation.server import post
 from storage.errors import ReplyNotFound
-from storage.records import Adapter
 from storage.redactions import REDACTED
+from storage.run_records import Adapter
 from storage.store import Store
 from tests.fake_engine import Endless
 

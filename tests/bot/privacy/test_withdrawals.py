@@ -9,7 +9,8 @@ import pytest
 
 from bot.i18n.en import moderation as words
 from bot.i18n.en import texts
-from storage.records import NewReply, Post
+from storage.discord_records import Post
+from storage.reply_records import NewReply
 from storage.store import Store
 from tests.bot.pairs.test_quarantine import approved
 from tests.bot.privacy.test_commands import forget

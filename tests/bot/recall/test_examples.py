@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from model.chat import Message
-from storage.records import NewPair, Turn
+from storage.pair_records import NewPair
+from storage.reply_records import Turn
 from storage.store import Store
 from tests.bot.conftest import kept_open
 from tests.bot.privacy.test_commands import bytes_of, forget

@@ -23,7 +23,7 @@ from bot.settings import load_settings
 from bot.simulation.server import simulate, simulated
 from storage.files.home import Home
 from storage.recall_records import NewChunk, NewDocument
-from storage.records import NewReply, Turn
+from storage.reply_records import NewReply, Turn
 from tests.bot.conftest import no_training
 from tests.fake_engine import FakeEngine
 

@@ -7,7 +7,8 @@ import pytest
 
 from bot.i18n.en import moderation as words
 from bot.i18n.en import texts
-from storage.records import NewPair, NewReply, Turn
+from storage.pair_records import NewPair
+from storage.reply_records import NewReply, Turn
 from storage.store import Store
 from tests.bot.review.test_service import verdicts
 from tests.bot.test_slash_commands import publish

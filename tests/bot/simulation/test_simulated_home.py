@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.settings import load_settings
 from bot.simulation.server import simulated, simulated_home, train_in_simulation
 from storage.origins import ORIGINS
-from storage.records import NewReply, Turn
+from storage.reply_records import NewReply, Turn
 from storage.store import Store
 from trainer.exclusion import words_excluded
 

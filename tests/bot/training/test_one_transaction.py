@@ -10,7 +10,7 @@ from bot.i18n.en import moderation as words
 from bot.i18n.en import texts
 from bot.training.outcome import why_kept
 from model.errors import AdapterMismatch
-from storage.records import Run
+from storage.run_records import Run
 from storage.store import Store
 from tests.bot.test_slash_commands import publish
 

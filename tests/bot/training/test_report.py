@@ -15,7 +15,7 @@ from bot.i18n.en import quarantine, texts
 from bot.review.blind_vote import preference_of
 from bot.training.report import blind_votes_of, report_embed
 from model.config import ModelConfig
-from storage.records import Run
+from storage.run_records import Run
 from storage.store import Store
 from tests.bot.review.test_service import labels
 from tests.tiny import make_tiny_base

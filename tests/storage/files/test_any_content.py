@@ -16,7 +16,7 @@ from storage.files.discord_export import export_kind, speakers
 from storage.files.gzip_file import unpacked
 from storage.files.pair_files import read_pairs, read_voice
 from storage.files.row_rules import BadRow
-from storage.records import NewPair
+from storage.pair_records import NewPair
 from tests.foreign import changed_bytes, changed_fields, names, values
 
 MESSAGE = {

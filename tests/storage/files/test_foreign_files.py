@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from storage.errors import FileUnusable
 from storage.files.pair_files import read_pairs, write_pairs
 from storage.files.row_rules import BadRow
-from storage.records import NewPair, Turn
+from storage.pair_records import NewPair
+from storage.reply_records import Turn
 
 HI = NewPair((Turn("user", "Hi"),), "Hello")
 TWO = [HI, NewPair((Turn("user", "Größe?"),), "Schön 🍵")]

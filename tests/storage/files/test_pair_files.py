@@ -11,7 +11,8 @@ import pytest
 from storage.errors import FileUnusable
 from storage.files.pair_files import read_pairs, write_pairs
 from storage.files.row_rules import BadRow
-from storage.records import NewPair, Turn
+from storage.pair_records import NewPair
+from storage.reply_records import Turn
 from storage.store import Store
 from tests.storage.conftest import ALICE, BOB, a_reply
 

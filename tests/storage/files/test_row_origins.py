@@ -6,8 +6,9 @@ import pytest
 
 from storage.files.pair_files import BadRow, read_pairs, write_pairs
 from storage.origins import ORIGINS
+from storage.pair_records import NewPair
 from storage.recall_records import Recalled
-from storage.records import NewPair, Turn
+from storage.reply_records import Turn
 from storage.store import Store
 from tests.storage.conftest import ALICE, a_reply
 

@@ -8,7 +8,7 @@ import pytest
 
 from storage.files.discord_export import export_kind, find_speaker, speakers
 from storage.files.pair_files import read_voice
-from storage.records import Turn
+from storage.reply_records import Turn
 from tests.storage.files.chats import ADA, BEN, MO, Chat, pairs
 
 

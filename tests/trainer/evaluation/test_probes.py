@@ -8,7 +8,8 @@ import pytest
 
 from model.chat import Message, encode_prompt, end_of_turn_id
 from model.config import GenerationConfig
-from storage.records import NewPair, Turn
+from storage.pair_records import NewPair
+from storage.reply_records import Turn
 from tests.trainer.pairs import a_pair
 from trainer.canaries import canary_prompts
 from trainer.evaluation import evaluate

@@ -11,7 +11,8 @@ import pytest
 from bot.simulation.example_data import EXAMPLES
 from model.config import MemoryConfig
 from storage.files.pair_files import read_pairs
-from storage.records import NewPair, Turn
+from storage.pair_records import NewPair
+from storage.reply_records import Turn
 from tests.trainer.pairs import COLOURS
 from trainer.data_settings import QuarantineConfig
 from trainer.quarantine.reasons import in_english

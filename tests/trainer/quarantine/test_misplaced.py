@@ -12,7 +12,8 @@ from bot.simulation.example_data import EXAMPLES
 from model.config import MemoryConfig
 from model.embedder import load_embedder
 from storage.files.pair_files import read_pairs
-from storage.records import NewPair, Turn
+from storage.pair_records import NewPair
+from storage.reply_records import Turn
 from tests.trainer.pairs import a_pair
 from trainer.data_settings import QuarantineConfig
 from trainer.quarantine.measure import meanings_of

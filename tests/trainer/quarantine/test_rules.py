@@ -10,7 +10,8 @@ import pytest
 
 from bot.simulation.example_data import EXAMPLES
 from storage.files.pair_files import read_pairs
-from storage.records import NewPair, Turn
+from storage.pair_records import NewPair
+from storage.reply_records import Turn
 from tests.trainer.pairs import a_pair
 from trainer.data_settings import QuarantineConfig
 from trainer.quarantine.outliers import distances

@@ -18,7 +18,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from storage.errors import NothingToUndo, NotInQuarantine, ReplyNotFound, ReplyRedacted, SecondModeratorNeeded
 from storage.files.pair_files import write_pairs
-from storage.records import NewPair, NewReply, Turn
+from storage.pair_records import NewPair
+from storage.reply_records import NewReply, Turn
 from storage.store import Store
 from trainer.snapshot.snapshot import take_snapshot
 

@@ -15,7 +15,8 @@ import hypothesis.strategies as st
 from hypothesis import example, given, settings
 
 from storage.origins import LEARNED_BY_DEFAULT, MESSAGE_CONTENT, ORIGINS
-from storage.records import NewPair, NewReply, Turn
+from storage.pair_records import NewPair
+from storage.reply_records import NewReply, Turn
 from storage.store import Store
 from tests.trainer.conftest import QUICK
 from trainer.data_settings import SnapshotConfig

@@ -7,7 +7,8 @@ from functools import partial
 
 import pytest
 
-from storage.records import NewPair, Turn
+from storage.pair_records import NewPair
+from storage.reply_records import Turn
 from storage.store import Store
 from tests.storage.conftest import ALICE, a_reply
 from trainer.data_settings import SnapshotConfig

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from storage.records import NewPair, NewReply, Turn
+from storage.pair_records import NewPair
+from storage.reply_records import NewReply, Turn
 from storage.store import Store
 from tests.trainer.pairs import a_pair
 from trainer.data_settings import QuarantineConfig, SnapshotConfig

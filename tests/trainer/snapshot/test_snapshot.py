@@ -6,7 +6,7 @@ import tracemalloc
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from storage.records import Turn
+from storage.reply_records import Turn
 from storage.store import Store
 from tests.storage.conftest import ALICE, a_reply
 from tests.trainer.pairs import a_pair

@@ -6,7 +6,8 @@ import math
 
 import pytest
 
-from storage.records import Choice, Turn
+from storage.pair_records import Choice
+from storage.reply_records import Turn
 from tests.tiny import tiny_tokenizer
 from tests.trainer.pairs import a_pair
 from trainer.training.preferences import PreferenceFigures, accuracy, triples_of

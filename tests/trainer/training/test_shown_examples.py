@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from storage.records import Pair, Turn
+from storage.pair_records import Pair
+from storage.reply_records import Turn
 from trainer.training.shown_examples import examples_for, with_examples
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from model.chat import Message, encode_prompt, end_of_turn_id
-from storage.records import Turn
+from storage.reply_records import Turn
 from tests.tiny import tiny_tokenizer
 from tests.trainer.pairs import a_pair
 from trainer.training.tokens import IGNORED, Collator, encode_pairs, messages_of, windowed
