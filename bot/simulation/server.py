@@ -18,6 +18,7 @@ import discord
 
 from bot.errors import BotError
 from bot.settings import ApiConfig, BackupConfig, MetricsConfig, Settings
+from model.config import EngineConfig
 from storage.files.home import Home
 from storage.origins import ORIGINS
 from trainer.launch import RunResult, run_training
@@ -66,7 +67,7 @@ def simulated(settings: Settings, *, review_channel: str = REVIEW_CHANNEL) -> Se
     """The same settings, pointed at the simulated server's moderator role and one of its channels for review.
 
     A simulated server is new each time: messages of an earlier one are not taken for deleted. It leaves the bot's
-    backups and ports alone.
+    backups, ports and servers alone.
     """
     discord_ = replace(
         settings.discord,
@@ -78,7 +79,7 @@ def simulated(settings: Settings, *, review_channel: str = REVIEW_CHANNEL) -> Se
     )
     privacy = replace(settings.privacy, look_back=False)
     training = replace(settings.training, learn_from=ORIGINS)  # this is no Discord, whose policy forbids that
-    own = {"backup": BackupConfig(), "api": ApiConfig(), "metrics": MetricsConfig()}
+    own = {"backup": BackupConfig(), "api": ApiConfig(), "metrics": MetricsConfig(), "engine": EngineConfig()}
     return settings.model_copy(update={"discord": discord_, "privacy": privacy, "training": training, **own})
 
 

@@ -31,11 +31,14 @@ def test_settings_and_models_are_shared_and_words_are_not(home):
     assert simulated(load_settings(again)).training.learn_from == ORIGINS
 
 
-def test_the_bot_s_backups_and_ports_are_left_alone(home, tmp_path):
-    """A simulation would write its own words there, delete the bot's old backups, and find the ports taken."""
-    home.config.write_text(f'[backup]\ndirectory = "{tmp_path}"\n[api]\nport = 8001\n[metrics]\nport = 9001\n')
+def test_the_bot_s_backups_ports_and_servers_are_left_alone(home, tmp_path):
+    """A simulation would write its own words there, delete old backups, find ports taken, and load its adapters."""
+    ports = "[api]\nport = 8001\n[metrics]\nport = 9001\n"
+    server = '[engine]\nurl = "http://10.0.0.5:8000/v1"\n'
+    home.config.write_text(f'[backup]\ndirectory = "{tmp_path}"\n{ports}{server}')
     settings = simulated(load_settings(home))
     assert (settings.backup.directory, settings.api.port, settings.metrics.port) == ("", 0, 0)
+    assert settings.engine.url == ()
 
 
 async def test_a_night_there_leaves_out_no_origin(home):
