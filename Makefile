@@ -8,7 +8,9 @@ TESTS ?=
 PACKAGES := bot trainer storage model tests benchmarks supply
 
 .DEFAULT_GOAL := help
-.PHONY: help torture soak test-python package settings setup demo playground test lint format bench bench-train bench-bot bench-memory bench-store bench-learning screenshots clean bench-prompts bench-adapters audit hashes
+VLLM_VENV := .venv-vllm
+
+.PHONY: help test-vllm torture soak test-python package settings setup demo playground test lint format bench bench-train bench-bot bench-memory bench-store bench-learning screenshots clean bench-prompts bench-adapters audit hashes
 
 help: ## Say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -32,6 +34,14 @@ playground: setup ## Open the simulated Discord in the browser
 
 test: setup ## Run the tests
 	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -q --numprocesses 2 --dist loadfile $(TESTS)
+
+$(VLLM_VENV)/.installed: tests/vllm/environment.py
+	@test -x $(VLLM_VENV)/bin/python || $(PYTHON) -m venv $(VLLM_VENV)
+	$(VLLM_VENV)/bin/python tests/vllm/environment.py
+	@touch $@
+
+test-vllm: setup $(VLLM_VENV)/.installed ## Run tests/vllm against a real vLLM on the CPU, in an environment of its own (3.5 GB, minutes)
+	VLLM=$(abspath $(VLLM_VENV))/bin/vllm OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -q -s tests/vllm $(TESTS)
 
 soak: setup ## Half an hour of steady use: memory, files, tasks, log: make soak MINUTES=30 (see docs/reliability.md)
 	$(BIN)/python -m tests.torture.soak --seed $(or $(SEED),0) --minutes $(or $(MINUTES),30)

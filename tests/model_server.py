@@ -135,7 +135,7 @@ class ModelServer:
         if not (path / "adapter_config.json").is_file():
             return _error(404, f"Loading lora {name} failed: No adapter found for {path}")
         if json.loads((path / "adapter_config.json").read_text())["r"] > 16:
-            return _error(400, "LoRA rank 32 is greater than max_lora_rank 16.")
+            return _error(500, "LoRA rank 32 is greater than max_lora_rank 16.")
         self.adapters[name] = str(path)
         return web.Response(text="Success")
 

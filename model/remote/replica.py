@@ -115,7 +115,7 @@ class Replica:
                 f"the model server at {self.url} finds no adapter in {adapter.server_path}, or loads none while it runs"
                 " (docs/remote-engine.md)"
             )
-        if isinstance(error, RequestRefused) and "rank" in error.said.lower():
+        if isinstance(error, RequestRefused | ServerTrouble) and "rank" in error.said.lower():
             return f"its rank is above what the model server at {self.url} was started for (--max-lora-rank)"
         return f"the model server at {self.url} does not load it ({error.why})"
 

@@ -41,7 +41,11 @@ class RequestRefused(GenerationFailed):
 
 
 class ServerTrouble(GenerationFailed):
-    """The server failed at this request; another replica may not."""
+    """The server failed at this request; another replica may not. `said` is its own text, for the log."""
+
+    def __init__(self, why: str, said: str = "") -> None:
+        super().__init__(why)
+        self.said = said
 
 
 @dataclass(frozen=True)
@@ -158,7 +162,7 @@ class Server:
         if status in _STARTING:
             return ServerUnavailable(self.url, f"it answers with status {status}")
         if status >= 500 or status == 429:
-            return ServerTrouble(f"the model server answered with status {status}")
+            return ServerTrouble(f"the model server answered with status {status}", said)
         return RequestRefused(status, said)
 
 
