@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from sqlite3 import Connection, Row
 
+from storage.adapter_errors import AdapterExists, AdapterMissing
 from storage.database import writing
-from storage.errors import AdapterExists, AdapterMissing
 from storage.run_records import Adapter
 from storage.timestamps import now
 

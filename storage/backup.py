@@ -23,8 +23,9 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from storage import encryption
+from storage.backup_errors import BackupDamaged, BackupExists, BackupNotEncrypted
 from storage.database import check_database
-from storage.errors import BackupDamaged, BackupExists, BackupNotEncrypted, HomeNotEmpty
+from storage.errors import HomeNotEmpty
 from storage.faults import as_storage_error, sqlite_errors
 from storage.files import age
 from storage.files.adapter_directory import MANIFEST as ADAPTER_MANIFEST

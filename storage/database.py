@@ -16,7 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from storage import encryption, migrations
-from storage.errors import DatabaseBusy, DatabaseDamaged, DatabaseKeyWrong, DatabaseNewer, DatabaseUnreadable
+from storage.encryption_errors import DatabaseKeyWrong
+from storage.errors import DatabaseBusy, DatabaseDamaged, DatabaseNewer, DatabaseUnreadable
 from storage.faults import BUSY_TIMEOUT_S, as_storage_error, is_busy, is_damage, is_no_database, sqlite_errors
 from storage.files.home import make_private
 

@@ -10,7 +10,7 @@ from sqlite3 import Connection, Row
 
 from storage import answers, erasure, forgotten_people
 from storage.database import writing
-from storage.errors import DocumentEmpty, DocumentNotFound, DocumentTooLong, KnowledgeFull
+from storage.document_errors import DocumentEmpty, DocumentNotFound, DocumentTooLong, KnowledgeFull
 from storage.recall_records import Document, KnowledgeLimits, NewChunk, NewDocument
 from storage.reply_records import Answered, Turn
 from storage.timestamps import now

@@ -17,12 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from storage.errors import (
-    DatabaseEncrypted,
-    DatabaseNotEncrypted,
-    EncryptionNotInstalled,
-    KeyFileUnusable,
-)
+from storage.encryption_errors import DatabaseEncrypted, DatabaseNotEncrypted, EncryptionNotInstalled, KeyFileUnusable
 from storage.faults import BUSY_TIMEOUT_S
 from storage.file_heads import head_of
 

@@ -13,8 +13,8 @@ from sqlite3 import Connection, Row
 from typing import Literal
 
 from storage import adapters, lineage
+from storage.adapter_errors import AdapterMissing, AdapterRetired, ChampionChanged, NothingToRollBack
 from storage.database import writing
-from storage.errors import AdapterMissing, AdapterRetired, ChampionChanged, NothingToRollBack
 from storage.run_records import Promotion, PromotionKind
 from storage.timestamps import now
 

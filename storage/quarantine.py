@@ -17,8 +17,8 @@ from sqlite3 import Connection
 from storage import audit, runs
 from storage.conditions import APPROVED, LATEST_REVIEW, REVIEWED
 from storage.database import writing
-from storage.errors import NotInQuarantine, SecondModeratorNeeded
 from storage.pair_records import Quarantined
+from storage.review_errors import NotInQuarantine, SecondModeratorNeeded
 from storage.timestamps import now
 from storage.turns import decode_turns
 

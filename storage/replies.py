@@ -9,11 +9,11 @@ from sqlite3 import Connection, Row
 from storage import answers, forgotten_people, origins, recalled, word_hashes
 from storage.conditions import WAITING
 from storage.database import writing
-from storage.errors import ReplyNotFound
 from storage.fingerprints import content_hash
 from storage.recall_records import Recalled
 from storage.redaction_rules import REDACTED, RemovedWords, redact_turns
 from storage.reply_records import Answered, NewReply, Reply, Turn
+from storage.review_errors import ReplyNotFound
 from storage.timestamps import now
 from storage.turns import authors_are_known, authors_of, decode_turns, encode_turns, messages_of
 

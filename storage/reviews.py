@@ -7,8 +7,8 @@ from typing import get_args
 
 from storage import outbox, replies
 from storage.database import writing
-from storage.errors import EditEmpty, NothingToUndo, ReplyRedacted
 from storage.fingerprints import content_hash
+from storage.review_errors import EditEmpty, NothingToUndo, ReplyRedacted
 from storage.review_records import Review, Verdict
 from storage.timestamps import now
 

@@ -11,8 +11,8 @@ from sqlite3 import Connection, Row
 from typing import Any
 
 from storage import erasure, samples, state
+from storage.adapter_errors import RunNotFound
 from storage.database import writing
-from storage.errors import RunNotFound
 from storage.run_records import Metric, Outcome, Run
 from storage.timestamps import now
 

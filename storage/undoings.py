@@ -13,7 +13,7 @@ from sqlite3 import Connection, Row
 
 from storage import audit, lineage, outbox
 from storage.database import writing
-from storage.errors import NoVerdicts, UndoingGone
+from storage.review_errors import NoVerdicts, UndoingGone
 from storage.review_records import Undoing
 from storage.timestamps import now
 

@@ -65,7 +65,15 @@ LAYERS = {
         ("",),
     ),
     "storage": (
-        ("errors", "reply_records", "discord_records", "member_records", "audit_records", "recall_records"),
+        ("errors",),
+        (
+            "encryption_errors",
+            "backup_errors",
+            "review_errors",
+            "adapter_errors",
+            "document_errors",
+        ),
+        ("reply_records", "discord_records", "member_records", "audit_records", "recall_records"),
         ("review_records", "pair_records"),
         ("run_records",),
         ("files",),

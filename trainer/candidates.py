@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from model.device_errors import is_out_of_memory
-from storage.errors import AdapterDamaged, AdapterMissing
+from storage.adapter_errors import AdapterDamaged, AdapterMissing
 from storage.pair_records import Pair
 from storage.run_records import Candidate
 from storage.store import Store

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
-from storage.errors import AdapterDamaged, AdapterMissing
+from storage.adapter_errors import AdapterDamaged, AdapterMissing
 from storage.promotions import champion_at
 from trainer.champion import Champion
 from trainer.run_record import RunRecord, digests

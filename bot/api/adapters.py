@@ -15,8 +15,8 @@ from bot.api.bodies import BASE, CURRENT
 from bot.api.errors import EngineUnavailable, ModelNotFound
 from model.errors import AdapterNotLoaded, ModelError
 from model.protocol import IN_USE, AdapterEngine, AdapterRef, ChatEngine, InUse
+from storage.adapter_errors import AdapterDamaged, AdapterMissing
 from storage.async_store import AsyncStore
-from storage.errors import AdapterDamaged, AdapterMissing
 from storage.files.adapter_directory import AdapterDirectory
 from storage.run_records import Adapter
 from storage.store import Store

@@ -130,7 +130,7 @@ def _facts(one: Document) -> dict[str, object]:
 
 def _read(source: str) -> tuple[str, bytes, str | None]:
     """The name of a document, its bytes, and its address where it has one. Raises DocumentUnreadable."""
-    from storage.errors import DocumentUnreadable
+    from storage.document_errors import DocumentUnreadable
 
     if source.startswith(("http://", "https://")):
         return _fetched(source)
@@ -149,7 +149,7 @@ def _fetched(address: str) -> tuple[str, bytes, str | None]:
     from urllib.parse import urlsplit
     from urllib.request import urlopen
 
-    from storage.errors import DocumentUnreadable
+    from storage.document_errors import DocumentUnreadable
     from storage.files.document_text import is_readable
 
     try:

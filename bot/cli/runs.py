@@ -115,7 +115,7 @@ def plot(
 
 def _find(name: str, home: Path | None) -> Run:
     """The run of this id; `last` is the newest that went as far as a comparison. Raises RunNotFound."""
-    from storage.errors import RunNotFound
+    from storage.adapter_errors import RunNotFound
     from storage.files.home import find_home
     from storage.store import Store
 

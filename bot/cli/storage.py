@@ -77,7 +77,7 @@ def decrypt(home: HomeOption = None) -> None:
 def _key_file(home: Home) -> Path:
     from bot.settings import load_settings
     from storage.encryption import key_file_of
-    from storage.errors import KeyFileNotSet
+    from storage.encryption_errors import KeyFileNotSet
 
     load_settings(home)  # a settings file that cannot be read is refused in its own sentence
     key_file = key_file_of(home.db)

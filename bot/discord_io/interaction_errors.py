@@ -20,16 +20,10 @@ from bot.errors import Refused
 from bot.i18n.en import moderation, texts, undoings
 from bot.i18n.language import speak
 from model.errors import ContextTooLong, EngineClosed, EngineFailed, QueueFull
-from storage.errors import (
-    AdapterDamaged,
-    AdapterMissing,
-    AdapterRetired,
-    DatabaseBusy,
-    DatabaseDamaged,
-    DatabaseUnwritable,
-    DiskFull,
+from storage.adapter_errors import AdapterDamaged, AdapterMissing, AdapterRetired, NothingToRollBack
+from storage.errors import DatabaseBusy, DatabaseDamaged, DatabaseUnwritable, DiskFull
+from storage.review_errors import (
     EditEmpty,
-    NothingToRollBack,
     NothingToUndo,
     NotInQuarantine,
     NoVerdicts,

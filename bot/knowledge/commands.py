@@ -37,7 +37,8 @@ from bot.server.moderator_group import ModeratorGroup
 from bot.server.moderators import Moderators, server_of
 from model.config import MemoryConfig
 from model.protocol import ChatEngine
-from storage.errors import DocumentEmpty, DocumentNotFound, DocumentTooLong, KnowledgeFull, StorageError
+from storage.document_errors import DocumentEmpty, DocumentNotFound, DocumentTooLong, KnowledgeFull
+from storage.errors import StorageError
 from storage.files.document_text import chunks_of_text
 from storage.recall_records import Document, KnowledgeLimits, NewDocument
 from storage.store import Store

@@ -16,7 +16,7 @@ from bot.discord_io.excerpts import line
 from bot.errors import Refused
 from bot.i18n.en import knowledge as texts
 from bot.server.moderators import Moderators
-from storage.errors import DocumentUnreadable
+from storage.document_errors import DocumentUnreadable
 from storage.files.document_text import chunks_of_text, is_readable, read_document
 from storage.recall_records import DocumentKind, NewChunk
 from storage.reply_records import Answered

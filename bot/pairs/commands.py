@@ -25,8 +25,8 @@ from bot.pairs.quarantine import show_quarantine
 from bot.pairs.undoing import undo_moderator
 from bot.server.moderator_group import ModeratorGroup
 from bot.server.moderators import Moderators
-from storage.errors import ReplyNotFound
 from storage.pair_records import Pair
+from storage.review_errors import ReplyNotFound
 from storage.store import Store
 
 __all__ = ["PairCommands"]

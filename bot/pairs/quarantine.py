@@ -20,8 +20,8 @@ from bot.i18n.en import moderation as words
 from bot.i18n.en import quarantine as reasons
 from bot.i18n.en import texts
 from bot.server.moderators import Moderators, server_of
-from storage.errors import NotInQuarantine
 from storage.pair_records import Quarantined
+from storage.review_errors import NotInQuarantine
 from storage.store import Store
 
 __all__ = ["QuarantineButton", "show_quarantine"]

@@ -12,8 +12,8 @@ from bot.i18n.language import speaking
 from bot.review.cards import blank_card, card, card_asker, card_buttons, card_of, is_blank
 from bot.server.moderators import Moderators
 from storage.discord_records import Post
-from storage.errors import ReplyNotFound
 from storage.reply_records import Reply
+from storage.review_errors import ReplyNotFound
 from storage.review_records import Review
 from storage.store import Store
 

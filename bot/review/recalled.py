@@ -10,9 +10,9 @@ from bot.errors import Refused
 from bot.i18n.en import knowledge as texts
 from bot.recall.found import Piece, embed_of
 from bot.server.moderators import Moderators, server_of
-from storage.errors import ReplyNotFound
 from storage.recall_records import FoundChunk, Recalled
 from storage.reply_records import Reply
+from storage.review_errors import ReplyNotFound
 from storage.store import Store
 
 __all__ = ["show_recalled"]

@@ -28,8 +28,8 @@ from bot.server.training_servers import TrainingServers
 from bot.settings import DiscordConfig
 from storage.async_store import AsyncStore
 from storage.audit_records import Act
-from storage.errors import ReplyNotFound
 from storage.reply_records import Reply
+from storage.review_errors import ReplyNotFound
 from storage.store import Store
 
 __all__ = ["Moderators", "server_of"]

@@ -15,9 +15,10 @@ from bot.i18n.en import texts
 from bot.training.reasons import reason_of_run
 from model.errors import AdapterMismatch, EngineClosed, EngineFailed, ModelError, OutOfMemory
 from model.protocol import AdapterRef, ChatEngine, SwapReport
+from storage.adapter_errors import AdapterDamaged, AdapterMissing, AdapterRetired
 from storage.async_store import AsyncStore
 from storage.audit_records import Act
-from storage.errors import AdapterDamaged, AdapterMissing, AdapterRetired, StorageError
+from storage.errors import StorageError
 from storage.files.adapter_directory import AdapterDirectory
 from storage.run_records import Promotion, Run
 from storage.store import Store

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bot.i18n.en import reasons as words
 from bot.i18n.language import language
+from storage.adapter_errors import RunNotFound
 from storage.async_store import AsyncStore
-from storage.errors import RunNotFound
 from storage.run_records import Run
 from storage.store import Store
 from trainer.reasons import read_reasons, worded

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from storage.errors import AdapterDamaged, AdapterExists, AdapterMissing, AdapterUnpublished
+from storage.adapter_errors import AdapterDamaged, AdapterExists, AdapterMissing, AdapterUnpublished
 
 MANIFEST = "manifest.json"
 SEAL = "seal"

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from storage.errors import AgeKeyInvalid, AgeKeyMissing, AgeNotInstalled
+from storage.backup_errors import AgeKeyInvalid, AgeKeyMissing, AgeNotInstalled
 
 __all__ = ["decrypt", "encrypt", "is_encrypted", "make_key"]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from threading import Lock
 
-from storage.errors import DocumentUnreadable
+from storage.document_errors import DocumentUnreadable
 from storage.files.encodings import decoded
 from storage.recall_records import NewChunk
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storage import backup
-from storage.errors import AgeKeyInvalid, AgeKeyMissing, BackupDamaged
+from storage.backup_errors import AgeKeyInvalid, AgeKeyMissing, BackupDamaged
 from storage.files import age
 from storage.files.home import Home
 from storage.store import Store

@@ -18,15 +18,8 @@ from pathlib import Path
 import pytest
 
 from storage import backup, encryption
-from storage.errors import (
-    AgeKeyInvalid,
-    AgeKeyMissing,
-    BackupDamaged,
-    BackupExists,
-    BackupNotEncrypted,
-    DiskFull,
-    HomeNotEmpty,
-)
+from storage.backup_errors import AgeKeyInvalid, AgeKeyMissing, BackupDamaged, BackupExists, BackupNotEncrypted
+from storage.errors import DiskFull, HomeNotEmpty
 from storage.files import age
 from storage.files.adapter_directory import AdapterDirectory
 from storage.files.home import Home

@@ -7,14 +7,8 @@ import pytest
 
 from storage import encryption, encryption_change
 from storage.database import check_database, open_database
-from storage.errors import (
-    DatabaseDamaged,
-    DatabaseEncrypted,
-    DatabaseKeyWrong,
-    DatabaseNotEncrypted,
-    DatabaseUnreadable,
-    KeyFileUnusable,
-)
+from storage.encryption_errors import DatabaseEncrypted, DatabaseKeyWrong, DatabaseNotEncrypted, KeyFileUnusable
+from storage.errors import DatabaseDamaged, DatabaseUnreadable
 from storage.store import Store
 
 pytest.importorskip("sqlcipher3")

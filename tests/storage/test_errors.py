@@ -7,11 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from storage import errors
+from storage import adapter_errors, backup_errors, document_errors, encryption_errors, errors, review_errors
 from storage.errors import StorageError
 
 SAMPLES = {"Path": Path("/home/x"), "Path | None": Path("/home/x"), "Sequence[str]": ("m999",), "int | None": 7}
-KINDS = [kind for kind in vars(errors).values() if inspect.isclass(kind) and issubclass(kind, StorageError)]
+MODULES = (errors, encryption_errors, backup_errors, review_errors, adapter_errors, document_errors)
+KINDS = [
+    kind
+    for module in MODULES
+    for kind in vars(module).values()
+    if inspect.isclass(kind) and issubclass(kind, StorageError) and kind.__module__ == module.__name__
+]
 WITHOUT_ADVICE = (StorageError, errors.FileUnusable)  # the base; one whose words are its caller's
 
 

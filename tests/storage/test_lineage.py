@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from storage.errors import RunNotFound
+from storage.adapter_errors import RunNotFound
 from storage.lineage import retire_marked, spans
 from storage.run_records import Adapter
 from tests.storage.conftest import ALICE, BOB, a_reply

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from storage.errors import NothingToUndo
 from storage.pair_records import NewPair
 from storage.reply_records import Turn
+from storage.review_errors import NothingToUndo
 from storage.store import Store
 from tests.storage.conftest import a_reply
 

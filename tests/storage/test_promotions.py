@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from storage.errors import AdapterExists, AdapterMissing, AdapterRetired, NothingToRollBack
+from storage.adapter_errors import AdapterExists, AdapterMissing, AdapterRetired, NothingToRollBack
 from storage.promotions import champion_of, fold
 
 

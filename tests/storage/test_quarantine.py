@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from storage.errors import NotInQuarantine, RunNotFound, SecondModeratorNeeded
+from storage.adapter_errors import RunNotFound
 from storage.pair_records import NewPair
 from storage.reply_records import Turn
+from storage.review_errors import NotInQuarantine, SecondModeratorNeeded
 from tests.storage.conftest import ALICE, a_reply
 
 ANN, BEN = 501, 502

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from storage.errors import DocumentEmpty, DocumentNotFound, DocumentTooLong, KnowledgeFull
+from storage.document_errors import DocumentEmpty, DocumentNotFound, DocumentTooLong, KnowledgeFull
 from storage.pair_records import NewPair
 from storage.recall_records import KnowledgeLimits, NewChunk, NewDocument, Recalled
 from storage.reply_records import Turn

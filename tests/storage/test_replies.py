@@ -7,10 +7,10 @@ from dataclasses import asdict
 
 import pytest
 
-from storage.errors import ReplyNotFound, ReplyRedacted
 from storage.redactions import REDACTED
 from storage.replies import set_message_id
 from storage.reply_records import Turn
+from storage.review_errors import ReplyNotFound, ReplyRedacted
 from tests.storage.conftest import ALICE, BOB, CAROL, a_reply
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from storage.errors import ReplyNotFound
 from storage.lineage import retire_marked
 from storage.pair_records import NewPair
 from storage.reply_records import Turn
+from storage.review_errors import ReplyNotFound
 from storage.run_records import Adapter
 from storage.store import Store
 from tests.storage.conftest import ALICE, BOB, a_reply

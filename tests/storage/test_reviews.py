@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from storage.errors import EditEmpty, ReplyNotFound, ReplyRedacted
+from storage.review_errors import EditEmpty, ReplyNotFound, ReplyRedacted
 from tests.storage.conftest import ALICE, a_reply
 
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 
-from storage.errors import RunNotFound
+from storage.adapter_errors import RunNotFound
 from storage.store import Store
 
 

@@ -6,9 +6,10 @@ import sqlite3
 
 import pytest
 
+from storage.adapter_errors import ChampionChanged
 from storage.audit_records import Act
 from storage.database import open_database, writing
-from storage.errors import ChampionChanged, DiskFull
+from storage.errors import DiskFull
 from storage.run_records import Adapter
 from storage.store import Store
 

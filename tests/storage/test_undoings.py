@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from storage.errors import NoVerdicts, UndoingGone
 from storage.lineage import retire_marked
 from storage.pair_records import NewPair
 from storage.reply_records import Turn
+from storage.review_errors import NoVerdicts, UndoingGone
 from storage.run_records import Adapter
 from storage.timestamps import now
 from tests.storage.conftest import ALICE, a_reply

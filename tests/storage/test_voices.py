@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from storage.errors import AdapterMissing, ChampionChanged
+from storage.adapter_errors import AdapterMissing, ChampionChanged
 from storage.pair_records import NewPair
 from storage.reply_records import Turn
 from storage.run_records import Adapter

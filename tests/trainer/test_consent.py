@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from storage.errors import ReplyRedacted
 from storage.reply_records import NewReply, Turn
+from storage.review_errors import ReplyRedacted
 from storage.store import Store
 from trainer.snapshot.snapshot import Snapshot, take_snapshot
 

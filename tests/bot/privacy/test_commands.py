@@ -17,8 +17,8 @@ import simcord
 from bot.i18n.en import texts
 from bot.settings import load_settings
 from bot.simulation.server import post
-from storage.errors import ReplyNotFound
 from storage.redactions import REDACTED
+from storage.review_errors import ReplyNotFound
 from storage.run_records import Adapter
 from storage.store import Store
 from tests.fake_engine import Endless

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.errors import AdapterDamaged, AdapterExists, AdapterMissing, AdapterUnpublished
+from storage.adapter_errors import AdapterDamaged, AdapterExists, AdapterMissing, AdapterUnpublished
 from storage.files.adapter_directory import AdapterDirectory
 
 WEIGHTS = "adapter_model.safetensors"

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from storage.errors import AdapterDamaged, AdapterMissing, FileUnusable
+from storage.adapter_errors import AdapterDamaged, AdapterMissing
+from storage.errors import FileUnusable
 from storage.files.adapter_directory import AdapterDirectory, is_adapter_name
 from storage.files.discord_export import export_kind, speakers
 from storage.files.gzip_file import unpacked

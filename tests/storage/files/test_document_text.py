@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import semantic_text_splitter
 
-from storage.errors import DocumentUnreadable
+from storage.document_errors import DocumentUnreadable
 from storage.files.document_text import is_readable, read_document
 
 PAGE = """<!doctype html><html><head><title>Versand &amp; Rückgabe</title><script>var secret = 1;</script></head><body>

@@ -17,7 +17,7 @@ from model.adapter.slots import AdapterSlots
 from model.chat import Message, encode_prompt
 from model.engine import Engine
 from model.protocol import AdapterRef, Sampling
-from storage.errors import AdapterExists
+from storage.adapter_errors import AdapterExists
 from storage.files.adapter_directory import AdapterDirectory
 from tests.tiny import make_tiny_adapter, make_tiny_base
 from trainer.errors import AdoptionRefused

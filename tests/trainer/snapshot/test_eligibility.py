@@ -16,10 +16,10 @@ import hypothesis.strategies as st
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from storage.errors import NothingToUndo, NotInQuarantine, ReplyNotFound, ReplyRedacted, SecondModeratorNeeded
 from storage.files.pair_files import write_pairs
 from storage.pair_records import NewPair
 from storage.reply_records import NewReply, Turn
+from storage.review_errors import NothingToUndo, NotInQuarantine, ReplyNotFound, ReplyRedacted, SecondModeratorNeeded
 from storage.store import Store
 from trainer.snapshot.snapshot import take_snapshot
 

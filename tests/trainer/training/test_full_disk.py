@@ -9,7 +9,8 @@ import sqlite3
 
 import pytest
 
-from storage.errors import AdapterUnpublished, DiskFull
+from storage.adapter_errors import AdapterUnpublished
+from storage.errors import DiskFull
 from trainer.errors import is_disk_full
 
 
