@@ -1,6 +1,6 @@
 """The GPU kernels as functions on tensors: shapes, grids and scratch space.
 
-The kernels themselves are CUDA (model/fused/gpu/nf4.cu) and Triton (model/fused/gpu/triton_kernels.py).
+The kernels themselves are CUDA (model/fused/gpu/nf4.cu) and Triton (the files triton_*.py beside this one).
 
 Import only where Triton is (`model.fused.backend.kernels_for` says).
 """
@@ -20,7 +20,7 @@ from bitsandbytes.functional import QuantState
 from torch.nn import functional
 
 from model.adapter.slots import RowSlots
-from model.fused.gpu import triton_kernels as kernel
+from model.fused.gpu import triton_ends, triton_norms, triton_prompt_attention, triton_step_attention
 from model.fused.gpu.nvrtc import CompilationFailed, compile_kernels
 from model.fused.kernels import Activation, AttentionShape, CompileLayers
 
@@ -109,10 +109,10 @@ class _Step(NamedTuple):
         sizes = {"H": heads, "KV": kv, "D": dim, "T": length, "TURNED": how.turned}
         sizes["NORMED"] = how.head_norms is not None
         if self.together:
-            kernel.store[(m, kv)](*new, k_norm, eps, **sizes, num_warps=1)
+            triton_prompt_attention.store[(m, kv)](*new, k_norm, eps, **sizes, num_warps=1)
             if m > SMALL_BATCH:  # few tokens share the past among more blocks of threads, below
                 block, keys_at_once = PROMPT_BLOCKS[dim]
-                kernel.attend_prompt[(triton.cdiv(m, block), heads)](
+                triton_prompt_attention.attend_prompt[(triton.cdiv(m, block), heads)](
                     *new, q_norm, out, m, how.scale, eps, WINDOW=how.window, BM=block, BT=keys_at_once, **sizes,
                     num_warps=8,
                 )  # fmt: skip
@@ -121,11 +121,11 @@ class _Step(NamedTuple):
         top = torch.empty(m, heads, splits, dtype=torch.float32, device=qkv.device)
         total = torch.empty_like(top)
         mixed = torch.empty(m, heads, splits, dim, dtype=torch.float32, device=qkv.device)
-        kernel.attend[(m, kv, splits)](
+        triton_step_attention.attend[(m, kv, splits)](
             *new, q_norm, k_norm, top, total, mixed, how.scale, eps, WINDOW=how.window,
             BG=max(16, triton.next_power_of_2(heads // kv)), BT=STEP_KEYS[dim], SPLITS=splits, **sizes, num_warps=4,
         )  # fmt: skip
-        kernel.combine[(m * heads,)](top, total, mixed, out, D=dim, SPLITS=splits, num_warps=2)
+        triton_step_attention.combine[(m * heads,)](top, total, mixed, out, D=dim, SPLITS=splits, num_warps=2)
         return out
 
 
@@ -223,7 +223,7 @@ def finish(
     edges = (*segments, 1 << 30, 1 << 30)
     first, second = edges[0], edges[0] + edges[1]
     out = torch.empty(m, n, dtype=torch.bfloat16, device=sums.device)
-    kernel.finish[(triton.cdiv(n, 64), m)](
+    triton_ends.finish[(triton.cdiv(n, 64), m)](
         sums, low, b, rows.index, b if bias is None else bias, b if residual is None else residual, out, FIRST=first,
         SECOND=second, N=n, R=low.shape[1], RANK=b.shape[2], BN=64, HAS_BIAS=bias is not None,
         HAS_RESIDUAL=residual is not None, FACTOR=factor, num_warps=2,
@@ -237,7 +237,7 @@ def finish_gated(
     """[M, N / 2] bf16: activation(gate) * up of a fused gate and up product."""
     m, n = sums.shape
     out = torch.empty(m, n // 2, dtype=torch.bfloat16, device=sums.device)
-    kernel.finish_gated[(triton.cdiv(n // 2, 64), m)](
+    triton_ends.finish_gated[(triton.cdiv(n // 2, 64), m)](
         sums, low, b, rows.index, out, HALF=n // 2, R=low.shape[1], RANK=b.shape[2], BN=64, SILU=activation == "silu",
         num_warps=2,
     )  # fmt: skip
@@ -248,14 +248,16 @@ def gated(y: torch.Tensor, activation: Activation) -> torch.Tensor:
     """[M, N / 2] bf16: activation(gate) * up of the two halves of [M, N]."""
     m, n = y.shape
     out = torch.empty(m, n // 2, dtype=torch.bfloat16, device=y.device)
-    kernel.gated[(triton.cdiv(n // 2, 1024), m)](y, out, HALF=n // 2, BN=1024, SILU=activation == "silu", num_warps=4)
+    triton_ends.gated[(triton.cdiv(n // 2, 1024), m)](
+        y, out, HALF=n // 2, BN=1024, SILU=activation == "silu", num_warps=4
+    )
     return out
 
 
 def rms_norm(x: torch.Tensor, weight: torch.Tensor, eps: float, residual: torch.Tensor | None = None) -> torch.Tensor:
     """RMS norm of [M, N], rounded as the family's module rounds it, plus residual."""
     out = torch.empty(x.shape, dtype=x.dtype, device=x.device)
-    kernel.rms_norm[(x.shape[0],)](
+    triton_norms.rms_norm[(x.shape[0],)](
         x, weight, x if residual is None else residual, out, eps, x.stride(0), N=x.shape[1],
         BN=triton.next_power_of_2(x.shape[1]), HAS_RESIDUAL=residual is not None, num_warps=8,
     )  # fmt: skip

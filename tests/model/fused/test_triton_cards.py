@@ -47,15 +47,16 @@ def shared_bytes(kernel, card, constants, *, warps):
 @pytest.mark.parametrize("card", MOST_BYTES)
 def test_attention_fits(card, dim, turned):
     """Over a prompt and in a step, as model/fused/gpu/kernels.py launches its kernels."""
-    from model.fused.gpu import triton_kernels as kernel
     from model.fused.gpu.kernels import PROMPT_BLOCKS, STEP_KEYS
+    from model.fused.gpu.triton_prompt_attention import attend_prompt
+    from model.fused.gpu.triton_step_attention import attend
 
     sizes = {**SHAPE, "WINDOW": 0, "D": dim, "TURNED": turned, "T": 2048}
     block, keys = PROMPT_BLOCKS[dim]
     prompt = {**sizes, "BM": block, "BT": keys}
-    assert shared_bytes(kernel.attend_prompt, card, prompt, warps=8) <= MOST_BYTES[card]
+    assert shared_bytes(attend_prompt, card, prompt, warps=8) <= MOST_BYTES[card]
     step = {**sizes, "BG": 16, "BT": STEP_KEYS[dim], "SPLITS": 4}
-    assert shared_bytes(kernel.attend, card, step, warps=4) <= MOST_BYTES[card]
+    assert shared_bytes(attend, card, step, warps=4) <= MOST_BYTES[card]
 
 
 @pytest.mark.parametrize("card", MOST_BYTES)
