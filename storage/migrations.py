@@ -583,6 +583,46 @@ def m041_candidates(db: Database) -> None:
     db.execute("create index candidate_pairs_reply on candidate_pairs (reply_id)")
 
 
+def m045_undoings(db: Database) -> None:
+    # Verdicts of one moderator that were taken back together, with what was added for each, so that it can be reversed.
+    db.execute("""
+        create table undoings (
+            id integer primary key,
+            moderator_id integer not null,
+            guild_id integer,
+            since text not null,
+            actor text not null,
+            created_at text not null,
+            reversed_at text
+        )
+    """)
+    db.execute("""
+        create table undone_reviews (
+            undoing_id integer not null references undoings (id) on delete cascade,
+            reply_id integer not null references replies (id) on delete cascade,
+            review_id integer not null references reviews (id) on delete cascade,
+            placed_id integer not null references reviews (id) on delete cascade,
+            primary key (undoing_id, reply_id)
+        )
+    """)
+    db.execute("create index undone_reviews_reply on undone_reviews (reply_id)")
+    db.execute("create index undone_reviews_review on undone_reviews (review_id)")
+    db.execute("create index undone_reviews_placed on undone_reviews (placed_id)")
+    db.execute("""
+        create table undone_decisions (
+            undoing_id integer not null references undoings (id) on delete cascade,
+            reply_id integer not null references replies (id) on delete cascade,
+            words text not null,
+            state text not null,
+            decided_by text,
+            decided_by_id integer,
+            decided_at text,
+            primary key (undoing_id, reply_id)
+        )
+    """)
+    db.execute("create index undone_decisions_reply on undone_decisions (reply_id)")
+
+
 def m050_recall(db: Database) -> None:
     # Documents of a server. channel_id: who reads this channel may be shown it; null: everybody on the server.
     db.execute("""
@@ -710,46 +750,6 @@ def m051_recalled(db: Database) -> None:
     """)
     db.execute("create index recalled_example on recalled (example_id) where example_id is not null")
     db.execute("create index recalled_entry on recalled (entry_id) where entry_id is not null")
-
-
-def m045_undoings(db: Database) -> None:
-    # Verdicts of one moderator that were taken back together, with what was added for each, so that it can be reversed.
-    db.execute("""
-        create table undoings (
-            id integer primary key,
-            moderator_id integer not null,
-            guild_id integer,
-            since text not null,
-            actor text not null,
-            created_at text not null,
-            reversed_at text
-        )
-    """)
-    db.execute("""
-        create table undone_reviews (
-            undoing_id integer not null references undoings (id) on delete cascade,
-            reply_id integer not null references replies (id) on delete cascade,
-            review_id integer not null references reviews (id) on delete cascade,
-            placed_id integer not null references reviews (id) on delete cascade,
-            primary key (undoing_id, reply_id)
-        )
-    """)
-    db.execute("create index undone_reviews_reply on undone_reviews (reply_id)")
-    db.execute("create index undone_reviews_review on undone_reviews (review_id)")
-    db.execute("create index undone_reviews_placed on undone_reviews (placed_id)")
-    db.execute("""
-        create table undone_decisions (
-            undoing_id integer not null references undoings (id) on delete cascade,
-            reply_id integer not null references replies (id) on delete cascade,
-            words text not null,
-            state text not null,
-            decided_by text,
-            decided_by_id integer,
-            decided_at text,
-            primary key (undoing_id, reply_id)
-        )
-    """)
-    db.execute("create index undone_decisions_reply on undone_decisions (reply_id)")
 
 
 def m052_answerability(db: Database) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["ENGLISH", "Reason", "Value", "in_english", "read_reasons", "stored", "worded"]
+__all__ = ["ENGLISH", "Reason", "Value", "excluded", "in_english", "read_reasons", "stored", "worded"]
 
 Value = str | int | float
 
@@ -60,8 +60,13 @@ ENGLISH: dict[str, str] = {
     "few.new.one": "1 pair is new since the last run, and a run needs {needed}.",
     "few.new": "{new} pairs are new since the last run, and a run needs {needed}.",
     "few.quarantine": "{count} of {new} new pairs were quarantined until a second person has looked.",
-    "excluded.one": "1 more pair waits, since training.learn_from leaves out words in it; see /setup.",
-    "excluded": "{count} more pairs wait, since training.learn_from leaves out words in them; see /setup.",
+    "excluded.one": (
+        "1 more pair waits, since training.learn_from leaves out words in it, such as Discord messages; see /setup."
+    ),
+    "excluded": (
+        "{count} more pairs wait, since training.learn_from leaves out words in them, such as Discord messages; see "
+        "/setup."
+    ),
     # Why a run failed.
     "failed": "{text}",
     "failed.stopped": "The run was stopped before it finished.",
@@ -171,6 +176,11 @@ class _Formatter(string.Formatter):
             return str(int(value))
         text: str = super().format_field(value, format_spec)
         return text.replace(".", self._decimal) if isinstance(value, float) else text
+
+
+def excluded(count: int) -> Reason:
+    """Pairs that wait because of where their words came from, and what would change that."""
+    return Reason("excluded.one" if count == 1 else "excluded", {"count": count})
 
 
 def worded(reason: Reason, words: Mapping[str, str], *, decimal: str = ".") -> str:

@@ -30,11 +30,11 @@ from trainer.evaluation.gate import decide
 from trainer.failure import close_failed
 from trainer.heartbeat import heartbeat
 from trainer.lock import run_lock
-from trainer.pairs import screen_pairs, take_snapshot
 from trainer.progress import Progress
 from trainer.result import RunResult, result_of
 from trainer.resume import CHECKPOINTS, find_resumable, finish_judged
 from trainer.run_record import RunRecord
+from trainer.run_snapshot import screen_pairs, take_snapshot
 from trainer.schedule import local_date as date_in_zone
 from trainer.settings import TrainerSettings
 from trainer.snapshot.holdout import validation_split

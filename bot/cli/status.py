@@ -86,7 +86,7 @@ def _run(run: Run) -> dict[str, Any]:
 
 
 def _in_words(facts: dict[str, Any], home: Home) -> str:
-    from trainer.exclusion import words_excluded
+    from trainer.reasons import excluded, in_english
 
     pairs, last = facts["pairs"], facts["last_run"]
     ended = "never" if last is None else f"{last['started_at'][:16]} UTC, {_outcome(last)}"
@@ -95,7 +95,7 @@ def _in_words(facts: dict[str, Any], home: Home) -> str:
         "Base model": facts["base_model"],
         "Adapter": facts["adapter"] or "none (base model)",
         "Pairs": ", ".join(f"{count} {name}" for name, count in pairs.items()),
-        **({"": words_excluded(pairs["excluded"])} if pairs["excluded"] else {}),
+        **({"": in_english(excluded(pairs["excluded"]))} if pairs["excluded"] else {}),
         "Last run": ended,
         "Next run": facts["next_run"] or "not scheduled",
     }

@@ -63,7 +63,7 @@ def database(place: Home, settings: Settings) -> Finding:
     from storage.database import check_database
     from storage.encryption import is_plain
     from storage.store import Store
-    from trainer.exclusion import words_excluded
+    from trainer.reasons import excluded, in_english
 
     if not place.db.exists():
         return Finding("good", "database", "not made yet; the first command that needs it makes it")
@@ -73,7 +73,7 @@ def database(place: Home, settings: Settings) -> Finding:
         counts = store.counts(settings.consent, servers=training.servers, learn_from=training.learn_from)
     kept = "not encrypted" if is_plain(place.db) else "encrypted"
     text = f"{kept}; {counts.approved} approved pairs, {counts.eligible} of them may be trained on"
-    waiting = [words_excluded(counts.excluded)] if counts.excluded else []
+    waiting = [in_english(excluded(counts.excluded))] if counts.excluded else []
     if settings.consent == "members" and counts.eligible + counts.excluded < counts.approved:
         waiting.append(f"{'the' if not waiting else 'The'} others wait for members to opt in with /privacy.")
     if waiting:

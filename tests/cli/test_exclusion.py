@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.settings import load_settings
 from storage.reply_records import NewReply, Turn
 from storage.store import Store
-from trainer.exclusion import words_excluded
+from trainer.reasons import excluded, in_english
 
 
 def said_on_discord(store: Store, count: int) -> None:
@@ -23,7 +23,7 @@ def said_on_discord(store: Store, count: int) -> None:
 def test_status_counts_what_waits_and_says_what_would_change_it(nightshift, store):
     """In words and for scripts."""
     said_on_discord(store, 2)
-    assert words_excluded(2) in nightshift("status").out
+    assert in_english(excluded(2)) in nightshift("status").out
     assert nightshift("status", "--json").json["pairs"] == {
         "pending": 0, "approved": 2, "rejected": 0, "eligible": 0, "excluded": 2,
     }  # fmt: skip
@@ -33,7 +33,7 @@ def test_doctor_names_them(nightshift, store):
     """They do not wait for members."""
     said_on_discord(store, 1)
     said = nightshift("doctor").out
-    assert words_excluded(1) in said
+    assert in_english(excluded(1)) in said
     assert "wait for members" not in said
 
 
@@ -74,7 +74,7 @@ def test_a_skipped_night_says_that_they_wait(nightshift, store):
     nightshift("train")
     run = store.last_run()
     assert run.outcome == "skipped"
-    assert run.reason.endswith(words_excluded(3))
+    assert run.reason.endswith(in_english(excluded(3)))
     assert run.details["excluded"] == 3
 
 

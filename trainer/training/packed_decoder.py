@@ -20,8 +20,8 @@ from torch.nn import Parameter
 
 from trainer.training.flat_adapter import FlatAdapter
 from trainer.training.fused_autograd import is_adapted
-from trainer.training.operations import HeadNorms, Operations, Shape, Where
 from trainer.training.packed_linears import Dropout, PackedLinears
+from trainer.training.packed_operations import HeadNorms, Operations, Shape, Where
 
 __all__ = ["PackedDecoder", "adapter_groups", "has_known_layers", "has_packed_form"]
 

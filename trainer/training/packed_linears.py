@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from trainer.training.flat_adapter import FlatAdapter
-from trainer.training.operations import Operations
+from trainer.training.packed_operations import Operations
 
 __all__ = ["Dropout", "PackedLinears"]
 

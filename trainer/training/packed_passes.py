@@ -19,9 +19,9 @@ import torch
 from model.device_errors import is_out_of_memory
 from trainer.training.flat_adapter import FlatAdapter, flattened
 from trainer.training.likelihood import has_plain_scores, tokens_at_once
-from trainer.training.operations import Operations, Where, operations_for
 from trainer.training.packed_decoder import PackedDecoder, adapter_groups, has_packed_form
 from trainer.training.packed_linears import Dropout
+from trainer.training.packed_operations import Operations, Where, operations_for
 from trainer.training.packing import MOST_REST, size_among, size_of
 from trainer.training.recipe import Recipe
 from trainer.training.tokens import Example

@@ -26,8 +26,14 @@ WORDS = {
     "few.new.one": "Seit dem letzten Training ist 1 Paar dazugekommen, und ein neues braucht {needed}.",
     "few.new": "Seit dem letzten Training sind {new} Paare dazugekommen, und ein neues braucht {needed}.",
     "few.quarantine": "{count} von {new} neuen Paaren sind in Quarantäne, bis eine zweite Person sie geprüft hat.",
-    "excluded.one": "1 weiteres Paar wartet, weil training.learn_from Wörter darin ausschließt; siehe /setup.",
-    "excluded": "{count} weitere Paare warten, weil training.learn_from Wörter darin ausschließt; siehe /setup.",
+    "excluded.one": (
+        "1 weiteres Paar wartet, weil training.learn_from Wörter darin ausschließt, zum Beispiel Discord-Nachrichten; "
+        "siehe /setup."
+    ),
+    "excluded": (
+        "{count} weitere Paare warten, weil training.learn_from Wörter darin ausschließt, zum Beispiel "
+        "Discord-Nachrichten; siehe /setup."
+    ),
     "failed": "{text}",
     "failed.stopped": "Das Training wurde abgebrochen, bevor es fertig war.",
     "failed.memory": (

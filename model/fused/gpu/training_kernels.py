@@ -1,4 +1,4 @@
-"""The GPU kernels of a training pass as functions on tensors. Fits `trainer.training.operations.Operations`.
+"""The GPU kernels of a training pass as functions on tensors. Fits `trainer.training.packed_operations.Operations`.
 
 Attention is torch's own variable-length kernel (FlashAttention 2, arXiv:2307.08691). Import only where Triton is.
 """

@@ -1,7 +1,7 @@
 """Triton kernels of a training pass: norms, rotation, the gate, cross entropy and dropout, forward and back.
 
 They are called through model/fused/gpu/training_kernels.py. What they compute is written down in torch in
-`trainer.training.operations`, and rounded as there.
+`trainer.training.packed_operations`, and rounded as there.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from bot.simulation.server import simulated, simulated_home, train_in_simulation
 from storage.origins import ORIGINS
 from storage.reply_records import NewReply, Turn
 from storage.store import Store
-from trainer.exclusion import words_excluded
+from trainer.reasons import excluded, in_english
 
 
 def said(store: Store) -> None:
@@ -53,4 +53,4 @@ async def test_a_night_there_leaves_out_no_origin(home):
     with Store.open(home.db) as store:
         counts = store.counts(learn_from=load_settings(home).training.learn_from)
     assert (counts.eligible, counts.excluded) == (0, 1)
-    assert words_excluded(1) not in result.reason
+    assert in_english(excluded(1)) not in result.reason

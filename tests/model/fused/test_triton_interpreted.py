@@ -13,7 +13,7 @@ pytest.importorskip("triton", reason="no Triton here: it comes with CUDA builds 
 PROGRAM = """
 import torch
 from model.fused.gpu.training_kernels import TrainingKernels
-from trainer.training.operations import TorchOperations
+from trainer.training.packed_operations import TorchOperations
 
 torch.manual_seed(0)
 kernels, plain = TrainingKernels(), TorchOperations()

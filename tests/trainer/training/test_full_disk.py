@@ -61,7 +61,7 @@ def test_a_full_disk_ends_a_run_with_a_sentence_and_it_goes_on_later(place, fill
 
 def test_a_full_disk_before_there_is_anything_to_go_on_from_closes_the_run(place, filling, monkeypatch):
     """Then the night starts again."""
-    filling("trainer.pairs.write_manifest")
+    filling("trainer.run_snapshot.write_manifest")
     result = place.run()
     assert result.reason == f"The disk of {place.home.root} is full: free some space, and train again."
     monkeypatch.undo()

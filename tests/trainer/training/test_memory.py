@@ -25,9 +25,9 @@ from trainer.training.memory import (
     parse_size,
     training_footprint,
 )
-from trainer.training.operations import TorchOperations, Where
 from trainer.training.packed_decoder import PackedDecoder, adapter_groups
 from trainer.training.packed_linears import Dropout
+from trainer.training.packed_operations import TorchOperations, Where
 from trainer.training.qlora import CHALLENGER, attach_adapter
 from trainer.training.recipe import resolve
 

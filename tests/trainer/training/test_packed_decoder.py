@@ -18,8 +18,8 @@ from trainer.training import qlora
 from trainer.training.base import forbid_repacking
 from trainer.training.flat_adapter import flattened
 from trainer.training.likelihood import completion_losses, negative_log_likelihoods
-from trainer.training.operations import TorchOperations, operations_for
 from trainer.training.packed_decoder import PackedDecoder, adapter_groups, has_packed_form
+from trainer.training.packed_operations import TorchOperations, operations_for
 from trainer.training.packed_passes import PackedPasses, packed_passes
 from trainer.training.qlora import CHALLENGER, attach_adapter
 from trainer.training.tokens import Example

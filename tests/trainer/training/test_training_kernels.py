@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from trainer.training.operations import Shape, TorchOperations, Where
+from trainer.training.packed_operations import Shape, TorchOperations, Where
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 

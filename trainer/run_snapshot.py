@@ -8,11 +8,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from storage.servers import Voice
-from trainer.exclusion import words_excluded
 from trainer.quarantine.reasons import stored as stored_text
 from trainer.quarantine.rules import in_words
 from trainer.readiness import why_not_train
-from trainer.reasons import Reason, in_english
+from trainer.reasons import Reason, excluded, in_english
 from trainer.result import RunResult
 from trainer.run_record import TRAINED, RunRecord, digests
 from trainer.snapshot.manifest import manifest_of, write_manifest
@@ -33,19 +32,17 @@ def take_snapshot(record: RunRecord, *, force: bool) -> Snapshot | RunResult:
     record.stage("snapshot")
     former = record.former()
     snapshot = _snapshot(record, former)
-    excluded = record.store.counts(record.settings.consent, **record.choice).excluded
+    waiting = record.store.counts(record.settings.consent, **record.choice).excluded
     record.update(
         snapshot_hash=snapshot.hash,
         train_pairs=len(snapshot.train),
         holdout_pairs=len(snapshot.holdout),
-        details={"excluded": excluded},
+        details={"excluded": waiting},
     )
     refusal = why_not_train(snapshot, digests(former), record.settings.training, force=force)
     if refusal is not None:
-        more = words_excluded(excluded)
-        waiting = Reason("excluded.one" if excluded == 1 else "excluded", {"count": excluded})
-        parts = (refusal, waiting) if excluded else (refusal,)
-        return record.skip(f"{in_english(refusal)} {more}".rstrip(), parts)
+        why = (refusal, excluded(waiting)) if waiting else (refusal,)
+        return record.skip(in_english(why), why)
     return snapshot
 
 
