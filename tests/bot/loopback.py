@@ -300,7 +300,7 @@ class Loopback:
     # --- gateway ---
 
     async def gateway(self, request: web.Request) -> web.WebSocketResponse:
-        self._socket = socket = web.WebSocketResponse()
+        socket = web.WebSocketResponse()
         await socket.prepare(request)
         await socket.send_json({"op": 10, "d": {"heartbeat_interval": 40_000}})
         async for frame in socket:
@@ -308,16 +308,24 @@ class Loopback:
             if received["op"] == 1:
                 await socket.send_json({"op": 11})
             elif received["op"] == 2:
+                resume = str(request.url.with_scheme("ws"))
+                shard, count = received["d"].get("shard", (0, 1))
+                about = {"v": 10, "user": _PEOPLE[BOT], "session_id": "s", "resume_gateway_url": resume}
+                about["shard"] = [shard, count]
+                if (GUILD >> 22) % count != shard:  # the one server there is is another shard's
+                    self.sessions.append(f"shard {shard} of {count}")
+                    await socket.send_json({"op": 0, "t": "READY", "s": 1, "d": {**about, "guilds": []}})
+                    continue
+                self._socket = socket
                 self.sessions.append("identified")
                 self.forgotten = False
-                resume = str(request.url.with_scheme("ws"))
-                about = {"v": 10, "user": _PEOPLE[BOT], "session_id": "s", "resume_gateway_url": resume}
                 await self._dispatch("READY", {**about, "guilds": [{"id": str(GUILD), "unavailable": True}]})
                 await self._dispatch("GUILD_CREATE", _guild())
                 self._ready.set()
             elif received["op"] == 6 and self.forgotten:
                 await socket.send_json({"op": 9, "d": False})
             elif received["op"] == 6:
+                self._socket = socket
                 self.sessions.append("resumed")
                 for event in self._again:
                     await socket.send_json(event)

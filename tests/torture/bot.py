@@ -8,7 +8,7 @@ import resource
 import signal
 import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,17 +33,17 @@ enabled = false
 
 
 class BotProcess:
-    """One home and the process that runs on it; `place` is its Discord."""
+    """One home and a process that runs on it; `place` is its Discord, `settings` are its own variables."""
 
-    def __init__(self, home: Home, place: Loopback, log: Path) -> None:
-        self.home, self.place, self._log = home, place, log
+    def __init__(self, home: Home, place: Loopback, log: Path, settings: Mapping[str, str] | None = None) -> None:
+        self.home, self.place, self._log, self._settings = home, place, log, settings or {}
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self, *, wait_s: float = 90.0) -> None:
         """Start it and wait until Discord has it on the gateway."""
         self.place.gone()
         base, gateway = discord.http.Route.BASE, str(discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY)
-        environment = {**os.environ, "NIGHTSHIFT_HOME": str(self.home.root), "DISCORD_TOKEN": "good"}
+        environment = {**os.environ, "NIGHTSHIFT_HOME": str(self.home.root), "DISCORD_TOKEN": "good", **self._settings}
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "tests.torture.program", base, gateway, "run"),
