@@ -55,8 +55,8 @@ LAYERS = {
         ("cli",),
     ),
     "trainer": (
-        ("errors", "setting_names", "data_settings", "canaries", "setting_descriptions", "reasons"),
-        ("gate_settings",),
+        ("errors", "setting_names", "setting_kinds", "canaries", "setting_descriptions", "reasons"),
+        ("gate_settings", "data_settings"),
         ("settings",),
         ("snapshot",),
         ("training",),

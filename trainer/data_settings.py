@@ -7,9 +7,10 @@ from typing import Annotated
 
 from pydantic import Field
 
+from trainer.setting_kinds import Seed, Share
+
 __all__ = ["QuarantineConfig", "SnapshotConfig"]
 
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Part = Annotated[float, Field(gt=0.0, le=1.0)]
 Count = Annotated[int, Field(ge=1, le=100_000_000)]
 Positive = Annotated[float, Field(ge=0.001, le=1_000_000.0)]
@@ -25,7 +26,7 @@ class SnapshotConfig:
     """Age at which a pair weighs half as much in the reservoir."""
     edited_weight: Positive = 2.0
     """How many times as much a pair weighs there whose words a moderator wrote."""
-    seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 0
+    seed: Seed = 0
     """Seed of the reservoir."""
     near_duplicate: Part = 0.85
     """Overlap of character 5-grams from which two pairs count as one; 1 keeps all but exact duplicates."""

@@ -9,14 +9,12 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from trainer.canaries import checked
+from trainer.setting_kinds import Seed, Share, Tolerance
 
 __all__ = ["GateConfig"]
 
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
-Tolerance = Annotated[float, Field(ge=0.0, le=100.0)]
 Samples = Annotated[int, Field(ge=0, le=10_000)]
 Tokens = Annotated[int, Field(ge=1, le=1 << 20)]
-Seed = Annotated[int, Field(ge=0, lt=1 << 32)]
 
 
 def _compiling(patterns: tuple[str, ...]) -> tuple[str, ...]:

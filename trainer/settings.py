@@ -31,6 +31,7 @@ from trainer.canaries import read_canaries
 from trainer.data_settings import QuarantineConfig, SnapshotConfig
 from trainer.errors import SettingsInvalid
 from trainer.gate_settings import GateConfig
+from trainer.setting_kinds import Seed, Share, Tolerance
 from trainer.setting_names import capital, refuse_unknown, refuse_unknown_variables, sentence_of
 
 __all__ = [
@@ -47,13 +48,10 @@ __all__ = [
 BOT_SECTIONS = ("discord", "privacy", "backup", "log", "api", "metrics", "engine")
 """Sections of the same file that are read by the bot alone."""
 
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
-Tolerance = Annotated[float, Field(ge=0.0, le=100.0)]
 Rate = Annotated[float, Field(ge=1e-9, le=1.0)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Number = Annotated[int, Field(ge=0, le=1_000_000)]
 Rank = Annotated[int, Field(ge=1, le=256)]
-Seed = Annotated[int, Field(ge=0, lt=1 << 32)]
 
 
 def _by_id(given: object) -> object:
