@@ -14,7 +14,7 @@ from types import GeneratorType, TracebackType
 from typing import Concatenate, ParamSpec, Self, TypeVar
 
 from storage.errors import StoreClosed
-from storage.faults import as_storage_error, sqlite_errors
+from storage.faults import in_own_words
 from storage.store import Store
 
 P = ParamSpec("P")
@@ -104,13 +104,8 @@ class AsyncStore:
 
 def _result(ask: Callable[[], T]) -> T:
     """The result of a call on the store's thread; failures of the disk become errors of the store."""
-    failures: tuple[type[Exception], ...] = (*sqlite_errors(), OSError)
-    try:
+    with in_own_words():
         result = ask()
-    except failures as error:
-        if (known := as_storage_error(error)) is not None:
-            raise known from error
-        raise
     if isinstance(result, GeneratorType):
         raise TypeError("rows are read on the store's thread: pass a function that makes a list of them")
     return result

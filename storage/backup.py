@@ -17,7 +17,6 @@ import shutil
 import tarfile
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, cast
@@ -26,11 +25,12 @@ from storage import encryption
 from storage.backup_errors import BackupDamaged, BackupExists, BackupNotEncrypted
 from storage.database import check_database
 from storage.errors import HomeNotEmpty
-from storage.faults import as_storage_error, sqlite_errors
+from storage.faults import in_own_words
 from storage.files import age
 from storage.files.adapter_directory import MANIFEST as ADAPTER_MANIFEST
 from storage.files.adapter_directory import AdapterDirectory, is_adapter_name
 from storage.files.home import Home
+from storage.files.private_file import sync
 from storage.files.scratch_folder import scratch_folder
 
 __all__ = ["MANIFEST", "PARTIAL", "make", "restore", "verify"]
@@ -61,7 +61,7 @@ def make(home: Home, file: Path, *, recipient: str = "") -> dict[str, Any]:
     if file.exists():
         raise BackupExists(file)
     file.parent.mkdir(parents=True, exist_ok=True)
-    with _failures(), scratch_folder(home.root, ".backup-") as scratch:
+    with in_own_words(), scratch_folder(home.root, ".backup-") as scratch:
         database, archive = scratch / "nightshift.db", scratch / "archive"
         _copy_database(home.db, database)
         manifest = _write_archive(archive, _files(home, database, scratch))
@@ -73,9 +73,9 @@ def make(home: Home, file: Path, *, recipient: str = "") -> dict[str, Any]:
                 age.encrypt(archive, partial, recipient)
             else:
                 shutil.copyfile(archive, partial)
-            _sync(partial)
+            sync(partial)
             partial.rename(file)
-            _sync(file.parent)
+            sync(file.parent)
         finally:
             partial.unlink(missing_ok=True)
     return manifest
@@ -83,7 +83,7 @@ def make(home: Home, file: Path, *, recipient: str = "") -> dict[str, Any]:
 
 def verify(file: Path, *, identity: Path | None = None) -> dict[str, Any]:
     """Read a backup through without restoring it; returns its manifest. Raises what `restore` raises."""
-    with _failures(), tempfile.TemporaryDirectory(prefix="nightshift-") as scratch:
+    with in_own_words(), tempfile.TemporaryDirectory(prefix="nightshift-") as scratch:
         return _unpack(file, Path(scratch), identity)
 
 
@@ -107,7 +107,7 @@ def restore(file: Path, home: Home, *, identity: Path | None = None) -> dict[str
     if home.db.exists() or AdapterDirectory(home.adapters).ids():
         raise HomeNotEmpty(home.root)
     home.ensure()
-    with _failures(), scratch_folder(home.root, ".restore-") as staging:
+    with in_own_words(), scratch_folder(home.root, ".restore-") as staging:
         manifest = _unpack(file, staging, identity, plain=encryption.key_file_of(home.db) is None)
         if encryption.is_plain(staging / "nightshift.db"):
             check_database(staging / "nightshift.db")
@@ -115,9 +115,9 @@ def restore(file: Path, home: Home, *, identity: Path | None = None) -> dict[str
             adapter.rename(home.adapters / adapter.name)
         if (staging / home.config.name).exists() and not home.config.exists():
             (staging / home.config.name).rename(home.config)
-        _sync(staging / "nightshift.db")
+        sync(staging / "nightshift.db")
         (staging / "nightshift.db").rename(home.db)
-        _sync(home.root)
+        sync(home.root)
     return manifest
 
 
@@ -263,23 +263,3 @@ def _manifest(path: Path, file: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise BackupDamaged(file, "it has no manifest, so it is not whole") from error
     raise BackupDamaged(file, f"it was made by another version of Nightshift (format {manifest['format']})")
-
-
-@contextmanager
-def _failures() -> Iterator[None]:
-    """A full disk and a busy database in the store's own words."""
-    failures: tuple[type[Exception], ...] = (OSError, *sqlite_errors())
-    try:
-        yield
-    except failures as error:
-        if (known := as_storage_error(error)) is not None:
-            raise known from error
-        raise
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -18,7 +18,7 @@ from pathlib import Path
 from storage import encryption, migrations
 from storage.encryption_errors import DatabaseKeyWrong
 from storage.errors import DatabaseBusy, DatabaseDamaged, DatabaseNewer, DatabaseUnreadable
-from storage.faults import BUSY_TIMEOUT_S, as_storage_error, is_busy, is_damage, is_no_database, sqlite_errors
+from storage.faults import BUSY_TIMEOUT_S, in_own_words, is_busy, is_damage, is_no_database, sqlite_errors
 from storage.files.home import make_private
 
 CACHE_KIB = 64 * 1024
@@ -132,12 +132,8 @@ def writing(db: sqlite3.Connection) -> Iterator[None]:
         with _savepoint(db):
             yield
         return
-    try:
+    with in_own_words():
         db.execute("begin immediate")
-    except sqlite_errors() as error:
-        if (known := as_storage_error(error)) is not None:
-            raise known from error
-        raise
     with _to_the_end(db):
         yield
 
@@ -152,15 +148,14 @@ def preparing(db: sqlite3.Connection) -> Iterator[None]:
 
 @contextmanager
 def _to_the_end(db: sqlite3.Connection) -> Iterator[None]:
-    try:
-        yield
-        db.execute("commit")
-    except BaseException as error:
-        if db.in_transaction:
-            db.execute("rollback")
-        if (known := as_storage_error(error)) is not None:
-            raise known from error
-        raise
+    with in_own_words():
+        try:
+            yield
+            db.execute("commit")
+        except BaseException:
+            if db.in_transaction:
+                db.execute("rollback")
+            raise
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from typing import Any
 from storage.encryption_errors import DatabaseEncrypted, DatabaseNotEncrypted, EncryptionNotInstalled, KeyFileUnusable
 from storage.faults import BUSY_TIMEOUT_S
 from storage.file_heads import head_of
+from storage.files.private_file import write_private
 
 __all__ = [
     "begins_plain",
@@ -132,15 +133,11 @@ def make_key_file(key_file: Path) -> None:
     """Write a new random key that only its owner can read. Raises FileExistsError, KeyFileUnusable."""
     try:
         key_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        write_private(key_file, f"{secrets.token_hex(32)}\n")
     except FileExistsError:
         raise
     except OSError as error:
         raise KeyFileUnusable(key_file, error.strerror or "it cannot be written") from error
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(f"{secrets.token_hex(32)}\n")
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def is_plain(path: Path) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from storage.encryption import connect_encrypted, is_plain
 from storage.errors import DatabaseDamaged
+from storage.files.private_file import sync
 
 __all__ = ["decrypt", "encrypt"]
 
@@ -59,7 +60,7 @@ def _replace(path: Path, db: sqlite3.Connection, key: str | None) -> None:
         _check(copy, key, tables)
         with path.open("r+b") as old:
             copy.replace(path)
-            _sync_folder(path.parent)
+            sync(path.parent)
             _overwrite(old.fileno())
     finally:
         _remove(copy)
@@ -84,8 +85,7 @@ def _check(copy: Path, key: str | None, expected: dict[str, int]) -> None:
             raise DatabaseDamaged(copy, "the copy has other rows than the database")
     finally:
         db.close()
-    with copy.open("rb") as file:
-        os.fsync(file.fileno())
+    sync(copy)
 
 
 def _row_counts(db: sqlite3.Connection) -> dict[str, int]:
@@ -98,14 +98,6 @@ def _overwrite(descriptor: int) -> None:
     for offset in range(0, size, _BLOCK):
         os.pwrite(descriptor, bytes(min(_BLOCK, size - offset)), offset)
     os.fsync(descriptor)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _remove(copy: Path) -> None:

@@ -6,6 +6,8 @@ import errno
 import re
 import sqlite3
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from storage.errors import DatabaseBusy, DatabaseDamaged, DatabaseUnwritable, DiskFull, StorageError
@@ -33,6 +35,19 @@ def as_storage_error(error: BaseException) -> StorageError | None:
     if isinstance(error, OSError):
         return DiskFull() if error.errno in _FULL else None
     return DiskFull() if isinstance(error, Exception) and _LIBRARIES_FULL.search(str(error)) else None
+
+
+@contextmanager
+def in_own_words() -> Iterator[None]:
+    """Raise the store's error for a failure of the disk or the database inside; other errors are left alone."""
+    try:
+        yield
+    except Exception as error:
+        # SQLCipher's errors are known only once it is loaded, which may happen inside.
+        known = as_storage_error(error) if isinstance(error, (OSError, *sqlite_errors())) else None
+        if known is None:
+            raise
+        raise known from error
 
 
 def is_busy(error: BaseException) -> bool:

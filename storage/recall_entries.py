@@ -12,11 +12,11 @@ from sqlite3 import Connection
 
 from storage import state
 from storage.database import writing
+from storage.files.speaker_labels import unlabelled
 from storage.reply_records import Turn
 from storage.turns import decode_turns
 
 _MODEL = "recall_model"
-_LONGEST_LABEL = 40  # characters of a speaker's label (bot/chat/speakers.py)
 
 
 def index_due(db: Connection, limit: int = 256) -> int:
@@ -41,9 +41,8 @@ def index_due(db: Connection, limit: int = 256) -> int:
 def question_of(turns: Sequence[Turn]) -> str:
     """What was asked last, without the asker's label, which a turn has where several people speak."""
     text = turns[-1].content
-    label, mark, rest = text.partition(": ")
     several = len({turn.author_id for turn in turns if turn.role == "user"}) > 1
-    return rest.replace("\n  ", "\n") if several and mark and len(label) <= _LONGEST_LABEL else text
+    return unlabelled(text) if several else text
 
 
 def is_due(db: Connection, *, vectors: bool) -> bool:

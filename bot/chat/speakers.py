@@ -12,11 +12,11 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from storage.files.speaker_labels import LONGEST_LABEL, label_of, labelled, labels_for
+from storage.files.speaker_labels import LONGEST_NUMBERED, label_of, labelled, labels_for
 
 __all__ = ["could_be_labelled", "label_of", "labelled", "labels_for", "labels_in", "showable", "without_labels"]
 
-_LABEL = re.compile(rf"^([^\n:\[\]]{{1,{LONGEST_LABEL + 5}}}):(?:\s|$)", re.MULTILINE)
+_LABEL = re.compile(rf"^([^\n:\[\]]{{1,{LONGEST_NUMBERED}}}):(?:\s|$)", re.MULTILINE)
 _EMPHASIS = r"[*_]*"
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from storage.adapter_errors import AdapterDamaged, AdapterExists, AdapterMissing, AdapterUnpublished
+from storage.files.private_file import sync
 
 MANIFEST = "manifest.json"
 SEAL = "seal"
@@ -168,10 +169,10 @@ class AdapterDirectory:
                 out.write(text + "\n")
                 out.flush()
                 os.fsync(out.fileno())
-            _fsync_directory(partial)
+            sync(partial)
             partial.chmod(0o755)
             partial.rename(target)
-            _fsync_directory(self._root)
+            sync(self._root)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
@@ -231,11 +232,3 @@ def _digest(read: Callable[[], bytes], write: Callable[[bytes], object] | None =
         if write is not None:
             write(chunk)
     return digest.hexdigest()
-
-
-def _fsync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

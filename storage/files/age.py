@@ -5,11 +5,11 @@ Making backups needs the public key alone; the secret key lies where the backups
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 from storage.backup_errors import AgeKeyInvalid, AgeKeyMissing, AgeNotInstalled
+from storage.files.private_file import write_private
 
 __all__ = ["decrypt", "encrypt", "is_encrypted", "make_key"]
 
@@ -57,11 +57,7 @@ def make_key(file: Path) -> str:
     """Write a new secret key that only its owner can read; returns the public key. Raises FileExistsError, OSError."""
     identity = _library().x25519.Identity.generate()
     public = str(identity.to_public())
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as out:
-        out.write(f"# public key: {public}\n{identity}\n")
-        out.flush()
-        os.fsync(out.fileno())
+    write_private(file, f"# public key: {public}\n{identity}\n")
     return public
 
 

@@ -26,7 +26,7 @@ from storage.files.column_names import (
     instead_of,
     plain_name,
 )
-from storage.files.csv_rows import csv_rows
+from storage.files.csv_rows import DELIMITERS, csv_rows
 from storage.files.encodings import open_text
 from storage.files.json_rows import author_of, check_turns
 from storage.files.row_origins import named_origins, origins_to_write, with_origins
@@ -38,7 +38,6 @@ EARLIER = "earlier_messages"
 _AUTHOR = plain_name("author_id")
 ORIGINS = "origins"
 _HEADER = ["prompt", "reply", EARLIER, ORIGINS]
-_DELIMITERS = (",", ";", "\t", "|")
 _SEPARATOR_LINE = re.compile(r"\ufeff?sep=(.)\s*")
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 
@@ -96,7 +95,7 @@ def find_columns(path: Path, prompt_column: str | None, reply_column: str | None
     with open_text(path, newline="") as file:
         first = file.readline(1000)
         named = _SEPARATOR_LINE.fullmatch(first)
-        for delimiter in (named[1],) if named else _DELIMITERS:
+        for delimiter in (named[1],) if named else DELIMITERS:
             file.seek(0)
             rows = csv_rows(file, delimiter)
             if named:

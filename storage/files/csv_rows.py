@@ -9,7 +9,10 @@ from collections import deque
 from collections.abc import Iterator
 from typing import IO
 
-__all__ = ["csv_rows"]
+__all__ = ["DELIMITERS", "csv_rows"]
+
+DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars (|)"}
+"""What may stand between two cells, the likeliest first, and what it is called."""
 
 # A quoted cell that has not ended after so many lines or characters will not: its quotation mark is a stray one.
 _LONGEST_QUOTED_LINES = 2000

@@ -16,7 +16,7 @@ from typing import Any
 
 from storage.errors import FileUnusable
 from storage.files.column_names import plain_name
-from storage.files.csv_rows import csv_rows
+from storage.files.csv_rows import DELIMITERS, csv_rows
 from storage.files.encodings import open_text
 from storage.files.json_values import json_items
 from storage.files.row_rules import BadRow, RowRefused
@@ -26,7 +26,6 @@ __all__ = ["ExportKind", "Said", "Speaker", "export_kind", "find_speaker", "mess
 ExportKind = str
 """`json`, or the delimiter of a CSV file."""
 
-_DELIMITERS = (",", ";", "\t", "|")
 _COLUMNS = ("authorid", "author", "date", "content")
 _SPOKEN = {"default", "reply", "0", "19"}  # kinds of message that a person wrote; others are Discord's own notices
 _DATES = (
@@ -86,7 +85,7 @@ def export_kind(path: Path) -> ExportKind | None:
         if head == "{":
             first = next(json_items(file, "messages"), (0, None))[1]
             return "json" if isinstance(first, dict) and isinstance(first.get("author"), dict) else None
-        for delimiter in _DELIMITERS:
+        for delimiter in DELIMITERS:
             file.seek(0)
             header = next(csv_rows(file, delimiter), (1, ""))[1]
             if not isinstance(header, str) and _positions(header) is not None:

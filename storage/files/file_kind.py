@@ -7,12 +7,11 @@ from pathlib import Path
 
 from storage.files import csv_file, jsonl
 from storage.files.column_names import PROMPT_NAMES, REPLY_NAMES, Ambiguous, find_name
+from storage.files.csv_rows import DELIMITERS
 from storage.files.encodings import encoding_of
 from storage.files.pair_files import holds_json
 
 __all__ = ["describe_export", "describe_pairs"]
-
-_DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars (|)"}
 
 
 def describe_pairs(path: Path, prompt_column: str | None = None, reply_column: str | None = None) -> str:
@@ -25,13 +24,13 @@ def describe_pairs(path: Path, prompt_column: str | None = None, reply_column: s
     columns = csv_file.find_columns(path, prompt_column, reply_column)
     names = csv_file.header(path, columns)
     prompt, reply = names[columns.prompt].strip(), names[columns.reply].strip()
-    divided = _DELIMITERS.get(columns.delimiter, repr(columns.delimiter))
+    divided = DELIMITERS.get(columns.delimiter, repr(columns.delimiter))
     return f"CSV divided by {divided}, {encoding}: prompts from {prompt!r}, replies from {reply!r}"
 
 
 def describe_export(path: Path, kind: str) -> str:
     """The same for an export of Discord; `kind` is what `export_kind` says."""
-    layout = "JSON" if kind == "json" else f"CSV divided by {_DELIMITERS[kind]}"
+    layout = "JSON" if kind == "json" else f"CSV divided by {DELIMITERS[kind]}"
     return f"Discord export (DiscordChatExporter), {layout}, {encoding_of(path)}"
 
 

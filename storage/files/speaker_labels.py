@@ -9,10 +9,11 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Hashable, Iterable
 
-__all__ = ["LONGEST_LABEL", "label_of", "labelled", "labels_for"]
+__all__ = ["LONGEST_NUMBERED", "label_of", "labelled", "labels_for", "unlabelled"]
 
-LONGEST_LABEL = 32
-"""Characters of a label: the longest display name on Discord."""
+_LONGEST = 32  # characters: the longest display name on Discord
+LONGEST_NUMBERED = _LONGEST + 5
+"""Characters of a label with a number behind it, which tells two people of one name apart."""
 _NAMELESS = "Somebody"
 _INDENT = "  "
 
@@ -20,7 +21,7 @@ _INDENT = "  "
 def label_of(name: str) -> str:
     """A display name as a label: one line, nothing invisible in it, no colon, and no bracket as attachments have."""
     readable = "".join(" " if _is_apart(one) else one for one in name if _is_shown(one))
-    return " ".join(readable.split())[:LONGEST_LABEL].rstrip() or _NAMELESS
+    return " ".join(readable.split())[:_LONGEST].rstrip() or _NAMELESS
 
 
 def labels_for(speakers: Iterable[tuple[Hashable, str]]) -> dict[Hashable, str]:
@@ -42,6 +43,12 @@ def labels_for(speakers: Iterable[tuple[Hashable, str]]) -> dict[Hashable, str]:
 def labelled(label: str, text: str) -> str:
     """A message with its author's label."""
     return f"{label}: " + text.replace("\n", f"\n{_INDENT}")
+
+
+def unlabelled(text: str) -> str:
+    """A message without the label that it begins with, if it does."""
+    label, mark, rest = text.partition(": ")
+    return rest.replace(f"\n{_INDENT}", "\n") if mark and len(label) <= LONGEST_NUMBERED else text
 
 
 def _folded(label: str) -> str:

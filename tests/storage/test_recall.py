@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from storage.document_errors import DocumentEmpty, DocumentNotFound, DocumentTooLong, KnowledgeFull
+from storage.files.speaker_labels import labelled
 from storage.pair_records import NewPair
+from storage.recall_entries import question_of
 from storage.recall_records import KnowledgeLimits, NewChunk, NewDocument, Recalled
 from storage.reply_records import Turn
 from storage.store import Store
@@ -47,6 +49,14 @@ def test_an_approved_reply_is_found_by_other_forms_of_its_words(store):
     number = approved(store, "Wann beginnt der Versand?")
     assert found(store, "Versandkosten") == found(store, "beginnen") == [number]
     assert found(store, "der Urlaub") == []
+
+
+def test_a_question_among_several_people_is_found_without_its_speaker(store):
+    """The label says who asked, and how a further line is set apart; the longest one has a number, too."""
+    for label in ("Ada", f"{'A' * 32} (99)"):
+        said = (Turn("user", "Bob: Hello.", BOB, 1), Turn("user", labelled(label, "When?\nThe raid: at?"), ALICE, 2))
+        assert question_of(said) == "When?\nThe raid: at?"
+        assert question_of(said[1:]) == said[1].content
 
 
 def test_another_server_finds_nothing_of_it(store):
