@@ -121,5 +121,7 @@ class ModelConfig:
     """Largest adapter rank that swaps without a new allocation; the slots take the next power of two."""
     adapter_slots: Annotated[int, Field(ge=1, le=64)] = 4
     """Adapters in memory at once. With two or more, no question waits for a swap."""
+    draft_tokens: Annotated[int, Field(ge=0, le=7)] = 0
+    """Tokens that a step on a CPU may guess from the text before, with one reply in progress; 0 guesses none."""
     chat_template: str = ""
     """A file with the chat template to use, in Jinja; empty is the base's own. Relative to the home."""

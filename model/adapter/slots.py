@@ -51,6 +51,10 @@ class RowSlots:
         """Rows `start` to `end` - 1."""
         return replace(self, slots=self.slots[start:end], index=self.index[start:end])
 
+    def repeated(self, count: int) -> RowSlots:
+        """`count` rows that read what the first does."""
+        return replace(self, slots=self.slots[:1] * count, index=self.index[:1].repeat(count), most=1)
+
     @cached_property
     def groups(self) -> tuple[tuple[int, torch.Tensor | None], ...]:
         """Each slot and the rows that read it, on the device; None is all of them."""

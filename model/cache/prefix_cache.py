@@ -71,6 +71,10 @@ class PrefixCache:
         self._rows[row].tokens.extend(tokens)
         self._rows[row].used = self._tick()
 
+    def tokens(self, row: int) -> list[int]:
+        """What a row holds: one list for as long as a conversation goes on, to read only."""
+        return self._rows[row].tokens
+
     def exchange(self, first: int, second: int) -> None:
         """Two rows changed places."""
         self._rows[first], self._rows[second] = self._rows[second], self._rows[first]

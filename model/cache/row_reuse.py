@@ -51,6 +51,10 @@ class RowReuse:
             self.longest[row] += 1
             self._prefixes.extend(row, (token,))
 
+    def tokens(self, row: int) -> list[int]:
+        """As `PrefixCache.tokens`."""
+        return self._prefixes.tokens(row)
+
     def exchange(self, first: int, second: int) -> None:
         """Let two rows change places."""
         longest = self.longest

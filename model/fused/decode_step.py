@@ -47,6 +47,11 @@ class FusedStep:
         """Whether its passes look up where a row of the cache lies."""
         return self._whole is not None or self._kernels.begin_prefill is not None
 
+    @property
+    def takes_several(self) -> bool:
+        """Whether a step may compute several tokens of a row: where all layers are one function."""
+        return self._whole is not None
+
     def bind(self) -> None:
         """Use the adapter slots' new buffers after they were allocated again."""
         self._layers = rebind_layers(self._model, self._layers)
@@ -77,6 +82,13 @@ class FusedStep:
         assert begin is not None  # noqa: S101 - there are PREFILL_SIZES
         step = begin(positions, owners)
         return self._logits(self._body(tokens, slots, self._attending(step)).index_select(0, last))
+
+    def several(self, tokens: torch.Tensor, row: int, start: int, slots: RowSlots) -> torch.Tensor:
+        """Logits [count, vocabulary] behind each of some tokens of `row`, the first at `start`; see `takes_several`."""
+        assert self._whole is not None  # noqa: S101 - takes_several
+        places = torch.arange(start, start + len(tokens))
+        owners = torch.full_like(places, self._cache.owner(row))
+        return self._logits(self._whole(self._embedded(tokens), places, owners, slots))
 
     def prefill(self, tokens: torch.Tensor, row: int, start: int, slots: RowSlots) -> torch.Tensor:
         """Logits [1, vocabulary] after prompt tokens [count] of `row` from position `start`.

@@ -30,6 +30,7 @@ from model.fused.packed import pack_each
 from model.protocol import Sampling
 from model.serving.captured_prefill import CapturedPrefill
 from model.serving.cuda_graphs import CudaGraphs
+from model.serving.look_ahead import LookAhead
 from model.serving.parity import choose_cache, logits_in_slots, tolerance_of
 from model.serving.readback import Readback, SampledToken
 from model.serving.row_adapters import RowAdapters
@@ -42,7 +43,6 @@ log = logging.getLogger(__name__)
 _CPU_CHUNK = 128
 _GPU_CHUNK = 512
 _FUSED_TOLERANCE = 0.2  # relative distance of logits: bf16 rounding through all layers is a tenth, an error is 1
-_GREEDY = Sampling(temperature=0.0)
 
 
 class Decoder:
@@ -63,8 +63,7 @@ class Decoder:
         self._model = base.model
         self.cache = SlotCache(self.rows, self.context, base.dtype, base.device)
         self.sampler = Sampler(self.rows, int(base.model.get_output_embeddings().weight.shape[0]), base.device)
-        self._tokens = torch.zeros(self.rows, dtype=torch.int64, device=base.device)
-        self._live = torch.zeros(self.rows, dtype=torch.int64, device=base.device)
+        self._tokens, self._live = torch.zeros(2, self.rows, dtype=torch.int64, device=base.device)
         self._live_rows = 0
         self._samples = [False] * self.rows
         self._adapters = RowAdapters(self.slots, self.rows)
@@ -73,6 +72,8 @@ class Decoder:
         self._graphs = CudaGraphs(base.device)
         self._own: ModelCaches | None = None  # instead of the slots
         self._fused: FusedStep | None = None
+        self._guessed = config.draft_tokens
+        self._look_ahead: LookAhead | None = None
         self._prefill_passes: CapturedPrefill | None = None
 
     @property
@@ -103,7 +104,7 @@ class Decoder:
         Raises BaseUnsuitable when the base cannot be served as it was made.
         """
         self._choose_cache()
-        self.begin(0, [0] * 8, _GREEDY, 0)
+        self.begin(0, [0] * 8, Sampling(temperature=0.0), 0)
         kernels = kernels_for(self.device, self.base.dtype) if self.slots.is_nf4 and self._own is None else None
         if kernels is not None and can_fuse(self._model, kernels, self.context):
             self._use_fused_step(kernels)
@@ -132,7 +133,6 @@ class Decoder:
 
     def prefill(self, row: int, tokens: Sequence[int], start: int, *, last: bool) -> SampledToken | None:
         """Compute prompt `tokens` of `row` from position `start`; after the `last` chunk, the answer's first token."""
-        end = start + len(tokens)
         self.cache.begin_prefill(row, start, len(tokens))
         ids, slot = torch.tensor(tokens, device=self.device), self._adapters[row]
         if self._own is not None:
@@ -145,7 +145,7 @@ class Decoder:
             logits = self._fused.prefill(ids, row, start, self.slots.rows([slot] * len(tokens)))
         else:
             self.slots.activate(slot)
-            logits = self._forward(ids[None], torch.arange(start, end, device=self.device)[None])
+            logits = self._forward(ids[None], torch.arange(start, start + len(tokens), device=self.device)[None])
         self._prefixes.read(row, tokens)
         if not last:
             return None
@@ -211,7 +211,9 @@ class Decoder:
         """Advance rows 0 … size-1 on the device; rows that are not live keep their state."""
         rows, live = slice(0, size), self._live[:size]
         if self._own is not None:
-            logits = self._own.step(self._tokens[rows], self._activate_row)
+            logits = self._own.step(self._tokens[rows], lambda row: self.slots.activate(self._adapters[row]))
+        elif size == 1 and self._look_ahead is not None:
+            logits = self._look_ahead(self._tokens[rows], self._prefixes.tokens(0), self._adapters.step)
         elif self._fused is not None:
             logits = self._fused(self._tokens[rows], self._adapters.step)
         else:
@@ -236,9 +238,6 @@ class Decoder:
         if len(parts) == 1:
             return parts[0][1]
         return torch.cat([part for _, part in parts])[torch.cat([own for own, _ in parts]).argsort()]
-
-    def _activate_row(self, row: int) -> None:
-        self.slots.activate(self._adapters[row])
 
     def _forward(self, ids: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
         """Logits [batch, vocabulary] of each row's last token, by transformers' modules."""
@@ -282,6 +281,7 @@ class Decoder:
         if error < _FUSED_TOLERANCE:
             self._fused = fused
             self.cache.by_owner = fused.reads_owners
+            self._look_ahead = LookAhead.of(fused, self._guessed, self.context)
             if kernels.PREFILL_SIZES:
                 read = self.slots.rows([self.slots.prompt or 0] * min(kernels.PREFILL_SIZES))
                 self._prefill_passes = CapturedPrefill(fused, self._graphs, kernels.PREFILL_SIZES, self.cache, read)

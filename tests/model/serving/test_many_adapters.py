@@ -17,9 +17,9 @@ from model.protocol import AdapterRef, Sampling
 from model.serving.decoder import Decoder
 from tests.families import IN_OWN_CACHE
 from tests.model.conftest import Tiny
-from tests.model.serving.test_exactness import FAMILIES, LENGTHS, QUESTIONS, reference
+from tests.model.serving.test_exactness import LENGTHS, QUESTIONS, reference
 from tests.model.serving.test_families import PROMPTS, decoder_of
-from tests.tiny import make_tiny_adapter, random_adapter
+from tests.tiny import FUSED, make_tiny_adapter, random_adapter
 
 ASK = [Message("user", "What now?")]
 GREEDY = Sampling(max_new_tokens=20, temperature=0)
@@ -40,7 +40,7 @@ async def said(engine, adapter) -> str:
     return (await engine.submit(ASK, GREEDY, adapter=adapter).wait()).text
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", FUSED)
 async def test_replies_of_several_adapters_at_once_equal_generate_with_peft(
     tiny_of: Callable[[str], Tiny], start, third, family
 ):
