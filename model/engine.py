@@ -18,6 +18,7 @@ import torch
 
 from model.adapter.files import BaseIdentity
 from model.base.loading import load_base
+from model.base.memory import memory_watched
 from model.chat import Message, encode_prompt
 from model.config import ModelConfig
 from model.device_errors import breaks_device
@@ -30,7 +31,7 @@ from model.errors import (
     WakeFailed,
 )
 from model.protocol import DEFAULT_SAMPLING, IN_USE, AdapterRef, EngineStats, InUse, Sampling, SwapReport
-from model.serving.adapter_loading import AdapterLoading, memory_watched
+from model.serving.adapter_loading import AdapterLoading
 from model.serving.decoder import Decoder
 from model.serving.generation import Generation
 from model.serving.worker import Worker

@@ -1,16 +1,22 @@
-"""What serving will need, before anything is allocated: rows of the cache, and whether a base fits at all."""
+"""What serving will need, before anything is allocated: rows of the cache, and whether a base fits at all.
+
+And what is said where memory ran out nevertheless.
+"""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from model.errors import DoesNotFit
+from model.device_errors import is_out_of_memory
+from model.errors import DoesNotFit, ModelError, OutOfMemory
 
-__all__ = ["check_fit", "check_room", "choose_slots", "free_bytes", "row_bytes"]
+__all__ = ["check_fit", "check_room", "choose_slots", "free_bytes", "memory_watched", "row_bytes"]
 
 log = logging.getLogger(__name__)
 
@@ -73,3 +79,16 @@ def check_fit(directory: Path, config: Any, context: int, dtype: torch.dtype, de
         *(directory.name, weights / 1e9, device, context, each / 1e6),
     )
     check_room(weights + each + _WORKING_BYTES, device, f"The base model {directory.name}")
+
+
+@contextmanager
+def memory_watched(doing: str, device: str) -> Iterator[None]:
+    """Say that memory ran out, and while doing what, whatever library noticed it. Raises OutOfMemory."""
+    try:
+        yield
+    except ModelError:
+        raise
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        raise OutOfMemory(doing, "the CPU" if device == "cpu" else device) from error

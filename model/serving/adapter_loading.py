@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 import torch
@@ -14,13 +13,13 @@ import torch
 from model.adapter.bank import AdapterBank, Turn
 from model.adapter.files import BaseIdentity, read_adapter
 from model.adapter.slots import StagedAdapter
-from model.device_errors import is_out_of_memory
-from model.errors import AdapterMismatch, EngineClosed, ModelError, OutOfMemory
+from model.base.memory import memory_watched
+from model.errors import AdapterMismatch, EngineClosed
 from model.protocol import AdapterRef
 from model.serving.decoder import Decoder
 from model.serving.worker import Worker
 
-__all__ = ["AdapterLoading", "memory_watched"]
+__all__ = ["AdapterLoading"]
 
 log = logging.getLogger(__name__)
 
@@ -124,16 +123,3 @@ class AdapterLoading:
         with memory_watched("reading an adapter", self._device), torch.inference_mode():
             weights = read_adapter(adapter.path, self._identity, self._shapes)
             return decoder.slots.stage(weights) if decoder is not None else None
-
-
-@contextmanager
-def memory_watched(doing: str, device: str) -> Iterator[None]:
-    """Say that memory ran out, and while doing what, whatever library noticed it. Raises OutOfMemory."""
-    try:
-        yield
-    except ModelError:
-        raise
-    except Exception as error:
-        if not is_out_of_memory(error):
-            raise
-        raise OutOfMemory(doing, "the CPU" if device == "cpu" else device) from error

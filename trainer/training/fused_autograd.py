@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from bitsandbytes.functional import dequantize_4bit
-from bitsandbytes.nn import Linear4bit
 from peft.tuners.lora import LoraLayer
 from torch.nn.functional import silu
+
+from trainer.training.packed_operations import unpacked
 
 __all__ = ["fused_autograd", "is_adapted"]
 
@@ -134,9 +134,7 @@ class _Adapted:
         return torch.ops.aten.native_dropout_backward(hidden, kept.stayed.view_as(hidden), scale)  # type: ignore[no-any-return]
 
     def _weight(self, dtype: torch.dtype) -> torch.Tensor:
-        weight: Any = self._base_layer.weight
-        unpacked = dequantize_4bit(weight, weight.quant_state) if isinstance(self._base_layer, Linear4bit) else weight
-        return unpacked.to(dtype)
+        return unpacked(self._base_layer, dtype)
 
 
 class _Linear(torch.autograd.Function):
