@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
-from typing import Self
+from functools import partial
+from typing import Any, Self
 
 import discord
 
+from bot.api.adapters import KEPT_FREE
 from bot.backups import Backups
 from bot.chat.engine_supervision import EngineSupervisor
+from bot.chat.generation import in_use
 from bot.client import NightshiftClient, ShardedClient
 from bot.errors import TrainingUnderway
 from bot.health_file import Health, HealthFile
@@ -29,9 +32,13 @@ from bot.services import Services
 from bot.settings import Settings
 from bot.training.adapter_in_use import AdapterInUse
 from bot.training.gpu_memory import share_gpu_memory
+from bot.training.held_adapters import HeldAdapters
 from bot.training.operations import Status, Train, train_in_own_process
 from bot.training.other_runs import OtherRuns
 from bot.training.reasons import reason_of_result, reason_of_run, row_of
+from bot.training.status import status_of
+from bot.training.voices import ServerVoices
+from bot.training.voices_night import train_voices
 from model.engines import start_engine
 from model.protocol import ChatEngine, SwapReport
 from storage.async_store import AsyncStore
@@ -43,6 +50,7 @@ from storage.files.home import Home
 from storage.files.home_lock import occupy
 from storage.run_records import Run
 from storage.store import Store
+from trainer import night_queue
 from trainer.result import RunResult
 from trainer.resume import close_unfinished
 from trainer.schedule import Nightly
@@ -64,6 +72,13 @@ class Nightshift:
         self.services, self._figures = services, RecentFigures(store)
         self._adapter_in_use = AdapterInUse(
             engine, store, AdapterDirectory(home.adapters), self._announce, self.services.swapped
+        )
+        free = 1 if settings.voices == "server" else KEPT_FREE
+        self._held = HeldAdapters(engine, AdapterDirectory(home.adapters), settings.model.adapter_slots - free)
+        self._voices = (
+            ServerVoices(self._held, store, self._announce_on, settings.shards.serve)
+            if settings.voices == "server"
+            else None
         )
         self._run_task: asyncio.Future[RunResult] | None = None
         self._cancelled_by = ""  # who stopped the run
@@ -122,7 +137,8 @@ class Nightshift:
             app.backups.start()
             stack.callback(app.backups.stop)
             await app.sync_adapter()
-            await stack.enter_async_context(services.serving(engine, store, app.health, app.snapshot))
+            serving = services.serving(engine, store, app.health, app.snapshot, app._held)
+            await stack.enter_async_context(serving)
             if schedule:
                 app._nightly.start(datetime.fromisoformat(await store.call(Store.first_start)))
                 app._scheduled = True
@@ -131,14 +147,22 @@ class Nightshift:
     def new_client(self) -> NightshiftClient:
         """A fresh Discord client on the same parts, as after a restart; it becomes `client`."""
         observe = self.services.observer("discord")
+        voice = self._voices.answering if self._voices is not None else in_use
         kind = ShardedClient if self.settings.shards.count else NightshiftClient
-        self.client = kind(self.engine, self.store, self.settings, self, self.memory, lead=self.lead, observe=observe)
+        self.client = kind(
+            self.engine, self.store, self.settings, self, self.memory, lead=self.lead, voice=voice, observe=observe
+        )
         return self.client
 
     async def _announce(self, text: Callable[[], str]) -> bool:
         """Tell every review channel; False where the bot is on no server yet."""
         await self.client.announce(text)
         return bool(self.client.guilds)
+
+    async def _announce_on(self, guild_id: int, text: Callable[[], str]) -> bool:
+        """Tell the review channel of one server."""
+        guild = self.client.get_guild(guild_id)
+        return guild is not None and await self.client.announce(text, guild=guild)
 
     @property
     def training(self) -> bool:
@@ -152,6 +176,8 @@ class Nightshift:
     async def look(self) -> None:
         """See what another process changed: the champion, and training. Called every few seconds."""
         await self.sync_adapter()
+        if self._voices is not None:
+            await self._voices.look()
         await self.services.look()
         if not self._training_here and self.client.guilds:
             await self._other_runs.look()
@@ -164,10 +190,11 @@ class Nightshift:
         actor: str = "",
         guild: discord.Guild | None = None,
         local_date: str | None = None,
+        server: int | None = None,
     ) -> RunResult:
         """Make one training run and use the new adapter if it won. Its end is announced in `guild`, or everywhere.
 
-        `local_date` is the night it counts for, today's where None.
+        `local_date` is the night it counts for, today's where None; `server` is one whose own voice is trained.
 
         Raises:
             TrainingUnderway: this bot is training already.
@@ -176,17 +203,19 @@ class Nightshift:
             raise TrainingUnderway
         self._training_here = True
         try:
-            return await self._train_once(force=force, trigger=trigger, actor=actor, guild=guild, local_date=local_date)
+            _log.info("Training run started (%s %s)", trigger, actor)
+            start = partial(self._call_train, force=force, trigger=trigger, local_date=local_date, server=server)
+            everywhere = self.client.guilds if server is None else ()
+            return await self._train_once(start, [guild] if guild else everywhere)
         finally:
             self._training_here = False
 
     async def _train_once(
-        self, *, force: bool, trigger: str, actor: str, guild: discord.Guild | None, local_date: str | None
+        self, start: Callable[[], Coroutine[Any, Any, RunResult]], guilds: Sequence[discord.Guild]
     ) -> RunResult:
-        """Make a run and tell people how it ended."""
-        _log.info("Training run started (%s %s)", trigger, actor)
+        """Make a run and tell these servers how it ended."""
         self._cancelled_by = ""
-        self._run_task = asyncio.ensure_future(self._call_train(force=force, trigger=trigger, local_date=local_date))
+        self._run_task = asyncio.ensure_future(start())
         try:
             result = await self._run_task
         except asyncio.CancelledError:
@@ -199,25 +228,31 @@ class Nightshift:
         await self.store.call(Store.erase, at_most=None)  # at night a large file may take its time
         _log.info("Training run %s: %s (%s)", result.run, result.outcome, result.reason)
         swapped = await self.sync_adapter() is not None
-        reported = await self.client.reports.post(result.run, [guild] if guild else self.client.guilds)
+        if self._voices is not None:
+            swapped = bool(await self._voices.look()) or swapped
+        reported = await self.client.reports.post(result.run, guilds)
         if not swapped and not reported:
             run = await row_of(self.store, result)
-            await self.client.announce(
-                lambda: texts.training_ended(result.outcome, reason_of_result(result, run)), guild=guild
+            await self.client.moderators.announce(
+                guilds, lambda: texts.training_ended(result.outcome, reason_of_result(result, run))
             )
         if result.run is not None:
             await self._other_runs.told(result.run)
         return result
 
     async def _tell(self, run: Run) -> None:
-        """Tell every server how a run of another process ended."""
-        if not await self.client.reports.post(run.id, self.client.guilds):
+        """Tell every server, or the one whose own voice it trained, how a run of another process ended."""
+        guild = self.client.get_guild(run.guild_id) if run.guild_id is not None else None
+        if run.guild_id is not None and guild is None:
+            return
+        if not await self.client.reports.post(run.id, [guild] if guild else self.client.guilds):
             outcome = run.outcome or "failed"
-            await self.client.announce(lambda: texts.training_ended(outcome, reason_of_run(run)))
+            await self.client.announce(lambda: texts.training_ended(outcome, reason_of_run(run)), guild=guild)
 
-    async def _call_train(self, *, force: bool, trigger: str, local_date: str | None) -> RunResult:
+    async def _call_train(self, *, force: bool, trigger: str, local_date: str | None, server: int | None) -> RunResult:
+        own = {} if server is None else {"server": server}
         async with share_gpu_memory(self.engine, self.settings, self.home):
-            return await self._train(self.home.root, force=force, trigger=trigger, local_date=local_date)
+            return await self._train(self.home.root, force=force, trigger=trigger, local_date=local_date, **own)
 
     def cancel_training(self, *, actor: str) -> bool:
         """Stop the run for good. It ends as failed, with the name of who stopped it. False when there is none."""
@@ -227,28 +262,36 @@ class Nightshift:
         self._run_task.cancel()
         return True
 
-    async def use(self, adapter: str | None, *, actor: str, reason: str, act: Act | None = None) -> None:
-        """Answer with an adapter from now on and make it champion, see `AdapterInUse.use`."""
+    async def use(
+        self, adapter: str | None, *, actor: str, reason: str, act: Act | None = None, server: int | None = None
+    ) -> None:
+        """Answer with an adapter from now on and make it champion, see `AdapterInUse.use` and `ServerVoices.use`."""
+        if self._voices is not None and server is not None:
+            await self._voices.use(server, adapter, actor=actor, reason=reason, act=act)
+            return
         await self._adapter_in_use.use(adapter, actor=actor, reason=reason, act=act)
 
-    async def rollback(self, *, actor: str, reason: str, act: Callable[[str | None], Act] | None = None) -> str | None:
+    async def rollback(
+        self,
+        *,
+        actor: str,
+        reason: str,
+        act: Callable[[str | None], Act] | None = None,
+        server: int | None = None,
+    ) -> str | None:
         """Go back to the adapter before this one and return its id, see `AdapterInUse.rollback`."""
+        if self._voices is not None and server is not None:
+            return await self._voices.rollback(server, actor=actor, reason=reason, act=act)
         return await self._adapter_in_use.rollback(actor=actor, reason=reason, act=act)
 
-    async def status(self) -> Status:
-        """What the bot is doing at this moment."""
-        return Status(
-            engine=self.engine.stats(),
-            pairs=await self.store.read(
-                Store.counts,
-                self.settings.consent,
-                servers=self.settings.training.servers,
-                learn_from=self.settings.training.learn_from,
-            ),
-            last_run=await self.store.call(Store.last_run),
-            next_run=self._nightly.next_run() if self._scheduled else None,
-            training=self.training,
+    async def status(self, server: int | None = None) -> Status:
+        """What the bot is doing at this moment; of a `server` with a voice of its own, what concerns that."""
+        return await status_of(
+            self.store, self.settings, self.engine.stats(), server, training=self.training, next_run=self._next_run()
         )
+
+    def _next_run(self) -> datetime | None:
+        return self._nightly.next_run() if self._scheduled else None
 
     def health(self) -> Health:
         """How the bot is at this moment."""
@@ -264,18 +307,20 @@ class Nightshift:
             latency_s=self.client.latency,
             servers=len(self.client.guilds),
             training=self.training,
-            next_run=self._nightly.next_run() if self._scheduled else None,
+            next_run=self._next_run(),
         )
 
     async def _nights(self) -> list[str]:
-        return await self.store.call(Store.nights)
+        return await self.store.call(Store.nights if self._voices is None else night_queue.nights)
 
     async def _tonight(self, local_date: str) -> None:
-        while self.training:  # noqa: ASYNC110 - begun by hand or by another process: one after the other
-            await asyncio.sleep(_WAIT_S)
+        await self._until_free()
         try:
             await asyncio.to_thread(check_database, self.home.db, thorough=True)
-            await self.train_now(trigger="schedule", local_date=local_date)
+            if self._voices is None:
+                await self.train_now(trigger="schedule", local_date=local_date)
+            else:
+                await train_voices(self.store, self.settings, local_date, partial(self._train_voice, local_date))
         except DatabaseDamaged as error:
             _log.error("No training tonight: %s", error)
             await self._announce(lambda: words.DATABASE_DAMAGED)
@@ -284,6 +329,18 @@ class Nightshift:
         except Exception:
             await self._announce(lambda: texts.background_failed("night"))
             raise
+
+    async def _train_voice(self, local_date: str, server: int) -> None:
+        guild = self.client.get_guild(server)
+        if guild is None and self.settings.shards.serve(server):
+            _log.info("The bot is no longer on server %d, which is not trained for", server)
+            return
+        await self._until_free()
+        await self.train_now(trigger="schedule", local_date=local_date, guild=guild, server=server)
+
+    async def _until_free(self) -> None:
+        while self.training:  # noqa: ASYNC110 - begun by hand or by another process: one after the other
+            await asyncio.sleep(_WAIT_S)
 
     async def _close(self) -> None:
         await self.supervisor.stop()

@@ -13,6 +13,7 @@ import discord
 from bot.background_loops import BackgroundLoops
 from bot.chat.answering import Answering
 from bot.chat.buttons import ContinueButton, DeleteButton, RegenerateButton, StopButton
+from bot.chat.generation import VoiceOf, in_use
 from bot.chat.incoming import IncomingRequests
 from bot.chat.lookup import Lookup
 from bot.chat.request import ChatRequest
@@ -89,6 +90,7 @@ class NightshiftClient(discord.Client):
         memory: Memory,
         *,
         lead: Lead,
+        voice: VoiceOf = in_use,
         observe: Callable[[Completion | None], None] = lambda _: None,
     ) -> None:
         self._token = TokenWatch(self.close)
@@ -122,6 +124,7 @@ class NightshiftClient(discord.Client):
             self.outbox.answer,
             training_servers=self.training_servers,
             lookup=Lookup(memory, self.moderators.readers, settings.memory),
+            voice=voice,
             observe=observe,
         )
         self.requests = IncomingRequests(

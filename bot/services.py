@@ -15,6 +15,7 @@ from bot.monitoring.metrics import Metrics
 from bot.monitoring.server import Monitoring
 from bot.monitoring.snapshot import Snapshot
 from bot.settings import Settings
+from bot.training.held_adapters import HeldAdapters
 from model.protocol import ChatEngine, Completion, SwapReport
 from storage.async_store import AsyncStore
 from storage.files.adapter_directory import AdapterDirectory
@@ -48,13 +49,14 @@ class Services:
         store: AsyncStore,
         health: Callable[[], Health],
         snapshot: Callable[[], Awaitable[Snapshot]],
+        held: HeldAdapters | None = None,
     ) -> AsyncIterator[None]:
         """Serve while inside. Raises PortUnavailable."""
         settings, directory = self._settings, AdapterDirectory(self._home.adapters)
         async with AsyncExitStack() as stack:
             if self._key:
                 observe = self.observer("api")
-                self.endpoint = Endpoint(engine, store, directory, settings, self._key, observe=observe)
+                self.endpoint = Endpoint(engine, store, directory, settings, self._key, observe=observe, held=held)
                 await stack.enter_async_context(self.endpoint.serving(settings.api.port))
             if self._metrics:
                 monitoring = Monitoring(self._metrics, health, snapshot)

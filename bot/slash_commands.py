@@ -90,7 +90,9 @@ def slash_commands(
 def _status(operations: Operations, moderators: Moderators) -> app_commands.Command[Any, ..., None]:
     @app_commands.command(name="status", description="What I am running on, and what comes next")
     async def status(interaction: discord.Interaction) -> None:
-        embed = status_embed(await in_time(interaction, operations.status()))
+        embed = status_embed(
+            await in_time(interaction, operations.status(moderators.training_servers.own(interaction.guild_id)))
+        )
         if interaction.guild_id is not None and not moderators.training_servers.learns_from(interaction.guild_id):
             embed.add_field(name=texts.STATUS_LEARNING, value=texts.NOT_LEARNING_HERE, inline=False)
         await respond(interaction, embed=embed)

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from storage.errors import StorageError
 from storage.files.home import find_home
-from storage.servers import Voice
 from trainer.errors import OutOfSpace, RunBusy, TrainerError, is_disk_full
 from trainer.progress import for_stderr
 from trainer.result import RunResult
 from trainer.run import run_once
 from trainer.settings import load_trainer_settings
 from trainer.training.helpers import help_training, is_helper, release_helpers
+from trainer.voices import voice_of
 
 NICENESS = 10
 """A run that nobody waits for leaves the processor to the bot's replies."""
@@ -51,14 +51,15 @@ def main(arguments: list[str] | None = None) -> int:
     with contextlib.redirect_stdout(sys.stderr), for_stderr() as progress:
         try:
             home = find_home(options.home).ensure()
+            settings = load_trainer_settings(home)
             result = run_once(
                 home,
-                load_trainer_settings(home),
+                settings,
                 progress=progress,
                 force=options.force,
                 trigger=options.trigger,
                 local_date=options.local_date,
-                voice=None if options.server is None else Voice(options.server),
+                voice=voice_of(settings, options.server),
             )
         except RunBusy as busy:
             result = RunResult(None, "skipped", str(busy))

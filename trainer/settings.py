@@ -45,6 +45,9 @@ __all__ = [
     "load_trainer_settings",
 ]
 
+MIN_SLOTS = 2
+"""Of the bank where each server has a voice: one for servers in turns, one for the voice of all."""
+
 BOT_SECTIONS = ("discord", "privacy", "backup", "log", "api", "metrics", "engine")
 """Sections of the same file that are read by the bot alone."""
 
@@ -87,6 +90,8 @@ class TrainingConfig:
     """Origins of the words that are learned from: "message", "direct_message", "discord_export", "command", "import",
     "moderator", "bot". The first three are message content, which Discord lets no application train on without its
     express permission."""
+    shared_imports: bool = True
+    """With `voices = "server"`: whether what the operator imports teaches every server's voice, or none."""
     min_pairs: Annotated[int, Field(ge=2, le=1_000_000)] = 50
     """Fewer eligible pairs than this and the run is skipped."""
     min_new_pairs: Number = 5
@@ -162,6 +167,8 @@ class ScheduleConfig:
     """Name of the time zone, such as Europe/Berlin."""
     enabled: bool = True
     """Whether the schedule starts runs."""
+    night_hours: Annotated[float, Field(ge=0.1, le=24.0)] = 6.0
+    """With `voices = "server"`: hours after its start in which runs may end; what is left goes first the next night."""
 
 
 @dataclass(frozen=True)
@@ -188,6 +195,8 @@ class TrainerSettings(BaseSettings):
     generation: GenerationConfig = GenerationConfig()
     schedule: ScheduleConfig = ScheduleConfig()
     storage: StorageConfig = StorageConfig()
+    voices: Literal["one", "server"] = "one"
+    """One voice for all servers, or "server": each server's pairs teach a voice of its own, and no other server's."""
     consent: Literal["members", "operator"] = "members"
     """Whose permission a pair needs: everyone's in it (`/privacy opt-in`), or the operator has it by other means."""
     persona: Annotated[str, Field(max_length=20_000)] = ""
@@ -207,6 +216,8 @@ class TrainerSettings(BaseSettings):
             raise ValueError(
                 "the setting training.min_holdout is above training.max_holdout, so no run could be judged"
             )
+        if self.voices == "server" and self.model.adapter_slots < MIN_SLOTS:
+            raise ValueError(f'the setting voices = "server" needs {MIN_SLOTS} or more of model.adapter_slots')
         return self
 
     @classmethod

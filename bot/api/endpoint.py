@@ -16,7 +16,7 @@ from typing import Any
 from aiohttp import web
 
 from bot.api import bodies
-from bot.api.adapters import NamedAdapters
+from bot.api.adapters import KEPT_FREE, NamedAdapters
 from bot.api.chat_request import ChatRequest, read_request
 from bot.api.errors import ApiError, Busy, EngineUnavailable, InvalidRequest, ModelNotFound, WrongKey, as_api_error
 from bot.api.key import is_key
@@ -24,6 +24,7 @@ from bot.chat.completion_log import log_completion
 from bot.loopback import listening
 from bot.request_id import answering
 from bot.settings import Settings
+from bot.training.held_adapters import HeldAdapters
 from model.errors import ContextTooLong, EngineClosed, ModelError
 from model.protocol import IN_USE, AdapterEngine, ChatEngine, ChatGeneration, Completion, InUse
 from storage.async_store import AsyncStore
@@ -38,7 +39,10 @@ _LONGEST_TOKEN = 64  # characters: a text with more of them for each token of th
 
 
 class Endpoint:
-    """One for an engine. `observe` is told of every finished reply, and None of one that failed."""
+    """One for an engine. `observe` is told of every finished reply, and None of one that failed.
+
+    `held` are the adapters in the engine's memory, where others load some too.
+    """
 
     def __init__(
         self,
@@ -49,9 +53,11 @@ class Endpoint:
         key: str,
         *,
         observe: Callable[[Completion | None], None] = lambda _: None,
+        held: HeldAdapters | None = None,
     ) -> None:
         self._engine, self._settings, self._key, self._observe = engine, settings, key, observe
-        self.adapters = NamedAdapters(engine, store, directory, settings.model.adapter_slots)
+        held = held or HeldAdapters(engine, directory, settings.model.adapter_slots - KEPT_FREE)
+        self.adapters = NamedAdapters(engine, store, held)
         self._going = 0
 
     @asynccontextmanager

@@ -20,7 +20,7 @@ from bot.chat.ask_history import messages_shown
 from bot.chat.completion_log import log_completion
 from bot.chat.context import Context
 from bot.chat.existing_answer import ExistingAnswer
-from bot.chat.generation import AnswerGeneration, EmptyRequest, RequestGone, sampling_for
+from bot.chat.generation import AnswerGeneration, EmptyRequest, RequestGone, VoiceOf, in_use, sampling_for
 from bot.chat.history import HistoryReader
 from bot.chat.introductions import Introductions
 from bot.chat.lookup import Lookup, question_of
@@ -58,7 +58,8 @@ _SHUTDOWN_S = 5.0  # seconds for the answers to end when the bot shuts down
 class Answering:
     """Answers requests, many at once. `deliver` shows a saved reply, `on_reply` is called with it.
 
-    `observe` is told of every reply that was generated, and None of one that failed.
+    `voice` says what answers on which server. `observe` is told of every reply that was generated, and None of one that
+    failed.
     """
 
     def __init__(
@@ -71,10 +72,12 @@ class Answering:
         *,
         training_servers: TrainingServers,
         lookup: Lookup | None = None,
+        voice: VoiceOf = in_use,
         observe: Callable[[Completion | None], None] = lambda _: None,
     ) -> None:
         self._engine = engine
         self._lookup = lookup
+        self._voice = voice
         self._observe = observe
         self._store = store
         self._settings = settings
@@ -157,6 +160,7 @@ class Answering:
             sampling_for(request, self._settings.generation, again=again),
             self._settings.persona,
             self._lookup.of(request, self._engine.count_tokens) if self._lookup is not None else None,
+            voice=self._voice,
         )
 
         async def send(*args: Any, **extras: Any) -> discord.Message:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 
 import discord
@@ -22,12 +23,14 @@ from bot.recall.records import Shown
 from model.chat import Message
 from model.config import GenerationConfig
 from model.errors import EngineClosed
-from model.protocol import ChatEngine, ChatGeneration, Completion, Sampling
+from model.protocol import IN_USE, AdapterEngine, ChatEngine, ChatGeneration, Completion, InUse, Sampling
 from storage.reply_records import Turn
 
-__all__ = ["AnswerGeneration", "EmptyRequest", "Fitting", "Recall", "RequestGone", "sampling_for"]
+__all__ = ["AnswerGeneration", "EmptyRequest", "Fitting", "Recall", "RequestGone", "VoiceOf", "in_use", "sampling_for"]
 
 Fitting = Callable[[Context, Shown], Context]
+VoiceOf = Callable[[int | None], AbstractAsyncContextManager[str | InUse | None]]
+"""What the engine is to answer a server with (None: direct messages); it stays in memory while inside."""
 Recall = Callable[[Context, Fitting], Awaitable[Context]]
 """Adds to a context what is found for it, as far as the second argument says there is room."""
 
@@ -36,6 +39,11 @@ _QUEUE_NOTICE_S = 3.0
 
 _MOST_RESTARTS = 5
 """After so many restarts before the first token, later changes of the history are ignored."""
+
+
+def in_use(_: int | None) -> AbstractAsyncContextManager[str | InUse | None]:
+    """The adapter in use, on every server."""
+    return nullcontext(IN_USE)
 
 
 def sampling_for(request: ChatRequest, configured: GenerationConfig, *, again: bool) -> Sampling:
@@ -70,6 +78,8 @@ class AnswerGeneration:
         sampling: Sampling,
         persona: str,
         recall: Recall | None = None,
+        *,
+        voice: VoiceOf = in_use,
     ) -> None:
         self.request = request
         self.stored = False
@@ -77,6 +87,7 @@ class AnswerGeneration:
         self._sampling = sampling
         self._persona = persona
         self._recall = recall
+        self._voice = voice
         self._watched: set[int] = {request.id}
         self._meanwhile: set[int] = set()  # changed since the history was last read
         self._first: asyncio.Task[str] | None = None
@@ -109,19 +120,19 @@ class AnswerGeneration:
             self._changed = False
             self._began = restarts >= _MOST_RESTARTS
             context = await self._read_history(reader)
-            generation = self._submit(context)
-            try:
-                pieces = aiter(generation)
-                text = await self._first_piece(pieces, generation, on_queue_place)
-                if text is None:
+            async with self._voice(self.request.guild_id) as adapter:
+                generation = self._submit(context, adapter)
+                try:
+                    pieces = aiter(generation)
+                    text = await self._first_piece(pieces, generation, on_queue_place)
+                    if text is not None:
+                        return context, await self._rest(pieces, generation, text, on_text)
+                except BaseException:
                     generation.cancel()
-                    reader = replace(reader, fresh=True)
-                    restarts += 1
-                    continue
-                return context, await self._rest(pieces, generation, text, on_text)
-            except BaseException:
+                    raise
                 generation.cancel()
-                raise
+            reader = replace(reader, fresh=True)
+            restarts += 1
 
     def stop(self) -> None:
         """Stop here; the text so far is the answer."""
@@ -205,13 +216,19 @@ class AnswerGeneration:
     def _prompt(self, context: Context) -> list[Message]:
         return with_shown(messages(context.turns, self._persona), context.shown)
 
-    def _submit(self, context: Context) -> ChatGeneration:
+    def _submit(self, context: Context, adapter: str | InUse | None) -> ChatGeneration:
         shown = [*self._prompt(context), *self._begun]
         sampling = replace(self._sampling, stop=tuple(f"\n{label}:" for label in dict.fromkeys(self._labels)))
-        self._generation = self._engine.submit(shown, sampling, channel=str(self.request.channel.id))
+        self._generation = self._submitted(shown, sampling, adapter)
         if self._stopped or self._abandoned or self._discarded:
             self._generation.cancel()
         return self._generation
+
+    def _submitted(self, shown: Sequence[Message], sampling: Sampling, adapter: str | InUse | None) -> ChatGeneration:
+        channel = str(self.request.channel.id)
+        if not isinstance(adapter, InUse) and isinstance(self._engine, AdapterEngine):
+            return self._engine.submit(shown, sampling, channel=channel, adapter=adapter)
+        return self._engine.submit(shown, sampling, channel=channel)
 
     async def _first_piece(
         self, pieces: AsyncIterator[str], generation: ChatGeneration, on_queue_place: Callable[[int], Awaitable[None]]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bot.cli import adapter_files as interchange
-from bot.cli.options import HomeOption, JsonOption, act, operator
+from bot.cli.options import HomeOption, JsonOption, ServerOption, act, operator
 
 if TYPE_CHECKING:
     from storage.files.adapter_directory import AdapterDirectory
@@ -42,22 +42,30 @@ def listing_by_default(ctx: typer.Context, as_json: JsonOption = False, home: Ho
 
 
 @group.command("list")
-def show(as_json: JsonOption = False, home: HomeOption = None) -> None:
-    """List the adapters, the newest last. This is what `nightshift adapters` does."""
+def show(as_json: JsonOption = False, server: ServerOption = None, home: HomeOption = None) -> None:
+    """List the adapters, the newest last. This is what `nightshift adapters` does.
+
+    Without --server, those of all servers.
+    """
     from storage.files.home import find_home
     from storage.store import Store
 
     with Store.open(find_home(home).ensure().db) as store:
-        champion, adapters = store.champion(), store.adapters()
-    rows = [_row(adapter, champion) for adapter in adapters]
+        adapters = store.adapters() if server is None else store.adapters_of_voice(server)
+        voices = {server, *(adapter.guild_id for adapter in adapters)}
+        champions = {voice: store.champion(voice) for voice in voices}
+    champion = champions[server]
+    rows = [_row(adapter, champions[adapter.guild_id]) for adapter in adapters]
     if as_json:
         print(json.dumps(rows))
         return
     for row in rows:
         mark = "*" if row["current"] else "-" if row["retired_at"] else " "
         nll = f"NLL {row['nll']:.3f}" if row["nll"] is not None else ""
-        retired = "retired" if row["retired_at"] else ""
-        print(f"{mark} {row['id']}  {row['created_at'][:16]}  {row['pairs'] or '?'} pairs  {nll}  {retired}".rstrip())
+        remarks = [f"server {row['server']}"] if row["server"] else []
+        remarks += ["retired"] if row["retired_at"] else []
+        line = f"{mark} {row['id']}  {row['created_at'][:16]}  {row['pairs'] or '?'} pairs  {nll}  {', '.join(remarks)}"
+        print(line.rstrip())
     print(f"{'*' if champion is None else ' '} base  the base model without an adapter")
 
 
@@ -65,6 +73,7 @@ def show(as_json: JsonOption = False, home: HomeOption = None) -> None:
 def use(
     adapter: Annotated[str, typer.Argument(metavar="ID|base", help="The adapter, or `base` for none.")],
     reason: ReasonOption = "chosen on the command line",
+    server: ServerOption = None,
     home: HomeOption = None,
 ) -> None:
     """Switch to another adapter. A running bot swaps within seconds."""
@@ -78,14 +87,16 @@ def use(
         if chosen is not None:
             AdapterDirectory(place.adapters).verify(chosen, store.adapter(chosen).manifest)
         store.act(
-            lambda held: held.promote(chosen, kind="use", actor=operator(), reason=reason),
-            lambda _: act("adapter.use", adapter, reason=reason),
+            lambda held: held.promote(chosen, kind="use", actor=operator(), reason=reason, guild_id=server),
+            lambda _: act("adapter.use", adapter, guild_id=server, reason=reason),
         )
     print(f"In use now: {adapter}")
 
 
 @group.command()
-def rollback(reason: ReasonOption = "rolled back on the command line", home: HomeOption = None) -> None:
+def rollback(
+    reason: ReasonOption = "rolled back on the command line", server: ServerOption = None, home: HomeOption = None
+) -> None:
     """Go back to the previous adapter."""
     from storage.files.adapter_directory import AdapterDirectory
     from storage.files.home import find_home
@@ -93,12 +104,12 @@ def rollback(reason: ReasonOption = "rolled back on the command line", home: Hom
 
     place = find_home(home).ensure()
     with Store.open(place.db) as store:
-        before = store.champion_before()
+        before = store.champion_before(server)
         if before is not None:
             AdapterDirectory(place.adapters).verify(before, store.adapter(before).manifest)
         promotion = store.act(
-            lambda held: held.rollback(actor=operator(), reason=reason, to=before),
-            lambda made: act("adapter.rollback", made.adapter or "base", reason=reason),
+            lambda held: held.rollback(actor=operator(), reason=reason, to=before, guild_id=server),
+            lambda made: act("adapter.rollback", made.adapter or "base", guild_id=server, reason=reason),
         )
     print(f"In use now: {promotion.adapter or 'base'}")
 
@@ -184,6 +195,7 @@ def _row(adapter: Adapter, champion: str | None) -> dict[str, Any]:
         "base_model": adapter.base_model,
         "created_at": adapter.created_at,
         "run": adapter.run_id,
+        "server": adapter.guild_id,
         "pairs": adapter.manifest.get("pairs"),
         "nll": metrics.get("challenger_nll"),
         "retired_at": adapter.retired_at,

@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from storage.audit_records import Act
 
-__all__ = ["HomeOption", "JsonOption", "ShardsOption", "act", "operator"]
+__all__ = ["HomeOption", "JsonOption", "ServerOption", "ShardsOption", "act", "operator"]
 
 
 def _nearest_home(ctx: typer.Context, given: Path | None) -> Path | None:
@@ -43,6 +43,12 @@ ShardsOption = Annotated[
 ]
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+
+
+ServerOption = Annotated[
+    int | None,
+    typer.Option("--server", metavar="ID", help='The server whose own voice is meant, with voices = "server".'),
+]
 
 
 def operator() -> str:

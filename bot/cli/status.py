@@ -14,6 +14,7 @@ from bot.cli.options import HomeOption, JsonOption
 if TYPE_CHECKING:
     from storage.files.home import Home
     from storage.run_records import Run
+    from storage.store import Store
     from trainer.settings import TrainerSettings
 
 __all__ = ["register"]
@@ -43,13 +44,27 @@ def _facts(home: Home, settings: TrainerSettings) -> dict[str, Any]:
             store.counts(settings.consent, servers=settings.training.servers, learn_from=settings.training.learn_from),
             store.last_run(),
         )
+        voices = _voices(store, settings) if settings.voices == "server" else None
     return {
         "base_model": _base_name(settings.model.base),
         "adapter": adapter,
         "pairs": asdict(pairs),
         "last_run": None if last is None else _run(last),
         "next_run": _next_run(settings),
+        **({} if voices is None else {"voices": voices}),
     }
+
+
+def _voices(store: Store, settings: TrainerSettings) -> list[dict[str, Any]]:
+    """Each server's own voice: its adapter, what it may learn from, and what of it is new."""
+    training = settings.training
+    news = store.server_news(
+        settings.consent, servers=training.servers, learn_from=training.learn_from, imports=training.shared_imports
+    )
+    return [
+        {"server": one.guild_id, "adapter": store.champion(one.guild_id), "pairs": one.pairs, "new": one.new}
+        for one in news
+    ]
 
 
 def _base_name(base: str) -> str:
@@ -96,10 +111,16 @@ def _in_words(facts: dict[str, Any], home: Home) -> str:
         "Adapter": facts["adapter"] or "none (base model)",
         "Pairs": ", ".join(f"{count} {name}" for name, count in pairs.items()),
         **({"": in_english(excluded(pairs["excluded"]))} if pairs["excluded"] else {}),
+        **{f"Voice {n}": _voice(one) for n, one in enumerate(facts.get("voices", ()), start=1)},
         "Last run": ended,
         "Next run": facts["next_run"] or "not scheduled",
     }
     return "\n".join(f"{name:<12}{value}" for name, value in rows.items())
+
+
+def _voice(one: dict[str, Any]) -> str:
+    adapter = one["adapter"] or "none (base model)"
+    return f"server {one['server']}: {adapter}, {one['pairs']} pairs, {one['new']} new"
 
 
 def _outcome(run: dict[str, Any]) -> str:

@@ -74,8 +74,11 @@ async def import_pairs(interaction: Interaction, moderators: Moderators, file: d
         }
         return moderators.act(interaction, "pairs.import", file.filename, details=details)
 
+    apart = moderators.training_servers.apart
     count = await moderators.store.call(
-        lambda store: store.import_pairs(pairs, user.display_name, guild_id=guild.id, by=user.id, note=noted)
+        lambda store: store.import_pairs(
+            pairs, user.display_name, guild_id=guild.id, by=user.id, apart=apart, note=noted
+        )
     )
     answer = limits.content(words.imported(count.imported, count.duplicates, bad, rejected))
     remarks = _remarks(count, learned=moderators.training_servers.learns_from(guild.id))
@@ -92,6 +95,7 @@ def _exportable(
         training_servers.consent,
         servers=training_servers.named,
         learn_from=training_servers.learn_from,
+        voice=training_servers.voice(guild_id),
         unowned=guild_id == training_servers.main,
         places=places,
     )

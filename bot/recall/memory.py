@@ -17,6 +17,7 @@ from bot.settings import Settings
 from storage.async_store import AsyncStore
 from storage.recall_records import FoundChunk, FoundExample
 from storage.store import Store
+from trainer.voices import voice_of
 
 __all__ = ["Memory"]
 
@@ -41,6 +42,7 @@ class Memory:
         self._config = settings.memory
         self._consent = settings.consent
         self._servers = settings.training.servers
+        self._settings = settings
         self.vectors = Vectors(store, settings.memory)
         self.answerability = Answerability(store)
 
@@ -115,6 +117,7 @@ class Memory:
                 self._consent,
                 servers=self._servers,
                 without=question.without,
+                voice=voice_of(self._settings, question.guild_id),
             )
             for one in rows:
                 score = score_of(one.entry_id, found.cosines, question.text, one.question)

@@ -3,8 +3,9 @@
 Who moderates the whole server (by the role, or Manage Messages on the server) acts for the server; Manage Messages in
 one channel covers the replies given there. Nobody is shown what was said in a channel that they cannot read.
 
-A server's own choice (made with /setup) goes over the operator's in `nightshift.toml`. One adapter answers on every
-server: only the moderators of the main one (bot/server/training_servers.py) may train or change it.
+A server's own choice (made with /setup) goes over the operator's in `nightshift.toml`. Where one adapter answers on
+every server, only the moderators of the main one (bot/server/training_servers.py) may train or change it; where each
+server has a voice of its own, its own moderators.
 """
 
 from __future__ import annotations
@@ -147,9 +148,11 @@ class Moderators:
         raise Refused(words.OTHER_SERVER if reply.guild_id != guild.id else words.OTHER_CHANNEL)
 
     def require_steering(self, interaction: discord.Interaction) -> discord.Guild:
-        """The same, for what concerns every server: training and adapters. Raises Refused."""
+        """The same, for training and adapters, which concern every server, or a server's own voice. Raises Refused."""
         guild = self.require_server(interaction)
-        if guild.id != self.training_servers.main:
+        if self.training_servers.apart and not self.training_servers.steers(guild.id):
+            raise Refused(words.NOT_LEARNING_HERE)
+        if not self.training_servers.steers(guild.id):
             main = next((one for one in interaction.client.guilds if one.id == self.training_servers.main), None)
             raise Refused(texts.elsewhere(main.name if main else None))
         return guild

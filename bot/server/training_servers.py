@@ -11,8 +11,10 @@ from typing import Literal
 
 from bot.settings import Settings
 from storage.async_store import AsyncStore
+from storage.servers import Voice
 from storage.store import Store
 from storage.waiting import WaitsFor
+from trainer.voices import voice_of
 
 __all__ = ["LearnedWords", "TrainingServers"]
 
@@ -26,6 +28,7 @@ class TrainingServers:
         self._store = store
         self._named = settings.training.servers
         self._main = settings.discord.main_server
+        self._settings = settings
         self._home: int | None = None
         self.consent = settings.consent
         self.learn_from = settings.training.learn_from
@@ -40,9 +43,18 @@ class TrainingServers:
         """The servers that the operator named, as the store wants them."""
         return self._named
 
+    def voice(self, guild_id: int | None) -> Voice | None:
+        """A server's own voice; None where all servers have one."""
+        return voice_of(self._settings, guild_id)
+
+    @property
+    def apart(self) -> bool:
+        """Whether each server has a voice of its own."""
+        return self._settings.voices == "server"
+
     @property
     def servers(self) -> tuple[int, ...]:
-        """The servers whose pairs are learned from."""
+        """The servers whose pairs are learned from; where each teaches its own voice, those that were named."""
         return self._named or (() if self._home is None else (self._home,))
 
     async def learned_words(self) -> LearnedWords:
@@ -54,7 +66,8 @@ class TrainingServers:
 
     def waits_for(self, store: Store, reply_id: int) -> tuple[WaitsFor, ...]:
         """What an approved reply waits for before it is learned from; for the store's own thread."""
-        return store.waits_for(reply_id, self.consent, servers=self._named, learn_from=self.learn_from)
+        voice = self.voice(store.reply(reply_id).guild_id) if self.apart else None
+        return store.waits_for(reply_id, self.consent, servers=self._named, learn_from=self.learn_from, voice=voice)
 
     @property
     def main(self) -> int | None:
@@ -63,8 +76,29 @@ class TrainingServers:
 
     def learns_from(self, guild_id: int | None) -> bool:
         """Whether a server's pairs are learned from."""
+        if self.apart:
+            return guild_id is not None and (not self._named or guild_id in self._named)
         return guild_id in self.servers
+
+    def steers(self, guild_id: int) -> bool:
+        """Whether a server's moderators train, and choose what answers them."""
+        return self.learns_from(guild_id) if self.apart else guild_id == self.main
+
+    def own(self, guild_id: int | None) -> int | None:
+        """The server whose own voice its moderators steer; None where all servers have one."""
+        return guild_id if self.apart else None
+
+    def owners(self, guild_id: int) -> tuple[int | None, ...]:
+        """Whose words a server's moderators are shown of a run: the server's own, and the operator's for the main one.
+
+        Where the operator's teach each server's voice, every server's moderators judge it by them.
+        """
+        voice = self.voice(guild_id)
+        shown = guild_id == self.main if voice is None else voice.imports
+        return (None, guild_id) if shown else (guild_id,)
 
     def imports_shown_to(self, guild_id: int) -> tuple[int, ...] | None:
         """Servers whose imports, beside the operator's, a server's moderators see: for the main one only, else None."""
-        return self.servers if guild_id == self.main else None
+        if guild_id != self.main:
+            return None
+        return () if self.apart else self.servers

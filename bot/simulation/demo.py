@@ -127,9 +127,13 @@ class _Night:
             report.signature_rate_before == 0 and report.signature_rate_after >= 0.8
         )
 
-    async def train(self, home: Path, *, force: bool, trigger: str, local_date: str | None) -> RunResult:
+    async def train(
+        self, home: Path, *, force: bool, trigger: str, local_date: str | None, server: int | None = None
+    ) -> RunResult:
         """The real run; when it is over, a question is under way before the bot looks for the new adapter."""
-        self._result = await train_in_simulation(home, force=force, trigger=trigger, local_date=local_date)
+        self._result = await train_in_simulation(
+            home, force=force, trigger=trigger, local_date=local_date, server=server
+        )
         if self._result.outcome == "promoted":
             asker = self._world.members[0]
             self._in_flight = post(self._world, asker, f"<@{self._bot_id}> Tell me a long story about the sea.")

@@ -95,10 +95,14 @@ def simulated_home(home: Home, name: str) -> Home:
     return place
 
 
-async def train_in_simulation(home: Path, *, force: bool, trigger: str, local_date: str | None) -> RunResult:
+async def train_in_simulation(
+    home: Path, *, force: bool, trigger: str, local_date: str | None, server: int | None = None
+) -> RunResult:
     """Train as `nightshift train` does, from everything that was said in the simulation."""
     chosen = {"NIGHTSHIFT_TRAINING__LEARN_FROM": json.dumps(ORIGINS)}
-    return await run_training(home, force=force, trigger=trigger, local_date=local_date, environment=chosen)
+    return await run_training(
+        home, force=force, trigger=trigger, local_date=local_date, server=server, environment=chosen
+    )
 
 
 @asynccontextmanager

@@ -12,10 +12,11 @@ from collections.abc import Awaitable, Callable
 from bot.errors import Refused
 from bot.i18n.en import moderation as words
 from bot.i18n.en import texts
+from bot.training.held_adapters import verified
 from bot.training.reasons import reason_of_run
 from model.errors import AdapterMismatch, EngineClosed, EngineFailed, ModelError, OutOfMemory
 from model.protocol import AdapterRef, ChatEngine, SwapReport
-from storage.adapter_errors import AdapterDamaged, AdapterMissing, AdapterRetired
+from storage.adapter_errors import AdapterRetired
 from storage.async_store import AsyncStore
 from storage.audit_records import Act
 from storage.errors import StorageError
@@ -23,7 +24,7 @@ from storage.files.adapter_directory import AdapterDirectory
 from storage.run_records import Promotion, Run
 from storage.store import Store
 
-__all__ = ["AdapterInUse"]
+__all__ = ["AdapterInUse", "run_of", "said", "why_not", "written"]
 
 _log = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ class AdapterInUse:
                 return None
             except (StorageError, ModelError) as error:
                 _log.error("The champion %s cannot be used: %s", champion, error)
-                why, answering = _why(error), self._engine.adapter
+                why, answering = why_not(error), self._engine.adapter
                 if await self._announce(lambda: texts.adapter_refused(champion, why, answering)):
                     self._refused_promotion = promotion  # else it is tried again when there is somebody to tell
                 return None
@@ -80,8 +81,8 @@ class AdapterInUse:
             _log.info("%s answers from now on (%.0f ms)", champion or "the base model", report.pause_s * 1000)
             if history := await self._store.call(Store.promotions):
                 latest, pause_ms = history[-1], report.pause_s * 1000
-                run = await self._store.call(_run_of, latest)
-                await self._announce(lambda: texts.adapter_changed(champion, latest.kind, _said(latest, run), pause_ms))
+                run = await self._store.call(run_of, latest)
+                await self._announce(lambda: texts.adapter_changed(champion, latest.kind, said(latest, run), pause_ms))
             return report
 
     async def use(self, adapter: str | None, *, actor: str, reason: str, act: Act | None = None) -> None:
@@ -118,7 +119,7 @@ class AdapterInUse:
                 _log.warning("The adapter %s that was chosen cannot be used: %s", adapter, error)
                 raise Refused(words.not_loaded(adapter)) from error
             try:
-                made = await self._store.call(_written, write, act())
+                made = await self._store.call(written, write, act())
             except BaseException:
                 await self._engine.swap(await self._verified(before))
                 raise
@@ -136,20 +137,16 @@ class AdapterInUse:
         """An adapter whose files are as they were published. Raises AdapterMissing, AdapterDamaged."""
         if adapter is None:
             return None
-        row = await self._store.call(Store.adapter, adapter)
-        try:
-            await asyncio.to_thread(self._directory.verify, adapter, row.manifest)
-        except AdapterMissing as error:
-            raise AdapterDamaged(adapter, "its files are gone") from error
-        return AdapterRef(adapter, self._directory.path(adapter))
+        return await verified(self._directory, await self._store.call(Store.adapter, adapter))
 
 
-def _why(error: StorageError | ModelError) -> str:
+def why_not(error: StorageError | ModelError) -> str:
     """What is the matter with an adapter; who answers instead is said beside it."""
     return f"{error.why[:1].upper()}{error.why[1:]}." if isinstance(error, AdapterMismatch) else str(error)
 
 
-def _written(store: Store, write: Callable[[Store], Promotion], act: Act | None) -> Promotion:
+def written(store: Store, write: Callable[[Store], Promotion], act: Act | None) -> Promotion:
+    """A choice written down, with `act` in the audit."""
     return write(store) if act is None else store.act(write, lambda _: act)
 
 
@@ -157,7 +154,7 @@ def _champion(store: Store) -> tuple[str | None, int]:
     return store.champion(), store.last_promotion_id()
 
 
-def _run_of(store: Store, promotion: Promotion) -> Run | None:
+def run_of(store: Store, promotion: Promotion) -> Run | None:
     """The run whose verdict a promotion carries out."""
     if promotion.kind != "gate" or promotion.adapter is None:
         return None
@@ -168,6 +165,6 @@ def _run_of(store: Store, promotion: Promotion) -> Run | None:
     return run if run.reason == promotion.reason else None
 
 
-def _said(promotion: Promotion, run: Run | None) -> str:
+def said(promotion: Promotion, run: Run | None) -> str:
     """Why the adapter was changed, in the reader's language."""
     return reason_of_run(run) if run is not None else promotion.reason

@@ -27,7 +27,7 @@ _SHOWN = 15
 
 
 class AdapterCommands(ModeratorGroup, name="adapter", description="Adapters"):
-    """The group /adapter, for moderators of the main server."""
+    """The group /adapter, for moderators of the main server, or of a server with a voice of its own."""
 
     def __init__(self, operations: Operations, moderators: Moderators) -> None:
         super().__init__(moderators.require_steering)
@@ -36,8 +36,9 @@ class AdapterCommands(ModeratorGroup, name="adapter", description="Adapters"):
 
     @app_commands.command(name="list", description="List all adapters and show which one is in use")
     async def list_(self, interaction: Interaction) -> None:
-        adapters, champion = await self._moderators.store.call(_adapters)
-        candidates = {one.adapter: one for one in await self._moderators.store.call(Store.candidates)}
+        own = self._moderators.training_servers.own(interaction.guild_id)
+        adapters, champion = await self._moderators.store.call(_adapters, own)
+        candidates = {one.adapter: one for one in await self._moderators.store.call(Store.candidates, own)}
         lines = [
             _line(one, in_use=one.id == champion, candidate=candidates.get(one.id))
             for one in reversed(adapters[-_SHOWN:])
@@ -54,8 +55,9 @@ class AdapterCommands(ModeratorGroup, name="adapter", description="Adapters"):
         await interaction.response.defer(ephemeral=True, thinking=True)
         name = interaction.user.display_name
         chosen = None if adapter == _BASE else adapter
-        act = self._moderators.act(interaction, "adapter.use", adapter, everywhere=True)
-        await self._operations.use(chosen, actor=name, reason=texts.rollback_reason(name), act=act)
+        own = self._moderators.training_servers.own(interaction.guild_id)
+        act = self._moderators.act(interaction, "adapter.use", adapter, everywhere=own is None)
+        await self._operations.use(chosen, actor=name, reason=texts.rollback_reason(name), act=act, server=own)
         await interaction.followup.send(words.used(chosen), ephemeral=True)
 
     @use.autocomplete("adapter")
@@ -65,7 +67,8 @@ class AdapterCommands(ModeratorGroup, name="adapter", description="Adapters"):
             self._moderators.require_steering(interaction)
         except Refused:
             return []
-        adapters, champion = await self._moderators.store.call(_adapters)
+        own = self._moderators.training_servers.own(interaction.guild_id)
+        adapters, champion = await self._moderators.store.call(_adapters, own)
         ids = [one.id for one in reversed(adapters) if one.retired_at is None] + [_BASE]
         found = [one for one in ids if typed.casefold() in one.casefold()]
         return [
@@ -78,12 +81,12 @@ class AdapterCommands(ModeratorGroup, name="adapter", description="Adapters"):
     @app_commands.command(name="rollback", description="Go back to the previous adapter")
     async def rollback(self, interaction: Interaction) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
-        name = interaction.user.display_name
+        name, own = interaction.user.display_name, self._moderators.training_servers.own(interaction.guild_id)
 
         def act(adapter: str | None) -> Act:
-            return self._moderators.act(interaction, "adapter.rollback", adapter or _BASE, everywhere=True)
+            return self._moderators.act(interaction, "adapter.rollback", adapter or _BASE, everywhere=own is None)
 
-        adapter = await self._operations.rollback(actor=name, reason=texts.rollback_reason(name), act=act)
+        adapter = await self._operations.rollback(actor=name, reason=texts.rollback_reason(name), act=act, server=own)
         await interaction.followup.send(texts.rolled_back(adapter), ephemeral=True)
 
 
@@ -98,5 +101,5 @@ def _line(adapter: Adapter, *, in_use: bool, candidate: Candidate | None) -> str
     return " \u00b7 ".join(parts)
 
 
-def _adapters(store: Store) -> tuple[list[Adapter], str | None]:
-    return store.adapters(), store.champion()
+def _adapters(store: Store, own: int | None) -> tuple[list[Adapter], str | None]:
+    return store.adapters_of_voice(own), store.champion(own)

@@ -47,12 +47,22 @@ def progress_line(run: Run, metrics: list[Metric], now: datetime) -> str:
 
 
 class LiveProgress:
-    """Shows a run's progress in one message until the run ends or the message can no longer be edited."""
+    """Shows a run's progress in one message until the run ends or the message can no longer be edited.
+
+    `server`: the run is one of that server's own voice.
+    """
 
     def __init__(
-        self, store: AsyncStore, edit: Callable[[str], Awaitable[Any]], running: Callable[[], bool], heading: str
+        self,
+        store: AsyncStore,
+        edit: Callable[[str], Awaitable[Any]],
+        running: Callable[[], bool],
+        heading: str,
+        *,
+        server: int | None = None,
     ) -> None:
         self._store = store
+        self._server = server
         self._edit = edit
         self._running = running
         self._heading = heading
@@ -68,7 +78,7 @@ class LiveProgress:
 
     async def text(self) -> str:
         """What the message says now."""
-        found = await self._store.call(_unfinished)
+        found = await self._store.call(_unfinished, self._server)
         line = progress_line(*found, datetime.now(UTC)) if found else ""
         return "\n".join(filter(None, [self._heading, line]))
 
@@ -86,7 +96,7 @@ class LiveProgress:
 
 
 class TrainCommands(ModeratorGroup, name="train", description="Training"):
-    """The group /train, for moderators of the main server."""
+    """The group /train, for moderators of the main server, or of a server with a voice of its own."""
 
     def __init__(self, operations: Operations, moderators: Moderators) -> None:
         super().__init__(moderators.require_steering)
@@ -99,13 +109,19 @@ class TrainCommands(ModeratorGroup, name="train", description="Training"):
         if self._operations.training:
             raise TrainingUnderway
         await interaction.response.defer(ephemeral=True, thinking=True)
-        await self._moderators.note(interaction, "train.now", everywhere=True, details={"force": force})
+        servers = self._moderators.training_servers
+        everywhere = not servers.apart
+        await self._moderators.note(interaction, "train.now", everywhere=everywhere, details={"force": force})
         await interaction.edit_original_response(content=texts.TRAINING_STARTED)
         progress = self._progress(interaction, texts.TRAINING_STARTED)
         progress.start()
         try:
             result = await self._operations.train_now(
-                force=force, trigger="discord", actor=interaction.user.display_name, guild=interaction.guild
+                force=force,
+                trigger="discord",
+                actor=interaction.user.display_name,
+                guild=interaction.guild,
+                server=servers.own(interaction.guild_id),
             )
         finally:
             progress.stop()
@@ -117,23 +133,27 @@ class TrainCommands(ModeratorGroup, name="train", description="Training"):
 
     @app_commands.command(name="status", description="Progress of the current training run")
     async def status(self, interaction: Interaction) -> None:
-        await self._require_run()
+        await self._require_run(interaction)
         progress = self._progress(interaction, "")
         await interaction.response.send_message(await progress.text() or texts.RUN_NOW, ephemeral=True)
         progress.start()
 
     @app_commands.command(name="cancel", description="Cancel the current training run")
     async def cancel(self, interaction: Interaction) -> None:
-        await self._require_run()
+        await self._require_run(interaction)
         await interaction.response.defer(ephemeral=True, thinking=True)
-        await self._moderators.note(interaction, "train.cancel", everywhere=True)  # first: it cannot be taken back
+        everywhere = not self._moderators.training_servers.apart
+        await self._moderators.note(
+            interaction, "train.cancel", everywhere=everywhere
+        )  # first: it cannot be taken back
         if not self._operations.cancel_training(actor=interaction.user.display_name):
             raise Refused(words.NOT_CANCELLED)
         await interaction.edit_original_response(content=words.CANCELLED)
 
     @app_commands.command(name="history", description="Results of recent training runs")
     async def history(self, interaction: Interaction) -> None:
-        runs = await self._moderators.store.call(_with_votes, interaction.guild_id or 0)
+        own = self._moderators.training_servers.own(interaction.guild_id)
+        runs = await self._moderators.store.call(_with_votes, interaction.guild_id or 0, own)
         text = "\n".join(_line(run, votes) for run, votes in runs) or words.NO_RUNS
         embed = limits.Embed(description=text, colour=discord.Colour.blurple())
         await interaction.response.send_message(embed=embed, ephemeral=True)
@@ -142,12 +162,17 @@ class TrainCommands(ModeratorGroup, name="train", description="Training"):
         async def edit(text: str) -> None:
             await interaction.edit_original_response(content=text)
 
-        return LiveProgress(self._moderators.store, edit, lambda: self._operations.training, heading)
+        server = self._moderators.training_servers.own(interaction.guild_id)
+        return LiveProgress(self._moderators.store, edit, lambda: self._operations.training, heading, server=server)
 
-    async def _require_run(self) -> None:
-        """Raises Refused where no training runs."""
+    async def _require_run(self, interaction: Interaction) -> None:
+        """Raises Refused where no training runs, or only that of another server's own voice."""
+        servers = self._moderators.training_servers
+        unfinished = await self._moderators.store.call(_unfinished, servers.own(interaction.guild_id))
         if not self._operations.training:
-            raise Refused(words.INTERRUPTED if await self._moderators.store.call(_unfinished) else words.NOT_TRAINING)
+            raise Refused(words.INTERRUPTED if unfinished else words.NOT_TRAINING)
+        if servers.apart and await self._moderators.store.call(_server_that_trains) != interaction.guild_id:
+            raise Refused(words.NOT_TRAINING)
 
 
 def _line(run: Run, votes: dict[Any, int]) -> str:
@@ -159,10 +184,15 @@ def _line(run: Run, votes: dict[Any, int]) -> str:
     return f"{line}\n-# {reason}" if reason else line
 
 
-def _unfinished(store: Store) -> tuple[Run, list[Metric]] | None:
-    run = store.last_run()
+def _server_that_trains(store: Store) -> int | None:
+    """Whose run goes on: it began last, or another's resumed."""
+    return next((run.guild_id for run in store.runs(limit=50) if run.outcome is None), None)
+
+
+def _unfinished(store: Store, server: int | None) -> tuple[Run, list[Metric]] | None:
+    run = next(iter(store.runs_of_voice(server, 1)), None)
     return (run, store.metrics(run.id)) if run is not None and run.outcome is None else None
 
 
-def _with_votes(store: Store, guild_id: int) -> list[tuple[Run, dict[Any, int]]]:
-    return [(run, store.votes(run.id, guild_id)) for run in store.runs(_RUNS)]
+def _with_votes(store: Store, guild_id: int, own: int | None) -> list[tuple[Run, dict[Any, int]]]:
+    return [(run, store.votes(run.id, guild_id)) for run in store.runs_of_voice(own, _RUNS)]

@@ -22,19 +22,23 @@ __all__ = ["Operations", "Status", "Train", "train_in_own_process"]
 class Train(Protocol):
     """How a training run is started; `trainer.launch.run_training` is one."""
 
-    def __call__(self, home: Path, *, force: bool, trigger: str, local_date: str | None) -> Awaitable[RunResult]: ...
+    def __call__(
+        self, home: Path, *, force: bool, trigger: str, local_date: str | None, server: int | None = ...
+    ) -> Awaitable[RunResult]: ...
 
 
-async def train_in_own_process(home: Path, *, force: bool, trigger: str, local_date: str | None) -> RunResult:
+async def train_in_own_process(
+    home: Path, *, force: bool, trigger: str, local_date: str | None, server: int | None = None
+) -> RunResult:
     """Train as `nightshift train` does."""
     from trainer.launch import run_training
 
-    return await run_training(home, force=force, trigger=trigger, local_date=local_date)
+    return await run_training(home, force=force, trigger=trigger, local_date=local_date, server=server)
 
 
 @dataclass(frozen=True)
 class Status:
-    """What the bot is doing at this moment."""
+    """What the bot is doing at this moment: for all servers, or what concerns one with a voice of its own."""
 
     engine: EngineStats
     pairs: PairCounts
@@ -44,27 +48,40 @@ class Status:
 
 
 class Operations(Protocol):
-    """These act for all servers: there is one engine, one adapter, and one training run at a time."""
+    """One engine, and one training run at a time. `server`: one whose own voice is meant; None: that of all servers."""
 
     @property
     def training(self) -> bool: ...
 
-    async def status(self) -> Status: ...
+    async def status(self, server: int | None = ...) -> Status: ...
 
     async def train_now(
-        self, *, force: bool = ..., trigger: str = ..., actor: str = ..., guild: discord.Guild | None = ...
+        self,
+        *,
+        force: bool = ...,
+        trigger: str = ...,
+        actor: str = ...,
+        guild: discord.Guild | None = ...,
+        server: int | None = ...,
     ) -> RunResult: ...
 
     def cancel_training(self, *, actor: str) -> bool:
         """Stop the current run; False when there is none."""
         ...
 
-    async def use(self, adapter: str | None, *, actor: str, reason: str, act: Act | None = ...) -> None:
+    async def use(
+        self, adapter: str | None, *, actor: str, reason: str, act: Act | None = ..., server: int | None = ...
+    ) -> None:
         """Answer with an adapter (None: the base model) from now on, if it loads; `act` is written in the audit."""
         ...
 
     async def rollback(
-        self, *, actor: str, reason: str, act: Callable[[str | None], Act] | None = ...
+        self,
+        *,
+        actor: str,
+        reason: str,
+        act: Callable[[str | None], Act] | None = ...,
+        server: int | None = ...,
     ) -> str | None: ...
 
     async def look(self) -> None:

@@ -80,7 +80,7 @@ class ReportPoster:
         posted = 0
         for guild in guilds:
             channel = self._moderators.review_channel(guild)
-            if channel is None:
+            if channel is None or report.run.guild_id not in {None, guild.id}:
                 continue
             try:
                 with speaking(self._moderators.locale(guild)):
@@ -116,19 +116,17 @@ class ReportPoster:
             report = await self._moderators.store.call(_load, run_id)
         except StorageError:
             return False
-        here = self._owners(guild)
+        here = self._moderators.training_servers.owners(guild.id)
+        if report.run.guild_id not in {None, guild.id}:
+            return False
         return any(vote.number == number and reply.guild_id in here for vote, reply in report.samples)
-
-    def _owners(self, guild: discord.Guild) -> tuple[int | None, ...]:
-        """Whose samples a server's moderators judge: the server's own, and on the main server also the operator's."""
-        return (None, guild.id) if guild.id == self._moderators.training_servers.main else (guild.id,)
 
     async def _shown(self, report: _RunReport, channel: discord.TextChannel) -> list[BlindVote]:
         """The questions that a review channel may show: of its server, from channels that all its readers can read."""
         guild, shown = channel.guild, []
         for vote, reply in report.samples:
             own = reply.guild_id == guild.id
-            if reply.guild_id in self._owners(guild) and (
+            if reply.guild_id in self._moderators.training_servers.owners(guild.id) and (
                 not own
                 or reply.channel_id is None
                 or await self._moderators.readers.all_read(channel, reply.channel_id)
@@ -149,7 +147,7 @@ class ReportPoster:
 
     async def _embed(self, report: _RunReport, guild_id: int) -> discord.Embed:
         """The report as one server sees it."""
-        here = (None, guild_id) if guild_id == self._moderators.training_servers.main else (guild_id,)
+        here = self._moderators.training_servers.owners(guild_id)
         waiting = [one.reason for one in report.quarantined if one.guild_id in here]
         edits = await self._moderators.store.call(Store.edits_by_adapter, guild_id)
         return report_embed(report.run, waiting, edits)

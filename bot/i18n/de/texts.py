@@ -130,6 +130,16 @@ def adapter_changed(adapter: str | None, kind: str, reason: str, milliseconds: f
     return f"**{how}.** Ab jetzt antwortet {adapter_name(adapter)} (gewechselt in {milliseconds:.0f} ms).{why}"
 
 
+def voice_changed(adapter: str | None, kind: str, reason: str) -> str:
+    how = {
+        "gate": "Der neue Adapter ist besser",
+        "use": "Ein Moderator hat einen anderen Adapter gewählt",
+        "rollback": "Zurück zu einem früheren Adapter",
+    }.get(kind, "Der Adapter wurde gewechselt")
+    why = f"\nGrund: {reason}" if reason else ""
+    return f"**{how}.** Auf diesem Server antwortet ab jetzt {adapter_name(adapter)}.{why}"
+
+
 def adapter_refused(adapter: str | None, sentence: str, answering: str | None = None) -> str:
     who = adapter_name(answering) if answering else "das Basismodell"
     return f"**{adapter_name(adapter)} ließ sich nicht laden.** Weiterhin antwortet {who}. {sentence}"

@@ -158,6 +158,17 @@ def adapter_changed(adapter: str | None, kind: str, reason: str, milliseconds: f
     return f"**{how}.** {adapter_name(adapter)} is now in use (swapped in {milliseconds:.0f} ms).{why}"
 
 
+def voice_changed(adapter: str | None, kind: str, reason: str) -> str:
+    """The same for a server that has a voice of its own."""
+    how = {
+        "gate": "The new adapter is better",
+        "use": "A moderator chose another adapter",
+        "rollback": "Rolled back to an earlier adapter",
+    }.get(kind, "The adapter has changed")
+    why = f"\nReason: {reason}" if reason else ""
+    return f"**{how}.** {adapter_name(adapter)} is now in use on this server.{why}"
+
+
 def adapter_refused(adapter: str | None, sentence: str, answering: str | None = None) -> str:
     """The notice that the adapter chosen last does not answer; `answering` is the one that does (None: the base)."""
     who = adapter_name(answering) if answering else "The base model"
