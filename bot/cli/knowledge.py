@@ -48,10 +48,11 @@ def add(
     home: HomeOption = None,
 ) -> None:
     """Add a document. Everybody on the server may be shown it."""
+    from bot.recall.records import limits_of
     from bot.settings import load_settings
     from storage.files.document_text import read_document
     from storage.files.home import find_home
-    from storage.recall_records import KnowledgeLimits, NewDocument
+    from storage.recall_records import NewDocument
     from storage.store import Store
 
     place = find_home(home).ensure()
@@ -66,7 +67,7 @@ def add(
             added_by=operator(),
             url=link or address,
         )
-        limits = KnowledgeLimits(memory.documents, memory.server_characters, memory.document_characters)
+        limits = limits_of(memory)
         number = store.act(
             lambda held: held.add_document(document, chunks, limits),
             lambda made: act("knowledge.add", document.kind, guild_id=document.guild_id, document=made),

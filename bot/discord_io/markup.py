@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["closing", "is_visible", "open_markup"]
+from discord.utils import escape_markdown
+
+__all__ = ["as_link_text", "closing", "is_visible", "open_markup"]
 
 _FENCE = re.compile(r"```(?:(\w+)(?=\n))?")  # opens and closes a code block, wherever it stands
 _CODE = re.compile(r"(?<!`)(`+)(?!`)(?:.|\n)*?(?<!`)\1(?!`)")  # inline code: nothing inside it is markup
@@ -61,3 +63,8 @@ def closing(part: str, *, code_only: bool = False) -> str:
     if opened and opened[0].startswith("```"):
         return "```" if part.endswith("\n") else "\n```"
     return "" if code_only else "".join(reversed(opened))
+
+
+def as_link_text(text: str) -> str:
+    """A text on one line that is shown as it is, also between the brackets of a link."""
+    return escape_markdown(" ".join(text.split()).replace("[", "(").replace("]", ")"))

@@ -15,6 +15,7 @@ from bot.discord_io import limits
 from bot.discord_io.components import Interaction, TextForm
 from bot.discord_io.excerpts import line
 from bot.discord_io.ids import places_of
+from bot.discord_io.markup import as_link_text
 from bot.discord_io.retry import UNSENT
 from bot.errors import Refused
 from bot.i18n.en import knowledge as texts
@@ -32,7 +33,7 @@ from bot.recall.audience import Audience
 from bot.recall.found import found_embed
 from bot.recall.memory import Memory
 from bot.recall.prompt import fitting
-from bot.recall.records import Question
+from bot.recall.records import Question, limits_of
 from bot.server.moderator_group import ModeratorGroup
 from bot.server.moderators import Moderators, server_of
 from model.config import MemoryConfig
@@ -40,7 +41,7 @@ from model.protocol import ChatEngine
 from storage.document_errors import DocumentEmpty, DocumentNotFound, DocumentTooLong, KnowledgeFull
 from storage.errors import StorageError
 from storage.files.document_text import chunks_of_text
-from storage.recall_records import Document, KnowledgeLimits, NewDocument
+from storage.recall_records import Document, NewDocument
 from storage.store import Store
 
 __all__ = ["KnowledgeCommands", "save_as_fact"]
@@ -117,7 +118,7 @@ class KnowledgeCommands(ModeratorGroup, name="knowledge", description="What I ca
             raise Refused(texts.NONE)
         lines = [
             texts.listed(
-                one.id, _escaped(one.title), one.url, one.chunks, f"<#{one.channel_id}>" if one.channel_id else ""
+                one.id, as_link_text(one.title), one.url, one.chunks, f"<#{one.channel_id}>" if one.channel_id else ""
             )
             for one in found[:_LISTED]
         ]
@@ -138,7 +139,7 @@ class KnowledgeCommands(ModeratorGroup, name="knowledge", description="What I ca
         else:
             raise Refused(texts.FILE_NOT_REFRESHED)
         act = self._moderators.act(interaction, "knowledge.refresh", str(held.id))
-        limit, before = _limits(self._config), await self._moderators.store.read(Store.chunks_of, held.id)
+        limit, before = limits_of(self._config), await self._moderators.store.read(Store.chunks_of, held.id)
         title = source.title if before and held.title == title_of(before[0].text) else held.title
 
         def replace(store: Store) -> None:
@@ -204,7 +205,7 @@ class KnowledgeCommands(ModeratorGroup, name="knowledge", description="What I ca
 
     async def _store(self, interaction: Interaction, document: NewDocument, source: Source) -> int:
         act = self._moderators.act(interaction, "knowledge.add", document.kind)
-        limit = _limits(self._config)
+        limit = limits_of(self._config)
         with _in_own_words():
             number: int = await self._moderators.store.call(
                 Store.act, lambda store: store.add_document(document, source.chunks, limit), lambda _: act
@@ -258,7 +259,7 @@ def save_as_fact(moderators: Moderators, config: MemoryConfig, *, hidden: bool) 
             chunks = await asyncio.to_thread(chunks_of_text, written, message_id=message.id, author_id=author)
             with _in_own_words():
                 await moderators.store.call(
-                    Store.act, lambda store: store.add_document(document, chunks, _limits(config)), lambda _: act
+                    Store.act, lambda store: store.add_document(document, chunks, limits_of(config)), lambda _: act
                 )
             await submitted.response.send_message(texts.FACT_SAVED, ephemeral=True)
 
@@ -307,10 +308,6 @@ def _named(documents: Sequence[Document], wanted: str) -> list[Document]:
     return [one for one in documents if wanted in one.title.casefold()]
 
 
-def _limits(config: MemoryConfig) -> KnowledgeLimits:
-    return KnowledgeLimits(config.documents, config.server_characters, config.document_characters)
-
-
 @contextmanager
 def _in_own_words() -> Iterator[None]:
     """Refuse in the moderator's language what the store refuses."""
@@ -319,7 +316,3 @@ def _in_own_words() -> Iterator[None]:
     except tuple(kind for kind, _ in _SENTENCES) as error:
         name = next(name for kind, name in _SENTENCES if isinstance(error, kind))
         raise Refused(getattr(texts, name)) from error
-
-
-def _escaped(title: str) -> str:
-    return discord.utils.escape_markdown(title).replace("[", "(").replace("]", ")")

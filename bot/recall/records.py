@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from storage.recall_records import FoundChunk, FoundExample, Recalled
+from model.config import MemoryConfig
+from storage.recall_records import FoundChunk, FoundExample, KnowledgeLimits, Recalled
 
-__all__ = ["NOTHING", "Question", "Shown", "ShownChunk", "ShownExample"]
+__all__ = ["NOTHING", "Question", "Shown", "ShownChunk", "ShownExample", "limits_of"]
 
 MayShow = Callable[[int], Awaitable[bool]]
 """Whether what was said in a channel may be shown to the asker and to everybody who reads the answer."""
@@ -65,3 +66,8 @@ class Shown:
 
 
 NOTHING = Shown()
+
+
+def limits_of(config: MemoryConfig) -> KnowledgeLimits:
+    """How much the documents of a server may be."""
+    return KnowledgeLimits(config.documents, config.server_characters, config.document_characters)

@@ -51,13 +51,11 @@ def sources(found: Sequence[tuple[str, str | None]]) -> str:
 
 
 def added(title: str, number: int, chunks: int) -> str:
-    parts = "1 part" if chunks == 1 else f"{chunks:,} parts"
-    return f"I can look things up in **{title}** now (document {number}, {parts})."
+    return f"I can look things up in **{title}** now (document {number}, {_parts(chunks)})."
 
 
 def refreshed(title: str, chunks: int) -> str:
-    parts = "1 part" if chunks == 1 else f"{chunks:,} parts"
-    return f"I have read **{title}** again ({parts})."
+    return f"I have read **{title}** again ({_parts(chunks)})."
 
 
 def removed(title: str) -> str:
@@ -68,8 +66,7 @@ def listed(number: int, title: str, url: str | None, chunks: int, where: str) ->
     """One document in the list; `where` is the channel whose readers may be shown it, empty for everyone."""
     name = f"[{title}](<{url}>)" if url else title
     reach = f" \u00b7 only for readers of {where}" if where else ""
-    parts = "1 part" if chunks == 1 else f"{chunks:,} parts"
-    return f"**{number}** \u00b7 {name} \u00b7 {parts}{reach}"
+    return f"**{number}** \u00b7 {name} \u00b7 {_parts(chunks)}{reach}"
 
 
 def more(count: int) -> str:
@@ -94,3 +91,7 @@ def reply(number: int) -> str:
 
 
 in_every_language(__name__)
+
+
+def _parts(chunks: int) -> str:
+    return "1 part" if chunks == 1 else f"{chunks:,} parts"

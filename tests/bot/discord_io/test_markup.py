@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.discord_io.markup import closing, is_visible, open_markup
+from bot.discord_io.markup import as_link_text, closing, is_visible, open_markup
 
 
 @pytest.mark.parametrize(
@@ -87,3 +87,17 @@ def test_what_is_open_is_closed(cut, end):
 def test_what_is_no_markup_is_left_alone(text):
     """Nothing is open."""
     assert open_markup(text) == ()
+
+
+@pytest.mark.parametrize(
+    ("title", "shown"),
+    [
+        ("Rules", "Rules"),
+        ("a [b](c)\nd", "a (b)(c) d"),
+        ("*loud* `x`", "\\*loud\\* \\`x\\`"),
+        ("  two  words ", "two words"),
+    ],
+)
+def test_the_text_of_a_link_is_shown_as_it_is(title, shown):
+    """Whatever a document is called, it ends no link and marks nothing."""
+    assert as_link_text(title) == shown
