@@ -70,6 +70,7 @@ class ModelServer:
         self.ended: list[str] = []
         self.active = 0
         self.deaf_to_adapters = False
+        self.load_pause = 0.0  # seconds
         self.pause_after: int | None = None
         self.port = 0
         self._runner: web.AppRunner | None = None
@@ -128,6 +129,9 @@ class ModelServer:
             return _error(fault.code, "scripted")
         if isinstance(fault, Silence):
             await asyncio.sleep(30)
+        if isinstance(fault, Cut):
+            request.transport.close()
+        await asyncio.sleep(self.load_pause)
         name, path = body["lora_name"], Path(body["lora_path"])
         self.calls.append(("load", name))
         if name in self.adapters:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from model.errors import AdapterMismatch, BaseUnsuitable, GenerationFailed, ModelError, ServerUnavailable
@@ -17,6 +18,8 @@ from model.remote.server import ModelMissing, ServerTrouble
 __all__ = ["Replicas"]
 
 _log = logging.getLogger(__name__)
+
+_TIMES = 2  # that one replica is asked for one reply
 
 
 class Replicas:
@@ -94,46 +97,69 @@ class Replicas:
     async def answer(self, reply: Reply, adapter: Published | None, prompt: Prompt, sampling: Sampling) -> None:
         """Make one reply. Until its first piece, another replica takes over from one that fails.
 
-        Raises ServerUnavailable, GenerationFailed.
+        One that did not answer is asked once more at the end, since it may only have closed an idle connection; one
+        that has lost the adapter, after it was given it again. Raises ServerUnavailable, GenerationFailed.
         """
-        tried: set[Replica] = set()
-        again: set[Replica] = set()
-        last: ModelError | None = None
-        while True:
-            replica = self._pick(adapter, tried)
-            if replica is None:
-                raise self.failure or last or ServerUnavailable(self._replicas[0].url, "it lacks the adapter in use")
-            replica.active += 1
+        tried: Counter[Replica] = Counter()
+        errors: dict[Replica, ModelError] = {}
+        while (replica := self._pick(adapter, tried)) is not None:
+            tried[replica] += 1
             try:
-                return await self._stream(replica, reply, adapter, prompt, sampling)
+                await self._make(replica, reply, adapter, prompt, sampling)
             except (ServerUnavailable, ServerTrouble, ModelMissing) as error:
-                last = error
-                if isinstance(error, ServerUnavailable) and not reply.begun:
-                    replica.lost(error)
                 if reply.begun:
                     raise GenerationFailed(error.why) from error
-            finally:
-                replica.active -= 1
-            if adapter is None or not isinstance(last, ModelMissing) or replica in again:
-                tried.add(replica)
+                errors[replica] = error
+                if not _worth_another(error, adapter):
+                    tried[replica] = _TIMES
             else:
-                again.add(replica)
-                await self._give_again(replica, adapter, tried)
+                errors.pop(replica, None)
+                self._note(errors)
+                return
+        self._note(errors)
+        last = next(reversed(errors.values()), None)
+        raise self.failure or last or ServerUnavailable(self._replicas[0].url, "it went away")
 
-    async def _give_again(self, replica: Replica, adapter: Published, tried: set[Replica]) -> None:
-        """It was started again without its adapter."""
-        replica.has.discard(adapter.name)
+    async def _make(
+        self, replica: Replica, reply: Reply, adapter: Published | None, prompt: Prompt, sampling: Sampling
+    ) -> None:
+        replica.active += 1
+        try:
+            if adapter is not None and adapter.name not in replica.has:
+                await self._give_again(replica, adapter)
+            await self._stream(replica, reply, adapter, prompt, sampling)
+        except ModelMissing:
+            if adapter is not None:
+                replica.has.discard(adapter.name)
+            raise
+        finally:
+            replica.active -= 1
+
+    async def _give_again(self, replica: Replica, adapter: Published) -> None:
+        """It was started again without its adapter. Raises ServerUnavailable where it cannot have it any more."""
         _log.warning("%s has lost the adapter %s and is given it again", replica.url, adapter.id)
         try:
             await replica.give(adapter)
-        except (AdapterMismatch, ServerUnavailable) as error:
-            replica.lost(error)
-            tried.add(replica)
+        except AdapterMismatch as error:
+            unfit = ServerUnavailable(replica.url, error.why)
+            replica.lost(unfit)
+            raise unfit from error
 
-    def _pick(self, adapter: Published | None, tried: set[Replica]) -> Replica | None:
-        """The least busy of those that have the adapter."""
-        able = [one for one in self.up if one not in tried and (adapter is None or adapter.name in one.has)]
-        return min(able, key=lambda one: one.active, default=None)
+    def _note(self, errors: Mapping[Replica, ModelError]) -> None:
+        """Those that did not answer are not asked until the next look."""
+        for replica, error in errors.items():
+            if isinstance(error, ServerUnavailable):
+                replica.lost(error)
+
+    def _pick(self, adapter: Published | None, tried: Mapping[Replica, int]) -> Replica | None:
+        """The least busy of those that were tried least; one that has the adapter before one that lost it."""
+        able = [one for one in self.up if tried.get(one, 0) < _TIMES]
+        lacking = adapter.name if adapter else ""
+
+        def order(one: Replica) -> tuple[int, bool, int]:
+            return tried.get(one, 0), bool(lacking) and lacking not in one.has, one.active
+
+        return min(able, key=order, default=None)
 
     async def _stream(
         self, replica: Replica, reply: Reply, adapter: Published | None, prompt: Prompt, sampling: Sampling
@@ -153,3 +179,8 @@ class Replicas:
     def unfit(errors: Sequence[ModelError]) -> BaseUnsuitable | None:
         """The first of these errors that waiting does not mend."""
         return next((one for one in errors if isinstance(one, BaseUnsuitable)), None)
+
+
+def _worth_another(error: ModelError, adapter: Published | None) -> bool:
+    """Whether the same replica may answer if it is asked again."""
+    return isinstance(error, ServerUnavailable) or (isinstance(error, ModelMissing) and adapter is not None)

@@ -78,7 +78,7 @@ class Server:
         """What it lists; None where it keeps no list."""
         try:
             with self._plain(""):
-                page = await self._client.models.list(timeout=_QUICK_S)
+                page = await self._client.with_options(max_retries=1).models.list(timeout=_QUICK_S)
         except ModelMissing:
             return None
         return [_listed(one.model_dump()) for one in page.data or ()]
@@ -100,14 +100,24 @@ class Server:
         root = self.url.removesuffix("/v1")
         for address in dict.fromkeys((f"{self.url}/{path}", f"{root}/{path}")):
             try:
-                with self._plain(body["lora_name"]):
-                    timeout = self._openai.Timeout(self._config.load_seconds, connect=_CONNECT_S)
-                    await self._client.post(address, cast_to=object, body=body, options={"timeout": timeout})
+                await self._post_to(address, body)
             except ModelMissing as error:
                 missing = error
             else:
                 return
         raise missing
+
+    async def _post_to(self, address: str, body: Mapping[str, str]) -> None:
+        """Once more where nobody answered: the server may only have closed an idle connection."""
+        timeout = self._openai.Timeout(self._config.load_seconds, connect=_CONNECT_S)
+        for again in (True, False):
+            try:
+                with self._plain(body["lora_name"]):
+                    await self._client.post(address, cast_to=object, body=body, options={"timeout": timeout})
+                    return
+            except ServerUnavailable:
+                if not again:
+                    raise
 
     async def ask(self, dialect: Dialect, model: str, prompt: Prompt, sampling: Sampling) -> tuple[str, Chunk]:
         """The model that answered, and its whole answer."""

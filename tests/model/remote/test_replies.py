@@ -137,23 +137,32 @@ async def test_a_reply_cancelled_at_once_ends_too(server, remote):
         (Status(500), GenerationFailed, "status 500"),
         (Status(429), GenerationFailed, "status 429"),
         (Status(400), GenerationFailed, "refused the request with status 400"),
-        (Status(503), ServerUnavailable, "status 503"),
+        ((Status(503), Status(503)), ServerUnavailable, "status 503"),
         (Silence(), GenerationFailed, "sent nothing for 0.5 seconds"),
         (Silence(2), GenerationFailed, "sent nothing for 0.5 seconds"),
         (Cut(2), GenerationFailed, "was cut"),
-        (Cut(), ServerUnavailable, "was cut"),
+        ((Cut(), Cut()), ServerUnavailable, "was cut"),
     ],
 )
 async def test_what_fails_at_the_server_is_said_in_a_sentence(server, remote, fault, kind, says):
     """As one of the engine's own errors, and the next reply works again."""
     engine = await remote(server, look_seconds=0.2)
-    server.faults.append(fault)
+    server.faults.extend(fault if isinstance(fault, tuple) else [fault])
     with pytest.raises(kind) as caught:
         await ask(engine)
     assert says in str(caught.value)
     assert "scripted" not in str(caught.value)
     await until(lambda: not engine.stats().failure)
     assert (await ask(engine)).text == "base: one two three"
+
+
+@pytest.mark.parametrize("fault", [Cut(), Status(503)])
+async def test_a_connection_that_breaks_before_the_first_word_costs_no_reply(server, remote, fault):
+    """A server may close an idle connection at the moment when it is used."""
+    engine = await remote(server)
+    server.faults.append(fault)
+    assert (await ask(engine)).text == "base: one two three"
+    assert not engine.stats().failure
 
 
 async def test_a_server_that_is_away_is_said_and_found_again(server, remote):

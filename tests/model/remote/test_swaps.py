@@ -11,7 +11,7 @@ import pytest
 from model.errors import AdapterMismatch, AdapterNotLoaded, EngineFailed, ServerUnavailable
 from model.protocol import AdapterRef
 from tests.model.remote.conftest import ASK, ask, until
-from tests.model_server import Silence, Status, serving
+from tests.model_server import Cut, Silence, Status, serving
 
 
 def names(server):
@@ -158,6 +158,28 @@ async def test_a_restarted_server_is_given_its_adapter_when_a_reply_needs_it(ser
     await server.start()
     done = await asyncio.gather(*(ask(engine) for _ in range(5)))
     assert all(one.text.startswith("a-") for one in done)
+
+
+async def test_questions_that_come_while_a_restarted_server_loads_wait_for_it(server, remote, tiny):
+    """The first was refused with a 404; the others need not be."""
+    engine = await remote(server)
+    await engine.swap(tiny.a)
+    await server.stop()
+    await server.start()
+    server.load_pause = 0.3
+    asked = []
+    for _ in range(6):
+        asked.append(engine.submit(ASK))
+        await asyncio.sleep(0.05)
+    done = [await one.wait() for one in asked]
+    assert all(one.text.startswith("a-") for one in done)
+
+
+async def test_a_connection_that_breaks_at_a_swap_costs_no_swap(server, remote, tiny):
+    """Loading is asked for once more, and twice is as good as once."""
+    engine = await remote(server)
+    server.load_faults.append(Cut())
+    assert (await engine.swap(tiny.a)).adapter == "a"
 
 
 async def test_a_restarted_server_is_given_its_adapters_before_a_reply_needs_them(server, remote, tiny):
