@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+import shutil
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from functools import partial
@@ -293,6 +294,10 @@ class Nightshift:
     def _next_run(self) -> datetime | None:
         return self._nightly.next_run() if self._scheduled else None
 
+    async def remove_files(self, names: Collection[str]) -> None:
+        """Delete the files of these adapters and runs, of a server that is gone."""
+        await asyncio.to_thread(_remove_files, self.home, names)
+
     def health(self) -> Health:
         """How the bot is at this moment."""
         stats = self.engine.stats()
@@ -355,3 +360,10 @@ class Nightshift:
         for error in ended:
             if isinstance(error, Exception):
                 _log.error("A part could not be closed properly", exc_info=error)
+
+
+def _remove_files(home: Home, names: Collection[str]) -> None:
+    directory = AdapterDirectory(home.adapters)
+    directory.prune(set(directory.ids()) - set(names))
+    for name in names:
+        shutil.rmtree(home.runs / name, ignore_errors=True)

@@ -13,6 +13,7 @@ from bot.discord_io.background import BackgroundTask
 from bot.discord_io.discord_clock import DiscordClock
 from bot.lead import Lead
 from bot.privacy.deleted_messages import deleted_while_offline
+from bot.privacy.left_servers import LeftServers
 from bot.privacy.retention import apply_retention
 from bot.privacy.withdrawals import Withdrawals
 from bot.recall.memory import Memory
@@ -49,6 +50,7 @@ class BackgroundLoops:
         locale: Callable[[discord.Guild | None], str],
         announce: Callable[[Callable[[], str]], Awaitable[bool]],
         deleted: Callable[[list[int]], Awaitable[None]],
+        left_servers: LeftServers,
     ) -> None:
         self._client = client
         self._lead = lead
@@ -60,6 +62,7 @@ class BackgroundLoops:
         self._locale = locale
         self._announce = announce
         self._deleted = deleted
+        self._left_servers = left_servers
         self._days = settings.privacy.retention_days
         self._looks_back = settings.privacy.look_back
         self._unfinished_noted = False
@@ -101,6 +104,8 @@ class BackgroundLoops:
         """Delete replies that are too old, and what shows them on Discord."""
         if await self._lead.held():
             await apply_retention(self._store, self._days, self._clock.now())
+            if self._client.is_ready():  # by then it is known to which servers the bot has returned
+                await self._left_servers.delete_due(self._clock.now())
         if self._client.is_ready():
             await self._withdrawals.carry_out()
 

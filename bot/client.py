@@ -31,6 +31,7 @@ from bot.lead import Lead
 from bot.pairs.quarantine import QuarantineButton
 from bot.pairs.undoing import PutBackButton
 from bot.privacy.deleted_messages import in_deleted_threads
+from bot.privacy.left_servers import LeftServers
 from bot.privacy.retention import DeletedMessages
 from bot.privacy.withdrawals import Withdrawals
 from bot.recall.memory import Memory
@@ -146,6 +147,7 @@ class NightshiftClient(discord.Client):
         self._upload = CommandUpload(self.tree, store)
         self._store = store
         self._deleted_messages = DeletedMessages(store)
+        self._left_servers = LeftServers(store, settings.privacy.left_server_days, operations.remove_files)
         self._loops = BackgroundLoops(
             self,
             store,
@@ -160,6 +162,7 @@ class NightshiftClient(discord.Client):
             locale=self.moderators.locale,
             announce=self.announce,
             deleted=self.deleted,
+            left_servers=self._left_servers,
         )
 
     @property
@@ -180,14 +183,19 @@ class NightshiftClient(discord.Client):
     async def on_ready(self) -> None:
         _log.info("Ready as %s on %d servers", self.user, len(self.guilds))
         await self._remember_home()
+        await self._left_servers.compare({guild.id for guild in self.guilds}, self._shards.serve)
         for guild in self.guilds:
             self.moderators.warn_of_missing(guild)
             await self._drop_deleted_ids(guild)
         self._loops.start_when_ready()
         await self.withdrawals.carry_out()
 
-    async def on_guild_join(self, _guild: discord.Guild) -> None:
+    async def on_guild_join(self, guild: discord.Guild) -> None:
+        await self._left_servers.joined(guild.id)
         await self._remember_home()
+
+    async def on_guild_remove(self, guild: discord.Guild) -> None:
+        await self._left_servers.left(guild.id)
 
     async def on_guild_available(self, _guild: discord.Guild) -> None:
         await self._remember_home()

@@ -66,6 +66,9 @@ class PrivacyConfig:
     retention_days: Annotated[float, Field(ge=0, le=36_500)] = 30.0
     """Days until a reply is deleted that nobody reviewed and not everyone in it consented to; 0 keeps them."""
 
+    left_server_days: Annotated[float, Field(ge=0, le=36_500)] = 30.0
+    """Days after which all data of a server that the bot has left is deleted, with its adapters; 0 keeps it."""
+
     look_back: bool = True
     """Whether to look, at the start, for messages deleted while the bot was away, and take them out of the store."""
 

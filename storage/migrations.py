@@ -849,6 +849,11 @@ def m061_servers_of_unfinished_answers(db: Database) -> None:
     db.execute("alter table growing add column guild_id integer")
 
 
+def m062_left_servers(db: Database) -> None:
+    # Servers that the bot is no longer on. What is kept of them is deleted after a while, unless it returns.
+    db.execute("create table left_servers (guild_id integer primary key, left_at text not null)")
+
+
 STEPS: tuple[Callable[[Database], None], ...] = (
     m001_replies_and_reviews,
     m002_people_in_replies,
@@ -888,4 +893,5 @@ STEPS: tuple[Callable[[Database], None], ...] = (
     m059_moments_of_snapshots,
     m060_leases,
     m061_servers_of_unfinished_answers,
+    m062_left_servers,
 )

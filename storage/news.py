@@ -31,6 +31,7 @@ _OF_SERVERS = f"""
         select max(started_at) from runs where runs.guild_id = replies.guild_id and {_TRAINED}
     ), '')) from {REVIEWED}
     where {_ELIGIBLE} and replies.guild_id is not null
+        and replies.guild_id not in (select guild_id from left_servers)
         and (not :named or replies.guild_id in (select value from json_each(:servers))) and %s
     group by replies.guild_id order by replies.guild_id
 """  # noqa: S608

@@ -77,6 +77,7 @@ HIDDEN = frozenset(
         "holds",
         "home_server",
         "introductions",
+        "left_servers",
         "leases",
         "posts",
         "recall_askers",

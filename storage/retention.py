@@ -80,7 +80,7 @@ def _delete_old(db: Connection, first: int, last: int, before: str) -> list[int]
     for reply_id, seen, shown in rows:
         posts.withdraw_card(db, reply_id)
         if seen or shown:
-            _empty(db, reply_id)
+            empty(db, reply_id)
             if not seen:
                 db.execute("delete from reply_authors where reply_id = ?", [reply_id])
         else:
@@ -88,7 +88,7 @@ def _delete_old(db: Connection, first: int, last: int, before: str) -> list[int]
     return [int(row[0]) for row in rows]
 
 
-def _empty(db: Connection, reply_id: int) -> None:
+def empty(db: Connection, reply_id: int) -> None:
     """Leave nothing of a reply but whose words it held."""
     db.execute(
         """

@@ -21,6 +21,7 @@ import storage.audit
 import storage.candidates
 import storage.conclusions
 import storage.consents
+import storage.departures
 import storage.documents
 import storage.edit_distances
 import storage.erasure
@@ -146,6 +147,11 @@ class Store(Connected):
     choices = method(storage.preferences.of_pairs)
     import_pairs = method(storage.imports.add)
     remember_home_server = method(storage.servers.remember_home)
+    left_servers = method(storage.departures.left)
+    returned_to_servers = method(storage.departures.returned)
+    servers_to_delete = method(storage.departures.due)
+    known_servers = method(storage.departures.known)
+    delete_server = method(storage.departures.delete)
     teaching_servers = method(storage.servers.teaching)
     server_news = method(storage.news.by_server)
 

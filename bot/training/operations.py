@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -83,6 +83,10 @@ class Operations(Protocol):
         act: Callable[[str | None], Act] | None = ...,
         server: int | None = ...,
     ) -> str | None: ...
+
+    async def remove_files(self, names: Collection[str]) -> None:
+        """Delete the files of these adapters and runs, of a server that is gone."""
+        ...
 
     async def look(self) -> None:
         """Check what another process changed: the champion, and training."""

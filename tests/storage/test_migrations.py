@@ -55,6 +55,7 @@ TABLES = {
     "undone_reviews",
     "undone_decisions",
     "documents",
+    "left_servers",
     "recall_entries",
     "recall_vectors",
     "recall_versions",
