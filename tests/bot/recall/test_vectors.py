@@ -26,3 +26,14 @@ async def test_one_core_for_the_vectors_takes_none_from_other_threads(home):
             await vectors.close()
     finally:
         torch.set_num_threads(before)
+
+
+async def test_an_embedder_that_cannot_be_loaded_is_wanted_no_more(home, tmp_path):
+    """Else every look at the store would find vectors that are still to be made."""
+    async with await AsyncStore.open(home.db) as store:
+        vectors = Vectors(store, MemoryConfig(embedder=str(tmp_path / "nowhere")))
+        assert vectors.wanted
+        await vectors.load()
+        assert (vectors.wanted, vectors.ready) == (False, False)
+        await vectors.load()
+        await vectors.close()
