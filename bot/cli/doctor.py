@@ -77,7 +77,7 @@ def _findings(home: Home) -> Iterator[Finding]:
         yield Finding("broken", "settings", str(error))
         return
     from bot.diagnosis.discord import discord_findings
-    from bot.diagnosis.model import base_model, embedding_model
+    from bot.diagnosis.model import base_model, embedding_model, model_server
 
     wanted = settings.model.device
     yield looked("torch", lambda: machine.torch(wanted))
@@ -85,6 +85,8 @@ def _findings(home: Home) -> Iterator[Finding]:
     yield looked("kernels", lambda: machine.kernels(wanted))
     yield looked("memory", lambda: machine.memory(home, settings))
     yield looked("model", lambda: base_model(home, settings))
+    if settings.engine.url:
+        yield looked("server", lambda: model_server(home, settings))
     yield looked("embedder", lambda: embedding_model(settings))
     yield looked("disk", lambda: place.disk(home, settings.model.base))
     yield looked("home", lambda: place.home(home))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from bot.diagnosis.finding import Finding
@@ -11,9 +12,10 @@ if TYPE_CHECKING:
 
     from bot.settings import Settings
     from model.base.files import BaseRef
+    from model.protocol import EngineStats
     from storage.files.home import Home
 
-__all__ = ["base_model", "embedding_model"]
+__all__ = ["base_model", "embedding_model", "model_server"]
 
 
 def base_model(home: Home, settings: Settings) -> Finding:
@@ -55,6 +57,23 @@ def _how_served(base: BaseRef, converted: Path, settings: Settings) -> str:
     where = converted if converted.exists() else base.source
     way = check_suitable(base.id, AutoConfig.from_pretrained(where, trust_remote_code=False), settings.model)
     return f", served {way}" if "cache" in way else ""
+
+
+def model_server(home: Home, settings: Settings) -> Finding:
+    """Whether the servers under `[engine]` answer, with this model. Raises ModelError."""
+    from model.engines import start_engine
+
+    async def ask() -> EngineStats:
+        engine = await start_engine(settings.model, settings.engine, home.models)
+        try:
+            return engine.stats()
+        finally:
+            await engine.close()
+
+    stats = asyncio.run(ask())
+    if stats.failure:
+        return Finding("broken", "server", stats.failure)
+    return Finding("good", "server", stats.details["servers"])
 
 
 def embedding_model(settings: Settings) -> Finding:

