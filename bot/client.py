@@ -45,6 +45,7 @@ from bot.server.deleted_ids import drop_deleted_ids
 from bot.server.guild_settings import Actor, GuildSettingsCache
 from bot.server.message_content import PermissionStep
 from bot.server.moderators import Moderators
+from bot.server.public_bot import mention_public_bot
 from bot.server.setup import SetupChannel, SetupForm, SetupRole, SetupStep
 from bot.server.training_servers import TrainingServers
 from bot.settings import Settings
@@ -147,6 +148,7 @@ class NightshiftClient(discord.Client):
         self._upload = CommandUpload(self.tree, store)
         self._store = store
         self._deleted_messages = DeletedMessages(store)
+        self.mentions_public_bot = False  # where it is on real Discord
         self._left_servers = LeftServers(store, settings.privacy.left_server_days, operations.remove_files)
         self._loops = BackgroundLoops(
             self,
@@ -183,6 +185,8 @@ class NightshiftClient(discord.Client):
     async def on_ready(self) -> None:
         _log.info("Ready as %s on %d servers", self.user, len(self.guilds))
         await self._remember_home()
+        if self.mentions_public_bot:
+            await mention_public_bot(self._store, self.application)
         await self._left_servers.compare({guild.id for guild in self.guilds}, self._shards.serve)
         for guild in self.guilds:
             self.moderators.warn_of_missing(guild)

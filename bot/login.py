@@ -75,6 +75,7 @@ async def serve(home: Home, settings: Settings) -> None:
 
         async def connect() -> None:
             client = app.new_client() if app.client.is_closed() else app.client
+            client.mentions_public_bot = True
             async with client:
                 await client.start(token)
             _require_token(client)
