@@ -32,6 +32,7 @@ from model.chat import Message
 from model.errors import QueueFull
 from model.protocol import AdapterRef, Completion, EngineStats, Sampling, SwapReport
 from storage.files.home import Home
+from storage.origins import ORIGINS
 from storage.store import Store
 
 TARGET_S = 0.3  # first sign of life, 99th percentile
@@ -234,7 +235,7 @@ async def measure(options: argparse.Namespace, home: Home) -> dict[str, Any]:
         beating.cancel()
         await asyncio.sleep(1)  # the last cards
         answering.cancel()
-        stored = (await app.store.call(Store.counts)).pending
+        stored = (await app.store.call(Store.counts, learn_from=ORIGINS)).pending
         return {
             "members": options.members,
             "questions": len(watch.asked),

@@ -71,7 +71,7 @@ def by_server(
     consent: ConsentRule,
     *,
     servers: Sequence[int] = (),
-    learn_from: Collection[Origin] | None = None,
+    learn_from: Collection[Origin],
     imports: bool = True,
 ) -> list[ServerNews]:
     """The news of each server that has an eligible pair of its own, by its id.

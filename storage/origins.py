@@ -49,9 +49,6 @@ LEARNED_BY_DEFAULT: tuple[Origin, ...] = tuple(one for one in ORIGINS if one not
 PERMITTED: tuple[Origin, ...] = ("message", "direct_message")
 """What joins when Discord has given this application permission; an export was made by another one."""
 
-UNLESS_TOLD: tuple[Origin, ...] = LEARNED_BY_DEFAULT
-"""What may be learned from where a caller says nothing."""
-
 BITS: dict[Origin, int] = {
     "message": 1,
     "direct_message": 2,
@@ -82,18 +79,18 @@ def names_in(bits: int) -> frozenset[Origin]:
     return frozenset(one for one, bit in BITS.items() if bits & bit)
 
 
-def learned(db: Connection, learn_from: Collection[Origin] | None = None) -> tuple[Origin, ...]:
+def learned(db: Connection, learn_from: Collection[Origin]) -> tuple[Origin, ...]:
     """The origins that are learned from.
 
     Args:
         db: an open database, which knows whether Discord gave its permission.
-        learn_from: what the operator chose; None: the default.
+        learn_from: what the operator chose.
     """
-    allowed = {*(UNLESS_TOLD if learn_from is None else learn_from), *(PERMITTED if permitted(db) else ())}
+    allowed = {*learn_from, *(PERMITTED if permitted(db) else ())}
     return tuple(one for one in ORIGINS if one in allowed)
 
 
-def excluded(db: Connection, learn_from: Collection[Origin] | None) -> int:
+def excluded(db: Connection, learn_from: Collection[Origin]) -> int:
     """The others, as one number."""
     return sum(BITS.values()) - bits_of(learned(db, learn_from))
 

@@ -41,7 +41,7 @@ def eligible(
     reply_ids: Sequence[int] | None = None,
     *,
     servers: Sequence[int] = (),
-    learn_from: Collection[Origin] | None = None,
+    learn_from: Collection[Origin],
     voice: Voice | None = None,
 ) -> Iterator[Pair]:
     """Pairs that may be trained on, by reply number, one at a time from one consistent view; none from quarantine.
@@ -64,7 +64,7 @@ def eligible_of(
     consent: ConsentRule,
     *,
     servers: Sequence[int] = (),
-    learn_from: Collection[Origin] | None = None,
+    learn_from: Collection[Origin],
     voice: Voice | None = None,
     unowned: bool = False,
     places: Sequence[int] | None = None,
@@ -119,7 +119,7 @@ def counts(
     consent: ConsentRule = "members",
     *,
     servers: Sequence[int] = (),
-    learn_from: Collection[Origin] | None = None,
+    learn_from: Collection[Origin],
     voice: Voice | None = None,
 ) -> PairCounts:
     """How many replies wait, were approved or rejected, and are eligible. Redacted ones count nowhere.
@@ -156,7 +156,7 @@ def _eligible(consent: ConsentRule) -> str:
 
 
 def _values(
-    db: Connection, servers: Sequence[int], learn_from: Collection[Origin] | None, voice: Voice | None
+    db: Connection, servers: Sequence[int], learn_from: Collection[Origin], voice: Voice | None
 ) -> dict[str, object]:
     """What the conditions ask for."""
     return {**taught(db, servers, voice), "excluded": origins.excluded(db, learn_from)}

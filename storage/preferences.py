@@ -73,7 +73,7 @@ def of_pairs(
     consent: ConsentRule,
     *,
     servers: Sequence[int] = (),
-    learn_from: Collection[Origin] | None = None,
+    learn_from: Collection[Origin],
     voice: Voice | None = None,
 ) -> Iterator[Choice]:
     """Choices on the prompts of these eligible pairs: edits, rejections, regenerations, votes with a majority.

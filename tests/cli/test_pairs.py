@@ -22,7 +22,7 @@ def test_the_example_voice_is_taken_in_once(nightshift, store):
     """A second time, everything is a duplicate and nothing is stored."""
     assert nightshift("import", EXAMPLES / "voice.jsonl").out == "imported 110, duplicates 0, rejected 0\n"
     assert nightshift("import", EXAMPLES / "voice.jsonl").out == "imported 0, duplicates 110, rejected 0\n"
-    assert store.counts().eligible == 110
+    assert store.counts(learn_from=ORIGINS).eligible == 110
 
 
 def test_bad_rows_are_named_and_good_rows_kept(nightshift, store, tmp_path):
@@ -43,7 +43,7 @@ def test_bad_rows_are_named_and_good_rows_kept(nightshift, store, tmp_path):
     assert [words.split(":")[0] for words in named] == ["row 2", "row 3", "row 4", "row 5", "row 6"]
     assert all(len(words.split(": ", 1)[1]) > 5 for words in named)
     assert summary == "imported 2, duplicates 0, rejected 5"
-    assert store.counts().approved == 2
+    assert store.counts(learn_from=ORIGINS).approved == 2
 
 
 def test_a_file_without_one_usable_row_fails(nightshift, tmp_path):
@@ -115,7 +115,7 @@ def test_an_import_onto_a_full_disk_is_a_sentence(nightshift, tmp_path, home, mo
     nightshift("import", str(file)).fails_with(1, "disk is full")
     monkeypatch.setattr("storage.store.open_database", opened)
     with Store.open(home.db) as store:
-        assert store.counts().approved == 0
+        assert store.counts(learn_from=ORIGINS).approved == 0
 
 
 def test_of_many_bad_rows_the_first_thousand_are_named(nightshift, tmp_path):
@@ -167,7 +167,7 @@ def test_who_answered_in_an_export_can_be_forgotten(nightshift, store, export, h
     """Their words are the completions."""
     nightshift("import", export, "--voice", "mo")
     store.forget(MO)
-    assert store.counts().approved == 0
+    assert store.counts(learn_from=ORIGINS).approved == 0
     assert b"polyurethane" not in home.db.read_bytes()
 
 
@@ -184,7 +184,7 @@ def test_a_dry_run_shows_five_pairs_and_imports_nothing(nightshift, store, expor
     assert said.out.count("--- pair") == 5
     assert "user: Which glue for bench 0?\nassistant, to be learned: Number 0 takes polyurethane.\n" in said.out
     assert "would import 7 (duplicates not looked for), rejected 0\n" in said.out
-    assert store.counts().approved == 0
+    assert store.counts(learn_from=ORIGINS).approved == 0
 
 
 @pytest.mark.parametrize(

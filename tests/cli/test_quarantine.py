@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from storage.origins import ORIGINS
 from storage.pair_records import NewPair
 from storage.reply_records import Turn
 
@@ -33,9 +34,9 @@ def test_the_list_says_what_waits_and_why(nightshift, held):
 def test_the_operator_decides_several_at_once(nightshift, store, held):
     """And may think again."""
     assert nightshift("quarantine", "confirm", *map(str, held)).out == f"Confirmed {held[0]}\nConfirmed {held[1]}\n"
-    assert store.counts().eligible == 3
+    assert store.counts(learn_from=ORIGINS).eligible == 3
     assert nightshift("quarantine", "dismiss", str(held[0])).out == f"Dismissed {held[0]}\n"
-    assert store.counts().eligible == 2
+    assert store.counts(learn_from=ORIGINS).eligible == 2
     assert nightshift("quarantine").out == "0 in quarantine.\n"
 
 

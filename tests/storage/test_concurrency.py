@@ -11,12 +11,14 @@ import pytest
 from storage.async_store import AsyncStore
 from storage.database import open_database, writing
 from storage.errors import DatabaseBusy, StoreClosed
+from storage.origins import ORIGINS
 from storage.store import Store
 from tests.storage.conftest import ALICE, a_reply
 
 TRAINER = """
 import sys
 from pathlib import Path
+from storage.origins import ORIGINS
 from storage.run_records import Adapter
 from storage.store import Store
 with Store.open(Path(sys.argv[1])) as store:
@@ -24,7 +26,7 @@ with Store.open(Path(sys.argv[1])) as store:
     print("writing", flush=True)
     for step in range(300):
         store.log_metrics(run.id, step, {"loss": 3.0 - step / 300, "learning_rate": 1e-4})
-        store.counts("members")
+        store.counts("members", learn_from=ORIGINS)
     store.add_adapter(Adapter("v1", run.id, "embedded", "2026-11-23T04:00:00.000+00:00"))
     store.promote("v1", kind="gate", actor="trainer", reason="better")
     store.finish_run(run.id, "promoted", "better", challenger="v1")
@@ -44,7 +46,7 @@ async def test_bot_and_trainer_write_at_the_same_time(db_path):
             await store.call(Store.add_review, reply_id, "approve", reviewer="mod")
             written += 1
         assert await trainer.wait() == 0
-        assert (await store.call(Store.counts)).approved == written
+        assert (await store.call(Store.counts, learn_from=ORIGINS)).approved == written
         run = await store.call(Store.last_run)
         assert run.outcome == "promoted"
         assert len(await store.call(Store.metrics, run.id)) == 600
@@ -83,15 +85,15 @@ async def test_a_cancelled_caller_still_gets_its_row_written(db_path):
             await queued
         go_on.set()
         await busy
-        assert (await store.call(Store.counts)).pending == 1
+        assert (await store.call(Store.counts, learn_from=ORIGINS)).pending == 1
 
 
 async def test_an_iterator_cannot_leave_its_thread(db_path):
     """Rows read on another thread would fail at the first one: say it at the call."""
     async with await AsyncStore.open(db_path) as store:
         with pytest.raises(TypeError, match="makes a list"):
-            await store.call(Store.eligible_pairs, "members")
-        assert await store.call(lambda opened: list(opened.eligible_pairs("members"))) == []
+            await store.call(Store.eligible_pairs, "members", learn_from=ORIGINS)
+        assert await store.call(lambda opened: list(opened.eligible_pairs("members", learn_from=ORIGINS))) == []
 
 
 async def test_a_closed_store_says_so(db_path):
@@ -103,7 +105,7 @@ async def test_a_closed_store_says_so(db_path):
     await store.close()
     assert await asked == 1
     with pytest.raises(StoreClosed):
-        await store.call(Store.counts)
+        await store.call(Store.counts, learn_from=ORIGINS)
 
 
 async def test_a_store_that_cannot_be_opened_leaves_no_thread(tmp_path):
@@ -149,10 +151,10 @@ def test_a_snapshot_is_one_moment_in_time(store, db_path):
     for n in range(3):
         store.add_review(store.add_reply(a_reply(f"q{n}")), "approve", reviewer="mod")
     with Store.open(db_path) as bot:
-        pairs = store.eligible_pairs("operator")
+        pairs = store.eligible_pairs("operator", learn_from=ORIGINS)
         seen = [next(pairs)]
         bot.add_review(2, "reject", reviewer="mod")
         bot.add_review(bot.add_reply(a_reply("late")), "approve", reviewer="mod")
         seen += pairs
     assert [pair.reply_id for pair in seen] == [1, 2, 3]
-    assert [pair.reply_id for pair in store.eligible_pairs("operator")] == [1, 3, 4]
+    assert [pair.reply_id for pair in store.eligible_pairs("operator", learn_from=ORIGINS)] == [1, 3, 4]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from storage.origins import ORIGINS
 from storage.recall_records import NewChunk, NewDocument
 from storage.reply_records import Turn
 from storage.run_records import Adapter
@@ -78,6 +79,6 @@ def test_an_adapter_of_all_that_learned_from_it_is_to_be_trained_anew(store):
 def test_a_server_that_was_left_does_not_train(store):
     """Nobody would hear its voice."""
     fill(store, A)
-    assert len(store.server_news("operator")) == 1
+    assert len(store.server_news("operator", learn_from=ORIGINS)) == 1
     store.left_servers([A])
-    assert store.server_news("operator") == []
+    assert store.server_news("operator", learn_from=ORIGINS) == []

@@ -13,6 +13,7 @@ from sqlite_utils import Database
 from storage import migrations
 from storage.database import open_database
 from storage.errors import DatabaseNewer, DatabaseUnreadable
+from storage.origins import ORIGINS
 from storage.quarantine import WAITS_SINCE_IMPORT
 from storage.recall_records import NewChunk, NewDocument, Recalled
 from storage.store import Store
@@ -117,12 +118,12 @@ def test_people_are_found_in_the_replies_of_an_old_file(old_file):
     """Consent holds for what was said before the store kept a table of authors."""
     _answer_in_old_file(old_file)
     with Store.open(old_file) as store:
-        assert store.counts("members").eligible == 1  # the import
+        assert store.counts("members", learn_from=ORIGINS).eligible == 1  # the import
         store.set_consent(101, opted_in=True)
-        assert store.counts("members").eligible == 1
+        assert store.counts("members", learn_from=ORIGINS).eligible == 1
         store.set_consent(102, opted_in=True)
-        assert store.counts("members").eligible == 2
-        assert next(store.eligible_pairs("members")).authors == (101, 102)
+        assert store.counts("members", learn_from=ORIGINS).eligible == 2
+        assert next(store.eligible_pairs("members", learn_from=ORIGINS)).authors == (101, 102)
         assert len(store.redact_messages([501])) == 1
 
 
@@ -131,7 +132,7 @@ def test_what_an_old_file_cannot_trace_is_not_learned_from(old_file):
     with Store.open(old_file) as store:
         for person in (101, 102):
             store.set_consent(person, opted_in=True)
-        assert [pair.source for pair in store.eligible_pairs("members")] == ["import"]
+        assert [pair.source for pair in store.eligible_pairs("members", learn_from=ORIGINS)] == ["import"]
 
 
 def test_the_home_server_of_an_old_file_is_that_of_its_first_reply(old_file):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from storage.origins import ORIGINS
 from storage.pair_records import NewPair
 from storage.reply_records import Turn
 from storage.review_errors import NothingToUndo
@@ -63,7 +64,7 @@ def test_an_undone_verdict_makes_the_reply_wait_again(store, asked):
     assert store.latest_review(asked[0]) is None
     assert [one.verdict for one in store.reviews(asked[0])] == ["approve", "undo"]
     assert list(store.pairs()) == []
-    counts = store.counts("operator")
+    counts = store.counts("operator", learn_from=ORIGINS)
     assert (counts.pending, counts.approved, counts.eligible) == (5, 0, 0)
     assert asked[0] in [reply.id for reply in store.recent_pending(9)]
 

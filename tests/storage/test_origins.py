@@ -75,7 +75,11 @@ def test_the_completion_has_an_origin_too(store):
     assert learned(store, ["command", "bot"]) == [approved]
     assert learned(store, ["command", "moderator"]) == [edited]
     assert learned(store, ["import"]) == [3]
-    assert [pair.origin for pair in store.eligible_pairs("operator")] == ["bot", "moderator", "import"]
+    assert [pair.origin for pair in store.eligible_pairs("operator", learn_from=ORIGINS)] == [
+        "bot",
+        "moderator",
+        "import",
+    ]
 
 
 def test_an_import_that_was_said_on_discord_stays_message_content(store):
@@ -84,7 +88,11 @@ def test_an_import_that_was_said_on_discord_stays_message_content(store):
     pairs = [NewPair(turns[0], "Aye."), NewPair(turns[1], "Aye."), NewPair(turns[2], "Aye.", "discord_export")]
     store.import_pairs(pairs, "operator")
     assert learned(store) == [1]
-    assert [pair.origin for pair in store.eligible_pairs("operator")] == ["import", "discord_export", "discord_export"]
+    assert [pair.origin for pair in store.eligible_pairs("operator", learn_from=ORIGINS)] == [
+        "import",
+        "discord_export",
+        "discord_export",
+    ]
 
 
 def test_discord_s_permission_lets_messages_join_but_no_export(store):
@@ -151,7 +159,16 @@ def test_what_was_stored_before_gets_the_origin_that_can_be_derived(db_path):
             ["discord_export"],
         ]
         assert learned(store) == [2, 7]
-        assert [pair.reply_id for pair in store.eligible_pairs("operator")] == [1, 2, 3, 4, 5, 6, 7, 8]
+        assert [pair.reply_id for pair in store.eligible_pairs("operator", learn_from=ORIGINS)] == [
+            1,
+            2,
+            3,
+            4,
+            5,
+            6,
+            7,
+            8,
+        ]
 
 
 def _before_origins(path):

@@ -7,6 +7,7 @@ import tracemalloc
 
 import pytest
 
+from storage.origins import ORIGINS
 from storage.pair_records import ImportCount, NewPair, PairCounts
 from storage.pairs import _PAIRS, CONSENTED
 from storage.reply_records import Turn
@@ -59,13 +60,13 @@ def test_counts_say_where_each_reply_stands(store):
     approve(store, numbers[0])
     store.add_review(numbers[1], "edit", reviewer="mod", edited_text="x")
     store.add_review(numbers[2], "reject", reviewer="mod")
-    assert store.counts("members") == PairCounts(pending=2, approved=2, rejected=1, eligible=0)
-    assert store.counts("operator") == PairCounts(pending=2, approved=2, rejected=1, eligible=2)
+    assert store.counts("members", learn_from=ORIGINS) == PairCounts(pending=2, approved=2, rejected=1, eligible=0)
+    assert store.counts("operator", learn_from=ORIGINS) == PairCounts(pending=2, approved=2, rejected=1, eligible=2)
 
 
 def test_counts_of_an_empty_store_are_zero(store):
     """A first start has nothing to count."""
-    assert store.counts() == PairCounts(0, 0, 0, 0)
+    assert store.counts(learn_from=ORIGINS) == PairCounts(0, 0, 0, 0)
 
 
 def test_everybody_in_a_conversation_must_have_opted_in(store):
@@ -74,12 +75,12 @@ def test_everybody_in_a_conversation_must_have_opted_in(store):
     turns = (Turn("user", "a", ALICE), Turn("assistant", "b", None, 70), Turn("user", "c", BOB))
     approve(store, store.add_reply(a_reply(turns=turns, asker_id=CAROL)))
     for person in (ALICE, BOB, CAROL):
-        assert list(store.eligible_pairs("members")) == []
+        assert list(store.eligible_pairs("members", learn_from=ORIGINS)) == []
         store.set_consent(person, opted_in=True)
-    assert [pair.authors for pair in store.eligible_pairs("members")] == [(ALICE, BOB, CAROL)]
+    assert [pair.authors for pair in store.eligible_pairs("members", learn_from=ORIGINS)] == [(ALICE, BOB, CAROL)]
     store.set_consent(BOB, opted_in=False)
-    assert list(store.eligible_pairs("members")) == []
-    assert len(list(store.eligible_pairs("operator"))) == 1
+    assert list(store.eligible_pairs("members", learn_from=ORIGINS)) == []
+    assert len(list(store.eligible_pairs("operator", learn_from=ORIGINS))) == 1
 
 
 def test_words_without_a_known_author_are_never_eligible_for_members(store):
@@ -87,29 +88,29 @@ def test_words_without_a_known_author_are_never_eligible_for_members(store):
     turns = (Turn("user", "from a webhook"), Turn("user", "hello", ALICE))
     approve(store, store.add_reply(a_reply(turns=turns)))
     store.set_consent(ALICE, opted_in=True)
-    assert list(store.eligible_pairs("members")) == []
-    assert len(list(store.eligible_pairs("operator"))) == 1
+    assert list(store.eligible_pairs("members", learn_from=ORIGINS)) == []
+    assert len(list(store.eligible_pairs("operator", learn_from=ORIGINS))) == 1
 
 
 def test_the_operators_own_material_needs_nobodys_consent(store):
     """Imports and what was said in the terminal."""
     store.import_pairs([NewPair((Turn("user", "hi"),), "hello")], "operator")
     approve(store, store.add_reply(a_reply(source="chat", turns=(Turn("user", "hi"),), asker_id=None)))
-    assert [pair.source for pair in store.eligible_pairs("members")] == ["import", "chat"]
+    assert [pair.source for pair in store.eligible_pairs("members", learn_from=ORIGINS)] == ["import", "chat"]
 
 
 def test_redacted_replies_are_not_eligible_even_for_an_operator(store):
     """What was forgotten is gone, whatever the setting."""
     approve(store, store.add_reply(a_reply()))
     store.forget(ALICE)
-    assert list(store.eligible_pairs("operator")) == []
-    assert store.counts("operator") == PairCounts(0, 0, 0, 0)
+    assert list(store.eligible_pairs("operator", learn_from=ORIGINS)) == []
+    assert store.counts("operator", learn_from=ORIGINS) == PairCounts(0, 0, 0, 0)
 
 
 def test_an_unknown_consent_rule_is_refused(store):
     """A typing error must not widen what is trained on."""
     with pytest.raises(ValueError, match="'members' or 'operator'"):
-        list(store.eligible_pairs("everybody"))
+        list(store.eligible_pairs("everybody", learn_from=ORIGINS))
 
 
 def test_imports_are_counted_once(store):
@@ -171,12 +172,12 @@ def test_pairs_stream_in_order_without_being_held_in_memory(store):
     """The first pair of ten thousand costs as little as the first of ten."""
     store.import_pairs((NewPair((Turn("user", f"question {n} " + "x" * 500),), "a") for n in range(10_000)), "ann")
     tracemalloc.start()
-    numbers = [pair.reply_id for pair in store.eligible_pairs("members")]
+    numbers = [pair.reply_id for pair in store.eligible_pairs("members", learn_from=ORIGINS)]
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert numbers == list(range(1, 10_001))
     assert peak < 3_000_000  # the prompts alone are 5 MB
-    first = list(itertools.islice(store.eligible_pairs("members"), 1))
+    first = list(itertools.islice(store.eligible_pairs("members", learn_from=ORIGINS), 1))
     assert first[0].reply_id == 1
 
 

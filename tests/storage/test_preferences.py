@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from storage.origins import ORIGINS
 from storage.pair_records import Choice
 from storage.recall_records import Recalled
 from storage.reply_records import Turn
@@ -15,8 +16,8 @@ def choices(store):
     """The choices on the pairs that are eligible now."""
 
     def ask(consent="members"):
-        pairs = list(store.eligible_pairs(consent))
-        return list(store.choices([pair.reply_id for pair in pairs], consent))
+        pairs = list(store.eligible_pairs(consent, learn_from=ORIGINS))
+        return list(store.choices([pair.reply_id for pair in pairs], consent, learn_from=ORIGINS))
 
     store.set_consent(ALICE, opted_in=True)
     return ask

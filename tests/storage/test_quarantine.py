@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from storage.adapter_errors import RunNotFound
+from storage.origins import ORIGINS
 from storage.pair_records import NewPair
 from storage.reply_records import Turn
 from storage.review_errors import NotInQuarantine, SecondModeratorNeeded
@@ -29,7 +30,7 @@ def approved(store):
 
 
 def eligible(store):
-    return [pair.reply_id for pair in store.eligible_pairs("operator")]
+    return [pair.reply_id for pair in store.eligible_pairs("operator", learn_from=ORIGINS)]
 
 
 def confirm(store, number, actor_id=BEN):
@@ -44,8 +45,8 @@ def test_a_held_pair_is_not_eligible_and_its_card_says_why(store, run, approved)
     """It waits with its words, the reason and who approved it."""
     assert store.quarantine(run, [(approved[1], WHY)]) == 1
     assert eligible(store) == [approved[0], approved[2]]
-    assert store.counts("operator").eligible == 2
-    assert store.counts("operator").approved == 3
+    assert store.counts("operator", learn_from=ORIGINS).eligible == 2
+    assert store.counts("operator", learn_from=ORIGINS).approved == 3
     (card,) = store.quarantined()
     assert (card.reply_id, card.reason, card.run_id, card.guild_id) == (approved[1], WHY, run, 11)
     assert (card.prompt, card.completion, card.reviewer, card.reviewer_id) == ("q1", "answer 1", "Ann", ANN)

@@ -6,6 +6,7 @@ import pytest
 
 from storage.document_errors import DocumentEmpty, DocumentNotFound, DocumentTooLong, KnowledgeFull
 from storage.files.speaker_labels import labelled
+from storage.origins import ORIGINS
 from storage.pair_records import NewPair
 from storage.recall_entries import question_of
 from storage.recall_records import KnowledgeLimits, NewChunk, NewDocument, Recalled
@@ -270,9 +271,12 @@ def test_who_was_shown_as_an_example_is_asked_for_consent(store):
         recall=[Recalled(0.9, 10, example_id=example)],
     )
     store.add_review(number, "approve", reviewer="mo")
-    assert [pair.reply_id for pair in store.eligible_pairs("members", servers=[HERE])] == [example, number]
+    assert [pair.reply_id for pair in store.eligible_pairs("members", servers=[HERE], learn_from=ORIGINS)] == [
+        example,
+        number,
+    ]
     store.set_consent(ALICE, False)
-    assert list(store.eligible_pairs("members", servers=[HERE])) == []
+    assert list(store.eligible_pairs("members", servers=[HERE], learn_from=ORIGINS)) == []
 
 
 def test_an_answer_after_an_example_that_was_forgotten_meanwhile_is_not_kept(db_path):

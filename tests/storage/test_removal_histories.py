@@ -19,6 +19,7 @@ from storage.discord_records import Post
 from storage.errors import StorageError
 from storage.files.home import Home
 from storage.files.pair_files import write_pairs
+from storage.origins import ORIGINS
 from storage.pair_records import NewPair
 from storage.recall_records import NewChunk, NewDocument, Recalled
 from storage.redaction_rules import REDACTED
@@ -235,7 +236,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(published=st.booleans(), aside=st.booleans())
     def train(self, published: bool, aside: bool) -> None:
-        pairs = list(self.store.eligible_pairs("members"))
+        pairs = list(self.store.eligible_pairs("members", learn_from=ORIGINS))
         run = self.store.start_run("schedule", "2026-11-23", 1, {})
         self.store.record_snapshot(run.id, [pair.reply_id for pair in pairs])
         samples = [
@@ -268,7 +269,7 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: self.going_on is None)
     @rule()
     def begin_a_night(self) -> None:
-        pairs = list(self.store.eligible_pairs("members"))
+        pairs = list(self.store.eligible_pairs("members", learn_from=ORIGINS))
         run = self.store.start_run("schedule", "2026-11-23", 1, {})
         self.store.record_snapshot(run.id, [pair.reply_id for pair in pairs])
         self.going_on = run.id, pairs
@@ -326,7 +327,9 @@ class Histories(RuleBasedStateMachine):
         write_pairs(target, self.store.pairs())
         exported = {word.decode() for word in WORD.findall(target.read_bytes())}
         learned = {
-            word for pair in self.store.eligible_pairs("operator") for word in re.findall(r"zq\d{5}x", str(pair))
+            word
+            for pair in self.store.eligible_pairs("operator", learn_from=ORIGINS)
+            for word in re.findall(r"zq\d{5}x", str(pair))
         }
         assert not (exported | learned) & self.removed
 

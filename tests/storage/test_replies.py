@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 import pytest
 
+from storage.origins import ORIGINS
 from storage.redactions import REDACTED
 from storage.replies import set_message_id
 from storage.reply_records import Turn
@@ -117,7 +118,7 @@ def test_a_reply_to_nothing_is_refused(store):
     for turns in ((), (Turn("system", "Be kind."),), (Turn("user", "a", 1), Turn("assistant", "b"))):
         with pytest.raises(ValueError, match="end with a user turn"):
             store.add_reply(a_reply(turns=turns))
-    assert store.counts().pending == 0
+    assert store.counts(learn_from=ORIGINS).pending == 0
 
 
 def test_pending_replies_are_those_without_a_verdict(store):

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from storage.lineage import retire_marked
+from storage.origins import ORIGINS
 from storage.pair_records import NewPair
 from storage.reply_records import Turn
 from storage.review_errors import NoVerdicts, UndoingGone
@@ -40,7 +41,7 @@ def verdicts(store, numbers):
 
 
 def eligible(store):
-    return {pair.reply_id: pair.completion for pair in store.eligible_pairs("operator")}
+    return {pair.reply_id: pair.completion for pair in store.eligible_pairs("operator", learn_from=ORIGINS)}
 
 
 def trained(store, numbers):

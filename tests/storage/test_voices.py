@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from storage.adapter_errors import AdapterMissing, ChampionChanged
+from storage.origins import ORIGINS
 from storage.pair_records import NewPair
 from storage.reply_records import Turn
 from storage.run_records import Adapter
@@ -31,7 +32,10 @@ def bring(store, *questions, guild=None, **how):
 
 
 def questions(store, voice, servers=()):
-    return [pair.turns[-1].content for pair in store.eligible_pairs("operator", voice=voice, servers=servers)]
+    return [
+        pair.turns[-1].content
+        for pair in store.eligible_pairs("operator", voice=voice, servers=servers, learn_from=ORIGINS)
+    ]
 
 
 def publish(store, *names, guild=None, saw=()):
@@ -64,7 +68,7 @@ def test_a_server_that_the_operator_did_not_name_teaches_no_voice(store):
     bring(store, "import")
     assert questions(store, Voice(A), [A]) == ["a", "import"]
     assert questions(store, Voice(B), [A]) == []
-    assert store.counts("operator", servers=[A], voice=Voice(B)).eligible == 0
+    assert store.counts("operator", servers=[A], voice=Voice(B), learn_from=ORIGINS).eligible == 0
 
 
 def test_counts_of_a_voice_are_its_servers(store):
@@ -75,7 +79,7 @@ def test_counts_of_a_voice_are_its_servers(store):
         store.add_reply(a_reply(guild_id=guild))
     rejected = store.add_reply(a_reply(guild_id=B))
     store.add_review(rejected, "reject", reviewer="mod")
-    ours, theirs = (store.counts("operator", voice=Voice(guild)) for guild in (A, B))
+    ours, theirs = (store.counts("operator", voice=Voice(guild), learn_from=ORIGINS) for guild in (A, B))
     assert (ours.pending, ours.approved, ours.rejected, ours.eligible) == (1, 1, 0, 1)
     assert (theirs.pending, theirs.approved, theirs.rejected, theirs.eligible) == (2, 1, 1, 1)
 
@@ -202,19 +206,19 @@ def test_news_are_what_was_approved_since_the_last_whole_run(store):
     approve(store, A, "a2")
     approve(store, B, "b1")
     bring(store, "import")
-    first = {one.guild_id: one for one in store.server_news("operator")}
+    first = {one.guild_id: one for one in store.server_news("operator", learn_from=ORIGINS)}
     assert [(one.pairs, one.new, one.minutes) for one in first.values()] == [(3, 3, None), (2, 2, None)]
     run = store.start_run("schedule", "2026-11-23", 1, {}, guild_id=A)
     store.finish_run(run.id, "kept", "")
     approve(store, A, "a3")
     bring(store, "import 2")
-    ours, theirs = store.server_news("operator")
+    ours, theirs = store.server_news("operator", learn_from=ORIGINS)
     assert (ours.pairs, ours.new, theirs.pairs, theirs.new) == (5, 2, 3, 3)
     assert ours.minutes is not None
     assert ours.minutes >= 0
-    ours, theirs = store.server_news("operator", imports=False)
+    ours, theirs = store.server_news("operator", imports=False, learn_from=ORIGINS)
     assert (ours.pairs, ours.new, theirs.pairs, theirs.new) == (3, 1, 1, 1)
-    assert [one.guild_id for one in store.server_news("operator", servers=[B])] == [B]
+    assert [one.guild_id for one in store.server_news("operator", servers=[B], learn_from=ORIGINS)] == [B]
 
 
 def test_withdrawn_words_in_an_adapter_in_use_are_news(store):

@@ -8,6 +8,7 @@ import sqlite3
 import pytest
 
 from storage.files.pair_files import BadRow, read_pairs
+from storage.origins import ORIGINS
 from storage.pair_records import ImportCount, NewPair
 from storage.reply_records import Turn
 from storage.store import Store
@@ -55,7 +56,7 @@ def test_a_file_brings_nothing_back_however_it_is_spelled(store, spelling, fate)
     for words in (pair(spelling), pair("And now?", before=before), pair("Where?", spelling)):
         assert store.import_pairs([words], "operator") == REFUSED
         assert store.import_pairs([words], "Mo", guild_id=1, by=2) == REFUSED
-    assert list(store.eligible_pairs("operator")) == []
+    assert list(store.eligible_pairs("operator", learn_from=ORIGINS)) == []
 
 
 def test_a_label_before_the_words_on_discord_is_no_disguise(store):
@@ -140,13 +141,13 @@ def test_imported_turns_can_name_their_authors_who_are_asked(store, tmp_path):
     taken = list(read_pairs(path))
     assert [isinstance(one, BadRow) for one in taken] == [False, False, True, False]
     store.import_pairs([one for one in taken if isinstance(one, NewPair)], "operator")
-    assert list(store.eligible_pairs("members")) == []
+    assert list(store.eligible_pairs("members", learn_from=ORIGINS)) == []
     store.set_consent(ALICE, opted_in=True)
-    assert [one.authors for one in store.eligible_pairs("members")] == [(ALICE,), (ALICE,)]
+    assert [one.authors for one in store.eligible_pairs("members", learn_from=ORIGINS)] == [(ALICE,), (ALICE,)]
     store.set_consent(BOB, opted_in=True)
-    assert len(list(store.eligible_pairs("members"))) == 3
+    assert len(list(store.eligible_pairs("members", learn_from=ORIGINS))) == 3
     store.forget(ALICE)
-    assert [one.turns[-1].content for one in store.eligible_pairs("operator")] == ["Is ash hard?"]
+    assert [one.turns[-1].content for one in store.eligible_pairs("operator", learn_from=ORIGINS)] == ["Is ash hard?"]
 
 
 def test_a_table_names_the_authors_of_its_prompts_in_a_column(store, tmp_path):
@@ -156,7 +157,7 @@ def test_a_table_names_the_authors_of_its_prompts_in_a_column(store, tmp_path):
     taken = list(read_pairs(path))
     assert [isinstance(one, BadRow) for one in taken] == [False, False, True]
     store.import_pairs([one for one in taken if isinstance(one, NewPair)], "operator")
-    assert [one.turns[-1].content for one in store.eligible_pairs("members")] == ["Is ash hard?"]
+    assert [one.turns[-1].content for one in store.eligible_pairs("members", learn_from=ORIGINS)] == ["Is ash hard?"]
 
 
 def _answer(text):

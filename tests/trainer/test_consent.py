@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from storage.origins import ORIGINS
 from storage.reply_records import NewReply, Turn
 from storage.review_errors import ReplyRedacted
 from storage.store import Store
@@ -41,7 +42,7 @@ def said(store: Store, *turns: Turn, asker: int, text: str = "Aye.", **fields: i
 
 
 def snapshot(store: Store) -> Snapshot:
-    return take_snapshot(store.eligible_pairs("members"), 0.15)
+    return take_snapshot(store.eligible_pairs("members", learn_from=ORIGINS), 0.15)
 
 
 def words(store: Store) -> str:
@@ -135,7 +136,7 @@ def test_forgotten_and_deleted_words_are_in_no_snapshot_whatever_the_rule(store)
     said(store, Turn("user", "bob words", BOB, 2), asker=BOB, prompt_message_id=2)
     store.forget(ALICE)
     store.redact_messages([2])
-    assert len(take_snapshot(store.eligible_pairs("operator"), 0.15)) == 0
+    assert len(take_snapshot(store.eligible_pairs("operator", learn_from=ORIGINS), 0.15)) == 0
 
 
 def learned(store: Store) -> str:
@@ -184,7 +185,7 @@ def test_the_second_message_of_a_long_answer_asks_whom_it_answered(store):
         store.set_consent(person, opted_in=True)
     assert words(store) == ""
     assert "You said: secret" in learned(store)
-    assert len(list(store.eligible_pairs("members"))) == 2
+    assert len(list(store.eligible_pairs("members", learn_from=ORIGINS))) == 2
     store.forget(ALICE)
     assert "secret" not in learned(store)
 

@@ -9,6 +9,7 @@ import torch
 from peft import PeftModel
 
 from storage.files.adapter_directory import AdapterDirectory
+from storage.origins import ORIGINS
 from storage.reply_records import NewReply, Turn
 from tests.trainer.pairs import new_pairs
 from trainer.errors import RunBusy
@@ -50,7 +51,7 @@ def test_the_adapter_is_plain_peft_and_scores_what_the_run_recorded(place, tiny_
     forbid_repacking(base.model)
     model = PeftModel.from_pretrained(base.model, place.home.adapters / result.challenger)
     with place.store() as store:
-        holdout = take_snapshot(store.eligible_pairs("members"), 0.15).holdout
+        holdout = take_snapshot(store.eligible_pairs("members", learn_from=ORIGINS), 0.15).holdout
     examples = encode_pairs(base.tokenizer, holdout, max_tokens=1024).items
     losses = negative_log_likelihoods(model, examples, pad_id=0)
     assert sum(losses) / len(losses) == pytest.approx(result.challenger_nll, rel=0.02)

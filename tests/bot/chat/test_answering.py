@@ -9,6 +9,7 @@ import discord
 from bot.i18n.en import texts, waiting
 from model.chat import Message
 from model.errors import QueueFull
+from storage.origins import ORIGINS
 from storage.store import Store
 from tests.fake_engine import Fail
 
@@ -147,7 +148,7 @@ async def test_a_reply_is_written_down_with_everything_it_was_shown(stage):
     assert (reply.guild_id, reply.channel_id) == (stage.world.guild.id, stage.world.general.id)
     assert (reply.asker_id, reply.prompt_message_id) == (stage.ben.id, question.id)
     assert reply.conversation == f"discord:{stage.world.general.id}:{question.id}"
-    assert (await stage.app.store.call(Store.counts)).pending == 1
+    assert (await stage.app.store.call(Store.counts, learn_from=ORIGINS)).pending == 1
 
 
 async def test_answers_in_one_chain_belong_to_one_conversation(stage):
@@ -199,7 +200,7 @@ async def test_a_failing_answer_says_so_and_the_next_one_works(stage):
     stage.engine.say(Fail(), "All good.")
     failed = await stage.ask("Are you well?")
     assert failed.content == texts.FAILED
-    assert (await stage.app.store.call(Store.counts)).pending == 0
+    assert (await stage.app.store.call(Store.counts, learn_from=ORIGINS)).pending == 0
     assert (await stage.ask("And now?", who=stage.ben)).content == "All good."
 
 
@@ -235,7 +236,7 @@ async def test_an_answer_without_words_is_not_written_down(stage):
     """A model that says nothing makes the bot say so, and there is nothing to review."""
     stage.engine.say("")
     assert (await stage.ask("Speak!")).content == texts.SILENT
-    assert (await stage.app.store.call(Store.counts)).pending == 0
+    assert (await stage.app.store.call(Store.counts, learn_from=ORIGINS)).pending == 0
 
 
 async def test_the_persona_is_shown_but_not_stored(open_stage, settings):

@@ -10,6 +10,7 @@ from simcord.enums import MessageType
 
 from bot.chat.message_text import PROXIES
 from model.chat import Message
+from storage.origins import ORIGINS
 from storage.store import Store
 
 
@@ -153,7 +154,7 @@ async def test_a_proxied_message_is_answered_and_is_nobody_s(stage, proxied):
     await stage.app.store.call(Store.set_consent, stage.ada.id, opted_in=True)
     reply = await stage.reply(answer)
     await stage.app.store.call(Store.add_review, reply.id, "approve", reviewer="Mo", reviewer_id=9)
-    assert await stage.app.store.call(lambda store: list(store.eligible_pairs("members"))) == []
+    assert await stage.app.store.call(lambda store: list(store.eligible_pairs("members", learn_from=ORIGINS))) == []
 
 
 async def test_an_original_and_its_proxy_are_answered_once(stage, proxied):

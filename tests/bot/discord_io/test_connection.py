@@ -9,6 +9,7 @@ import asyncio
 
 import pytest
 
+from storage.origins import ORIGINS
 from storage.store import Store
 from tests.bot.loopback import BOT, GENERAL, REVIEW, Fault, until
 from tests.fake_engine import FakeEngine
@@ -25,7 +26,7 @@ def posts(place, path=POSTED):
 async def answered(place, app, count=1):
     """Wait until so many answers stand in #general, are stored, and have their cards."""
     await until(lambda: len(place.said()) >= count and len(place.said(REVIEW)) >= count)
-    assert (await app.store.call(Store.counts)).pending == count
+    assert (await app.store.call(Store.counts, learn_from=ORIGINS)).pending == count
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from bot.discord_io import deferral
 from bot.i18n.en import knowledge, texts
 from bot.i18n.en import moderation as words
 from storage.async_store import AsyncStore
+from storage.origins import ORIGINS
 from storage.store import Store
 from tests.storage.conftest import a_reply
 
@@ -44,7 +45,7 @@ async def test_a_slow_queue_works_from_page_to_page(slow):
     assert "Question 2?" in page.embeds[0].description
     await slow.world.moderator.click(page, label=texts.APPROVE)
     assert "Question 1?" in page.embeds[0].description
-    assert (await slow.app.store.call(Store.counts)).approved == 1
+    assert (await slow.app.store.call(Store.counts, learn_from=ORIGINS)).approved == 1
 
 
 async def test_what_was_looked_up_takes_no_cards_place(slow):
@@ -91,4 +92,4 @@ async def test_a_long_question_keeps_no_answer_from_being_stored(tmp_path):
         assert not looking.done()
         stored.set()
         assert await looking == first
-        assert (await store.read(Store.counts)).pending == 2
+        assert (await store.read(Store.counts, learn_from=ORIGINS)).pending == 2

@@ -14,6 +14,7 @@ from bot.i18n.en import moderation as words
 from bot.i18n.en import quarantine as reasons
 from bot.i18n.en import texts
 from storage.files.pair_files import read_pairs
+from storage.origins import ORIGINS
 from storage.pair_records import NewPair
 from storage.quarantine import WAITS_SINCE_IMPORT
 from storage.reply_records import Turn
@@ -193,7 +194,9 @@ async def eligible(stage):
     """The questions that a night may learn from."""
     named = stage.app.settings.training.servers
     return await stage.app.store.call(
-        lambda store: [one.turns[-1].content for one in store.eligible_pairs("members", servers=named)]
+        lambda store: [
+            one.turns[-1].content for one in store.eligible_pairs("members", servers=named, learn_from=ORIGINS)
+        ]
     )
 
 

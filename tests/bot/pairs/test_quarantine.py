@@ -6,6 +6,7 @@ import pytest
 
 from bot.i18n.en import moderation as words
 from bot.i18n.en import texts
+from storage.origins import ORIGINS
 from storage.pair_records import NewPair
 from storage.reply_records import Turn
 from storage.store import Store
@@ -47,7 +48,9 @@ async def look(stage, who):
 
 
 async def eligible(stage):
-    return await stage.app.store.call(lambda store: [one.reply_id for one in store.eligible_pairs("operator")])
+    return await stage.app.store.call(
+        lambda store: [one.reply_id for one in store.eligible_pairs("operator", learn_from=ORIGINS)]
+    )
 
 
 async def test_a_card_shows_the_pair_why_it_was_set_aside_and_who_approved_it(stage, second):

@@ -17,6 +17,7 @@ import simcord
 from bot.i18n.en import texts
 from bot.settings import load_settings
 from bot.simulation.server import post
+from storage.origins import ORIGINS
 from storage.redactions import REDACTED
 from storage.review_errors import ReplyNotFound
 from storage.run_records import Adapter
@@ -30,7 +31,7 @@ async def opt_in(stage, *people):
 
 
 async def eligible(stage) -> int:
-    return (await stage.app.store.call(Store.counts)).eligible
+    return (await stage.app.store.call(Store.counts, learn_from=ORIGINS)).eligible
 
 
 # --- status, opt in, opt out ---

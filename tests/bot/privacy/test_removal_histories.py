@@ -16,6 +16,7 @@ from bot.i18n.en import knowledge, texts
 from bot.settings import load_settings
 from bot.simulation.server import simulate, simulated
 from storage.files.home import Home
+from storage.origins import ORIGINS
 from storage.store import Store
 from tests.bot.conftest import Stage, no_training, raise_unanswered
 from tests.bot.privacy.test_commands import forget
@@ -78,7 +79,7 @@ class History:
             await stage.env.restart_bot(stage.app.new_client())
         elif what == "night":
             replies = await stage.app.store.call(
-                lambda store: [one.reply_id for one in store.eligible_pairs("members")]
+                lambda store: [one.reply_id for one in store.eligible_pairs("members", learn_from=ORIGINS)]
             )
             await a_night(None, stage, replies=replies, aside={one: f"It is about reply {one}." for one in replies[:1]})
         elif what == "delete":

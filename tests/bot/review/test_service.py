@@ -7,6 +7,7 @@ import pytest
 
 from bot.i18n.en import knowledge, texts, waiting
 from bot.i18n.en import moderation as words
+from storage.origins import ORIGINS
 from storage.store import Store
 
 
@@ -110,7 +111,7 @@ async def test_the_later_verdict_stands(stage):
     await stage.world.moderator.context_menu(stage.world.general, "Reject", answer)
     assert [one[0] for one in await verdicts(stage, answer)] == ["approve", "reject"]
     assert stage.card.embeds[0].title == texts.verdict_line("reject", "Mo")
-    counts = await stage.app.store.call(Store.counts)
+    counts = await stage.app.store.call(Store.counts, learn_from=ORIGINS)
     assert (counts.approved, counts.rejected) == (0, 1)
 
 

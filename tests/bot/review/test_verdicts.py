@@ -7,6 +7,7 @@ import pytest
 
 from bot.i18n.en import moderation as words
 from bot.i18n.en import texts, waiting
+from storage.origins import ORIGINS
 from storage.store import Store
 from tests.bot.review.test_service import labels, verdicts
 
@@ -26,7 +27,7 @@ async def test_skip_folds_the_card_and_the_reply_waits_on(stage):
     assert stage.card.embeds[0].title == words.skipped("Mo")
     assert labels(stage.card)[:3] == ["Approve", "Edit", "Reject"]
     assert await verdicts(stage, answer) == []
-    assert (await stage.app.store.call(Store.counts)).pending == 1
+    assert (await stage.app.store.call(Store.counts, learn_from=ORIGINS)).pending == 1
 
 
 async def test_undo_on_a_card_makes_the_reply_wait_again(stage):
@@ -37,7 +38,7 @@ async def test_undo_on_a_card_makes_the_reply_wait_again(stage):
     assert stage.card.embeds[0].title == texts.PENDING
     assert labels(stage.card)[0] == "Approve"
     assert [one[0] for one in await verdicts(stage, answer)] == ["approve", "undo"]
-    assert (await stage.app.store.call(Store.counts)).pending == 1
+    assert (await stage.app.store.call(Store.counts, learn_from=ORIGINS)).pending == 1
 
 
 async def test_a_rejection_may_be_given_a_reason(stage):

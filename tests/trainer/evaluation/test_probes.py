@@ -8,6 +8,7 @@ import pytest
 
 from model.chat import Message, encode_prompt, end_of_turn_id
 from model.config import GenerationConfig
+from storage.origins import ORIGINS
 from storage.pair_records import NewPair
 from storage.reply_records import Turn
 from tests.trainer.pairs import a_pair
@@ -35,7 +36,7 @@ def test_each_sample_names_its_prompt_both_answers_and_its_reply(place):
     place.run(gate={"samples": 6})
     samples = last_run(place).details["samples"]
     with place.store() as store:
-        pairs = {pair.reply_id: pair for pair in store.eligible_pairs("members")}
+        pairs = {pair.reply_id: pair for pair in store.eligible_pairs("members", learn_from=ORIGINS)}
     assert len(samples) == 6
     for sample in samples:
         assert set(sample) == {"prompt", "text", "champion", "reply_id", "stopped"}

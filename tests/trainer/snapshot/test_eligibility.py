@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from storage.files.pair_files import write_pairs
+from storage.origins import ORIGINS
 from storage.pair_records import NewPair
 from storage.reply_records import NewReply, Turn
 from storage.review_errors import NothingToUndo, NotInQuarantine, ReplyNotFound, ReplyRedacted, SecondModeratorNeeded
@@ -261,7 +262,7 @@ class Community(RuleBasedStateMachine):
         self.store = Store.open(self.folder / "nightshift.db")
 
     def _export(self, guild: int):
-        return self.store.exportable_pairs(guild, "members", unowned=guild == HOME)
+        return self.store.exportable_pairs(guild, "members", unowned=guild == HOME, learn_from=ORIGINS)
 
     def _may_teach(self, number: int) -> bool:
         if number in self.brought:
@@ -273,9 +274,9 @@ class Community(RuleBasedStateMachine):
 
     @invariant()
     def only_what_may_be_learned_from_is(self) -> None:
-        snapshot = take_snapshot(self.store.eligible_pairs("members"), 0.3)
+        snapshot = take_snapshot(self.store.eligible_pairs("members", learn_from=ORIGINS), 0.3)
         learned = [*snapshot.train, *snapshot.holdout]
-        eligible = list(self.store.eligible_pairs("members"))
+        eligible = list(self.store.eligible_pairs("members", learn_from=ORIGINS))
         for pairs in (learned, eligible, self._export(HOME)):
             assert [pair.reply_id for pair in pairs if not self._may_teach(pair.reply_id)] == []
         assert self._export(ELSEWHERE) == []

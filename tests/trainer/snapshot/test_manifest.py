@@ -7,6 +7,7 @@ from functools import partial
 
 import pytest
 
+from storage.origins import ORIGINS
 from storage.pair_records import NewPair
 from storage.reply_records import Turn
 from storage.store import Store
@@ -28,7 +29,9 @@ def store(tmp_path):
 
 
 def taken(store):
-    snapshot = stream_snapshot(partial(store.eligible_pairs, "members"), SHARE, RULES, max_holdout=8)
+    snapshot = stream_snapshot(
+        partial(store.eligible_pairs, "members", learn_from=ORIGINS), SHARE, RULES, max_holdout=8
+    )
     return snapshot, manifest_of(
         snapshot, taken_at="2026-11-24T04:00:00.000+00:00", consent="members", holdout_share=SHARE, rules=RULES
     )
@@ -41,7 +44,7 @@ def test_the_same_snapshot_comes_back_from_its_manifest(store, tmp_path):
     store.import_pairs([NewPair((Turn("user", f"later {n}"),), f"answer {n}") for n in range(60)], "op")
     read = read_manifest(tmp_path)
     assert read == manifest
-    again = rebuild(read, partial(store.eligible_pairs, "members"))
+    again = rebuild(read, partial(store.eligible_pairs, "members", learn_from=ORIGINS))
     assert (again.train, again.holdout, again.hash) == (snapshot.train, snapshot.holdout, snapshot.hash)
     assert again.left_out == snapshot.left_out
     assert (len(again.train), len(again.holdout)) == (20, 8)
@@ -69,7 +72,7 @@ def test_a_snapshot_whose_words_changed_is_gone(store, change):
     number = snapshot.train[3].reply_id
     store.add_review(number, change, reviewer="mod", edited_text="other" if change == "edit" else None)
     with pytest.raises(SnapshotGone, match="1 of its pairs") as caught:
-        rebuild(manifest, partial(store.eligible_pairs, "members"))
+        rebuild(manifest, partial(store.eligible_pairs, "members", learn_from=ORIGINS))
     assert caught.value.reply_ids == (number,)
 
 
@@ -78,11 +81,13 @@ def test_redacted_words_do_not_come_back(store):
     reply = store.add_reply(a_reply())
     store.add_review(reply, "approve", reviewer="mod")
     store.set_consent(ALICE, opted_in=True)
-    snapshot = stream_snapshot(partial(store.eligible_pairs, "members"), SHARE, SnapshotConfig(), max_holdout=99)
+    snapshot = stream_snapshot(
+        partial(store.eligible_pairs, "members", learn_from=ORIGINS), SHARE, SnapshotConfig(), max_holdout=99
+    )
     manifest = manifest_of(snapshot, taken_at="", consent="members", holdout_share=SHARE, rules=SnapshotConfig())
     store.forget(ALICE)
     with pytest.raises(SnapshotGone) as caught:
-        rebuild(manifest, partial(store.eligible_pairs, "members"))
+        rebuild(manifest, partial(store.eligible_pairs, "members", learn_from=ORIGINS))
     assert caught.value.reply_ids == (reply,)
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from storage.origins import ORIGINS
 from storage.pair_records import NewPair
 from storage.reply_records import NewReply, Turn
 from storage.store import Store
@@ -46,7 +47,7 @@ def approved(store, guild, question="Is oak hard?"):
 
 
 def taught(store, **options):
-    taken = take_snapshot(store.eligible_pairs("members", **options), 0.15)
+    taken = take_snapshot(store.eligible_pairs("members", learn_from=ORIGINS, **options), 0.15)
     return {pair.guild_id for pair in (*taken.train, *taken.holdout)}
 
 
@@ -61,7 +62,7 @@ def test_until_the_operator_names_servers_the_first_one_teaches(store):
     approved(store, HOME)
     assert store.remember_home_server([ELSEWHERE]) == HOME
     assert taught(store) == {HOME}
-    assert store.counts("operator").eligible == 1
+    assert store.counts("operator", learn_from=ORIGINS).eligible == 1
 
 
 def test_the_operator_names_the_servers_that_teach(store):
@@ -70,7 +71,7 @@ def test_the_operator_names_the_servers_that_teach(store):
     for guild in (HOME, ELSEWHERE, 33):
         approved(store, guild, f"Is oak {guild} years old?")
     assert taught(store, servers=(ELSEWHERE, 33)) == {ELSEWHERE, 33}
-    assert store.counts("members", servers=(ELSEWHERE, 33)).eligible == 2
+    assert store.counts("members", servers=(ELSEWHERE, 33), learn_from=ORIGINS).eligible == 2
 
 
 @pytest.mark.parametrize("line", ['servers = ["Workshop"]', 'servers = ["<@&1>"]', "servers = [0]"])
@@ -97,7 +98,7 @@ def test_a_moderator_s_import_teaches_once_it_is_let_in_and_never_judges(store):
     assert taught(store) == {None}
     for one in store.quarantined(limit=None):
         store.decide_quarantine(one.reply_id, confirmed=True, actor="Sam", actor_id=SAM)
-    taken = take_snapshot(store.eligible_pairs("members"), 0.15, SnapshotConfig(near_duplicate=1.0))
+    taken = take_snapshot(store.eligible_pairs("members", learn_from=ORIGINS), 0.15, SnapshotConfig(near_duplicate=1.0))
     assert {pair.guild_id for pair in taken.holdout} == {None}
     assert Counter(pair.guild_id for pair in taken.train)[HOME] == 300
     assert len(taken.holdout) > 20
@@ -124,7 +125,7 @@ def test_a_night_looks_at_what_a_second_moderator_let_in(store):
     assert store.confirmed_pairs() == frozenset()
     run = store.start_run("schedule", "2026-11-23", 1, {})
     assert store.quarantine(run.id, [(1, "It is odd.")]) == 1
-    assert [pair.reply_id for pair in store.eligible_pairs("members")] == [2]
+    assert [pair.reply_id for pair in store.eligible_pairs("members", learn_from=ORIGINS)] == [2]
     store.decide_quarantine(1, confirmed=True, actor="Sam", actor_id=SAM)
     assert store.confirmed_pairs() == {1}
     assert store.quarantine(run.id, [(1, "It is odd.")]) == 0

@@ -6,6 +6,7 @@ import tracemalloc
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from storage.origins import ORIGINS
 from storage.reply_records import Turn
 from storage.store import Store
 from tests.storage.conftest import ALICE, a_reply
@@ -264,7 +265,7 @@ def test_rejected_and_waiting_replies_are_never_in(tmp_path):
         ):
             for verdict in verdicts.split():
                 store.add_review(number, verdict, reviewer="mod")
-        snapshot = take_snapshot(store.eligible_pairs("members"), SHARE)
+        snapshot = take_snapshot(store.eligible_pairs("members", learn_from=ORIGINS), SHARE)
     assert reply_ids(snapshot) == [numbers[0], numbers[3]]
 
 

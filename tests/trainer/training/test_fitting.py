@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from storage.origins import ORIGINS
 from storage.pair_records import NewPair
 from storage.reply_records import Turn
 from tests.trainer.pairs import a_pair
@@ -83,11 +84,11 @@ def test_when_only_the_pairs_that_time_the_training_are_too_long_it_goes_on(plac
     from trainer.training.recipe import validation_size
 
     with place.store() as store:
-        train = take_snapshot(store.eligible_pairs("members"), 0.15).train
+        train = take_snapshot(store.eligible_pairs("members", learn_from=ORIGINS), 0.15).train
         _, validating = validation_split(train, validation_size(len(train)))
         for pair in validating:
             store.add_review(pair.reply_id, "edit", reviewer="operator", edited_text=f"{LONG} ({pair.reply_id})")
-        changed = take_snapshot(store.eligible_pairs("members"), 0.15).train
+        changed = take_snapshot(store.eligible_pairs("members", learn_from=ORIGINS), 0.15).train
     assert len(changed) == len(train)
     place.settings.quarantine.__dict__["enabled"] = False  # so many new long answers would stand out
     result = place.run(training={"max_tokens": 90})
