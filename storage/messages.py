@@ -78,7 +78,7 @@ def places(db: Connection, guild_id: int) -> list[int]:
 
 
 def in_channel(db: Connection, channel_id: int) -> list[int]:
-    """All messages of one channel and its threads whose words are stored."""
+    """All messages of one channel and its threads whose words are stored, in documents too."""
     rows = db.execute(
         """
         with places as (select ?1 as id union select thread_id from threads where parent_id = ?1)
@@ -87,6 +87,9 @@ def in_channel(db: Connection, channel_id: int) -> list[int]:
         union
         select reply_messages.message_id from replies join reply_messages on reply_id = replies.id
         where channel_id in (select id from places) and redacted = 0
+        union
+        select recall_entries.message_id from documents join recall_entries on document_id = documents.id
+        where channel_id in (select id from places) and recall_entries.message_id is not null
         """,
         [channel_id],
     )

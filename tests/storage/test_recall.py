@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from storage.document_errors import DocumentEmpty, DocumentNotFound, DocumentTooLong, KnowledgeFull
@@ -218,6 +220,17 @@ def test_a_fact_made_of_an_answer_goes_with_the_words_it_may_quote(db_path, how)
         assert store.reply(repeating).redacted
     assert how == "delete the answer" or b"zq12345x" not in files(db_path)  # there the question is still on Discord
     assert not how.startswith("forget") or str(ALICE).encode() not in files(db_path)
+
+
+def test_a_fact_goes_with_the_channel_or_thread_that_it_was_said_in(store):
+    """Nobody could read it any more, and its words stay nowhere."""
+    store.add_thread(70, 7)
+    for message, place in ((5, 7), (6, 70), (8, 9)):
+        fact, parts = a_fact(f"Fact {message}.", message, BOB)
+        store.add_document(replace(fact, channel_id=place), parts)
+    assert sorted(store.messages_in(7)) == [5, 6]
+    store.redact_messages(store.messages_in(7))
+    assert [one.message_id for one in store.documents(HERE)] == [8]
 
 
 def test_the_heading_of_a_deleted_chunk_is_not_repeated_either(store):
