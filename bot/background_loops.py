@@ -101,7 +101,9 @@ class BackgroundLoops:
         return run
 
     async def apply_retention(self) -> None:
-        """Delete replies that are too old, and what shows them on Discord."""
+        """Delete replies that are too old, servers that were left, and what shows them on Discord."""
+        if self._client.is_ready():  # each process for its own: what seemed gone in an outage is there again
+            await self._left_servers.here([guild.id for guild in self._client.guilds])
         if await self._lead.held():
             await apply_retention(self._store, self._days, self._clock.now())
             if self._client.is_ready():  # by then it is known to which servers the bot has returned

@@ -149,7 +149,9 @@ class NightshiftClient(discord.Client):
         self._store = store
         self._deleted_messages = DeletedMessages(store)
         self.mentions_public_bot = False  # where it is on real Discord
-        self._left_servers = LeftServers(store, settings.privacy.left_server_days, operations.remove_files)
+        self._left_servers = LeftServers(
+            store, settings.privacy.left_server_days, operations.remove_files, lambda: self.application_id or 0
+        )
         self._loops = BackgroundLoops(
             self,
             store,
@@ -195,13 +197,15 @@ class NightshiftClient(discord.Client):
         await self.withdrawals.carry_out()
 
     async def on_guild_join(self, guild: discord.Guild) -> None:
-        await self._left_servers.joined(guild.id)
+        await self._left_servers.here([guild.id])
         await self._remember_home()
 
     async def on_guild_remove(self, guild: discord.Guild) -> None:
         await self._left_servers.left(guild.id)
 
-    async def on_guild_available(self, _guild: discord.Guild) -> None:
+    async def on_guild_available(self, guild: discord.Guild) -> None:
+        if self.is_ready():  # those of the start are compared all at once
+            await self._left_servers.here([guild.id])
         await self._remember_home()
 
     async def _remember_home(self) -> None:

@@ -17,7 +17,7 @@ from storage.database import writing
 from storage.retention import empty
 from storage.timestamps import now
 
-__all__ = ["Deleted", "delete", "due", "known", "left", "returned"]
+__all__ = ["Deleted", "delete", "due", "joined", "known", "left", "returned"]
 
 # What an adapter of another voice has seen, or may have seen when a run in progress ends.
 _SEEN_ELSEWHERE = """
@@ -41,6 +41,7 @@ _OF_SERVER = (
     "delete from adapters where guild_id = :guild",
     "delete from runs where guild_id = :guild",
     "delete from audit where guild_id = :guild",
+    "delete from joined_servers where guild_id = :guild",
     "delete from left_servers where guild_id = :guild",
 )
 
@@ -62,10 +63,14 @@ def left(db: Connection, guild_ids: Collection[int], at: str | None = None) -> N
         )
 
 
-def returned(db: Connection, guild_ids: Collection[int]) -> None:
-    """The bot is on these servers (again): nothing of them is deleted."""
+def returned(db: Connection, guild_ids: Collection[int], application_id: int) -> None:
+    """The bot of this application is on these servers (again): nothing of them is deleted."""
     with writing(db):
         db.executemany("delete from left_servers where guild_id = ?", [(guild_id,) for guild_id in guild_ids])
+        db.executemany(
+            "insert or ignore into joined_servers (guild_id, application_id) values (?, ?)",
+            [(guild_id, application_id) for guild_id in guild_ids],
+        )
 
 
 def known(db: Connection) -> set[int]:
@@ -73,6 +78,12 @@ def known(db: Connection) -> set[int]:
     tables = ("replies", "documents", "guild_settings", "adapters", "runs")
     asked = " union ".join(f"select guild_id from {table} where guild_id is not null" for table in tables)  # noqa: S608
     return {int(row[0]) for row in db.execute(asked)}
+
+
+def joined(db: Connection, application_id: int) -> set[int]:
+    """Of these, the ones that this bot was on. It has not left what only another bot or an import knows."""
+    rows = db.execute("select guild_id from joined_servers where application_id = ?", [application_id])
+    return {int(row[0]) for row in rows} & known(db)
 
 
 def due(db: Connection, before: str) -> dict[int, list[str]]:
@@ -85,7 +96,8 @@ def due(db: Connection, before: str) -> dict[int, list[str]]:
 def delete(db: Connection, guild_id: int, batch: int = 500) -> Deleted:
     """Delete what is kept of a server, up to `batch` replies at a time: call it until it is done.
 
-    A short transaction each time, so that the bot's own writes fit in between.
+    A short transaction each time, so that the bot's own writes fit in between. Once the bot has returned, nothing more
+    is deleted.
     """
     values = {"guild": guild_id, "batch": batch}
     rows = db.execute(
@@ -96,6 +108,8 @@ def delete(db: Connection, guild_id: int, batch: int = 500) -> Deleted:
         values,
     ).fetchall()
     with writing(db):
+        if not db.execute("select 1 from left_servers where guild_id = ?", [guild_id]).fetchone():
+            return Deleted(0, done=True)
         for reply_id, seen in rows:
             if seen:
                 empty(db, reply_id)

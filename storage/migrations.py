@@ -854,6 +854,15 @@ def m062_left_servers(db: Database) -> None:
     db.execute("create table left_servers (guild_id integer primary key, left_at text not null)")
 
 
+def m063_joined_servers(db: Database) -> None:
+    # On which servers each bot (an application on Discord) was seen. No other bot can tell that it has left one.
+    db.execute("""
+        create table joined_servers (
+            guild_id integer not null, application_id integer not null, primary key (guild_id, application_id)
+        ) without rowid
+    """)
+
+
 STEPS: tuple[Callable[[Database], None], ...] = (
     m001_replies_and_reviews,
     m002_people_in_replies,
@@ -894,4 +903,5 @@ STEPS: tuple[Callable[[Database], None], ...] = (
     m060_leases,
     m061_servers_of_unfinished_answers,
     m062_left_servers,
+    m063_joined_servers,
 )

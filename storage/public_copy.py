@@ -77,6 +77,7 @@ HIDDEN = frozenset(
         "holds",
         "home_server",
         "introductions",
+        "joined_servers",
         "left_servers",
         "leases",
         "posts",

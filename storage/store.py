@@ -151,6 +151,7 @@ class Store(Connected):
     returned_to_servers = method(storage.departures.returned)
     servers_to_delete = method(storage.departures.due)
     known_servers = method(storage.departures.known)
+    joined_servers = method(storage.departures.joined)
     delete_server = method(storage.departures.delete)
     teaching_servers = method(storage.servers.teaching)
     server_news = method(storage.news.by_server)

@@ -10,6 +10,7 @@ from storage.store import Store
 from tests.storage.conftest import ALICE, a_reply
 
 A, B = 11, 22
+BOT = 7
 LATER = "2999-01-01T00:00:00.000+00:00"
 
 
@@ -59,7 +60,7 @@ def test_it_is_due_only_after_its_days_and_not_if_the_bot_returned(store):
     fill(store, A)
     store.left_servers([A, B], "2026-11-01T00:00:00.000+00:00")
     store.left_servers([A], LATER)  # it was known already
-    store.returned_to_servers([B])
+    store.returned_to_servers([B], BOT)
     assert store.servers_to_delete("2026-11-01T00:00:00.000+00:00") == {}
     (run,) = store.runs_of_voice(A)
     assert store.servers_to_delete("2026-11-02T00:00:00.000+00:00") == {A: sorted([run.id, "a11"])}
@@ -71,6 +72,7 @@ def test_an_adapter_of_all_that_learned_from_it_is_to_be_trained_anew(store):
     run = store.start_run("schedule", "2026-11-20", 1, {})
     store.record_snapshot(run.id, [reply])
     store.conclude_run(run.id, Adapter("shared", run.id, "tiny", LATER), expected=None, reason="")
+    store.left_servers([A])
     delete(store, A)
     assert store.marked_adapters() == ["shared"]
     assert "zq11x" not in store.reply(reply).text + store.reply(reply).turns[0].content
@@ -82,3 +84,22 @@ def test_a_server_that_was_left_does_not_train(store):
     assert len(store.server_news("operator", learn_from=ORIGINS)) == 1
     store.left_servers([A])
     assert store.server_news("operator", learn_from=ORIGINS) == []
+
+
+def test_a_bot_that_returns_in_the_middle_keeps_what_is_still_there(store):
+    """What is written after it came back is not part of what it left."""
+    fill(store, A)
+    store.left_servers([A])
+    store.returned_to_servers([A], BOT)
+    assert store.delete_server(A).done
+    assert store.known_servers() == {A}
+    assert store.champion(A) == "a11"
+
+
+def test_a_bot_was_on_those_servers_alone_on_which_it_was_seen(store):
+    """Not on another bot's, nor on one that only an import names."""
+    fill(store, A)
+    fill(store, B)
+    store.returned_to_servers([A], BOT)
+    store.returned_to_servers([B], BOT + 1)
+    assert store.joined_servers(BOT) == {A}

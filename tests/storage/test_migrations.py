@@ -34,6 +34,7 @@ TABLES = {
     "promotions",
     "audit",
     "introductions",
+    "joined_servers",
     "run_replies",
     "guild_settings",
     "holds",

@@ -54,6 +54,27 @@ async def test_a_server_that_was_left_while_the_bot_was_offline_is_noticed(stage
 
 async def test_with_0_days_everything_is_kept(stage):
     """As the setting says."""
-    kept = LeftServers(stage.app.store, 0, stage.app.remove_files)
+    kept = LeftServers(stage.app.store, 0, stage.app.remove_files, lambda: 1)
     await kept.left(stage.world.guild.id)
     assert await kept.delete_due(in_days(10_000)) == []
+
+
+async def test_another_bot_on_the_same_home_has_not_left_the_servers_of_the_first(stage):
+    """A new token is on none of them, and nothing is deleted; what it was on itself, it can leave."""
+    guild, store = stage.world.guild, stage.app.store
+    await stage.ask("Which wood?")
+    other = LeftServers(store, 30, stage.app.remove_files, lambda: 4711)
+    await other.compare(set(), lambda _: True)
+    assert await other.delete_due(in_days(31)) == []
+    await other.compare({guild.id}, lambda _: True)
+    await other.compare(set(), lambda _: True)
+    assert await other.delete_due(in_days(31)) == [guild.id]
+
+
+async def test_a_server_that_is_there_after_all_is_not_deleted(stage):
+    """As after an outage at the start, of which no event tells that the bot was never gone."""
+    await stage.ask("Which wood?")
+    client = stage.app.client
+    await client._left_servers.compare(set(), lambda _: True)
+    await client._loops.apply_retention()
+    assert await client._left_servers.delete_due(in_days(31)) == []
