@@ -12,6 +12,9 @@ from model.stop_strings import StopFilter
 
 __all__ = ["Reply"]
 
+_LONGEST_TOKEN = 100  # characters; few tokens of a vocabulary have more than 20
+_SPARE = 64  # pieces without a token, such as the figures at the end
+
 
 class Reply:
     """`show` is told of each piece. `adapter` is the one that it is made with."""
@@ -22,6 +25,8 @@ class Reply:
         self._thoughts, self._stop = ThoughtFilter(tags), StopFilter(sampling.stop)
         self._show = show
         self._prompt_tokens, self._cached = prompt_tokens, 0
+        self._pieces_left = 2 * sampling.max_new_tokens + _SPARE
+        self._characters_left = _LONGEST_TOKEN * sampling.max_new_tokens
         self._chunks, self._counted = 0, 0
         self._probabilities: list[float] = []
         self._submitted = time.perf_counter()
@@ -41,7 +46,7 @@ class Reply:
         return self._counted or len(self._probabilities) or self._chunks
 
     def take(self, chunk: Chunk) -> bool:
-        """Take what a server sent; true once a stop string ended the reply."""
+        """Take what a server sent; true once a stop string ended the reply, or the server sends far more than asked."""
         self._prompt_tokens = chunk.prompt_tokens or self._prompt_tokens
         self._counted = chunk.completion_tokens or self._counted
         self._cached = chunk.cached_tokens or self._cached
@@ -53,10 +58,16 @@ class Reply:
         if self._stop.stopped:
             self.finish = "stop"
             return True
-        if chunk.finish is not None:
+        endless = self._is_endless(chunk)
+        if endless or chunk.finish is not None:
             self._release(self._stop.push(self._thoughts.flush()) + self._stop.flush())
-            self.finish = "length" if chunk.finish == "length" else "stop"
-        return False
+            self.finish = "length" if endless or chunk.finish == "length" else "stop"
+        return endless
+
+    def _is_endless(self, chunk: Chunk) -> bool:
+        self._pieces_left -= 1
+        self._characters_left -= len(chunk.text)
+        return min(self._pieces_left, self._characters_left) < 0
 
     def completion(self) -> Completion:
         """The finished reply; one without an end was cancelled."""

@@ -22,6 +22,7 @@ _log = logging.getLogger(__name__)
 
 _CONNECT_S = 10.0
 _QUICK_S = 10.0  # for a list of models
+_SAID = 500  # characters of a server's own text that go to the log
 _STARTING = frozenset({502, 503, 504})  # of a proxy, or a server that starts
 
 
@@ -66,9 +67,12 @@ class Server:
             import openai
         except ImportError as error:
             raise ClientNotInstalled from error
-        self.url, self._config, self._openai = url, config, openai
+        self.url, self._config, self._openai, self._key = url, config, openai, key
         timeout = openai.Timeout(config.silence_seconds, connect=_CONNECT_S)
-        self._client = openai.AsyncOpenAI(base_url=url, api_key=key or "none", max_retries=0, timeout=timeout)
+        client = openai.DefaultAsyncHttpxClient(timeout=timeout, follow_redirects=False)  # prompts go nowhere else
+        self._client = openai.AsyncOpenAI(
+            base_url=url, api_key=key or "none", max_retries=0, timeout=timeout, http_client=client
+        )
 
     async def close(self) -> None:
         """Close its connections."""
@@ -79,9 +83,9 @@ class Server:
         try:
             with self._plain(""):
                 page = await self._client.with_options(max_retries=1).models.list(timeout=_QUICK_S)
+                return [_listed(one.model_dump()) for one in page.data or ()]
         except ModelMissing:
             return None
-        return [_listed(one.model_dump()) for one in page.data or ()]
 
     async def load(self, name: str, path: str) -> None:
         """Let it read an adapter from `path`, as it sees it. One that it has already is as good."""
@@ -139,8 +143,13 @@ class Server:
         wanted = arguments(dialect, model, prompt, sampling)
         with self._plain(model):
             chunks = await self._create(dialect)(**wanted, stream=True, stream_options={"include_usage": True})
-            async with chunks:
-                yield (read_chunk(one) async for one in chunks)
+        async with chunks:
+            yield self._read(chunks, model)
+
+    async def _read(self, chunks: AsyncIterator[Any], model: str) -> AsyncIterator[Chunk]:
+        with self._plain(model):
+            async for one in chunks:
+                yield read_chunk(one)
 
     def _create(self, dialect: Dialect) -> Any:
         return self._client.completions.create if dialect.tokens else self._client.chat.completions.create
@@ -151,9 +160,17 @@ class Server:
         try:
             yield
         except self._openai.OpenAIError as error:
-            said = str(getattr(error, "message", error))
+            said = self._one_line(str(getattr(error, "message", error)))
             _log.info("%s: %s", self.url, said)
             raise self._as_ours(error, said, model) from error
+        except (AttributeError, LookupError, TypeError, ValueError) as error:  # the client takes what it gets
+            _log.info("%s: %s", self.url, self._one_line(repr(error)))
+            raise ServerTrouble("the model server sent something else than an answer") from error
+
+    def _one_line(self, said: str) -> str:
+        """What a server wrote, for the log: without the key, which some repeat."""
+        hidden = said.replace(self._key, "(key)") if self._key else said
+        return " ".join(hidden.split())[:_SAID]
 
     def _as_ours(self, error: Exception, said: str, model: str) -> ModelError:
         if isinstance(error, self._openai.APITimeoutError):
