@@ -18,7 +18,7 @@ NO_LINK = (
 )
 LINK_INVALID = "Der Link muss mit https:// oder http:// anfangen."
 CANNOT_READ = "Diesen Kanal kann ich nicht lesen, oder du kannst es nicht."
-WITHHELD = "Ich wurde gebeten zu vergessen, was in dieser Nachricht steht. Deshalb speichere ich sie nicht noch einmal."
+WITHHELD = "Ich wurde gebeten, den Inhalt dieser Nachricht zu vergessen. Deshalb speichere ich sie nicht wieder."
 MESSAGE_GONE = "Diese Nachricht steht nicht mehr auf Discord. Deshalb speichere ich sie nicht."
 NO_PINS = "In diesem Kanal ist keine Nachricht mit Text angepinnt."
 TOO_LARGE = "Diese Datei ist zu groß. Ich kann Dateien bis 8 MB lesen."
@@ -28,7 +28,7 @@ EMPTY = "Da habe ich keinen Text gefunden. Eingescannte Seiten müssen vorher in
 DOCUMENT_TOO_LONG = "Dieses Dokument ist mir zu lang. Bitte teil es auf."
 FULL = "Mehr Dokumente sind auf diesem Server nicht erlaubt. Bitte entferne zuerst eines mit `/knowledge remove`."
 GONE = "Dieses Dokument gibt es hier nicht mehr."
-NAME_ONE = "Das steht im Titel von mehreren Dokumenten. Bitte gib die Nummer des Dokuments an, das du meinst."
+NAME_ONE = "Das steht im Titel von mehreren Dokumenten. Bitte gib stattdessen die Nummer des Dokuments an."
 FILE_NOT_REFRESHED = "Eine Datei kann ich nicht selbst neu lesen. Bitte entferne sie und füge die neue hinzu."
 NONE = "Ich kenne noch keine Dokumente dieses Servers. Mit `/knowledge add` fügst du eines hinzu."
 LIST_TITLE = "Worin ich nachschlagen kann"

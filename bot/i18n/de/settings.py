@@ -51,7 +51,7 @@ def answer_too_long(length: int, context: int, longest: int) -> str:
 
 
 UNSURE_WITHOUT_LOOKUP = (
-    "Das schätze ich nach dem, was ich zu einer Frage nachschlage. Mein Betreiber hat das Nachschlagen abgeschaltet."
+    "Dafür muss ich zu jeder Frage etwas nachschlagen. Mein Betreiber hat das Nachschlagen aber abgeschaltet."
 )
 
 

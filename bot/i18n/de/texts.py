@@ -288,7 +288,7 @@ LEARNED_WORDS = {
 LOOKED_UP = {
     False: (
         "Fragt jemand auf demselben Server etwas Ähnliches, darf ich außerdem in freigegebenen Antworten nachschlagen, "
-        "wenn alle Beteiligten des Gesprächs zugestimmt haben."
+        "wenn alle am Gespräch Beteiligten zugestimmt haben."
     ),
     True: (
         "Fragt jemand auf demselben Server etwas Ähnliches, darf ich außerdem in allen freigegebenen Antworten "
@@ -305,7 +305,7 @@ def introduction(operator_consents: bool, words: str = "messages") -> str:
         )
         if operator_consents:
             return f"{said}Was ich über dich speichere und wie du es löschst, zeigt `/privacy status`."
-        return f"{said}Deine nutze ich nur, wenn du zustimmst: `/privacy opt-in` (mehr: `/privacy status`)"
+        return f"{said}Gespräche mit dir nutze ich nur, wenn du zustimmst: `/privacy opt-in` (mehr: `/privacy status`)"
     if operator_consents:
         return (
             f"{ASIDE}Nachts lerne ich aus Antworten, die die Moderation freigibt, und bei ähnlichen Fragen darf ich "

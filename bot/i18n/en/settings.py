@@ -52,7 +52,7 @@ def answer_too_long(length: int, context: int, longest: int) -> str:
     return f"{held}. {left}. Please choose at most {longest:,}."
 
 
-UNSURE_WITHOUT_LOOKUP = "I judge that by what I look up for a question. My operator has switched that off."
+UNSURE_WITHOUT_LOOKUP = "To judge that, I need to look things up, but my operator has switched lookups off."
 
 
 def unsure_set(threshold: float) -> str:

@@ -330,7 +330,9 @@ def introduction(operator_consents: bool, words: str = "messages") -> str:
         )
         if operator_consents:
             return f"{said}`/privacy status` shows what I store about you and how to delete it."
-        return f"{said}Yours are only used if you opt in: `/privacy opt-in` (details: `/privacy status`)"
+        return (
+            f"{said}Conversations with you are only used if you opt in: `/privacy opt-in` (details: `/privacy status`)"
+        )
     if operator_consents:
         return (
             f"{ASIDE}I learn overnight from answers that moderators approve, and may look them up for similar "
@@ -378,8 +380,8 @@ def privacy_out(operator_consents: bool, words: str = "messages") -> str:
             f"{LOOKED_UP[True]} Please talk to them, or delete your data with `/privacy forget`."
         )
     return (
-        "You opted out. I still answer you, but I do not train on what you write, and I look up no approved answer "
-        "from a conversation with you. "
+        "You opted out. I still answer you, but I do not train on what you write, and I do not look up "
+        "approved answers from conversations with you. "
         "`/privacy opt-in` changes this at any time, and `/privacy forget` deletes what is stored."
     )
 
