@@ -1,4 +1,4 @@
-"""The fused step with adapters of several ranks at once, against the modules; on a GPU if there is one."""
+"""The fused step with adapters of several ranks at once, against the modules in fp32; on a GPU if there is one."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_every_row_has_the_scores_of_its_own_adapter(tmp_path, family, rows, cha
         ModelConfig(base=str(tmp_path / "base")), context_tokens=256, slots=max(8, len(rows)), adapter_slots=4
     )
     decoder = Decoder(load_base(config, tmp_path), config)
-    plain = load_base(config, tmp_path)
+    plain = load_base(replace(config, dtype="float32"), tmp_path)  # in bf16 the modules are further off themselves
     slots = AdapterSlots(plain.model, 3, 16, plain.dtype, plain.device)
     with torch.inference_mode():
         decoder.warm_up()
@@ -76,7 +76,7 @@ def test_every_row_has_the_scores_of_its_own_adapter(tmp_path, family, rows, cha
         found = decoder._fused(decoder._tokens[: len(rows)], decoder._adapters.step).float()
         for row, (tokens, (slot, count)) in enumerate(zip(said, rows, strict=True)):
             own = modules(tokens, slot)
-            assert float((found[row] - own[-1]).norm() / own[-1].norm()) < (0.03 if ON_GPU else 0.01)
+            assert float((found[row] - own[-1]).norm() / own[-1].norm()) < (0.05 if ON_GPU else 0.01)
             scores, chosen = own[count - 1 : -1], torch.tensor(tokens[count:], device=plain.device)
             behind = scores.max(-1).values - scores.gather(1, chosen[:, None])[:, 0]
             assert float((behind / scores.std(-1)).max()) < 0.1, "a token that its adapter would not say"
