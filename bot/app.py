@@ -9,51 +9,37 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
-from functools import partial
-from typing import Any, Self
-
-import discord
+from typing import Self
 
 from bot.api.adapters import KEPT_FREE
 from bot.backups import Backups
 from bot.chat.engine_supervision import EngineSupervisor
 from bot.chat.generation import in_use
 from bot.client import NightshiftClient, ShardedClient
-from bot.errors import TrainingUnderway
 from bot.health_file import Health, HealthFile
-from bot.i18n.en import moderation as words
-from bot.i18n.en import texts
 from bot.lead import Lead
 from bot.monitoring.snapshot import RecentFigures, Snapshot
 from bot.recall.memory import Memory
 from bot.services import Services
 from bot.settings import Settings
 from bot.training.adapter_in_use import AdapterInUse
-from bot.training.gpu_memory import share_gpu_memory
 from bot.training.held_adapters import HeldAdapters
-from bot.training.operations import Status, Train, train_in_own_process
-from bot.training.other_runs import OtherRuns
-from bot.training.reasons import reason_of_result, reason_of_run, row_of
+from bot.training.operations import Status
+from bot.training.runs import Train, TrainingRuns, train_in_own_process
 from bot.training.status import status_of
 from bot.training.voices import ServerVoices
-from bot.training.voices_night import train_voices
 from model.engines import start_engine
 from model.protocol import ChatEngine, SwapReport
 from storage.async_store import AsyncStore
 from storage.audit_records import Act
 from storage.database import check_database
-from storage.errors import DatabaseDamaged
 from storage.files.adapter_directory import AdapterDirectory
 from storage.files.home import Home
 from storage.files.home_lock import occupy
-from storage.run_records import Run
 from storage.store import Store
-from trainer import night_queue
-from trainer.result import RunResult
-from trainer.resume import close_unfinished
 from trainer.schedule import Nightly
 
 __all__ = ["Nightshift"]
@@ -69,7 +55,7 @@ class Nightshift:
         self, home: Home, settings: Settings, engine: ChatEngine, store: AsyncStore, *, train: Train, services: Services
     ) -> None:
         self.home, self.settings = home, settings
-        self.engine, self.store, self._train = engine, store, train
+        self.engine, self.store = engine, store
         self.services, self._figures = services, RecentFigures(store)
         self._adapter_in_use = AdapterInUse(
             engine, store, AdapterDirectory(home.adapters), self._announce, self.services.swapped
@@ -81,14 +67,13 @@ class Nightshift:
             if settings.voices == "server"
             else None
         )
-        self._run_task: asyncio.Future[RunResult] | None = None
-        self._cancelled_by = ""  # who stopped the run
-        self._training_here = False  # from the start of our run until people are told how it ended
-        self._other_runs = OtherRuns(home, store, self._tell, settings.shards.part)
+        self.runs = TrainingRuns(
+            home, settings, engine, store, train=train, speaker=lambda: self.client, sync=self._sync_all
+        )
         self.lead = Lead(store, settings.shards)
         self._scheduled = False
         self.memory = Memory(store, settings)
-        self._nightly = Nightly(settings.schedule, self._nights, self._tonight, self.lead.held)
+        self._nightly = Nightly(settings.schedule, self.runs.nights, self.runs.tonight, self.lead.held)
         self.client = self.new_client()
         self.supervisor = EngineSupervisor(engine, self._announce, restarted=self.sync_adapter)
         self.backups = Backups(home, settings.backup, self._announce, self.lead.held)
@@ -165,103 +150,21 @@ class Nightshift:
         guild = self.client.get_guild(guild_id)
         return guild is not None and await self.client.announce(text, guild=guild)
 
-    @property
-    def training(self) -> bool:
-        """Whether anybody's training run is in progress."""
-        return self._run_task is not None or self._other_runs.going() is not None
-
     async def sync_adapter(self) -> SwapReport | None:
         """Answer with the store's champion from now on, see `AdapterInUse.sync`."""
         return await self._adapter_in_use.sync()
 
     async def look(self) -> None:
         """See what another process changed: the champion, and training. Called every few seconds."""
-        await self.sync_adapter()
-        if self._voices is not None:
-            await self._voices.look()
+        await self._sync_all()
         await self.services.look()
-        if not self._training_here and self.client.guilds:
-            await self._other_runs.look()
+        await self.runs.look()
 
-    async def train_now(
-        self,
-        *,
-        force: bool = False,
-        trigger: str = "manual",
-        actor: str = "",
-        guild: discord.Guild | None = None,
-        local_date: str | None = None,
-        server: int | None = None,
-    ) -> RunResult:
-        """Make one training run and use the new adapter if it won. Its end is announced in `guild`, or everywhere.
-
-        `local_date` is the night it counts for, today's where None; `server` is one whose own voice is trained.
-
-        Raises:
-            TrainingUnderway: this bot is training already.
-        """
-        if self._training_here or self.training:
-            raise TrainingUnderway
-        self._training_here = True
-        try:
-            _log.info("Training run started (%s %s)", trigger, actor)
-            start = partial(self._call_train, force=force, trigger=trigger, local_date=local_date, server=server)
-            everywhere = self.client.guilds if server is None else ()
-            return await self._train_once(start, [guild] if guild else everywhere)
-        finally:
-            self._training_here = False
-
-    async def _train_once(
-        self, start: Callable[[], Coroutine[Any, Any, RunResult]], guilds: Sequence[discord.Guild]
-    ) -> RunResult:
-        """Make a run and tell these servers how it ended."""
-        self._cancelled_by = ""
-        self._run_task = asyncio.ensure_future(start())
-        try:
-            result = await self._run_task
-        except asyncio.CancelledError:
-            if not self._cancelled_by:
-                raise
-            result = RunResult(None, "failed", words.cancelled_by(self._cancelled_by))
-            await self.store.call(close_unfinished, self.home, result.reason)  # the next start does not resume it
-        finally:
-            self._run_task = None
-        await self.store.call(Store.erase, at_most=None)  # at night a large file may take its time
-        _log.info("Training run %s: %s (%s)", result.run, result.outcome, result.reason)
+    async def _sync_all(self) -> bool:
+        """Answer with what the store says now, the servers' own voices included; whether an adapter was swapped."""
         swapped = await self.sync_adapter() is not None
-        if self._voices is not None:
-            swapped = bool(await self._voices.look()) or swapped
-        reported = await self.client.reports.post(result.run, guilds)
-        if not swapped and not reported:
-            run = await row_of(self.store, result)
-            await self.client.moderators.announce(
-                guilds, lambda: texts.training_ended(result.outcome, reason_of_result(result, run))
-            )
-        if result.run is not None:
-            await self._other_runs.told(result.run)
-        return result
-
-    async def _tell(self, run: Run) -> None:
-        """Tell every server, or the one whose own voice it trained, how a run of another process ended."""
-        guild = self.client.get_guild(run.guild_id) if run.guild_id is not None else None
-        if run.guild_id is not None and guild is None:
-            return
-        if not await self.client.reports.post(run.id, [guild] if guild else self.client.guilds):
-            outcome = run.outcome or "failed"
-            await self.client.announce(lambda: texts.training_ended(outcome, reason_of_run(run)), guild=guild)
-
-    async def _call_train(self, *, force: bool, trigger: str, local_date: str | None, server: int | None) -> RunResult:
-        own = {} if server is None else {"server": server}
-        async with share_gpu_memory(self.engine, self.settings, self.home):
-            return await self._train(self.home.root, force=force, trigger=trigger, local_date=local_date, **own)
-
-    def cancel_training(self, *, actor: str) -> bool:
-        """Stop the run for good. It ends as failed, with the name of who stopped it. False when there is none."""
-        if self._run_task is None:
-            return self._other_runs.cancel(actor)
-        self._cancelled_by = actor
-        self._run_task.cancel()
-        return True
+        own = self._voices is not None and bool(await self._voices.look())
+        return swapped or own
 
     async def use(
         self, adapter: str | None, *, actor: str, reason: str, act: Act | None = None, server: int | None = None
@@ -288,7 +191,7 @@ class Nightshift:
     async def status(self, server: int | None = None) -> Status:
         """What the bot is doing at this moment; of a `server` with a voice of its own, what concerns that."""
         return await status_of(
-            self.store, self.settings, self.engine.stats(), server, training=self.training, next_run=self._next_run()
+            self.store, self.settings, self.engine.stats(), server, training=self.runs.going, next_run=self._next_run()
         )
 
     def _next_run(self) -> datetime | None:
@@ -311,47 +214,13 @@ class Nightshift:
             connected=self.client.is_ready(),
             latency_s=self.client.latency,
             servers=len(self.client.guilds),
-            training=self.training,
+            training=self.runs.going,
             next_run=self._next_run(),
         )
 
-    async def _nights(self) -> list[str]:
-        return await self.store.call(Store.nights if self._voices is None else night_queue.nights)
-
-    async def _tonight(self, local_date: str) -> None:
-        await self._until_free()
-        try:
-            await asyncio.to_thread(check_database, self.home.db, thorough=True)
-            if self._voices is None:
-                await self.train_now(trigger="schedule", local_date=local_date)
-            else:
-                await train_voices(self.store, self.settings, local_date, partial(self._train_voice, local_date))
-        except DatabaseDamaged as error:
-            _log.error("No training tonight: %s", error)
-            await self._announce(lambda: words.DATABASE_DAMAGED)
-        except TrainingUnderway:
-            raise
-        except Exception:
-            await self._announce(lambda: texts.background_failed("night"))
-            raise
-
-    async def _train_voice(self, local_date: str, server: int) -> None:
-        guild = self.client.get_guild(server)
-        if guild is None and self.settings.shards.serve(server):
-            _log.info("The bot is no longer on server %d, which is not trained for", server)
-            return
-        await self._until_free()
-        await self.train_now(trigger="schedule", local_date=local_date, guild=guild, server=server)
-
-    async def _until_free(self) -> None:
-        while self.training:  # noqa: ASYNC110 - begun by hand or by another process: one after the other
-            await asyncio.sleep(_WAIT_S)
-
     async def _close(self) -> None:
         await self.supervisor.stop()
-        nightly, run = self._nightly.close(), self._run_task
-        if run is not None:
-            run.cancel()
+        nightly, run = self._nightly.close(), self.runs.stop()
         # Together, since a container gives 10 s for all of it.
         parts = filter(None, [run, None if self.client.is_closed() else self.client.close(), nightly])
         ended = await asyncio.gather(*parts, return_exceptions=True)

@@ -236,7 +236,7 @@ class Studio:
         for number, (question, answer) in enumerate(SET_ASIDE):
             await self._ask(number, question, answer)
             await self.app.store.call(_approve_newest)
-        await self.app.train_now(trigger="schedule")
+        await self.app.runs.train(trigger="schedule")
         await self.world.env.settle()
         shown = [one for one in self.world.review.history() if one.embeds]
         report = next(one for one in shown if one.embeds[0].title == texts.REPORT)

@@ -106,7 +106,7 @@ class TrainCommands(ModeratorGroup, name="train", description="Training"):
     @app_commands.command(name="now", description="Start training a new adapter now")
     @app_commands.describe(force="Train even if there is little new data")
     async def now(self, interaction: Interaction, force: bool = False) -> None:
-        if self._operations.training:
+        if self._operations.runs.going:
             raise TrainingUnderway
         await interaction.response.defer(ephemeral=True, thinking=True)
         servers = self._moderators.training_servers
@@ -116,7 +116,7 @@ class TrainCommands(ModeratorGroup, name="train", description="Training"):
         progress = self._progress(interaction, texts.TRAINING_STARTED)
         progress.start()
         try:
-            result = await self._operations.train_now(
+            result = await self._operations.runs.train(
                 force=force,
                 trigger="discord",
                 actor=interaction.user.display_name,
@@ -146,7 +146,7 @@ class TrainCommands(ModeratorGroup, name="train", description="Training"):
         await self._moderators.note(
             interaction, "train.cancel", everywhere=everywhere
         )  # first: it cannot be taken back
-        if not self._operations.cancel_training(actor=interaction.user.display_name):
+        if not self._operations.runs.cancel(actor=interaction.user.display_name):
             raise Refused(words.NOT_CANCELLED)
         await interaction.edit_original_response(content=words.CANCELLED)
 
@@ -163,13 +163,13 @@ class TrainCommands(ModeratorGroup, name="train", description="Training"):
             await interaction.edit_original_response(content=text)
 
         server = self._moderators.training_servers.own(interaction.guild_id)
-        return LiveProgress(self._moderators.store, edit, lambda: self._operations.training, heading, server=server)
+        return LiveProgress(self._moderators.store, edit, lambda: self._operations.runs.going, heading, server=server)
 
     async def _require_run(self, interaction: Interaction) -> None:
         """Raises Refused where no training runs, or only that of another server's own voice."""
         servers = self._moderators.training_servers
         unfinished = await self._moderators.store.call(_unfinished, servers.own(interaction.guild_id))
-        if not self._operations.training:
+        if not self._operations.runs.going:
             raise Refused(words.INTERRUPTED if unfinished else words.NOT_TRAINING)
         if servers.apart and await self._moderators.store.call(_server_that_trains) != interaction.guild_id:
             raise Refused(words.NOT_TRAINING)

@@ -2,38 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Protocol
 
-import discord
-
+from bot.training.runs import TrainingRuns
 from model.protocol import EngineStats
 from storage.audit_records import Act
 from storage.pair_records import PairCounts
 from storage.run_records import Run
-from trainer.result import RunResult
 
-__all__ = ["Operations", "Status", "Train", "train_in_own_process"]
-
-
-class Train(Protocol):
-    """How a training run is started; `trainer.launch.run_training` is one."""
-
-    def __call__(
-        self, home: Path, *, force: bool, trigger: str, local_date: str | None, server: int | None = ...
-    ) -> Awaitable[RunResult]: ...
-
-
-async def train_in_own_process(
-    home: Path, *, force: bool, trigger: str, local_date: str | None, server: int | None = None
-) -> RunResult:
-    """Train as `nightshift train` does."""
-    from trainer.launch import run_training
-
-    return await run_training(home, force=force, trigger=trigger, local_date=local_date, server=server)
+__all__ = ["Operations", "Status"]
 
 
 @dataclass(frozen=True)
@@ -50,24 +30,9 @@ class Status:
 class Operations(Protocol):
     """One engine, and one training run at a time. `server`: one whose own voice is meant; None: that of all servers."""
 
-    @property
-    def training(self) -> bool: ...
+    runs: TrainingRuns
 
     async def status(self, server: int | None = ...) -> Status: ...
-
-    async def train_now(
-        self,
-        *,
-        force: bool = ...,
-        trigger: str = ...,
-        actor: str = ...,
-        guild: discord.Guild | None = ...,
-        server: int | None = ...,
-    ) -> RunResult: ...
-
-    def cancel_training(self, *, actor: str) -> bool:
-        """Stop the current run; False when there is none."""
-        ...
 
     async def use(
         self, adapter: str | None, *, actor: str, reason: str, act: Act | None = ..., server: int | None = ...

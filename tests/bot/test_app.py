@@ -46,7 +46,7 @@ async def test_a_new_home_has_no_night_to_make_up_for(home, settings):
     async with Nightshift.open(home, settings, engine=FakeEngine(), schedule=True, train=train) as app:
         first = await app.store.call(Store.first_start)
         await asyncio.sleep(0.2)
-        assert not app.training
+        assert not app.runs.going
         assert await app.store.call(Store.first_start, LONG_AGO) == first
     assert trained == []
 
@@ -80,7 +80,7 @@ async def test_leaving_stops_a_training_run_and_closes_every_part(home, settings
 
     engine = FakeEngine()
     async with Nightshift.open(home, settings, engine=engine, train=train) as app:
-        run = asyncio.create_task(app.train_now())
+        run = asyncio.create_task(app.runs.train())
         await started.wait()
     assert stopped.is_set()
     assert run.cancelled()
@@ -112,7 +112,7 @@ async def test_a_damaged_database_ends_the_start_and_the_night(home, settings):
 
     async with Nightshift.open(home, settings, engine=FakeEngine(), train=train) as app:
         damage(home.db)
-        await app._tonight("2026-11-23")
+        await app.runs.tonight("2026-11-23")
     assert trained == []
     with pytest.raises(DatabaseDamaged, match="damaged"):
         async with Nightshift.open(home, settings, engine=FakeEngine()):

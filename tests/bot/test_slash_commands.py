@@ -80,7 +80,7 @@ async def test_one_run_at_a_time(open_stage):
         return RunResult(run="r1", outcome="skipped", reason="", challenger=None)
 
     async with open_stage(train=train) as stage:
-        first = asyncio.create_task(stage.app.train_now())
+        first = asyncio.create_task(stage.app.runs.train())
         await going.wait()
         second = await stage.world.moderator.slash(stage.world.general, "train now")
         assert second.response.content == texts.TRAINING_BUSY

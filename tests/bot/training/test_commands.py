@@ -27,7 +27,7 @@ async def a_run_under_way(open_stage, **options):
         await asyncio.Event().wait()
 
     async with open_stage(train=train, **options) as stage:
-        task = asyncio.create_task(stage.app.train_now())
+        task = asyncio.create_task(stage.app.runs.train())
         await started.wait()
         run = await stage.app.store.call(Store.start_run, "discord", "2026-11-23", 1, {})
         await stage.app.store.call(Store.update_run, run.id, stage="train")
@@ -74,7 +74,7 @@ async def test_train_cancel_stops_the_run_and_says_who_did(open_stage):
         assert result.response.content == words.CANCELLED
         assert (await task).reason == words.cancelled_by("Mo")
         assert words.cancelled_by("Mo") in stage.card.embeds[0].description
-        assert not stage.app.training
+        assert not stage.app.runs.going
         (entry,) = await stage.app.store.call(Store.audit_search)
         assert (entry.actor, entry.actor_id, entry.action) == ("Mo", stage.world.moderator.id, "train.cancel")
 

@@ -98,7 +98,7 @@ async def test_a_run_of_the_bot_has_room(home, settings, monkeypatch):
         return RunResult(run="r1", outcome="skipped", reason="Nothing new.")
 
     async with Nightshift.open(home, settings, engine=engine, train=train) as app:
-        await app.train_now()
+        await app.runs.train()
     assert engine.heard == ["sleep", "wake"]
 
 
@@ -133,9 +133,9 @@ async def test_cancelling_closes_the_run_for_good(home, settings):
         await asyncio.Event().wait()
 
     async with Nightshift.open(home, settings, engine=FakeEngine(), train=train) as app:
-        task = asyncio.create_task(app.train_now())
+        task = asyncio.create_task(app.runs.train())
         await started.wait()
-        assert app.cancel_training(actor="Mo")
+        assert app.runs.cancel(actor="Mo")
         await task
         run = await app.store.call(Store.last_run)
     assert (run.outcome, run.reason) == ("failed", "Stopped by Mo.")

@@ -71,7 +71,7 @@ async def test_cancel_stops_a_run_that_outlived_its_bot(stage, orphan):
     row = await stage.app.store.call(Store.run, run.id)
     assert (row.outcome, row.reason) == ("failed", words.cancelled_by("Mo"))
     assert words.cancelled_by("Mo") in stage.card.embeds[0].description
-    assert not stage.app.training
+    assert not stage.app.runs.going
 
 
 async def test_the_morning_report_of_a_run_that_outlived_its_bot_comes_once(stage, orphan):

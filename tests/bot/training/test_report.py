@@ -73,8 +73,8 @@ async def a_night(open_stage, stage, **run):
         found["id"] = await stored_run(stage, **run)
         return RunResult(run=found["id"], outcome=run.get("outcome", "promoted"), reason="won", challenger="night-1")
 
-    stage.app._train = train
-    await stage.app.train_now(trigger="schedule")
+    stage.app.runs._train = train
+    await stage.app.runs.train(trigger="schedule")
     await stage.env.settle()
     return found["id"]
 
@@ -140,8 +140,8 @@ async def test_a_run_by_day_that_compared_nothing_is_no_morning(stage):
     async def train(_home, *, force, trigger, local_date):
         return RunResult(run=run.id, outcome="skipped", reason="Nothing new.")
 
-    stage.app._train = train
-    await stage.app.train_now(trigger="discord")
+    stage.app.runs._train = train
+    await stage.app.runs.train(trigger="discord")
     assert stage.card.embeds[0].description == texts.training_ended("skipped", "Nothing new.")
 
 
@@ -189,8 +189,8 @@ async def test_a_real_run_brings_the_answers_to_compare(open_stage, stage, home,
         options = {"progress": Lines(), "trigger": trigger, "local_date": local_date}
         return await asyncio.to_thread(run_once, home, settings, **options)
 
-    stage.app._train = train
-    result = await stage.app.train_now(trigger="schedule")
+    stage.app.runs._train = train
+    result = await stage.app.runs.train(trigger="schedule")
     await stage.env.settle()
     run = await stage.app.store.call(Store.run, result.run)
     votes = [vote for vote, _ in blind_votes_of(run)]

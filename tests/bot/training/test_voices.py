@@ -132,7 +132,7 @@ async def test_a_promotion_is_told_on_its_own_server(stage, elsewhere):
 async def test_a_night_of_one_server_is_reported_there_alone(stage, elsewhere, trainer):
     """Training for a server changes its voice and no other."""
     channel, eve, _ = elsewhere
-    await stage.app.train_now(
+    await stage.app.runs.train(
         trigger="schedule", guild=stage.app.client.get_guild(channel.guild.id), server=channel.guild.id
     )
     await stage.env.settle()
@@ -211,9 +211,9 @@ async def test_moderators_train_their_own_voice_and_stop_no_other(stage, elsewhe
     await stage.env.settle()
     assert trainer.servers == [channel.guild.id]
     await stage.app.store.call(Store.start_run, "schedule", "2026-11-25", 1, {}, guild_id=stage.world.guild.id)
-    stage.app._run_task = object()
+    stage.app.runs._task = object()
     refused = await sly.slash(channel, "train cancel")
-    stage.app._run_task = None
+    stage.app.runs._task = None
     assert refused.response.content == words.NOT_TRAINING
 
 
@@ -263,7 +263,7 @@ async def test_the_night_trains_one_server_after_another(stage, elsewhere, train
     await stage.app.store.call(Store.set_consent, eve.id, True)
     await stage.app.store.call(Store.set_consent, stage.ada.id, True)
     small = replace(stage.app.settings.training, min_pairs=2, min_new_pairs=1, learn_from=("message", "bot"))
-    stage.app.settings = stage.app.settings.model_copy(update={"training": small})
+    stage.app.runs._settings = stage.app.settings.model_copy(update={"training": small})
     for where, who, moderator in (
         (stage.world.general, stage.ada, stage.world.moderator),
         (channel, eve, sly),
@@ -272,9 +272,9 @@ async def test_the_night_trains_one_server_after_another(stage, elsewhere, train
             answer = await stage.ask(f"Which wood for {where.guild.name} {n}?", who=who, channel=where)
             reply = await stage.reply(answer)
             await stage.app.store.call(Store.add_review, reply.id, "approve", reviewer=moderator.name)
-    await stage.app._tonight("2026-11-25")
+    await stage.app.runs.tonight("2026-11-25")
     await stage.env.settle()
     assert sorted(trainer.servers) == sorted([stage.world.guild.id, channel.guild.id])
-    assert await stage.app._nights() == ["2026-11-25"]
-    await stage.app._tonight("2026-11-26")
+    assert await stage.app.runs.nights() == ["2026-11-25"]
+    await stage.app.runs.tonight("2026-11-26")
     assert len(trainer.servers) == 2  # nothing is new
