@@ -67,10 +67,17 @@ class Nightshift:
             if settings.voices == "server"
             else None
         )
-        self.runs = TrainingRuns(
-            home, settings, engine, store, train=train, speaker=lambda: self.client, sync=self._sync_all
-        )
         self.lead = Lead(store, settings.shards)
+        self.runs = TrainingRuns(
+            home,
+            settings,
+            engine,
+            store,
+            train=train,
+            speaker=lambda: self.client,
+            sync=self._sync_all,
+            leads=self.lead.held,
+        )
         self._scheduled = False
         self.memory = Memory(store, settings)
         self._nightly = Nightly(settings.schedule, self.runs.nights, self.runs.tonight, self.lead.held)

@@ -131,6 +131,8 @@ async def work_through(
     hours: float,
     train: Callable[[int], Awaitable[object]],
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    *,
+    may: Callable[[], Awaitable[bool]] | None = None,
 ) -> Night:
     """Train one server after another until the night is over; returns what was left.
 
@@ -140,12 +142,16 @@ async def work_through(
         hours: how long after its beginning a run may still end.
         train: trains a server's voice; a failure is its own to tell.
         clock: tells the time.
+        may: whether it is still this process that runs the nights. One that was stopped for a while leaves the queue to
+            the process that went on with it.
     """
     end = datetime.fromisoformat(night.began) + timedelta(hours=hours)
     begun = False
     while one := next_run(night.left, (end - clock()).total_seconds() / 60, begun=begun):
         begun = True
         await train(one.guild_id)
+        if may is not None and not await may():
+            return night
         left = tuple(other for other in night.left if other.guild_id != one.guild_id)
         night = await store.call(_keep, replace(night, left=left))
     return await store.call(_keep, replace(night, over=True))

@@ -86,6 +86,7 @@ class TrainingRuns:
         train: how a run is started.
         speaker: the Discord client of this moment.
         sync: answers with what the store says now, the servers' own voices included; whether an adapter was swapped.
+        leads: whether it is still this process that runs the nights.
     """
 
     def __init__(
@@ -98,9 +99,10 @@ class TrainingRuns:
         train: Train,
         speaker: Callable[[], Speaker],
         sync: Callable[[], Awaitable[bool]],
+        leads: Callable[[], Awaitable[bool]],
     ) -> None:
         self._home, self._settings, self._engine, self._store = home, settings, engine, store
-        self._train, self._speaker, self._sync = train, speaker, sync
+        self._train, self._speaker, self._sync, self._leads = train, speaker, sync, leads
         self._task: asyncio.Future[RunResult] | None = None
         self._cancelled_by = ""  # who stopped the run
         self._underway = False  # from the start of our run until people are told how it ended
@@ -208,7 +210,8 @@ class TrainingRuns:
         try:
             await asyncio.to_thread(check_database, self._home.db, thorough=True)
             if self._by_server:
-                await train_voices(self._store, self._settings, local_date, partial(self._train_voice, local_date))
+                train = partial(self._train_voice, local_date)
+                await train_voices(self._store, self._settings, local_date, train, self._leads)
             else:
                 await self.train(trigger="schedule", local_date=local_date)
         except DatabaseDamaged as error:

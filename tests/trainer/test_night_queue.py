@@ -65,7 +65,7 @@ class Nights:
 
     def __init__(self, path, minutes):
         self.path, self.minutes, self.clock, self.trained = path, minutes, FOUR, []
-        self.fail_at = None
+        self.fail_at = self.replaced_at = None
 
     def night(self, date, hours=1.0):
         self.clock = FOUR + timedelta(days=int(date[-2:]) - 25)
@@ -79,11 +79,16 @@ class Nights:
 
         async with await AsyncStore.open(self.path) as store:
             night = await store.call(begin, date, self.clock, planned)
-            night = await work_through(store, night, hours, lambda guild: self._train(store, guild, date), self._now)
+            night = await work_through(
+                store, night, hours, lambda guild: self._train(store, guild, date), self._now, may=self._may
+            )
             return [one.guild_id for one in night.left]
 
     def _now(self):
         return self.clock
+
+    async def _may(self):
+        return self.trained[-1] != self.replaced_at
 
     async def _train(self, store, guild, date):
         if guild == self.fail_at:
@@ -120,6 +125,19 @@ def test_a_night_that_was_stopped_goes_on_where_it_was(tmp_path):
     assert place.trained == [1, 2, 3]
     with Store.open(place.path) as store:
         assert nights(store) == ["2026-11-25"]
+
+
+def test_a_process_that_was_replaced_in_a_run_leaves_the_queue_alone(tmp_path):
+    """As one that stood still until another took the lease and went on: it trains nothing more and writes nothing."""
+    place = Nights(tmp_path / "n.db", {1: 5, 2: 6, 3: 7})
+    place.replaced_at = 2
+    place.night("2026-11-25")
+    assert place.trained == [1, 2]
+    with Store.open(place.path) as store:
+        assert nights(store) == []
+    place.replaced_at = None
+    assert place.night("2026-11-25") == []
+    assert place.trained == [1, 2, 3]
 
 
 def test_before_the_first_queue_the_nights_are_those_of_the_one_voice(tmp_path):
