@@ -179,7 +179,7 @@ def test_the_list_names_download_memory_and_licence():
     choice = offers(memory)
     text = "\n".join(table(choice, memory, recommended(choice, memory)))
     assert "* 7  Qwen/Qwen3-4B-Instruct-2507" in text
-    assert "8.0 GB   4.7 GB  4.0 GB  Apache-2.0" in text
+    assert "8.0 GB   5.0 GB  4.0 GB  Apache-2.0" in text
     assert "google/gemma-3-1b-it" in text
     assert "needs an account on the hub" in text
     assert "Qwen/Qwen3-14B" not in text
