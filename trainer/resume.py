@@ -36,10 +36,15 @@ __all__ = [
     "close_unfinished",
     "find_resumable",
     "finish_judged",
+    "in_progress",
+    "mark_in_progress",
 ]
 
 CHECKPOINTS = "checkpoints"
 """The folder in a run's directory."""
+
+_IN_PROGRESS = "run_in_progress"
+"""In the store's state: the run that a trainer worked on last."""
 
 _MOST_AGE = timedelta(hours=20)
 """Older than this, and the pairs of the day since are worth more than the hours of training."""
@@ -111,11 +116,22 @@ def find_resumable(
     return chosen
 
 
+def mark_in_progress(store: Store, run: Run) -> None:
+    """A trainer works on this run from now on."""
+    store.set_state(_IN_PROGRESS, run.id)
+
+
+def in_progress(store: Store) -> Run | None:
+    """The unfinished run that began or resumed last, of whatever voice; a later one may only wait to be resumed."""
+    last, unfinished = store.state(_IN_PROGRESS), [run for run in store.runs(limit=50) if run.outcome is None]
+    return next((run for run in unfinished if run.id == last), next(iter(unfinished), None))
+
+
 def close_unfinished(store: Store, home: Home, reason: str) -> None:
-    """Close the newest unfinished run and all others of its voice, so that none resumes."""
-    unfinished = [run for run in store.runs(limit=50) if run.outcome is None]
-    for run in unfinished:
-        if run.guild_id == unfinished[0].guild_id:
+    """Close the run that was in progress and all others of its voice, so that none resumes."""
+    stopped = in_progress(store)
+    for run in store.runs(limit=50):
+        if stopped is not None and run.outcome is None and run.guild_id == stopped.guild_id:
             _close(store, home, run, "failed", reason)
 
 

@@ -32,7 +32,7 @@ from trainer.heartbeat import heartbeat
 from trainer.lock import run_lock
 from trainer.progress import Progress
 from trainer.result import RunResult, result_of
-from trainer.resume import CHECKPOINTS, find_resumable, finish_judged
+from trainer.resume import CHECKPOINTS, find_resumable, finish_judged, mark_in_progress
 from trainer.run_record import RunRecord
 from trainer.run_snapshot import screen_pairs, take_snapshot
 from trainer.schedule import local_date as date_in_zone
@@ -83,6 +83,7 @@ def run_once(
             progress.say(f"Resuming run {run.id} of {run.local_date}, which was stopped in stage {run.stage!r}")
         else:
             run, snapshot = store.start_run(trigger, night, os.getpid(), config, guild_id=server), None
+        mark_in_progress(store, run)
         directory = home.runs / run.id
         directory.mkdir(exist_ok=True)
         with _logged_to(directory / "log"):

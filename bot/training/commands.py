@@ -28,6 +28,7 @@ from bot.training.reasons import reason_of_result, reason_of_run, row_of
 from storage.async_store import AsyncStore
 from storage.run_records import Metric, Run
 from storage.store import Store
+from trainer.resume import in_progress
 
 __all__ = ["LiveProgress", "TrainCommands", "progress_line"]
 
@@ -171,7 +172,8 @@ class TrainCommands(ModeratorGroup, name="train", description="Training"):
         unfinished = await self._moderators.store.call(_unfinished, servers.own(interaction.guild_id))
         if not self._operations.runs.going:
             raise Refused(words.INTERRUPTED if unfinished else words.NOT_TRAINING)
-        if servers.apart and await self._moderators.store.call(_server_that_trains) != interaction.guild_id:
+        trains = await self._moderators.store.call(in_progress) if servers.apart else None
+        if servers.apart and (trains is None or trains.guild_id != interaction.guild_id):
             raise Refused(words.NOT_TRAINING)
 
 
@@ -182,11 +184,6 @@ def _line(run: Run, votes: dict[Any, int]) -> str:
         line += " \u00b7 " + words.votes(votes["challenger"], votes["champion"], votes["tie"])
     reason = reason_of_run(run)
     return f"{line}\n-# {reason}" if reason else line
-
-
-def _server_that_trains(store: Store) -> int | None:
-    """Whose run goes on: it began last, or another's resumed."""
-    return next((run.guild_id for run in store.runs(limit=50) if run.outcome is None), None)
 
 
 def _unfinished(store: Store, server: int | None) -> tuple[Run, list[Metric]] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -16,6 +17,7 @@ from tests.bot.conftest import kept_open
 from tests.bot.test_slash_commands import publish_at
 from tests.bot.training.test_report import stored_run
 from trainer.result import RunResult
+from trainer.resume import close_unfinished, mark_in_progress
 
 CREATED = "2026-11-23T04:00:00.000+00:00"
 
@@ -215,6 +217,22 @@ async def test_moderators_train_their_own_voice_and_stop_no_other(stage, elsewhe
     refused = await sly.slash(channel, "train cancel")
     stage.app.runs._task = None
     assert refused.response.content == words.NOT_TRAINING
+
+
+async def test_a_run_that_was_resumed_is_stopped_by_its_own_moderators_alone(stage, elsewhere):
+    """Not by those of a server whose later run only waits to be resumed, and that one is not closed with it."""
+    channel, _, sly = elsewhere
+    store, start = stage.app.store, partial(Store.start_run, trigger="schedule", local_date="2026-11-25", config={})
+    ours = await store.call(partial(start, pid=1, guild_id=stage.world.guild.id))
+    theirs = await store.call(partial(start, pid=2, guild_id=channel.guild.id))
+    await store.call(mark_in_progress, ours)
+    stage.app.runs._task = object()
+    refused = await sly.slash(channel, "train cancel")
+    stage.app.runs._task = None
+    assert refused.response.content == words.NOT_TRAINING
+    await store.call(close_unfinished, stage.app.home, "Ada cancelled it.")
+    assert (await store.call(Store.run, ours.id)).outcome == "failed"
+    assert (await store.call(Store.run, theirs.id)).outcome is None
 
 
 async def test_an_adapter_that_cannot_be_loaded_leaves_its_server_with_the_one_before(stage, elsewhere):
