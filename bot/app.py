@@ -239,7 +239,6 @@ class Nightshift:
 
 
 def _remove_files(home: Home, names: Collection[str]) -> None:
-    directory = AdapterDirectory(home.adapters)
-    directory.prune(set(directory.ids()) - set(names))
+    AdapterDirectory(home.adapters).remove(names)
     for name in names:
         shutil.rmtree(home.runs / name, ignore_errors=True)

@@ -68,7 +68,7 @@ def carry_out(store: Store, adapters: AdapterDirectory, run_id: str, verdict: Ve
         reason = f"{verdict.reason} {in_english(_CANDIDATE)}"
         why = [*verdict.why, *stored([_CANDIDATE])]
         dropped = store.keep_candidate(run_id, row_of(adapters, run_id), most=candidates, reason=reason, why=why)
-        adapters.prune(set(adapters.ids()) - set(dropped))
+        adapters.remove(dropped)
     else:
         remove_without_row(store, adapters, run_id)
         store.finish_run(run_id, "kept", verdict.reason, why=verdict.why)
@@ -84,4 +84,4 @@ def row_of(adapters: AdapterDirectory, adapter_id: str) -> Adapter:
 def remove_without_row(store: Store, adapters: AdapterDirectory, run_id: str) -> None:
     """Remove the files of a run's adapter if its row was never written."""
     if run_id not in {adapter.id for adapter in store.adapters()}:
-        adapters.prune(set(adapters.ids()) - {run_id})
+        adapters.remove([run_id])

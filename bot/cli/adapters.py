@@ -160,7 +160,7 @@ def prune(
         kept = _kept(store, keep)
         doomed = [adapter for adapter in directory.ids() if adapter not in kept]
         if not dry_run:
-            _remove(store, directory, kept, doomed)
+            _remove(store, directory, doomed)
     for adapter in doomed:
         print(f"{'Would remove' if dry_run else 'Removed'} {adapter}")
     print(f"Kept {len(kept)}, {'would remove' if dry_run else 'removed'} {len(doomed)}.")
@@ -175,7 +175,7 @@ def _kept(store: Store, newest: int) -> set[str]:
     return (chain & set(usable)) | set(usable[len(usable) - newest :] if newest else [])
 
 
-def _remove(store: Store, directory: AdapterDirectory, kept: set[str], doomed: list[str]) -> None:
+def _remove(store: Store, directory: AdapterDirectory, doomed: list[str]) -> None:
     """Retire the rows first: nothing may choose an adapter whose files are about to go."""
     registered = {adapter.id for adapter in store.adapters()}
     for adapter in doomed:
@@ -183,7 +183,7 @@ def _remove(store: Store, directory: AdapterDirectory, kept: set[str], doomed: l
             with store.writing():
                 store.retire_adapter(adapter)
                 store.audit(None, operator(), "adapter.prune", adapter)
-    directory.prune(kept)
+    directory.remove(doomed)
     directory.sweep()
 
 

@@ -15,7 +15,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -132,7 +132,11 @@ class AdapterDirectory:
 
     def prune(self, keep: set[str]) -> list[str]:
         """Remove every adapter that is not in `keep`; returns their ids."""
-        removed = [adapter_id for adapter_id in self.ids() if adapter_id not in keep]
+        return self.remove([adapter_id for adapter_id in self.ids() if adapter_id not in keep])
+
+    def remove(self, names: Collection[str]) -> list[str]:
+        """Remove these adapters and no other, whatever is published meanwhile; returns the ids of those there were."""
+        removed = [adapter_id for adapter_id in self.ids() if adapter_id in names]
         if removed:
             with self._lock(fcntl.LOCK_SH):
                 for adapter_id in removed:

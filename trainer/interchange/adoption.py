@@ -115,7 +115,7 @@ def adopt(
                 lambda store: store.add_adapter(row), lambda _: Act(None, by, "adapter.adopt", chosen, None, origin)
             )
         except StorageError:
-            adapters.prune(keep=set(adapters.ids()) - {chosen})
+            adapters.remove([chosen])
             raise
     return Adopted(chosen, weights.rank, len(weights.matrices))
 

@@ -194,6 +194,22 @@ def test_pruning_keeps_the_champion(directory, source):
     assert directory.prune({"v2"}) == []
 
 
+def test_removing_one_leaves_what_is_published_meanwhile(directory, source, monkeypatch):
+    """As by a run that ends while the adapters of a server that was left are removed."""
+    directory.publish("v1", source, {})
+    listed = AdapterDirectory.ids
+
+    def ids(self):
+        found = listed(self)
+        if "v2" not in found:
+            self.publish("v2", source, {})
+        return found
+
+    monkeypatch.setattr(AdapterDirectory, "ids", ids)
+    assert directory.remove(["v1", "unknown"]) == ["v1"]
+    assert directory.ids() == ["v2"]
+
+
 def test_an_empty_home_has_no_adapters(directory):
     """Listing, pruning and sweeping ask for nothing to be there."""
     assert (directory.ids(), directory.prune(set()), directory.sweep()) == ([], [], [])
