@@ -167,12 +167,16 @@ def prune(
 
 
 def _kept(store: Store, newest: int) -> set[str]:
-    """The champion, what rollbacks lead to, and the newest few; retired adapters are in none of these."""
+    """Of each voice the champion, what rollbacks lead to, and the newest few; no retired adapter is one of these."""
     from storage.promotions import fold
 
-    usable = [adapter.id for adapter in store.adapters() if adapter.retired_at is None]
-    chain = {adapter for adapter in fold(store.promotions()) if adapter is not None}
-    return (chain & set(usable)) | set(usable[len(usable) - newest :] if newest else [])
+    usable = [adapter for adapter in store.adapters() if adapter.retired_at is None]
+    kept: set[str] = set()
+    for voice in {None, *(adapter.guild_id for adapter in usable)}:
+        own = [adapter.id for adapter in usable if adapter.guild_id == voice]
+        chain = set(fold(store.promotions(voice)))
+        kept |= {one for one in own if one in chain} | set(own[len(own) - newest :] if newest else [])
+    return kept
 
 
 def _remove(store: Store, directory: AdapterDirectory, doomed: list[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 
 
 def test_an_empty_registry_lists_the_base(nightshift):
@@ -95,6 +96,18 @@ def test_prune_keeps_the_champion_what_rollback_leads_to_and_the_newest(nightshi
     assert sorted(path.name for path in home.adapters.iterdir() if not path.name.startswith(".")) == ["a", "c", "e"]
     assert {adapter.id for adapter in store.adapters() if adapter.retired_at} == {"b", "d"}
     assert nightshift("adapters", "rollback").out == "In use now: a\n"
+
+
+def test_prune_keeps_those_of_each_servers_own_voice(nightshift, publish, store, home):
+    """Its champion, and its newest."""
+    for name in ("theirs", "spare", "newest", "ours"):
+        publish(name)
+    with sqlite3.connect(home.db) as db:
+        db.execute("update adapters set guild_id = 7 where id <> 'ours'")
+    store.promote("theirs", kind="use", actor="mod", reason="", guild_id=7)
+    nightshift("adapters", "prune", "--keep", "1")
+    assert sorted(path.name for path in home.adapters.iterdir() if path.name[0] != ".") == ["newest", "ours", "theirs"]
+    assert store.champion(7) == "theirs"
 
 
 def test_prune_removes_retired_adapters(nightshift, publish, store, home):
