@@ -20,6 +20,7 @@ from bot.server.guild_settings import Actor, GuildSettings, Talk
 from bot.server.moderators import Moderators
 from bot.server.permissions import require_administrator
 from bot.server.persona import persona_form
+from bot.server.profile import change_profile
 from storage.guild_settings import SERVER
 
 __all__ = ["SettingsCommands"]
@@ -120,6 +121,26 @@ class SettingsCommands(app_commands.Group):
         chosen = {"unsure": percent / 100 or None}
         held = await self._change(interaction, _place(interaction, where), chosen)
         await _say(interaction, texts.unsure_set(held.unsure))
+
+    @app_commands.command(name="profile", description="My name and pictures on this server (empty: as everywhere)")
+    @app_commands.describe(
+        name="My name here",
+        avatar="My avatar here: PNG, JPEG, GIF or WebP",
+        banner="My banner here: PNG, JPEG, GIF or WebP",
+    )
+    async def profile(
+        self,
+        interaction: discord.Interaction,
+        name: app_commands.Range[str, 1, 32] | None = None,
+        avatar: discord.Attachment | None = None,
+        banner: discord.Attachment | None = None,
+    ) -> None:
+        guild = require_administrator(interaction)
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        await change_profile(guild, name=name, avatar=avatar, banner=banner)
+        changed = [word for word, one in (("name", name), ("avatar", avatar), ("banner", banner)) if one is not None]
+        await self._moderators.note(interaction, "settings.profile", " ".join(changed) or "default")
+        await interaction.edit_original_response(content=texts.PROFILE_SET if changed else texts.BACK_TO_DEFAULT)
 
     @app_commands.command(name="limits", description="How often each member can ask")
     @app_commands.describe(

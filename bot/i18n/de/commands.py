@@ -95,6 +95,12 @@ COMMANDS = {
     "Longest answer, in tokens (a token is about four letters)": (
         "Längste Antwort in Tokens (ein Token sind etwa vier Buchstaben)"
     ),
+    "My name and pictures on this server (empty: as everywhere)": (
+        "Mein Name und meine Bilder auf diesem Server (ohne Angabe: wie überall)"
+    ),
+    "My name here": "Mein Name hier",
+    "My avatar here: PNG, JPEG, GIF or WebP": "Mein Avatar hier: PNG, JPEG, GIF oder WebP",
+    "My banner here: PNG, JPEG, GIF or WebP": "Mein Banner hier: PNG, JPEG, GIF oder WebP",
     "How often each member can ask": "Wie oft jedes Mitglied fragen darf",
     "Seconds between two questions from the same member": "Sekunden zwischen zwei Fragen desselben Mitglieds",
     "Answers per member per day; 0 means no limit": "Antworten pro Mitglied und Tag; 0 heißt unbegrenzt",

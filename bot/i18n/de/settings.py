@@ -13,6 +13,13 @@ ALLOWED_GONE = (
 LISTS_EMPTY = "Beide Listen sind jetzt leer. Ich antworte allen und überall."
 BACK_TO_DEFAULT = "Auf den Standard zurückgesetzt."
 
+PROFILE_SET = "Erledigt. So sehe ich auf diesem Server aus."
+PROFILE_FORBIDDEN = "Dafür brauche ich auf diesem Server die Berechtigung „Nickname ändern“."
+PROFILE_NOT_TAKEN = (
+    "Discord hat das nicht angenommen. Es erlaubt nur wenige Änderungen pro Stunde und nicht jeden Namen oder jedes "
+    "Bild."
+)
+
 PERSONA_TITLE = "Wer soll ich sein?"
 PERSONA_LABEL = "Anweisung für jedes Gespräch"
 PERSONA_HINT = "Du bist der freundliche Bot einer Gemeinschaft von Holzwerkern. Fass dich kurz."
@@ -53,6 +60,10 @@ def answer_too_long(length: int, context: int, longest: int) -> str:
 UNSURE_WITHOUT_LOOKUP = (
     "Dafür muss ich zu jeder Frage etwas nachschlagen. Mein Betreiber hat das Nachschlagen aber abgeschaltet."
 )
+
+
+def profile_image(megabytes: int) -> str:
+    return f"Bitte wähle ein Bild im Format PNG, JPEG, GIF oder WebP mit höchstens {megabytes} MB."
 
 
 def unsure_set(threshold: float) -> str:

@@ -13,6 +13,10 @@ ALLOWED_GONE = (
 LISTS_EMPTY = "Both lists are empty now. I answer everyone, everywhere."
 BACK_TO_DEFAULT = "Back to the default."
 
+PROFILE_SET = "Done. This is how I look on this server."
+PROFILE_FORBIDDEN = "For that I need the permission Change Nickname on this server."
+PROFILE_NOT_TAKEN = "Discord did not accept that. It allows only a few changes an hour, and not every name or image."
+
 PERSONA_TITLE = "Who should I be?"
 PERSONA_LABEL = "Instructions for every conversation"
 PERSONA_HINT = "You are the friendly bot of a woodworking community. Keep it short."
@@ -53,6 +57,10 @@ def answer_too_long(length: int, context: int, longest: int) -> str:
 
 
 UNSURE_WITHOUT_LOOKUP = "To judge that, I need to look things up, but my operator has switched lookups off."
+
+
+def profile_image(megabytes: int) -> str:
+    return f"Please choose a PNG, JPEG, GIF or WebP image of at most {megabytes} MB."
 
 
 def unsure_set(threshold: float) -> str:
