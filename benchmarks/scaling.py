@@ -3,8 +3,8 @@
     .venv/bin/python -m benchmarks.scaling [--servers 1000] [--messages 100000] [--voices 64] [--load 0.53]
 
 Nothing is computed by a model: an engine's clock moves by what its steps, prompts and adapters took where they were
-measured (docs/lab/performance.md). The queue is the engine's own, and so is the order of the nights. The same seed
-gives the same figures.
+measured (docs/lab/performance.md). The queue is the engine's own, and so is the order of the nights. The figures of
+a seed are the same every time.
 """
 
 from __future__ import annotations

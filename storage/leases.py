@@ -1,7 +1,7 @@
 """Leases: what only one of several processes on this database may do at a time, and who may at the moment.
 
-A holder renews its lease again and again. One that has given no sign for SILENCE_S is taken for dead, and whoever asks
-next takes its place. Times are seconds of the machine's monotonic clock: no setting of the time moves it, and all
+A holder renews its lease again and again. One that has given no sign for SILENCE_S is taken for dead, and the next that
+asks takes its place. Times are seconds of the machine's monotonic clock: no setting of the time moves it, and all
 processes of a host share it. So a database with leases belongs to one host.
 """
 

@@ -44,7 +44,7 @@ def read_report(text: str) -> Vulnerabilities:
         report: Any = json.loads(text)
         rows = [(one["name"], one.get("version"), one.get("vulns")) for one in report["dependencies"]]
         known = [
-            f"{name} {version}: {found['id']}, mended in {', '.join(found['fix_versions']) or 'no version'}"
+            f"{name} {version}: {found['id']}, fixed in {', '.join(found['fix_versions']) or 'no version'}"
             for name, version, vulns in rows
             for found in vulns or ()
         ]

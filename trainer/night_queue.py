@@ -2,7 +2,7 @@
 
 Servers with enough news train, those with the most news a minute first. A run that is not expected to end in time
 does not begin, and what is left goes first in the next night. `plan` and `next_run` are pure; the queue is kept in the
-store, so that a bot that was stopped goes on with it.
+store, so that a bot that was stopped continues with it.
 """
 
 from __future__ import annotations

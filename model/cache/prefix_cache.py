@@ -72,7 +72,7 @@ class PrefixCache:
         self._rows[row].used = self._tick()
 
     def tokens(self, row: int) -> list[int]:
-        """What a row holds: one list for as long as a conversation goes on, to read only."""
+        """What a row holds: one list for the whole of a conversation, to read only."""
         return self._rows[row].tokens
 
     def exchange(self, first: int, second: int) -> None:

@@ -174,7 +174,7 @@ class Kernels(Protocol):
     def rms_norm(
         self, x: torch.Tensor, weight: torch.Tensor, eps: float, residual: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """RMS norm of [M, N], plus residual. What a weight in fp32 gives is rounded once, at the end."""
+        """RMS norm of [M, N], plus residual. With a weight in fp32 the result is rounded once, at the end."""
 
     def make_head(self, weight: torch.Tensor) -> Head:
         """The output layer."""

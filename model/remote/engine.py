@@ -95,7 +95,7 @@ class RemoteEngine:
             await engine.close()
             raise unfit
         if engine._replicas.up and not engine._replicas.probabilities:
-            log.warning("The model server gives no token probabilities: unsure answers are judged by what was found")
+            log.warning("The model server sends no token probabilities: unsure answers are judged by what was found")
         engine._looking = asyncio.create_task(engine._look_again(), name="model servers")
         return engine
 

@@ -177,7 +177,7 @@ class Replicas:
 
     @staticmethod
     def unfit(errors: Sequence[ModelError]) -> BaseUnsuitable | None:
-        """The first of these errors that waiting does not mend."""
+        """The first of these errors that stays however long one waits."""
         return next((one for one in errors if isinstance(one, BaseUnsuitable)), None)
 
 

@@ -1,7 +1,7 @@
 """Folders in the home for a backup's files while it is made or restored; one that a killed process left is removed.
 
-They hold everybody's words, so none may stay behind. Whoever uses one shares a lock on the home; whoever gets that lock
-alone knows that every such folder is abandoned.
+They hold everybody's words, so none may stay behind. A process that uses one shares a lock on the home. One that gets
+that lock alone knows that every such folder is abandoned.
 """
 
 from __future__ import annotations

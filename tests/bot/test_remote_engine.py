@@ -32,7 +32,7 @@ def tiny(tmp_path_factory):
 
 @pytest.fixture
 def remote_stage(home, settings, tiny):
-    """Opens a stage on a model server; gives both."""
+    """Opens a stage on a model server; yields both."""
 
     @asynccontextmanager
     async def opening(**options):

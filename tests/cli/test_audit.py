@@ -67,7 +67,7 @@ def test_scripts_read_json(nightshift, acts):
 
 
 def test_what_is_done_on_the_command_line_is_an_act_too(nightshift, store, publish, tmp_path):
-    """By whoever is at the keyboard; what was refused is none."""
+    """Of the operator; what was refused is none."""
     (tmp_path / "pairs.csv").write_text("prompt,reply\nWho?,Me.\n")
     (tmp_path / "rules.md").write_text("# Rules\n\nThe raid begins at eight.\n")
     publish("first")

@@ -33,7 +33,7 @@ def made(kind):
 
 @pytest.mark.parametrize("kind", [one for one in KINDS if one is not StorageError])
 def test_an_error_carries_its_data(kind):
-    """So that whoever words it for somebody else need not read its sentence."""
+    """So that code that words it for somebody else need not read its sentence."""
     error, given = made(kind)
     assert {name: getattr(error, name) for name in given} == given
 

@@ -50,7 +50,7 @@ def test_a_dead_holder_is_replaced_within_a_minute():
 
 
 def test_one_holds_it_until_it_gives_it_back(tmp_path):
-    """Whoever asks; leases of other names are others."""
+    """Whichever process asks; leases of other names are others."""
     with Store.open(tmp_path / "a.db") as one, Store.open(tmp_path / "a.db") as other:
         assert one.take_lease("night", "one")
         assert not other.take_lease("night", "other")
@@ -64,7 +64,7 @@ def test_one_holds_it_until_it_gives_it_back(tmp_path):
 
 
 def test_a_holder_that_was_killed_is_replaced_and_does_not_come_back(tmp_path, monkeypatch):
-    """Kill -9 in another process: it gives nothing back."""
+    """Kill -9 in another process: it releases nothing."""
     monkeypatch.setattr(leases, "SILENCE_S", 1.0)
     with Store.open(tmp_path / "a.db") as store:
         arguments = [sys.executable, "-c", HOLDER, str(tmp_path / "a.db")]

@@ -30,8 +30,8 @@ def test_what_was_answered_is_counted():
     assert str(found) == "Known vulnerabilities: none in 1 packages; it did not answer for 1."
 
 
-def test_a_known_vulnerability_names_package_and_mended_version():
+def test_a_known_vulnerability_names_package_and_fixed_version():
     """So that somebody knows what to install."""
     vulnerability = {"id": "PYSEC-1", "fix_versions": ["2"], "aliases": [], "description": ""}
     found = read_report(report({"name": "a", "version": "1", "vulns": [vulnerability]}))
-    assert found.known == ("a 1: PYSEC-1, mended in 2",)
+    assert found.known == ("a 1: PYSEC-1, fixed in 2",)

@@ -7,7 +7,7 @@ stake likelier than one in twenty (Ville's inequality; Waudby-Smith and Ramdas 2
 gamblers play with different stakes, since nobody knows the gain; the evidence is their mean.
 
 That holds for gamblers who can pay: one with the stake `bet` can lose 1 / bet nats at once and is ruined by more. So
-large losses that are rare ruin the bold gamblers first, and whoever decides also looks at the mean gain, which nothing
+large losses that are rare ruin the bold gamblers first, and the decision also asks for the mean gain, which nothing
 cuts.
 """
 

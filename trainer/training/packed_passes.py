@@ -214,7 +214,7 @@ def packed_passes(model: Any, adapter: str, recipe: Recipe, longest: int) -> Ite
         passes = PackedPasses(model, adapter, flat, operations, longest=longest, rows=rows, dropout=share)
         try:
             yield passes
-        finally:  # what draws answers next may have the memory, whoever still holds the passes
+        finally:  # what draws answers next may have the memory, even if something still holds the passes
             passes.forget()
             if flat.whole.device.type == "cuda":
                 torch.cuda.empty_cache()

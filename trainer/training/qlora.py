@@ -168,7 +168,7 @@ class _Work:
 
 
 def _resumed(found: tuple[Path, CheckpointState], say: Callable[[str], None]) -> Fit:
-    """How much went into a forward pass when the training stopped; says where it goes on."""
+    """How much went into a forward pass when the training stopped; says where it resumes."""
     saved = found[1]
     say(f"Training {'had ended' if found[0].name == FINISHED else 'resumes'} at step {saved.step}")
     return Fit(saved.checkpointing, saved.pass_tokens)

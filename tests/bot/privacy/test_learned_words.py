@@ -65,7 +65,7 @@ async def test_what_is_looked_up_is_told_though_it_is_not_learned_from(open_stag
 @pytest.mark.parametrize("language", [texts, german])
 @pytest.mark.parametrize("words", ["messages", "commands", "nothing"])
 def test_every_text_about_learning_says_what_is_looked_up(language, words):
-    """In both languages, wherever the operator decides for everyone; whoever opts out reads that it does not help."""
+    """In both languages, wherever the operator decides; a member who opts out reads that it does not help."""
     stored = {"messages": 0, "answers": 0, "adapters": 0, "days": 0}
     for operator in (True, False):
         looked_up = language.LOOKED_UP[operator]

@@ -81,7 +81,7 @@ async def test_64_voices_share_a_bank_of_8_and_none_is_mixed_up(tiny, start, dir
 
 
 async def test_a_voice_that_is_asked_all_the_time_keeps_no_other_out(tiny, start, directory, tmp_path):  # noqa: F811
-    """Whoever waits gets the place of the one that was asked for longest ago, as soon as its replies have ended."""
+    """The waiting voice takes the place of the one that was asked for longest ago, once its replies have ended."""
     engine = await start(tiny, adapter_slots=2, max_queue=1000)
     busy, other = publish(directory, tmp_path, tiny.load().model, 2)
     held = HeldAdapters(engine, directory, 1)

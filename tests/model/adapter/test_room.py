@@ -32,7 +32,7 @@ def test_slots_without_room_are_refused_before_they_are_allocated(tiny, monkeypa
 async def test_an_adapter_that_wants_larger_slots_than_there_is_room_for_changes_nothing(
     tiny, start, monkeypatch, tmp_path
 ):
-    """The engine goes on answering with what it has."""
+    """The engine still answers with what it has."""
     engine = await start(tiny, tiny.a)
     asked, greedy = [Message("user", "Hello")], Sampling(max_new_tokens=12, temperature=0)
     before = (await engine.submit(asked, greedy).wait()).text

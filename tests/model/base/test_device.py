@@ -47,7 +47,7 @@ def test_the_threads_that_compute_use_the_device_that_was_chosen(tiny, monkeypat
 
 @pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two CUDA GPUs")
 async def test_an_engine_answers_on_the_second_gpu(tiny, start):
-    """Fused and captured, as on the first; the asking thread goes on with its own."""
+    """Fused and captured, as on the first; the asking thread keeps its own."""
     second = replace(tiny, config=replace(tiny.config, device="cuda:1", dtype="auto"))
     engine = await start(second, second.a)
     assert (await engine.submit([Message("user", "Hello")]).wait()).completion_tokens

@@ -75,7 +75,7 @@ async def test_without_a_compiler_the_answers_are_the_same(tiny, start, no_compi
 
 
 def test_helpers_change_nothing_but_the_time(tiny, monkeypatch):
-    """Without helpers, and with three of them and more tasks for each product, every pass gives the same bits."""
+    """Without helpers, and with three of them and more tasks for each product, every pass computes the same bits."""
     compiled.library.cache_clear()  # an earlier test's threads never end
     monkeypatch.setattr(cpu_kernels, "_cores", lambda: 1)
     alone = said(decoder_of(tiny))

@@ -279,7 +279,7 @@ def test_another_family_trains_in_fp16_too(tmp_path):
 
 
 def test_captured_passes_are_let_go_when_the_training_ends(tmp_path):
-    """Graphs keep the memory that they were captured with, whoever still holds the passes."""
+    """Graphs keep the memory that they were captured with, even while something still holds the passes."""
     model, _ = build(tmp_path, "llama")
     with packed_passes(model, CHALLENGER, recipe_of(), 64) as passes:
         passes._captured[64], passes._pool = object(), object()
