@@ -39,6 +39,8 @@ def prompt_of(row: int, tokens: int) -> list[int]:
 def test_every_row_has_the_scores_of_its_own_adapter(tmp_path, family, rows, changes):
     """After prompts of many lengths and captured steps, while a slot that no row reads is written."""
     dtype = torch.bfloat16 if ON_GPU else torch.float32
+    rounding = 0.05 if changes.get("head_dim") == 256 else 0.03  # of bf16, see docs/lab/performance.md
+    most = rounding if ON_GPU else 0.01
     tiny_model(family, **(SHAPE | changes)).to(dtype).save_pretrained(tmp_path / "base")
     tiny_tokenizer().save_pretrained(tmp_path / "base")
     config = replace(
@@ -76,7 +78,7 @@ def test_every_row_has_the_scores_of_its_own_adapter(tmp_path, family, rows, cha
         found = decoder._fused(decoder._tokens[: len(rows)], decoder._adapters.step).float()
         for row, (tokens, (slot, count)) in enumerate(zip(said, rows, strict=True)):
             own = modules(tokens, slot)
-            assert float((found[row] - own[-1]).norm() / own[-1].norm()) < (0.05 if ON_GPU else 0.01)
+            assert float((found[row] - own[-1]).norm() / own[-1].norm()) < most
             scores, chosen = own[count - 1 : -1], torch.tensor(tokens[count:], device=plain.device)
             behind = scores.max(-1).values - scores.gather(1, chosen[:, None])[:, 0]
             assert float((behind / scores.std(-1)).max()) < 0.1, "a token that its adapter would not say"

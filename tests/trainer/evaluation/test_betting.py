@@ -62,12 +62,15 @@ def ever_believed(gain, nights, seed):
 
 
 def test_many_small_gains_do_not_hide_a_few_large_losses():
-    """A gain of 0.15 in 95 of 100 conversations and a loss of 4 in the others: it is worse on average."""
+    """A gain of 0.15 in 95 of 100 conversations and a loss of 4 in the others: it is worse on average.
+
+    One in twenty does not hold for losses as large; these are 26 of 200, and all 200 if losses were cut to a nat.
+    """
 
     def drawn(draw):
         return 0.15 if draw.random() < 0.95 else -4.0
 
-    assert sum(believed(drawn, 60, seed) for seed in range(200)) <= 40
+    assert sum(believed(drawn, 60, seed) for seed in range(200)) <= 30
 
 
 def test_a_candidate_that_is_no_better_is_believed_once_in_twenty_times_at_most():
