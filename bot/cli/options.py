@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -31,11 +32,23 @@ HomeOption = Annotated[
     ),
 ]
 
+
+def _range(given: str) -> str:
+    """The range as files are named after it, so that 2 is 2-2. Raises BadParameter for what is none."""
+    if not given:
+        return ""
+    found = re.fullmatch(r"(\d{1,5})(?:-(\d{1,5}))?", given)
+    if found is None:
+        raise typer.BadParameter(f"{given!r} is no range of shards such as 0-3 or 2")
+    return f"{int(found[1])}-{int(found[2] or found[1])}"
+
+
 ShardsOption = Annotated[
     str,
     typer.Option(
         "--shards",
         metavar="RANGE",
+        callback=_range,
         envvar="NIGHTSHIFT_DISCORD__SHARD_RANGE",
         show_envvar=False,
         help="Of the process with these shards, where there are several (discord.shard_range).",

@@ -34,6 +34,19 @@ async def test_a_running_bot_is_well_until_it_ends(nightshift, home):
     assert said.out.startswith("No bot is running")
 
 
+async def test_one_shard_s_process_is_found_by_its_number(nightshift, home):
+    """As by its range; what is no range is refused, and names no path."""
+    home.ensure()
+    home.config.write_text('[discord]\nshards = 2\nshard_range = "1"\n', encoding="utf-8")
+    async with Nightshift.open(home, load_settings(home), engine=FakeEngine()):
+        await written(home.part("1-1"))
+        assert [nightshift("health", "--shards", one).code for one in ("1", "1-1", "0")] == [0, 0, 1]
+    for command in ("health", "logs"):
+        said = nightshift(command, "--shards", "../x")
+        assert said.code == 2
+        assert "is no range of shards" in said.out + said.err
+
+
 async def test_an_engine_that_answers_nothing_is_said(nightshift, home, monkeypatch):
     """With the engine's own sentence, also as JSON."""
     home.ensure()
