@@ -11,7 +11,7 @@ import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -26,6 +26,7 @@ from storage.redaction_rules import REDACTED
 from storage.reply_records import NewReply, Turn
 from storage.run_records import Adapter
 from storage.store import Store
+from tests.histories import HISTORIES
 
 PEOPLE = (900_000_000_000_000_101, 900_000_000_000_000_102, 900_000_000_000_000_103)
 LATER = "2999-01-01T00:00:00.000+00:00"
@@ -345,11 +346,5 @@ class Histories(RuleBasedStateMachine):
         assert {row[0] for row in cards} <= due
 
 
-Histories.TestCase.settings = settings(
-    max_examples=25,
-    stateful_step_count=30,
-    deadline=None,
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to make a history shorter takes minutes of disk
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+Histories.TestCase.settings = settings(HISTORIES, stateful_step_count=30)
 TestHistories = Histories.TestCase

@@ -12,7 +12,6 @@ import json
 import random
 import signal
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -22,6 +21,7 @@ from typing import Any
 from storage.files.home import Home
 from tests.bot.loopback import BOT, GENERAL, REVIEW, Fault, Loopback, loopback
 from tests.torture.bot import SETTINGS, BotProcess
+from tests.torture.command import ended, folder_of
 from tests.torture.oracle import Oracle
 
 __all__ = ["Machine", "torture"]
@@ -268,16 +268,12 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=1e9, help="end after this time; start again to go on")
     parser.add_argument("--folder", type=Path, default=None, help="where home, log and state are kept, to go on")
     given = parser.parse_args()
-    folder = given.folder or Path(tempfile.mkdtemp(prefix="nightshift-torture-"))
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = folder_of(given.folder, "torture")
     print(f"seed {given.seed}, in {folder}", flush=True)  # noqa: T201
     with pytest.MonkeyPatch.context() as monkeypatch:
         options = {"seed": given.seed, "faults": given.faults, "every": given.every, "minutes": given.minutes}
         found = asyncio.run(torture(folder, monkeypatch=monkeypatch, **options))
-    for complaint in found:
-        print(complaint, file=sys.stderr)  # noqa: T201
-    print("everything acknowledged is there" if not found else f"{len(found)} complaints")  # noqa: T201
-    return 1 if found else 0
+    return ended(found, "everything acknowledged is there")
 
 
 if __name__ == "__main__":

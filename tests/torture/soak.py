@@ -26,6 +26,7 @@ from storage.run_records import Adapter
 from storage.store import Store
 from tests.bot.loopback import BOT, GENERAL, Loopback, loopback, until
 from tests.torture.bot import SETTINGS
+from tests.torture.command import ended, folder_of
 from tests.torture.machine import Machine
 from tests.torture.program import answer_to
 
@@ -231,18 +232,14 @@ def main() -> int:
     parser.add_argument("--memory", type=float, default=0.02, help="how much it may grow after the warm-up")
     parser.add_argument("--folder", type=Path, default=None, help="where home, log and measurements are kept")
     given = parser.parse_args()
-    folder = given.folder or Path(tempfile.mkdtemp(prefix="nightshift-soak-"))
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = folder_of(given.folder, "soak")
     print(f"seed {given.seed}, {given.minutes:g} minutes, in {folder}", flush=True)  # noqa: T201
     with pytest.MonkeyPatch.context() as monkeypatch:
         bounds = Bounds(memory=given.memory)
         found = asyncio.run(
             soak(folder, seed=given.seed, minutes=given.minutes, bounds=bounds, monkeypatch=monkeypatch)
         )
-    for complaint in found:
-        print(complaint, file=sys.stderr)  # noqa: T201
-    print("every bound holds" if not found else f"{len(found)} complaints")  # noqa: T201
-    return 1 if found else 0
+    return ended(found, "every bound holds")
 
 
 if __name__ == "__main__":

@@ -9,16 +9,9 @@ import pytest
 from bot.i18n.en import texts
 from storage.files.home import Home
 from storage.store import Store
-from tests.bot.loopback import BOT, loopback, until
+from tests.bot.loopback import BOT, until
 from tests.torture.bot import SETTINGS, BotProcess
 from tests.torture.program import answer_to
-
-
-@pytest.fixture
-async def place(monkeypatch):
-    """A Discord on the loopback, whose one server is on shard 0."""
-    async with loopback(monkeypatch) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -11,16 +11,9 @@ import pytest
 from bot.i18n.en import moderation as words
 from bot.i18n.en import texts
 from storage.files.home import Home
-from tests.bot.loopback import BOT, GENERAL, REVIEW, Fault, loopback, until
+from tests.bot.loopback import BOT, GENERAL, REVIEW, Fault, until
 from tests.torture.bot import SETTINGS, BotProcess
 from tests.torture.program import answer_to
-
-
-@pytest.fixture
-async def place(monkeypatch):
-    """A Discord on the loopback."""
-    async with loopback(monkeypatch) as opened:
-        yield opened
 
 
 @pytest.fixture

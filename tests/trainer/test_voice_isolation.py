@@ -9,7 +9,7 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -20,6 +20,7 @@ from storage.reply_records import NewReply, Turn
 from storage.run_records import Adapter
 from storage.servers import Voice
 from storage.store import Store
+from tests.histories import HISTORIES
 from trainer.data_settings import SnapshotConfig
 from trainer.snapshot.snapshot import stream_snapshot
 
@@ -194,11 +195,5 @@ class Voices(RuleBasedStateMachine):
                 self.check(f"{reply.turns[-1].content} {reply.text}", guild, "shared adapter", imports=True)
 
 
-Voices.TestCase.settings = settings(
-    max_examples=25,
-    stateful_step_count=20,
-    deadline=None,
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to make a history shorter takes minutes of disk
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+Voices.TestCase.settings = settings(HISTORIES, stateful_step_count=20)
 TestVoices = Voices.TestCase
