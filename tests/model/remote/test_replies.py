@@ -12,6 +12,7 @@ from model.base.tokenizer import chat_tokenizer
 from model.chat import Message, encode_prompt
 from model.errors import (
     BaseUnsuitable,
+    ClientNotInstalled,
     ContextTooLong,
     EngineClosed,
     GenerationFailed,
@@ -20,6 +21,7 @@ from model.errors import (
     ServerUnavailable,
 )
 from model.protocol import AdapterEngine, Sampling
+from model.remote.server import ModelMissing, RequestRefused, ServerTrouble
 from tests.model.remote.conftest import ASK, ask, until
 from tests.model_server import Cut, ModelServer, Silence, Status, serving
 
@@ -240,7 +242,7 @@ async def test_channels_take_turns(server, remote):
     await asyncio.gather(*(one.wait() for one in (*first, other)))
 
 
-async def test_every_error_of_the_remote_engine_is_a_model_error():
+@pytest.mark.parametrize("kind", [ClientNotInstalled, ServerUnavailable, ModelMissing, RequestRefused, ServerTrouble])
+def test_every_error_of_the_remote_engine_is_a_model_error(kind):
     """So that the code that shows errors needs to know no other."""
-    assert issubclass(ServerUnavailable, ModelError)
-    assert issubclass(GenerationFailed, ModelError)
+    assert issubclass(kind, ModelError)
