@@ -45,7 +45,6 @@ from trainer.schedule import Nightly
 __all__ = ["Nightshift"]
 
 _log = logging.getLogger(__name__)
-_WAIT_S = 10.0
 
 
 class Nightshift:

@@ -70,6 +70,10 @@ class Speaker(Protocol):
         """One of them."""
         ...
 
+    def is_ready(self) -> bool:
+        """Whether Discord has said which servers these are."""
+        ...
+
     async def announce(self, text: Callable[[], str], *, guild: discord.Guild | None = None) -> bool:
         """Tell the moderators of every server, or of this one."""
         ...
@@ -81,7 +85,7 @@ class TrainingRuns:
     Args:
         home: the state directory.
         settings: the bot's settings.
-        engine: gives up its memory while a run needs it.
+        engine: unloads its model while a run needs the memory.
         store: knows every run.
         train: how a run is started.
         speaker: the Discord client of this moment.
@@ -145,15 +149,14 @@ class TrainingRuns:
         try:
             _log.info("Training run started (%s %s)", trigger, actor)
             start = partial(self._call_train, force=force, trigger=trigger, local_date=local_date, server=server)
-            everywhere = self._speaker().guilds if server is None else ()
-            return await self._train_once(start, [guild] if guild else everywhere)
+            return await self._train_once(start, lambda: [guild] if guild else self._concerned(server))
         finally:
             self._underway = False
 
     async def _train_once(
-        self, start: Callable[[], Coroutine[Any, Any, RunResult]], guilds: Sequence[discord.Guild]
+        self, start: Callable[[], Coroutine[Any, Any, RunResult]], told: Callable[[], Sequence[discord.Guild]]
     ) -> RunResult:
-        """Make a run and tell these servers how it ended."""
+        """Make a run and tell the servers of `told`, asked then, how it ended."""
         self._cancelled_by = ""
         self._task = asyncio.ensure_future(start())
         try:
@@ -167,7 +170,7 @@ class TrainingRuns:
             self._task = None
         await self._store.call(Store.erase, at_most=None)  # at night a large file may take its time
         _log.info("Training run %s: %s (%s)", result.run, result.outcome, result.reason)
-        swapped = await self._sync()
+        swapped, guilds = await self._sync(), told()
         reported = await self._speaker().reports.post(result.run, guilds)
         if not swapped and not reported:
             run = await row_of(self._store, result)
@@ -179,13 +182,18 @@ class TrainingRuns:
         return result
 
     async def _tell(self, run: Run) -> None:
-        """Tell every server, or the one whose own voice it trained, how a run of another process ended."""
-        guild = self._speaker().get_guild(run.guild_id) if run.guild_id is not None else None
-        if run.guild_id is not None and guild is None:
-            return
-        if not await self._speaker().reports.post(run.id, [guild] if guild else self._speaker().guilds):
+        """Tell the servers that it concerns how a run of another process ended."""
+        guilds = self._concerned(run.guild_id)
+        if not await self._speaker().reports.post(run.id, guilds):
             outcome = run.outcome or "failed"
-            await self._speaker().announce(lambda: texts.training_ended(outcome, reason_of_run(run)), guild=guild)
+            await self._speaker().moderators.announce(guilds, lambda: texts.training_ended(outcome, reason_of_run(run)))
+
+    def _concerned(self, server: int | None) -> Sequence[discord.Guild]:
+        """The server whose own voice is trained, if this process knows it; of the one voice of all, every server."""
+        if server is None:
+            return self._speaker().guilds
+        guild = self._speaker().get_guild(server)
+        return [guild] if guild else []
 
     async def _call_train(self, *, force: bool, trigger: str, local_date: str | None, server: int | None) -> RunResult:
         own = {} if server is None else {"server": server}
@@ -213,7 +221,7 @@ class TrainingRuns:
                 train = partial(self._train_voice, local_date)
                 await train_voices(self._store, self._settings, local_date, train, self._leads)
             else:
-                await self.train(trigger="schedule", local_date=local_date)
+                await self._train_when_free(local_date)
         except DatabaseDamaged as error:
             _log.error("No training tonight: %s", error)
             await self._speaker().announce(lambda: words.DATABASE_DAMAGED)
@@ -224,15 +232,18 @@ class TrainingRuns:
             raise
 
     async def _train_voice(self, local_date: str, server: int) -> None:
-        guild = self._speaker().get_guild(server)
-        if guild is None and self._settings.shards.serve(server):
+        here = self._settings.shards.serve(server) and self._speaker().is_ready()  # a missed night begins before
+        if here and self._speaker().get_guild(server) is None:
             _log.info("The bot is no longer on server %d, which is not trained for", server)
             return
+        await self._train_when_free(local_date, server)
+
+    async def _train_when_free(self, local_date: str, server: int | None = None) -> None:
         await self._until_free()
-        await self.train(trigger="schedule", local_date=local_date, guild=guild, server=server)
+        await self.train(trigger="schedule", local_date=local_date, server=server)
 
     async def _until_free(self) -> None:
-        while self.going:  # noqa: ASYNC110 - begun by hand or by another process: one after the other
+        while self._underway or self.going:  # noqa: ASYNC110 - begun by hand or by another process: one after the other
             await asyncio.sleep(_WAIT_S)
 
     def stop(self) -> asyncio.Future[RunResult] | None:

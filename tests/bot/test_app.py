@@ -8,6 +8,7 @@ from datetime import date
 import pytest
 
 from bot.app import Nightshift
+from bot.training import runs
 from storage.errors import DatabaseDamaged, StoreClosed
 from storage.store import Store
 from tests.fake_engine import FakeEngine
@@ -65,6 +66,33 @@ async def test_without_the_schedule_nothing_trains_by_itself(home, settings):
         await asyncio.sleep(0.2)
         assert (await app.status()).next_run is None
     assert trained == []
+
+
+async def test_the_night_waits_until_people_are_told_of_the_run_before(home, settings, monkeypatch):
+    """A run that has ended and is not reported yet does not cost the night."""
+    nights, syncing, told = [], asyncio.Event(), asyncio.Event()
+    monkeypatch.setattr(runs, "_WAIT_S", 0.01)
+
+    async def train(_home, *, force, trigger, local_date):
+        nights.append(local_date)
+        return RunResult(run=None, outcome="skipped", reason="Nothing new.")
+
+    async with Nightshift.open(home, settings, engine=FakeEngine(), train=train) as app:
+        sync = app.runs._sync
+
+        async def slow_sync():
+            syncing.set()
+            await told.wait()
+            return await sync()
+
+        app.runs._sync = slow_sync
+        by_hand = asyncio.create_task(app.runs.train())
+        await asyncio.wait_for(syncing.wait(), 10)
+        night = asyncio.create_task(app.runs.tonight("2026-11-23"))
+        await asyncio.sleep(0.2)
+        told.set()
+        await asyncio.wait_for(asyncio.gather(by_hand, night), 10)
+    assert nights == [None, "2026-11-23"]
 
 
 async def test_leaving_stops_a_training_run_and_closes_every_part(home, settings):

@@ -275,8 +275,9 @@ async def test_a_server_that_was_not_named_has_no_voice(open_stage, settings, tr
         assert trainer.servers == []
 
 
-async def test_the_night_trains_one_server_after_another(stage, elsewhere, trainer, monkeypatch):
-    """Those with enough news, where the bot still is."""
+@pytest.fixture
+async def learnable(stage, elsewhere):
+    """Two servers with enough news for a night: their ids."""
     channel, eve, sly = elsewhere
     await stage.app.store.call(Store.set_consent, eve.id, True)
     await stage.app.store.call(Store.set_consent, stage.ada.id, True)
@@ -290,9 +291,24 @@ async def test_the_night_trains_one_server_after_another(stage, elsewhere, train
             answer = await stage.ask(f"Which wood for {where.guild.name} {n}?", who=who, channel=where)
             reply = await stage.reply(answer)
             await stage.app.store.call(Store.add_review, reply.id, "approve", reviewer=moderator.name)
+    return {stage.world.guild.id, channel.guild.id}
+
+
+async def test_the_night_trains_one_server_after_another(stage, learnable, trainer):
+    """Those with enough news, where the bot still is."""
     await stage.app.runs.tonight("2026-11-25")
     await stage.env.settle()
-    assert sorted(trainer.servers) == sorted([stage.world.guild.id, channel.guild.id])
+    assert sorted(trainer.servers) == sorted(learnable)
     assert await stage.app.runs.nights() == ["2026-11-25"]
     await stage.app.runs.tonight("2026-11-26")
     assert len(trainer.servers) == 2  # nothing is new
+
+
+async def test_a_night_that_begins_before_discord_is_reached_trains_every_server(stage, learnable, trainer):
+    """A missed night begins with the bot: its client knows no server yet, which does not mean that it has left them."""
+    connected, stage.app.client = stage.app.client, stage.app.new_client()
+    try:
+        await stage.app.runs.tonight("2026-11-25")
+    finally:
+        stage.app.client = connected
+    assert sorted(trainer.servers) == sorted(learnable)
