@@ -1,4 +1,4 @@
-"""The families whose layers the fused step computes, as data: how each differs from Llama, and what speaks against one.
+"""The families whose layers the fused step computes, as data: what differs from Llama, and why a model is not fused.
 
 A family is a row of `FAMILIES`. What a layer says itself (sizes, biases, windows, multipliers, norms of heads) is read
 from it in model/fused/layers.py. The names are those of transformers' modules.

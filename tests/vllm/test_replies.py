@@ -103,7 +103,7 @@ def gap(model, ids, ours, theirs):
 
 @pytest.mark.parametrize("adapter", [None, "a"])
 async def test_greedy_text_is_the_local_engines_up_to_near_ties(engine, smol, adapter):
-    """Where the two part, the local model was of two minds: the next tokens are less than `NEAR_TIE` apart."""
+    """Where the two part, the local model finds the next tokens nearly as likely: less than `NEAR_TIE` apart."""
     ref = smol.a if adapter else None
     local = await Engine.start(CONFIG, smol.cache, ref)
     await engine.swap(ref)
