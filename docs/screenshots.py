@@ -115,6 +115,8 @@ async def main() -> None:
         ):
             world.env.backend.clock._epoch = EVENING  # noqa: SLF001 - it begins with a year otherwise
             async with world.env.preview(world.review, viewers=[world.moderator], layout="channel") as page:
+                for one in world.members:
+                    await app.store.call(Store.set_consent, one.id, True)
                 studio = Studio(app, engine, world, page, browser)
                 await studio.cards_and_form()
                 await studio.queue()
