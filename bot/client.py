@@ -12,7 +12,6 @@ import discord
 
 from bot.background_loops import BackgroundLoops
 from bot.chat.answering import Answering
-from bot.chat.buttons import ContinueButton, DeleteButton, RegenerateButton, StopButton
 from bot.chat.generation import VoiceOf, in_use
 from bot.chat.incoming import IncomingRequests
 from bot.chat.lookup import Lookup
@@ -22,31 +21,26 @@ from bot.discord_io.command_tree import CommandTree
 from bot.discord_io.command_upload import CommandUpload
 from bot.discord_io.discord_clock import DiscordClock
 from bot.discord_io.token_watch import TokenWatch
+from bot.dynamic_items import DYNAMIC_ITEMS
 from bot.gateway import intents, sharding
 from bot.i18n.command_translator import CommandTranslator
 from bot.i18n.en import settings as settings_texts
 from bot.i18n.language import speak
 from bot.knowledge.commands import KnowledgeCommands
 from bot.lead import Lead
-from bot.pairs.quarantine import QuarantineButton
-from bot.pairs.undoing import PutBackButton
 from bot.privacy.deleted_messages import in_deleted_threads
 from bot.privacy.left_servers import LeftServers
 from bot.privacy.retention import DeletedMessages
 from bot.privacy.withdrawals import Withdrawals
 from bot.recall.memory import Memory
-from bot.review.blind_vote import VoteButton
-from bot.review.cards import CardButton, ReasonMenu
 from bot.review.outbox import Outbox
-from bot.review.queue import QueueButton
 from bot.review.reactions import Reactions
 from bot.review.service import ReviewService
 from bot.server.deleted_ids import drop_deleted_ids
 from bot.server.guild_settings import Actor, GuildSettingsCache
-from bot.server.message_content import PermissionStep
 from bot.server.moderators import Moderators
 from bot.server.public_bot import mention_public_bot
-from bot.server.setup import SetupChannel, SetupForm, SetupRole, SetupStep
+from bot.server.setup import SetupForm
 from bot.server.training_servers import TrainingServers
 from bot.settings import Settings
 from bot.slash_commands import every_command
@@ -59,18 +53,6 @@ from storage.store import Store
 __all__ = ["NightshiftClient", "ShardedClient"]
 
 _log = logging.getLogger(__name__)
-_ITEMS = (
-    CardButton,
-    ReasonMenu,
-    QueueButton,
-    QuarantineButton,
-    PutBackButton,
-    VoteButton,
-    SetupChannel,
-    SetupRole,
-    SetupStep,
-    PermissionStep,
-)
 _LONGEST_WAIT = 60.0  # seconds that one request waits out a rate limit: edits of an old message may wait for an hour
 
 
@@ -133,18 +115,7 @@ class NightshiftClient(discord.Client):
             self.answering, store, self.guild_settings, self.moderators, direct_messages=config.direct_messages
         )
         self.tree = CommandTree(self)
-        for command in every_command(
-            operations,
-            self.moderators,
-            self.review,
-            self.setup,
-            KnowledgeCommands(self.moderators, memory, engine, settings.memory),
-            requests=self.requests,
-            settings=settings,
-            looks_up=memory.on,
-            forgotten=self._forgotten,
-        ):
-            self.tree.add_command(command)
+        self._add_commands(operations, engine, memory, settings)
         self._upload = CommandUpload(self.tree, store)
         self._store = store
         self._deleted_messages = DeletedMessages(store)
@@ -169,6 +140,20 @@ class NightshiftClient(discord.Client):
             left_servers=self._left_servers,
         )
 
+    def _add_commands(self, operations: Operations, engine: ChatEngine, memory: Memory, settings: Settings) -> None:
+        for command in every_command(
+            operations,
+            self.moderators,
+            self.review,
+            self.setup,
+            KnowledgeCommands(self.moderators, memory, engine, settings.memory),
+            requests=self.requests,
+            settings=settings,
+            looks_up=memory.on,
+            forgotten=self._forgotten,
+        ):
+            self.tree.add_command(command)
+
     @property
     def token_refused(self) -> bool:
         """Whether the client ended because Discord no longer accepts its token."""
@@ -179,7 +164,7 @@ class NightshiftClient(discord.Client):
         await self.guild_settings.load()
         await self.training_servers.remember()
         self.requests.open()
-        self.add_dynamic_items(*_ITEMS, StopButton, RegenerateButton, ContinueButton, DeleteButton)
+        self.add_dynamic_items(*DYNAMIC_ITEMS)
         await self.tree.set_translator(CommandTranslator())
         await self._upload.start()
         self._loops.start()

@@ -43,7 +43,7 @@ LAYERS = {
         ("training",),
         ("pairs", "privacy", "knowledge"),
         ("lead", "gateway"),
-        ("slash_commands", "background_loops", "backups"),
+        ("slash_commands", "dynamic_items", "background_loops", "backups"),
         ("client",),
         ("api", "monitoring"),
         ("services", "standalone"),

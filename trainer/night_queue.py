@@ -143,7 +143,7 @@ async def work_through(
         train: trains a server's voice; a failure is its own to tell.
         clock: tells the time.
         may: whether it is still this process that runs the nights. One that was stopped for a while leaves the queue to
-            the process that went on with it.
+            the process that continued it.
     """
     end = datetime.fromisoformat(night.began) + timedelta(hours=hours)
     begun = False
