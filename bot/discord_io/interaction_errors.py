@@ -17,10 +17,11 @@ from discord import app_commands
 from bot.discord_io import limits
 from bot.discord_io.retry import UNSENT
 from bot.errors import Refused
-from bot.i18n.en import moderation, texts, undoings
+from bot.i18n.en import knowledge, moderation, texts, undoings
 from bot.i18n.language import speak
 from model.errors import ContextTooLong, EngineClosed, EngineFailed, QueueFull
 from storage.adapter_errors import AdapterDamaged, AdapterMissing, AdapterRetired, NothingToRollBack
+from storage.document_errors import DocumentEmpty, DocumentNotFound, DocumentTooLong, KnowledgeFull
 from storage.errors import DatabaseBusy, DatabaseDamaged, DatabaseUnwritable, DiskFull
 from storage.review_errors import (
     EditEmpty,
@@ -70,6 +71,10 @@ def _messages() -> dict[type[Exception], str]:
         AdapterMissing: moderation.ADAPTER_GONE,
         AdapterRetired: moderation.ADAPTER_RETIRED,
         AdapterDamaged: moderation.ADAPTER_DAMAGED,
+        DocumentEmpty: knowledge.EMPTY,
+        DocumentTooLong: knowledge.DOCUMENT_TOO_LONG,
+        KnowledgeFull: knowledge.FULL,
+        DocumentNotFound: knowledge.GONE,
         DiskFull: texts.DISK_FULL,
         DatabaseBusy: texts.DATABASE_BUSY,
         DatabaseDamaged: texts.DATABASE_BROKEN,

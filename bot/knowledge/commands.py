@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import discord
@@ -38,8 +38,6 @@ from bot.server.moderator_group import ModeratorGroup
 from bot.server.moderators import Moderators, server_of
 from model.config import MemoryConfig
 from model.protocol import ChatEngine
-from storage.document_errors import DocumentEmpty, DocumentNotFound, DocumentTooLong, KnowledgeFull
-from storage.errors import StorageError
 from storage.files.document_text import chunks_of_text
 from storage.recall_records import Document, NewDocument
 from storage.store import Store
@@ -49,12 +47,6 @@ __all__ = ["KnowledgeCommands", "save_as_fact"]
 _LISTED = 20
 _FACT = limits.FORM
 AnyChannel = discord.TextChannel | discord.VoiceChannel | discord.Thread
-_SENTENCES: Sequence[tuple[type[StorageError], str]] = (
-    (DocumentEmpty, "EMPTY"),
-    (DocumentTooLong, "DOCUMENT_TOO_LONG"),
-    (KnowledgeFull, "FULL"),
-    (DocumentNotFound, "GONE"),
-)
 
 
 class KnowledgeCommands(ModeratorGroup, name="knowledge", description="What I can look things up in"):
@@ -145,8 +137,7 @@ class KnowledgeCommands(ModeratorGroup, name="knowledge", description="What I ca
         def replace(store: Store) -> None:
             store.replace_document(guild.id, held.id, source.chunks, limit, title=title)
 
-        with _in_own_words():
-            await self._moderators.store.call(Store.act, replace, lambda _: act)
+        await self._moderators.store.call(Store.act, replace, lambda _: act)
         told = limits.content(texts.refreshed(title, len(source.chunks)))
         await interaction.followup.send(told, ephemeral=True)
 
@@ -155,10 +146,9 @@ class KnowledgeCommands(ModeratorGroup, name="knowledge", description="What I ca
     async def remove(self, interaction: Interaction, document: str) -> None:
         guild, held = server_of(interaction), await self._chosen(interaction, document)
         act = self._moderators.act(interaction, "knowledge.remove", str(held.id))
-        with _in_own_words():
-            await self._moderators.store.call(
-                Store.act, lambda store: store.remove_document(guild.id, held.id), lambda _: act
-            )
+        await self._moderators.store.call(
+            Store.act, lambda store: store.remove_document(guild.id, held.id), lambda _: act
+        )
         await interaction.response.send_message(limits.content(texts.removed(held.title)), ephemeral=True)
 
     @refresh.autocomplete("document")
@@ -206,10 +196,9 @@ class KnowledgeCommands(ModeratorGroup, name="knowledge", description="What I ca
     async def _store(self, interaction: Interaction, document: NewDocument, source: Source) -> int:
         act = self._moderators.act(interaction, "knowledge.add", document.kind)
         limit = limits_of(self._config)
-        with _in_own_words():
-            number: int = await self._moderators.store.call(
-                Store.act, lambda store: store.add_document(document, source.chunks, limit), lambda _: act
-            )
+        number: int = await self._moderators.store.call(
+            Store.act, lambda store: store.add_document(document, source.chunks, limit), lambda _: act
+        )
         return number
 
     async def _documents(self, interaction: Interaction) -> list[Document]:
@@ -257,10 +246,9 @@ def save_as_fact(moderators: Moderators, config: MemoryConfig, *, hidden: bool) 
             )
             act = moderators.act(submitted, "knowledge.add", "fact")
             chunks = await asyncio.to_thread(chunks_of_text, written, message_id=message.id, author_id=author)
-            with _in_own_words():
-                await moderators.store.call(
-                    Store.act, lambda store: store.add_document(document, chunks, limits_of(config)), lambda _: act
-                )
+            await moderators.store.call(
+                Store.act, lambda store: store.add_document(document, chunks, limits_of(config)), lambda _: act
+            )
             await submitted.response.send_message(texts.FACT_SAVED, ephemeral=True)
 
         form = TextForm(
@@ -306,13 +294,3 @@ def _named(documents: Sequence[Document], wanted: str) -> list[Document]:
     if exact or not wanted or wanted.isdecimal():
         return by_number or exact
     return [one for one in documents if wanted in one.title.casefold()]
-
-
-@contextmanager
-def _in_own_words() -> Iterator[None]:
-    """Refuse in the moderator's language what the store refuses."""
-    try:
-        yield
-    except tuple(kind for kind, _ in _SENTENCES) as error:
-        name = next(name for kind, name in _SENTENCES if isinstance(error, kind))
-        raise Refused(getattr(texts, name)) from error
