@@ -19,7 +19,7 @@ from bot.chat import buttons as controls
 from bot.chat.ask_history import messages_shown
 from bot.chat.completion_log import log_completion
 from bot.chat.context import Context
-from bot.chat.existing_answer import ExistingAnswer
+from bot.chat.failures import show_failure, show_unstored
 from bot.chat.generation import AnswerGeneration, EmptyRequest, RequestGone, VoiceOf, in_use, sampling_for
 from bot.chat.history import HistoryReader
 from bot.chat.introductions import Introductions
@@ -27,7 +27,7 @@ from bot.chat.lookup import Lookup, question_of
 from bot.chat.rate_limits import RateLimits
 from bot.chat.request import ChatRequest
 from bot.chat.save import SavedReply, save_reply
-from bot.chat.showing import as_posted, show
+from bot.chat.showing import as_posted
 from bot.chat.sources import sources_line, with_sources
 from bot.chat.unfinished import Unfinished
 from bot.chat.window import WindowStarts
@@ -45,7 +45,6 @@ from bot.server.training_servers import TrainingServers
 from bot.settings import Settings
 from model.protocol import ChatEngine, Completion
 from storage.async_store import AsyncStore
-from storage.reply_records import Answered
 from storage.store import Store
 
 __all__ = ["Answering"]
@@ -75,12 +74,8 @@ class Answering:
         voice: VoiceOf = in_use,
         observe: Callable[[Completion | None], None] = lambda _: None,
     ) -> None:
-        self._engine = engine
-        self._lookup = lookup
-        self._voice = voice
-        self._observe = observe
-        self._store = store
-        self._settings = settings
+        self._engine, self._store, self._settings = engine, store, settings
+        self._lookup, self._voice, self._observe = lookup, voice, observe
         self._on_reply = on_reply
         self._deliver = deliver
         self._training_servers = training_servers
@@ -209,14 +204,14 @@ class Answering:
             _log.warning("The answer to request %s failed", request.id, exc_info=True)
             self._observe(None)
             failure = error
-            await _show_failure(request, stream, lambda: failure_notice(failure))
+            await show_failure(request, stream, lambda: failure_notice(failure))
             return True
         log_completion(completion)
         self._observe(completion)
         cancelled = completion.finish_reason == "cancelled"
         # When an answer is continued, no further text means that it was complete.
         if not is_visible(completion.text) and (cancelled or not request.text_so_far):
-            await _show_failure(request, stream, lambda: texts.STOPPED if cancelled else texts.SILENT)
+            await show_failure(request, stream, lambda: texts.STOPPED if cancelled else texts.SILENT)
             return True
         await self._finish(generation, stream, context, completion)
         return True
@@ -251,7 +246,7 @@ class Answering:
         except Exception:  # noqa: BLE001  (a full disk, a database that another process holds: the asker is told)
             _log.exception("The answer to request %s could not be stored: it cannot be reviewed", request.id)
             await self._introductions.over(request.asker.id, told=False)
-            await self._show_unstored(request, stream, as_posted(text, completion.finish_reason, request.guild))
+            await show_unstored(request, stream, as_posted(text, completion.finish_reason, request.guild))
             return
         await self._deliver(saved.reply_id, stream, request)
         await self._introductions.over(request.asker.id, told=bool(line))
@@ -259,19 +254,6 @@ class Answering:
             await self._on_reply(saved, request)
         except Exception:  # noqa: BLE001  (the answer is given; the outbox retries the card)
             _log.exception("Reply %s is stored, but its card could not be shown", saved.reply_id)
-
-    async def _show_unstored(self, request: ChatRequest, stream: MessageStream, text: str) -> None:
-        """Show the asker the answer that could not be stored, and say so."""
-        if _waits(request):  # nobody can approve what is not stored
-            await _show_failure(request, stream, lambda: texts.FAILED)
-            return
-        said, below = request.heading + text + texts.UNSTORED, controls.below_question(quotes=bool(request.heading))
-        if request.existing is None:
-            await show(stream, said, below)
-            return
-        # The stored answer stays in its message: moderators must see the text that they review.
-        await _restore(request.existing, stream, quotes=bool(request.heading))
-        await with_retry(lambda: stream.renew(said, below))
 
     async def _generate(
         self, generation: AnswerGeneration, stream: MessageStream, me: int
@@ -281,11 +263,14 @@ class Answering:
         unfinished = {message.id for _, other in self._generations.values() for message in other.messages}
         emoji = emoji_of(request.guild)
         recent = await messages_shown(request, self._settings.discord, self._training_servers)
-        reader = HistoryReader(me, recent, unfinished, withheld=self._withheld, starts=self._starts)
+        store = self._store
+        reader = HistoryReader(
+            me, recent, unfinished, withheld=lambda asked: store.call(Store.withheld, asked), starts=self._starts
+        )
         told = False
 
         async def on_text(text: str) -> None:
-            if is_visible(text) and not _waits(request):
+            if is_visible(text) and not request.may_wait:
                 shown = with_emoji(sanitize(request.text_so_far + text), emoji)
                 await _show(stream.update(request.heading + shown))
 
@@ -299,31 +284,6 @@ class Answering:
                     await request.existing.notify(lambda: texts.queue_place(place))
 
         return await generation.run(reader, on_text=on_text, on_queue_place=on_queue_place)
-
-    async def _withheld(self, messages: Iterable[Answered]) -> set[int]:
-        return await self._store.call(Store.withheld, list(messages))
-
-
-def _waits(request: ChatRequest) -> bool:
-    """Whether an answer may have to wait for the moderators, and so is not shown while it grows."""
-    return request.settings.hold or (bool(request.settings.unsure) and request.existing is None)
-
-
-async def _show_failure(request: ChatRequest, stream: MessageStream, why: Callable[[], str]) -> None:
-    """Say why there is no answer, or no more of it. An existing answer is restored."""
-    if request.existing is None:
-        below = controls.below_question(quotes=bool(request.heading))
-        for message in await show(stream, f"{stream.text}\n{why()}", below):
-            await message.delete()
-        return
-    await _restore(request.existing, stream, quotes=bool(request.heading))
-    with contextlib.suppress(*UNSENT):  # the asker's interaction may have expired
-        await request.existing.notify(why)
-
-
-async def _restore(existing: ExistingAnswer, stream: MessageStream, *, quotes: bool) -> None:
-    below = controls.after(existing.reply.finish_reason, quotes=quotes)
-    await with_retry(lambda: stream.restore(below))
 
 
 async def _show(edit: Awaitable[None]) -> None:

@@ -81,6 +81,11 @@ class ChatRequest(Protocol):
         return self.existing.text_so_far if self.existing is not None else ""
 
     @property
+    def may_wait(self) -> bool:
+        """Whether the answer may have to wait for the moderators, and so is not shown while it grows."""
+        return self.settings.hold or (bool(self.settings.unsure) and self.existing is None)
+
+    @property
     def own_name(self) -> str:
         """The bot's name where it was asked."""
         me = self.guild.me if self.guild is not None else getattr(self.channel, "me", None)
