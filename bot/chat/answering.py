@@ -45,6 +45,7 @@ from bot.server.training_servers import TrainingServers
 from bot.settings import Settings
 from model.protocol import ChatEngine, Completion
 from storage.async_store import AsyncStore
+from storage.reply_records import Answered
 from storage.store import Store
 
 __all__ = ["Answering"]
@@ -263,10 +264,7 @@ class Answering:
         unfinished = {message.id for _, other in self._generations.values() for message in other.messages}
         emoji = emoji_of(request.guild)
         recent = await messages_shown(request, self._settings.discord, self._training_servers)
-        store = self._store
-        reader = HistoryReader(
-            me, recent, unfinished, withheld=lambda asked: store.call(Store.withheld, asked), starts=self._starts
-        )
+        reader = HistoryReader(me, recent, unfinished, withheld=self._withheld, starts=self._starts)
         told = False
 
         async def on_text(text: str) -> None:
@@ -284,6 +282,9 @@ class Answering:
                     await request.existing.notify(lambda: texts.queue_place(place))
 
         return await generation.run(reader, on_text=on_text, on_queue_place=on_queue_place)
+
+    async def _withheld(self, messages: Iterable[Answered]) -> set[int]:
+        return await self._store.call(Store.withheld, list(messages))
 
 
 async def _show(edit: Awaitable[None]) -> None:
